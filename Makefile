@@ -63,7 +63,7 @@ test-engines: .venv/engines.stamp
 test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
-# Screenshots of the main pages are left in .data/screenshots. Two processes: browsers leave no core idle.
+# Screenshots of the pages are left in .data/screenshots, if CI is not set. Two processes: browsers leave no core idle.
 test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json examples/node/node_modules/.package-lock.json docs/reference/node_modules/.package-lock.json examples/types/node_modules/.package-lock.json
 	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
 

@@ -79,7 +79,11 @@ class Callers:
     def __init__(self, work: Callable[[int], Awaitable[None]]) -> None:
         self._work = work
         self._done = [0] * CALLERS
+        self._enough: list[int] | None = None
+        """Pieces of work of each caller after which it pauses, in a round."""
         self._ending = False
+        self._next = asyncio.Event()
+        """Set at the end of the present round."""
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -89,6 +93,7 @@ class Callers:
 
     async def __aexit__(self, kind: object, error: object, trace: object) -> None:
         self._ending = True
+        self._release()
         ends = await asyncio.gather(*self._tasks, return_exceptions=True)
         if error is None:
             for end in ends:
@@ -96,18 +101,29 @@ class Callers:
                     raise end
 
     async def round(self) -> None:
-        """Wait until each caller has done a piece of work from its beginning to its end."""
-        wanted = [done + 2 for done in self._done]
+        """Wait until each caller has done a piece of work from its beginning to its end.
+
+        Those who are first pause until then.
+        """
+        enough = self._enough = [done + 2 for done in self._done]
 
         async def is_over() -> bool:
             for task in self._tasks:
                 if task.done():
                     task.result()
-            return all(done >= least for done, least in zip(self._done, wanted, strict=True))
+            return all(done >= least for done, least in zip(self._done, enough, strict=True))
 
         await until(is_over, within=180)
+        self._release()
+
+    def _release(self) -> None:
+        self._enough = None
+        self._next.set()
+        self._next = asyncio.Event()
 
     async def _go_on(self, number: int) -> None:
         while not self._ending:
             await self._work(number)
             self._done[number] += 1
+            if self._enough and self._done[number] >= self._enough[number]:
+                await self._next.wait()

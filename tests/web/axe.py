@@ -17,17 +17,24 @@ RULES = {
 }
 
 
-async def looked_at(page: Page, folder: Path, name: str) -> None:
-    """Fail if the page is wider than 320 px, or has serious axe-core findings, light or dark."""
+async def looked_at(page: Page, folder: Path | None, name: str) -> None:
+    """Fail if the page is wider than 320 px, or has serious axe-core findings, light or dark.
+
+    Screenshots of it are put into `folder`, if there is one.
+    """
     await page.set_viewport_size({"width": 320, "height": 800})
     assert not await scrolls_sideways(page), f"{page.url} is wider than 320 px"
-    for width in (390, 1280):
-        await page.set_viewport_size({"width": width, "height": 800})
-        await pictured(page, folder / f"{name}-{width}.jpg")
+    if folder:
+        await page.set_viewport_size({"width": 390, "height": 800})
+        await pictured(page, folder / f"{name}-390.jpg")
+    await page.set_viewport_size({"width": 1280, "height": 800})
+    if folder:
+        await pictured(page, folder / f"{name}-1280.jpg")
     await no_serious_findings(page)
     if await page.locator("html").get_attribute("lang") == "en":  # the same in each language
         await page.emulate_media(color_scheme="dark")
-        await pictured(page, folder / f"{name}-dark.jpg")
+        if folder:
+            await pictured(page, folder / f"{name}-dark.jpg")
         await no_serious_findings(page)
         await page.emulate_media(color_scheme="light")
 

@@ -90,8 +90,10 @@ async def windows(
 
 
 @pytest.fixture
-def pictures(request: pytest.FixtureRequest) -> Path:
-    """The folder of screenshots for people to look at."""
+def pictures(request: pytest.FixtureRequest) -> Path | None:
+    """The folder of screenshots for people to look at; None in the gate, where nobody does."""
+    if "CI" in os.environ:
+        return None
     folder = request.config.rootpath / ".data" / "screenshots"
     folder.mkdir(parents=True, exist_ok=True)
     return folder

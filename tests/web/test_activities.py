@@ -103,7 +103,7 @@ async def test_an_activity_that_has_begun_or_needs_no_registration_has_no_form(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_a_cancelled_activity_shows_its_cancellation_and_the_reason_on_every_page(
-    windows: Windows, story: Story, language: str, pictures: Path
+    windows: Windows, story: Story, language: str, pictures: Path | None
 ) -> None:
     library = story.library
     activity = await library.activity(places=3, starts_at="2021-02-27T09:00:00+08:00")
@@ -140,7 +140,7 @@ async def test_the_programme_can_be_taken_into_a_calendar(windows: Windows) -> N
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_page_of_an_activity_has_its_description_and_data_for_search_engines(
-    windows: Windows, story: Story, watch: Watch, language: str, pictures: Path
+    windows: Windows, story: Story, watch: Watch, language: str, pictures: Path | None
 ) -> None:
     body: dict[str, Any] = {
         "title": "Maps </script><script>alert(1)</script>",
@@ -206,7 +206,7 @@ async def test_a_librarian_sees_the_places_and_registers_a_patron(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_each_state_of_a_registration_passes_the_page_checks(
-    windows: Windows, story: Story, language: str, pictures: Path
+    windows: Windows, story: Story, language: str, pictures: Path | None
 ) -> None:
     library = story.library
     activity = await library.activity(places=1)

@@ -49,7 +49,7 @@ async def walked(page: Page, starts: list[str], within: str = "/") -> AsyncItera
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_patron_page_passes_the_checks(
-    windows: Windows, story: Story, language: str, pictures: Path
+    windows: Windows, story: Story, language: str, pictures: Path | None
 ) -> None:
     card = await story.reader(language)
     await story.library.post("/v1/me/push-subscriptions", subscribed(card), by=card)
@@ -84,7 +84,7 @@ async def test_every_patron_page_passes_the_checks(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_every_desk_page_passes_the_checks(
-    windows: Windows, story: Story, language: str, pictures: Path
+    windows: Windows, story: Story, language: str, pictures: Path | None
 ) -> None:
     await story.ask(await story.library.patron(CENTRAL))
     webhook = {"url": "http://127.0.0.1:9/hook", "topics": ["hold.ready", "loan.overdue"]}
@@ -123,7 +123,7 @@ async def test_every_desk_page_passes_the_checks(
 
 
 async def test_every_guest_page_passes_the_checks(
-    windows: Windows, story: Story, mail: MailServer, pictures: Path
+    windows: Windows, story: Story, mail: MailServer, pictures: Path | None
 ) -> None:
     code, venue = await story.full_library()
     links = [await story.guest(mail, language) for language in LANGUAGES]
@@ -153,7 +153,7 @@ async def test_every_guest_page_passes_the_checks(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_pages_of_tracers_and_operators_pass_the_checks(
-    windows: Windows, story: Story, language: str, pictures: Path
+    windows: Windows, story: Story, language: str, pictures: Path | None
 ) -> None:
     for role, path in (
         ("tracer", "/tracing"),
@@ -173,7 +173,7 @@ async def test_the_pages_of_tracers_and_operators_pass_the_checks(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_the_pages_that_show_codes_once_pass_the_checks(
-    windows: Windows, story: Story, language: str, pictures: Path, watch: Watch
+    windows: Windows, story: Story, language: str, pictures: Path | None, watch: Watch
 ) -> None:
     watch.expected |= {401}
     card = await story.caller("staff")
