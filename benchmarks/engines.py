@@ -1,6 +1,6 @@
 """Events a second of each way to tables and answers, in one run on one broker.
 
-    .venv/bin/python -m benchmarks.engines [--events 240000] [--json]
+    .venv/bin/python -m benchmarks.engines [--events 600000] [--json]
 
 Loans are checked out, become overdue and end. A bare loop of aiokafka parses their JSON and writes
 Parquet files with pyarrow; `carrel analytics follow` writes Parquet files and Iceberg tables. Then
@@ -257,7 +257,7 @@ def main() -> None:
     """Publish events, measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--events", type=int, default=240_000)
+    parser.add_argument("--events", type=int, default=600_000)
     arguments = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
