@@ -24,24 +24,21 @@ async def looked_at(page: Page, folder: Path | None, name: str) -> None:
     """
     await page.set_viewport_size({"width": 320, "height": 800})
     assert not await scrolls_sideways(page), f"{page.url} is wider than 320 px"
-    if folder:
-        await page.set_viewport_size({"width": 390, "height": 800})
-        await pictured(page, folder / f"{name}-390.jpg")
-    await page.set_viewport_size({"width": 1280, "height": 800})
-    if folder:
-        await pictured(page, folder / f"{name}-1280.jpg")
+    for width in (390, 1280):
+        await page.set_viewport_size({"width": width, "height": 800})
+        await pictured(page, folder, f"{name}-{width}")
     await no_serious_findings(page)
     if await page.locator("html").get_attribute("lang") == "en":  # the same in each language
         await page.emulate_media(color_scheme="dark")
-        if folder:
-            await pictured(page, folder / f"{name}-dark.jpg")
+        await pictured(page, folder, f"{name}-dark")
         await no_serious_findings(page)
         await page.emulate_media(color_scheme="light")
 
 
-async def pictured(page: Page, path: Path) -> None:
+async def pictured(page: Page, folder: Path | None, name: str) -> None:
     """Take a picture of the whole page; a PNG would take up to twice the processor time."""
-    await page.screenshot(path=path, full_page=True, quality=80)
+    if folder:
+        await page.screenshot(path=folder / f"{name}.jpg", full_page=True, quality=80)
 
 
 async def no_serious_findings(page: Page) -> None:
