@@ -121,7 +121,6 @@ def test_the_function_that_is_made_wrong_is_still_there(
 
 
 @pytest.mark.mutants
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("mutate", MUTANTS, ids=lambda mutate: mutate.__name__.replace("_", " "))
 def test_a_broken_rule_is_detected_within_forty_stories(
     mongo_url: str, database: str, monkeypatch: pytest.MonkeyPatch, mutate: Mutate

@@ -10,7 +10,6 @@ from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -333,7 +332,6 @@ def play(world: World, happened: Counter[str], *, stories: int = EXAMPLES, **cho
     )
 
 
-@pytest.mark.timeout(600)
 def test_hundreds_of_random_steps_end_in_the_state_of_the_model(
     mongo_url: str, database: str
 ) -> None:

@@ -18,7 +18,7 @@ from tests.library import Library
 from tests.support import until
 from tests.systems import started_system
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.kafka
 
 BEFORE = 2.0
 """Seconds of load before and after a fault."""

@@ -37,7 +37,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield started
 
 
-@pytest.mark.timeout(500)
 async def test_starting_and_stopping_replicas_loses_and_doubles_nothing(
     running: System, library: Library
 ) -> None:

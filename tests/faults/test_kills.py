@@ -131,7 +131,6 @@ async def killed_in_turn(system: System, steps: Sequence[Step]) -> dict[Step, De
     return deaths
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("case", CASES)
 async def test_nothing_is_lost_or_doubled(running: System, library: Library, case: str) -> None:
     async with asyncio.TaskGroup() as group:
@@ -201,7 +200,6 @@ PAYMENT_STEPS = {
 """Progress of a payment: the step, and the pass of it at which the process dies."""
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("tries_again", [True, False], ids=["tries again", "gives up"])
 async def test_a_payment_is_captured_once_whenever_its_process_is_killed(
     running: System, library: Library, tries_again: bool
@@ -258,7 +256,6 @@ ERASURE_STEPS = {
 """Progress of the events service with a patron's erasure, in the same form."""
 
 
-@pytest.mark.timeout(600)
 async def test_places_of_an_erased_patron_go_to_others_whenever_events_is_killed(
     running: System, library: Library
 ) -> None:
@@ -309,7 +306,6 @@ async def is_gone(library: Library, patron: str) -> bool:
     return (await library.try_("GET", patron, by="staff"))[0] == 404
 
 
-@pytest.mark.timeout(600)
 async def test_an_erasure_that_was_begun_is_finished_whichever_process_is_killed(
     running: System, library: Library
 ) -> None:
@@ -383,7 +379,6 @@ async def test_all_registrations_of_a_cancelled_activity_end_whenever_events_is_
         assert [one["kind"] for one in inbox].count("registration.cancelled") == 1
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", ["work.after-commit", ""], ids=["before the answer", "after it"])
 async def test_a_look_at_visits_is_on_record_whenever_its_process_is_killed(
     running: System, library: Library, point: str

@@ -25,7 +25,7 @@ from tests.library import Library
 from tests.secured import servers_of
 from tests.systems import data_folder, system_in
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture(scope="module")

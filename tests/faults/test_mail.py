@@ -60,7 +60,6 @@ async def server(mail_port: int) -> AsyncIterator[MailServer]:
         yield server
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("digest", [False, True], ids=["one", "digest"])
 async def test_a_kill_between_sending_and_noting_leads_to_one_repeat(
     running: System, library: Library, server: MailServer, *, digest: bool

@@ -7,7 +7,6 @@ import itertools
 from dataclasses import dataclass
 
 import orjson
-import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -25,8 +24,6 @@ from tests.library import Library
 from tests.ops.command import carrel
 from tests.secured import administrators
 from tests.support import until
-
-pytestmark = pytest.mark.timeout(300)
 
 TOPIC = "patron.registered"
 SUBSCRIBERS = [service for service, topics in subscribed_topics().items() if TOPIC in topics]

@@ -28,7 +28,7 @@ from tests.library import Library
 from tests.support import patient_client, until
 from tests.systems import SECURED, SECURED_CLUSTER, data_folder, system_in
 
-pytestmark = [pytest.mark.kafka, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.kafka, pytest.mark.alone]
 
 LOAD = 3.0
 """Seconds of load before and after a fault."""

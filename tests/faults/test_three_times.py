@@ -5,7 +5,6 @@ import random
 from datetime import date
 from typing import Any
 
-import pytest
 from aiokafka import AIOKafkaProducer
 
 from ops.broker.offsets import Positions
@@ -19,8 +18,6 @@ from tests.faults.report import record
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
 from tests.support import patient_client
-
-pytestmark = pytest.mark.timeout(300)
 
 SEED = 20210219
 

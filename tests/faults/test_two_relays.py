@@ -26,7 +26,7 @@ from tests.library import Library
 from tests.support import patient_client, until
 from tests.systems import started_system
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.kafka
 
 INVARIANT = "rows go out twice at most in the order of their versions; consumers bear it"
 

@@ -52,7 +52,6 @@ WEBHOOK = Way("a webhook message", "webhook_messages", "webhook.sent", "webhook-
 DEVICE = Way("a message to a device", "push_messages", "push.sent", "tag")
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", [WEBHOOK, DEVICE], ids=lambda way: way.collection)
 async def test_a_kill_between_sending_and_noting_leads_to_one_repeat(
     running: System, library: Library, way: Way

@@ -38,7 +38,6 @@ SUSPENDED: tuple[tuple[str, ...], ...] = (
 """Processes that are suspended together."""
 
 
-@pytest.mark.timeout(300)
 async def test_suspended_processes_write_nothing_stale(running: System, library: Library) -> None:
     """They are suspended in turn under one load, which an audit follows."""
     spans: dict[tuple[str, ...], tuple[float, float]] = {}

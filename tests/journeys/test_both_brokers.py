@@ -20,7 +20,6 @@ async def played(folder: Path, broker: str) -> str:
     return end_state(report)
 
 
-@pytest.mark.timeout(600)
 async def test_both_brokers_end_in_the_same_state(tmp_path: Path) -> None:
     apache = await played(tmp_path / "apache", APACHE)
     embedded = kept() or await played(tmp_path / "embedded", "embedded")

@@ -46,7 +46,7 @@ from tests.security.test_rotation import balanced, patrons_at
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, until
 from tests.systems import data_folder
 
-pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.kafka
 
 OLD, NEW = "the-former-password", "the-latest-password"
 GIVEN = "accounts"

@@ -36,7 +36,6 @@ COPIES = {"circulation": 3}
 
 pytestmark = [
     pytest.mark.kafka,
-    pytest.mark.timeout(600),
     pytest.mark.skipif(
         not IMAGE or not shutil.which("docker"),
         reason="CARREL_IMAGE names the image that an engine here has",

@@ -22,7 +22,7 @@ from tests.library import Library
 from tests.ops.command import Ran, carrel
 from tests.support import patient_client
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.embedded
 
 Versions = dict[tuple[str, str], set[int]]
 
