@@ -28,8 +28,9 @@ LATER = timedelta(seconds=1)
 
 @pytest.fixture
 async def own_writes(views: Database) -> OwnWrites:
-    """The own writes of a replica, on views that have been complete for a day."""
-    await complete_since(views, timedelta(days=1))
+    """The own writes of a replica that has read an event since the views were complete."""
+    await complete(views)
+    await hear(views, samples.loan(circulation.LoanCheckedOut, 1, "loan-9", patron_id="patron-9"))
     app = FastAPI()
     app.state.database = views
     app.state.verifier, app.state.streams = Verifier(_no_keys, "accounts"), Streams()
@@ -40,8 +41,9 @@ async def _no_keys() -> Any:
     raise NotImplementedError
 
 
-async def complete_since(views: Database, ago: timedelta) -> None:
-    whole = {"form": FORM, "since": wall_clock() - ago, "begun": wall_clock() - ago}
+async def complete(views: Database) -> None:
+    """Mark the views as those of a build that was completed just now."""
+    whole = {"form": FORM, "since": wall_clock(), "begun": wall_clock()}
     await views.account_views.replace_one({"_id": WHOLE}, whole, upsert=True)
 
 
@@ -81,10 +83,25 @@ async def test_events_are_written_into_views_that_were_replaced_after_an_own_wri
 ) -> None:
     assert await own_writes.write(answered(LOAN), samples.START, within=10)
     await views.account_views.delete_many({})  # the new views lack the loan
-    await complete_since(views, timedelta(0))
+    await complete(views)
     await hear(views, LOAN)
 
     assert "loan-1" in (await view(views))["loans"]
+
+
+async def test_events_are_written_if_it_is_not_known_into_which_views_their_write_went(
+    views: Database, own_writes: OwnWrites
+) -> None:
+    await complete(views)  # and no event has been read since
+    assert await own_writes.write(answered(LOAN), samples.START, within=10)
+    written = await view(views)
+    await hear(views, LOAN)
+    assert (await view(views))["heard"] != written["heard"]
+
+    assert await own_writes.write(answered(HOLD), samples.START, within=10)
+    written = await view(views)
+    await hear(views, HOLD)
+    assert await view(views) == written
 
 
 async def test_events_are_written_into_views_that_were_lost_after_an_own_write(
@@ -118,10 +135,10 @@ async def test_a_write_is_remembered_for_a_limited_time_and_number(
     for number in range(4):
         loan = samples.loan(circulation.LoanCheckedOut, 1, f"loan-{number}", patron_id="patron-1")
         assert await own_writes.write(answered(loan), samples.START, within=10)
-    kept = recent._of_client(views)
+    kept = recent._of_client(views).written
     assert [path for _, path, _ in kept] == ["loans.loan-2", "loans.loan-3"]
 
-    monkeypatch.setattr(recent, "KEPT", timedelta(0))
+    monkeypatch.setattr(recent, "KEPT_SECONDS", 0.0)
     before = await view(views)
     await hear(views, samples.loan(circulation.LoanCheckedOut, 1, "loan-3", patron_id="patron-1"))
     assert (await view(views))["heard"] != before["heard"]

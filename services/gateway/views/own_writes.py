@@ -20,8 +20,7 @@ from services.gateway.views.coalescer import Coalescer
 from services.gateway.views.projection import fold
 from services.gateway.views.store import writes
 from services.gateway.views.store.changes import Change, Erasure, SessionEnd, ViewChange
-from services.gateway.views.store.recent import note_written
-from shared.clock import wall_clock
+from services.gateway.views.store.recent import last_served, note_written
 from shared.contracts import published
 
 log = structlog.get_logger()
@@ -68,7 +67,8 @@ class OwnWrites:
         ended_sessions.refuse(
             self._app, [change for change in folded if isinstance(change, SessionEnd)]
         )
-        begun = wall_clock()
+        database = self._app.state.database
+        served = last_served(database)
         try:
             async with asyncio.timeout(within):
                 await self._together.get(_Command(folded))
@@ -77,7 +77,7 @@ class OwnWrites:
             self._held = [*self._held, *folded][-MOST_HELD:]
             self._waiting.set()
             return False
-        note_written(self._app.state.database, folded, begun)
+        note_written(database, folded, served)
         return True
 
     async def _write_all(self, commands: Sequence[_Command]) -> Mapping[_Command, None]:

@@ -3,51 +3,89 @@
 Bounded in number and time (docs/decisions/186).
 """
 
+import time
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from weakref import finalize
 
 from services.gateway.views.store.changes import Change, Row, ViewChange
 from services.gateway.views.store.schema import Collections
-from shared.clock import wall_clock
 
-KEPT = timedelta(seconds=60)
+KEPT_SECONDS = 60.0
 """Time for which a write is remembered. Its events usually arrive within a second."""
 MOST_KEPT = 10_000
 
 _Key = tuple[str, str, int]
 """The patron and the path, or the kind and the id of a row; and the version."""
-_written: dict[int, dict[_Key, datetime]] = {}
-"""Time of each write, the oldest first, for each client of a database by its identity."""
 
 
-def note_written(views: Collections, changes: Sequence[Change], begun: datetime) -> None:
-    """Note changes of a write that a majority has acknowledged, and that began at `begun`."""
-    written = _of_client(views)
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """A write."""
+
+    served: datetime
+    """Time of completion of the views that were served before it began."""
+    at: float
+    """Monotonic time when it was noted, in seconds."""
+
+
+@dataclass
+class _Recent:
+    """The writes of a process with one client of a database."""
+
+    served: datetime | None = None
+    """Time of completion of the views that it last found; None before the first."""
+    written: dict[_Key, _Note] = field(default_factory=dict)
+    """Writes, the oldest first."""
+
+
+_recent: dict[int, _Recent] = {}
+"""Writes by the identity of their client: two clients can be equal."""
+
+
+def last_served(views: Collections) -> datetime | None:
+    """Return the time of completion of the views that this process last found; None: of none.
+
+    Each build has its own, so it tells which views these were.
+    """
+    return _of_client(views).served
+
+
+def note_written(views: Collections, changes: Sequence[Change], served: datetime | None) -> None:
+    """Note changes of a write that a majority has acknowledged.
+
+    `served` is what `last_served` returned before the write began; with None nothing is noted.
+    """
+    if served is None:
+        return
+    written = _of_client(views).written
     for change in changes:
         if (key := _key(change)) is not None:
             written.pop(key, None)
-            written[key] = begun
+            written[key] = _Note(served, time.monotonic())
     while len(written) > MOST_KEPT:
         del written[next(iter(written))]
 
 
 def still_to_write(
-    views: Collections, changes: Sequence[Change], since: datetime | None, margin: timedelta
+    views: Collections, changes: Sequence[Change], served: datetime | None
 ) -> list[Change]:
-    """Return the changes without those that this process has written, into these views.
+    """Return the changes without those that this process has written into these views.
 
-    `since` is the time when the views became complete; None if they are not. A write may have gone
-    into the views before them until that time, by a clock that differs by less than `margin`.
+    `served` is the time of completion of the views, read just now; None if they are not complete.
+    If it was the same before a write, the write went into these views.
     """
-    written = _of_client(views)
-    if since is None or not written:
+    if served is None:
         return list(changes)
-    earliest = max(since + margin, wall_clock() - KEPT)
+    recent = _of_client(views)
+    recent.served = served
+    earliest = time.monotonic() - KEPT_SECONDS
     left: list[Change] = []
     for change in changes:
-        at = written.get(key) if (key := _key(change)) is not None else None
-        if at is None or at < earliest:
+        key = _key(change)
+        note = recent.written.get(key) if key is not None else None
+        if note is None or note.served != served or note.at < earliest:
             left.append(change)
     return left
 
@@ -60,9 +98,9 @@ def _key(change: Change) -> _Key | None:
     return None
 
 
-def _of_client(views: Collections) -> dict[_Key, datetime]:
+def _of_client(views: Collections) -> _Recent:
     client = views["account_views"].database.client
-    if id(client) not in _written:
-        _written[id(client)] = {}
-        finalize(client, _written.pop, id(client), None)
-    return _written[id(client)]
+    if id(client) not in _recent:
+        _recent[id(client)] = _Recent()
+        finalize(client, _recent.pop, id(client), None)
+    return _recent[id(client)]

@@ -108,7 +108,7 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
     if all(change.recorded_at is None for change in changes):
         return changes
     whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
-    changes = still_to_write(views, changes, whole.get("since"), LATE)
+    changes = still_to_write(views, changes, whole.get("since"))
     since, begun = whole.get("forgotten"), whole.get("begun")
     in_time = [
         c
