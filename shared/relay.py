@@ -24,6 +24,11 @@ from shared.tracing import begin
 log = structlog.get_logger()
 
 BATCH = 500
+GATHER_SECONDS = 0.05
+"""Least time from one look for rows to the next, so that those of a busy service are sent together.
+
+A row after a pause is sent at once.
+"""
 LEASE_SECONDS = 5
 RENEW_SECONDS = 2.0
 """Seconds after which the holder renews its lease, and looks for rows that woke nobody."""
@@ -81,14 +86,17 @@ class Relay:
             await producer.start()
             held, renewed = False, 0.0
             while True:
+                self._wake.clear()
                 if not held or time.monotonic() - renewed >= RENEW_SECONDS:
                     renewed = time.monotonic()
                     held = await hold_lease(self._database, "relay", self._holder, LEASE_SECONDS)
                     LEASED.set(held)
+                looked = time.monotonic()
                 if held:
                     while await self.drain(producer) == BATCH:
                         pass
                 await self._wait(RENEW_SECONDS if held else TRY_SECONDS)
+                await self._gather(looked)
         finally:
             LEASED.set(0)
             await producer.stop()
@@ -122,7 +130,10 @@ class Relay:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
-        self._wake.clear()
+
+    async def _gather(self, looked: float) -> None:
+        """Let rows gather if the last look, at a monotonic time, was a moment ago."""
+        await asyncio.sleep(max(0.0, looked + GATHER_SECONDS - time.monotonic()))
 
     async def _watch(self) -> None:
         """Wake the relay at each insertion; without a stream the regular sweep finds the rows."""

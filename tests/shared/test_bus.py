@@ -134,6 +134,33 @@ async def _no_age(unit_of_work: UnitOfWork) -> bool:
     return await outbox_age(unit_of_work.database) == 0
 
 
+async def test_rows_of_a_busy_service_are_sent_together(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gathered, sent = asyncio.Event(), []
+    drain = Relay.drain
+
+    async def gather(_relay: Relay, _looked: float) -> None:
+        await gathered.wait()
+
+    async def drain_and_note(relay: Relay, producer: AIOKafkaProducer) -> int:
+        sent.append(await drain(relay, producer))
+        return sent[-1]
+
+    monkeypatch.setattr(Relay, "_gather", gather)
+    monkeypatch.setattr(Relay, "drain", drain_and_note)
+    await ensure_topics(settings, NAMES)
+    await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+    async with relaying(unit_of_work, settings):
+        await until(lambda: _true(sent))  # the first is not held up
+        for _ in range(5):
+            await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        gathered.set()
+        await until(lambda: _no_age(unit_of_work))
+
+    assert [number for number in sent if number] == [1, 5]
+
+
 @pytest.mark.parametrize("turns", range(4))
 async def test_a_relay_that_is_woken_while_it_is_cancelled_ends(
     unit_of_work: UnitOfWork, settings: Settings, turns: int
