@@ -15,8 +15,8 @@ from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddle
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.edge.busy import RefuseWhenBusy
-from services.gateway.edge.cached_overview import CachedOverview
 from services.gateway.edge.callers import token_of
+from services.gateway.edge.direct_overview import DirectOverview
 from services.gateway.edge.limits import Limits
 from services.gateway.settings import Settings
 from services.gateway.web.renewal import RenewSession
@@ -133,7 +133,7 @@ def protect(app: FastAPI, settings: Settings) -> None:
         Middleware(RenewSession),
         Middleware(Limits, settings=settings),
         Middleware(RefuseWhenBusy, settings=settings),
-        Middleware(CachedOverview),
+        Middleware(DirectOverview),
     ]
 
 

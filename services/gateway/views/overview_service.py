@@ -64,8 +64,12 @@ class OverviewService:
         self._common: tuple[object, reads.Common] | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
-    async def kept(self, caller: Caller, now: datetime) -> Answer | None:
-        """Return the last response to the caller's `GET /v1/me` if it is still valid, else None."""
+    async def answer(self, caller: Caller, now: datetime) -> Answer:
+        """Return the response to the caller's `GET /v1/me`, built again if no kept one is valid."""
+        return await self._kept(caller, now) or await self._worked_out(caller, now)
+
+    async def _kept(self, caller: Caller, now: datetime) -> Answer | None:
+        """Return the last response to the caller if it is still valid, else None."""
         answer = self._cache.get(caller.id)
         if answer is None or self._app.state.own_writes.holds(caller.id):
             return None
@@ -78,10 +82,6 @@ class OverviewService:
                 pass  # the full read follows, which the driver retries
         self._cache.drop(caller.id)
         return None
-
-    async def answer(self, caller: Caller, now: datetime) -> Answer:
-        """Return the response to the caller's `GET /v1/me`, built again if no kept one is valid."""
-        return await self.kept(caller, now) or await self._worked_out(caller, now)
 
     async def look(self, caller: Caller, now: datetime) -> Document:
         """Build the account for stream subscribers from the last known accruing fines."""

@@ -1,11 +1,13 @@
-"""Answer `GET /v1/me` from the overview cache before the router runs.
+"""Answer `GET /v1/me` before the router runs, because it is the most frequent request.
 
-A request takes longer to pass the router and the route's parameters than to be answered from the
-cache. Requests without a valid cached response continue to the router.
+To pass the router and the route's parameters costs more than to look up a cached overview, and a
+fifth of what it takes to compute one. Requests that can't be answered here continue to the router:
+those of unknown callers, and those with something wrong.
 """
 
 from types import SimpleNamespace
 
+from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -21,34 +23,34 @@ _ROUTE = SimpleNamespace(path=OVERVIEW)
 """Route name of these answers in metrics and logs."""
 
 
-class CachedOverview:
-    """Middleware that answers with an unchanged account overview."""
+class DirectOverview:
+    """Middleware that answers with an account overview."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer from the cache, or pass the request on."""
+        """Answer, or pass the request on."""
         if scope["type"] != "http" or scope["path"] != OVERVIEW or scope["method"] != "GET":
             await self._app(scope, receive, send)
             return
         request = Request(scope)
         answer: ASGIApp
         try:
-            kept = await _kept(request)
-            answer = kept.to(request) if kept else self._app
+            found = await _found(request)
+            answer = found.to(request) if found else self._app
         except OwnerAway as error:
             answer = unavailable(error.service)
-        except HTTPException:
-            answer = self._app  # the route reports what is wrong with the request
+        except (HTTPException, PyMongoError):
+            answer = self._app  # the route reports what is wrong
         if answer is not self._app:
             scope["route"] = _ROUTE
         await answer(scope, receive, send)
 
 
-async def _kept(request: Request) -> Answer | None:
+async def _found(request: Request) -> Answer | None:
     caller = known_caller(request)
     if caller is None or "patron" not in caller.roles:
         return None
     overviews: OverviewService = request.app.state.overviews
-    return await overviews.kept(caller, business_time(request))
+    return await overviews.answer(caller, business_time(request))
