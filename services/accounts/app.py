@@ -26,7 +26,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Service(
             name="accounts",
             title="Accounts",
-            routers=(routes.router,),
+            routers=routes.ROUTERS,
             indexes=store.INDEXES,
             snapshots_of_patrons=snapshots.OF_PATRONS,
             personal=store.PERSONAL,

@@ -16,7 +16,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Service(
             name="circulation",
             title="Circulation",
-            routers=(routes.router,),
+            routers=routes.ROUTERS,
             indexes=store.INDEXES,
             snapshots=snapshots.OF_ALL,
             snapshots_of_patrons=snapshots.OF_PATRONS,

@@ -22,7 +22,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Service(
             name="gateway",
             title="Carrel",
-            routers=(routes.router, *site.ROUTERS),
+            routers=(*routes.ROUTERS, *site.ROUTERS),
             operations=(routes.operations,),
             indexes=INDEXES,
             subscriptions=consumers.subscriptions,

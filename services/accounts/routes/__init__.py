@@ -17,11 +17,12 @@ from services.accounts.routes import (
     staff,
 )
 
-__all__ = ["router"]
+__all__ = ["ROUTERS"]
 
-router = APIRouter()
-for subject in (
-    *(patrons, email, own_data, preferences, calendar, family, sessions, pin_resets, keys, staff),
-    *(second_factors, own_pin),
-):
-    router.include_router(subject.router)
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    subject.router
+    for subject in (
+        *(patrons, email, own_data, preferences, calendar, family, sessions, pin_resets, keys),
+        *(staff, second_factors, own_pin),
+    )
+)

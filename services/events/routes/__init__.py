@@ -14,11 +14,12 @@ from services.events.routes import (
     seasons,
 )
 
-__all__ = ["router"]
+__all__ = ["ROUTERS"]
 
-router = APIRouter()
-for subject in (
-    *(activities, feed, registrations, attendance),
-    *(seasons, admissions, check_ins, bookings, effects),
-):
-    router.include_router(subject.router)
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    subject.router
+    for subject in (
+        *(activities, feed, registrations, attendance),
+        *(seasons, admissions, check_ins, bookings, effects),
+    )
+)

@@ -5,8 +5,9 @@ from fastapi import APIRouter
 from services.gateway.routes import account, calendars, documents, family, forwarding
 from services.gateway.routes.account import operations
 
-__all__ = ["operations", "router"]
+__all__ = ["ROUTERS", "operations"]
 
-router = APIRouter()
-for subject in (calendars, family, account, documents, forwarding):  # the last matches every path
-    router.include_router(subject.router)
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    subject.router
+    for subject in (calendars, family, account, documents, forwarding)  # the last: any path
+)

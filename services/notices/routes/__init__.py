@@ -24,12 +24,13 @@ from services.notices.routes import (
     wordings,
 )
 
-__all__ = ["router"]
+__all__ = ["ROUTERS"]
 
-router = APIRouter()
-for subject in (
-    *(attachments, bank, branches, closures, deliveries, drafts, enquiries, feeds, guests, notices),
-    *(notifications, occupancy, ready_delays, service_hours, tracing, visits, webhooks, devices),
-    wordings,
-):
-    router.include_router(subject.router)
+ROUTERS: tuple[APIRouter, ...] = tuple(
+    subject.router
+    for subject in (
+        *(attachments, bank, branches, closures, deliveries, drafts, enquiries, feeds, guests),
+        *(notices, notifications, occupancy, ready_delays, service_hours, tracing, visits),
+        *(webhooks, devices, wordings),
+    )
+)
