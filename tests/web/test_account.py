@@ -96,6 +96,25 @@ async def test_an_open_account_page_that_is_logged_out_says_so(
     assert fetched == []
 
 
+async def test_an_open_account_page_goes_on_after_a_form_that_was_stopped(
+    windows: Windows, story: Story
+) -> None:
+    card = await story.reader()
+    [barcode] = await story.library.copies(CENTRAL, 1)
+    await story.library.flow.settle()
+    page = await windows.open(card=card)
+    await page.clock.install()
+    await page.route("**/log-out", lambda route: route.abort("aborted"))  # as by the Escape key
+    async with page.expect_request("**/me/stream*"):
+        await page.goto("/")
+    async with page.expect_event("requestfailed", lambda request: "/log-out" in request.url):
+        await page.get_by_role("button", name="Log out").click()
+    await story.library.lend(card, [barcode], CENTRAL)
+    async with page.expect_request("**/me/stream*"):
+        await page.clock.fast_forward(60_000)
+    await expect(page.locator("tbody input[name=loan]")).to_have_count(3)
+
+
 async def test_a_chosen_language_is_kept(windows: Windows, story: Story) -> None:
     page = await windows.open(card=await story.reader())
     await page.goto("/setting")

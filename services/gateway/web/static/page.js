@@ -5,6 +5,7 @@
 (function () {
   const AGAIN_MS = 15000;
   const QUIET_MS = 10000;
+  const STOPPED_MS = 60000; // longer than any answer takes
   let source = null;
   let timer = 0;
   let quiet = 0;
@@ -127,10 +128,15 @@
   });
   window.addEventListener("pagehide", leave);
   // A form that brings another page: a reload would cancel it. htmx prevents the others' default.
+  // If this page is still here later, the reader has stopped it.
   document.addEventListener("submit", function (event) {
     if (!event.defaultPrevented) {
       leaving = true;
       leave();
+      setTimeout(function () {
+        leaving = false;
+        follow();
+      }, STOPPED_MS);
     }
   });
   follow();
