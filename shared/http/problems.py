@@ -95,7 +95,7 @@ def count_refusal(code: str) -> None:
     log.info("refused", code=code)
 
 
-def unavailable(what: str) -> Response:
+def unavailable(what: str = "A part of the system") -> Response:
     """Return a 503: a service, or a part of the system, is away."""
     return problem(UNAVAILABLE, f"{what} is away for a moment. Try again.", headers=AWAY)
 
@@ -137,9 +137,7 @@ def add_problems(app: FastAPI, service: Service) -> None:
         return problem(Forbidden, "Your role does not allow this.")
 
     async def away(_: Request, error: Exception) -> Response:
-        return unavailable(
-            error.service if isinstance(error, OwnerAway) else "A part of the system"
-        )
+        return unavailable(error.service) if isinstance(error, OwnerAway) else unavailable()
 
     async def owner_refused(_: Request, error: Exception) -> Response:
         return problem(MALFORMED, str(error))

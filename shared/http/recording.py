@@ -37,7 +37,7 @@ class RecordActs:
             starts = message["type"] == "http.response.start" and message["status"] < 400
             if starts and not await _is_recorded(scope):
                 replaced = True
-                await unavailable("A part of the system")(scope, receive, send)
+                await unavailable()(scope, receive, send)
             elif not replaced:
                 await send(message)
 

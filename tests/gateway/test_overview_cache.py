@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from pymongo.errors import AutoReconnect
 
 from services.gateway.settings import Settings
 from services.gateway.views.overview_cache import Answer, OverviewCache
@@ -126,6 +127,22 @@ async def test_a_repeated_event_updates_the_as_of_time_of_its_source(
     await shown(two[0])
     await hear(samples.loan(circulation.LoanCheckedOut, 1), samples.at(5))
     assert b'"as_of":"2021-02-01T06:00:00Z"' in (await shown(two[0]))[0]
+
+
+async def test_a_store_that_is_away_is_asked_once(
+    two: tuple[Api, Api], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def away(_: Database, patron_ids: Sequence[str]) -> Any:
+        asked.extend(patron_ids)
+        raise AutoReconnect("no primary")
+
+    await two[0].get("/v1/me/charges", as_=PATRON, at=DAY)  # the caller is known from here on
+    monkeypatch.setattr(reads, "account_views", away)
+    answer = await two[0].get("/v1/me", as_=PATRON, at=DAY)
+    assert (answer.status, "Retry-After" in answer.headers) == (503, True)
+    assert asked == ["patron-1"]
 
 
 async def test_replaced_views_are_shown_at_once(two: tuple[Api, Api], views: Database) -> None:

@@ -1,8 +1,8 @@
 """Answer `GET /v1/me` before the router runs, because it is the most frequent request.
 
-To pass the router and the route's parameters costs more than to look up a cached overview, and a
-fifth of what it takes to compute one. Requests that can't be answered here continue to the router:
-those of unknown callers, and those with something wrong.
+To pass the router and the route's parameters takes the event loop longer than to compute an
+overview. Requests that can't be answered here continue to the router: those of unknown callers, and
+those with something wrong.
 """
 
 from types import SimpleNamespace
@@ -17,6 +17,7 @@ from services.gateway.views.overview_service import OverviewService
 from shared.auth import known_caller
 from shared.http.dependencies import business_time
 from shared.http.problems import unavailable
+from shared.mongo import is_away
 from shared.owners import OwnerAway
 
 _ROUTE = SimpleNamespace(path=OVERVIEW)
@@ -41,8 +42,10 @@ class DirectOverview:
             answer = found.to(request) if found else self._app
         except OwnerAway as error:
             answer = unavailable(error.service)
-        except (HTTPException, PyMongoError):
-            answer = self._app  # the route reports what is wrong
+        except PyMongoError as error:
+            answer = unavailable() if is_away(error) else self._app
+        except HTTPException:
+            answer = self._app  # the route reports what is wrong with the request
         if answer is not self._app:
             scope["route"] = _ROUTE
         await answer(scope, receive, send)

@@ -11,6 +11,7 @@
   let quiet = 0;
   let has = "";
   let leaving = false;
+  let stopped = 0;
 
   function account() {
     return document.querySelector("[data-live]");
@@ -133,7 +134,8 @@
     if (!event.defaultPrevented) {
       leaving = true;
       leave();
-      setTimeout(function () {
+      clearTimeout(stopped);
+      stopped = setTimeout(function () {
         leaving = false;
         follow();
       }, STOPPED_MS);
