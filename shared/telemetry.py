@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
@@ -49,7 +50,7 @@ def configure_logs(service: str, replica: str, level: str) -> None:
     )
     structlog.contextvars.bind_contextvars(service=service, replica=replica)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines())
+    handler.setFormatter(_Lines(service, replica))
     handler.addFilter(_NowAndThen())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     # Only errors of the Kafka client: readiness and the relay report the consequences.
@@ -129,11 +130,17 @@ class _NowAndThen(logging.Filter):
 class _Lines(logging.Formatter):
     """Formats the log lines of libraries like our own."""
 
+    def __init__(self, service: str, replica: str) -> None:
+        super().__init__()
+        self._process = {"service": service, "replica": replica}
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "level": record.levelname.lower(),
             "logger": record.name,
             "event": str(record.msg) if record.exc_info else record.getMessage(),
+            **self._process,
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
         }
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__

@@ -9,7 +9,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 import structlog
@@ -23,6 +22,7 @@ from prometheus_client import Gauge
 
 from shared.bus.connection import broker_security
 from shared.bus.held import HeldMessage
+from shared.bus.offsets import Offsets
 from shared.bus.processing import Processor
 from shared.bus.progress import Progress
 from shared.bus.subscriptions import Subscription, Subscriptions
@@ -49,6 +49,12 @@ GATHER_LIMIT = 6
 SLOW_SECONDS = 120
 """Seconds in one message after which a process counts as unhealthy."""
 STUCK_SECONDS = 15
+FINISH_SECONDS = 5.0
+"""Seconds for the messages in hand when the listener stops."""
+LAST_COMMIT_SECONDS = 3.0
+"""Seconds for the last commit, after that."""
+CLOSE_SECONDS = 10.0
+"""Seconds until a consumer's end is waited for no longer; it goes on beside the next consumer."""
 WATCH_SECONDS = 1.0
 """Seconds between two looks whether the consumer still reads, while it has nothing to commit."""
 LOOK_SECONDS = 5
@@ -84,16 +90,15 @@ class Listener:
         self.processor = Processor(
             service, settings, subscriptions, unit_of_work, lambda: self._consumer
         )
-        self.offsets = self.processor.offsets
         self._subscriptions = subscriptions
         self._subscriber: Any = None
+        self._closing: set[asyncio.Task[None]] = set()
+        """The ends of consumers that take long, for example because the broker is away."""
 
-    @cached_property
-    def _broker(self) -> KafkaBroker:
-        """FastStream's broker. A process without consumers never makes it."""
-        broker = self._new_broker()
-        self._subscriber = self._subscribe(broker)
-        return broker
+    @property
+    def offsets(self) -> Offsets:
+        """The uncommitted offsets of the present consumer."""
+        return self.processor.offsets
 
     def _new_broker(self) -> KafkaBroker:
         logging.getLogger("faststream").setLevel(logging.WARNING)
@@ -104,7 +109,7 @@ class Listener:
             enable_idempotence=True,
             allow_auto_create_topics=False,
             security=broker_security(self._settings),
-            graceful_timeout=10.0,
+            graceful_timeout=None,  # _stop waits for the messages in hand
             logger=None,
             middlewares=[self._middleware],
         )
@@ -149,20 +154,26 @@ class Listener:
         no longer a member of the group; or it never fetches one of the partitions again.
         """
         while True:
-            await self._start()
-            reading = asyncio.create_task(self._read_all())
+            # Not the former one, some of whose tasks may not have ended yet.
+            broker = self._new_broker()
+            self.processor.begin()
+            self._subscriber = self._subscribe(broker)
             try:
-                reason = await self._commit_until_stuck(reading)
+                await self._start(broker)
+                reason = await self._commit_until_stuck()
                 log.warning("listener starts again", reason=reason)
             finally:
-                reading.cancel()
-                await self._stop()
+                await self._stop(broker)
 
-    async def _commit_until_stuck(self, reading: asyncio.Task[str]) -> str:
-        """Commit processed messages; return the reason why the consumer has to be restarted.
+    async def _commit_until_stuck(self) -> str:
+        """Commit processed messages; return the reason why the consumer has to be restarted."""
+        reading = asyncio.create_task(self._read_all())
+        try:
+            return await self._commit_while(reading)
+        finally:
+            reading.cancel()
 
-        Raises the exception of the task.
-        """
+    async def _commit_while(self, reading: asyncio.Task[str]) -> str:
         while not reading.done():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WATCH_SECONDS):
@@ -179,13 +190,12 @@ class Listener:
                 return "offsets can't be committed"
         return reading.result()
 
-    async def _start(self) -> None:
-        self.processor.stopping = False
+    async def _start(self, broker: KafkaBroker) -> None:
         pause = 0.2
         while True:
             try:
                 await ensure_topics(self._settings, [self.service], self._events)
-                await self._broker.start()
+                await broker.start()
                 break
             except (KafkaError, OSError) as error:
                 self._state = f"waiting for the broker ({type(error).__name__})"
@@ -256,28 +266,36 @@ class Listener:
 
         fetcher._proc_fetch_request = fetch_and_rest  # noqa: SLF001 - as above
 
-    async def _stop(self) -> None:
-        """Finish the current message, commit, and leave the group."""
+    async def _stop(self, broker: KafkaBroker) -> None:
+        """Finish the current messages, commit, and leave the group."""
         self.processor.stopping = True
         consumer = self._consumer
-        if consumer is not None:
+        if consumer is not None and consumer._coordinator is not None:  # noqa: SLF001 - as below
             consumer.pause(*consumer.assignment())
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + FINISH_SECONDS
             # There is no event for the end of the current message.
             while self.processor.busy_since is not None and time.monotonic() < deadline:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(LAST_COMMIT_SECONDS):
                     await self.offsets.flush()
             # A static member keeps its partitions when it stops: right for a process that is killed
             # and comes back, wrong for one that is asked to stop. aiokafka leaves the group only
             # for members that are not static; tests/faults/test_rebalance.py checks that it works.
             consumer._coordinator._group_instance_id = None  # noqa: SLF001
+        self.offsets.end()
         self._state = "stopped"
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(10):
-                await self._broker.stop()
+        # Not cancelled if it takes long: a consumer that is half closed stays in its group.
+        closing = asyncio.create_task(broker.stop())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closed)
+        await asyncio.wait([closing], timeout=CLOSE_SECONDS)
         await self.processor.dead_letters.close()
+
+    def _closed(self, closing: asyncio.Task[None]) -> None:
+        self._closing.discard(closing)
+        if not closing.cancelled() and (error := closing.exception()):
+            log.warning("consumer not closed", error=type(error).__name__)
 
     def _consumes(self) -> bool:
         """Return whether FastStream's own task still reads."""

@@ -1,6 +1,7 @@
 """The offsets of processed messages, committed to Kafka in batches."""
 
 import asyncio
+import contextlib
 import time
 
 import structlog
@@ -15,24 +16,32 @@ log = structlog.get_logger()
 
 COMMIT_EVERY = 200
 """The number of processed messages after which offsets are committed without waiting."""
+REVOKED_SECONDS = 3.0
+"""Seconds for the commit before a rebalance, which waits for it."""
 
 
 class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
-    """The uncommitted offsets of processed messages, committed in batches."""
+    """The uncommitted offsets of messages processed for one consumer, committed in batches."""
 
     def __init__(self, names: Names) -> None:
         self._names = names
         self._next: dict[TopicPartition, int] = {}
         self._count = 0
         self._refused_since: float | None = None
+        self._in_turn = asyncio.Lock()
+        """Held during a commit: of two at the same time, aiokafka may send the earlier one last."""
         self.consumer: AIOKafkaConsumer | None = None
         self.waiting = asyncio.Event()
         """Set while there are offsets to commit."""
 
-    def began(self, consumer: AIOKafkaConsumer | None) -> None:
+    def began(self, consumer: AIOKafkaConsumer) -> None:
         """Commit with this consumer from now on."""
         self.consumer = consumer
         self._refused_since = None
+
+    def end(self) -> None:
+        """Commit no more. A consumer that is being closed may repeat a commit for ever."""
+        self.consumer = None
 
     def done(self, record: Record) -> bool:
         """Note a processed message; return whether enough messages are done for a commit."""
@@ -47,6 +56,10 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
 
         A message whose offset can't be committed is delivered again, which does no harm.
         """
+        async with self._in_turn:
+            await self._commit()
+
+    async def _commit(self) -> None:
         if not self._next:
             self.waiting.clear()
         if not self._next or self.consumer is None:
@@ -78,7 +91,9 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Commit before another replica takes the partitions over."""
-        await self.flush()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(REVOKED_SECONDS):
+                await self.flush()
         for partition in revoked:
             self._next.pop(partition, None)
 

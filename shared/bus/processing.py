@@ -64,6 +64,7 @@ class Processor:
         self._unit_of_work = unit_of_work
         self._consumer = consumer
         self.offsets = Offsets(self._names)
+        """The offsets of the present consumer."""
         self.held = HeldMessages(unit_of_work.database)
         self.dead_letters = DeadLetters(service, settings)
         self.stopping = False
@@ -79,6 +80,11 @@ class Processor:
             MetricsContainer(REGISTRY, metrics_prefix="carrel", custom_label_names=()),
             app_name=service,
         )
+
+    def begin(self) -> None:
+        """Process for a new consumer."""
+        self.offsets = Offsets(self._names)
+        self.stopping = False
 
     async def process(self, first: Record, unreadable: Exception | None = None) -> None:
         """Process a message, and the other messages that were fetched with it.

@@ -28,6 +28,9 @@ class Progress:
     def __init__(self, patience: float) -> None:
         self._patience = patience
         self._standing: dict[TopicPartition, _Standing] = {}
+        self._processed = 0
+        self._processed_at = 0.0
+        """When a message was last found to have been processed."""
 
     def look(
         self,
@@ -38,10 +41,13 @@ class Progress:
     ) -> list[TopicPartition]:
         """Return the skipped partitions; `now` is in seconds, `processed` counts messages.
 
-        A skipped partition has had more to read for `patience` seconds, and since then the consumer
-        processed either no message, or more than all partitions had waiting at the start. A
-        partition that waits for its turn, because others have much to read, is not skipped.
+        A skipped partition has had more to read for `patience` seconds, and the consumer processed
+        either nothing in the last `patience` seconds, or since the start more messages than all
+        partitions had waiting. A partition that waits for its turn, because others have much to
+        read, is not skipped.
         """
+        if processed != self._processed:
+            self._processed, self._processed_at = processed, now
         behind = {p: ends[p] - at for p, at in positions.items() if ends.get(p, 0) > at}
         waiting = sum(behind.values())
         self._standing = {
@@ -54,5 +60,8 @@ class Progress:
             p
             for p, standing in self._standing.items()
             if now - standing.since >= self._patience
-            and not 0 < processed - standing.processed <= standing.waiting
+            and (
+                now - self._processed_at >= self._patience
+                or processed - standing.processed > standing.waiting
+            )
         ]

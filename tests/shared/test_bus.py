@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer.fetcher import Fetcher
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import GroupLoadInProgressError, KafkaConnectionError
+from aiokafka.protocol.commit import OffsetCommitRequest
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
@@ -39,6 +40,11 @@ class Heard:
 
     events: list[FinesSuspended] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
+    free: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set as long as the handler need not wait."""
+
+    def __post_init__(self) -> None:
+        self.free.set()
 
 
 @contextlib.asynccontextmanager
@@ -51,6 +57,7 @@ async def listening(
     async def note(event: FinesSuspended, run: Run) -> None:
         if heard.failures:
             raise heard.failures.pop(0)
+        await heard.free.wait()
         await run(process_event, event)
         heard.events.append(event)
 
@@ -316,6 +323,74 @@ async def test_a_consumer_that_cannot_commit_is_restarted(
         await until(lambda: _committed(settings, 2))
 
     assert await unit_of_work.database.things.find_one({"_id": "in-a", "n": 2})
+
+
+async def test_a_commit_does_not_undo_a_later_one(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.offsets.COMMIT_EVERY", 2)
+    begun = ended = 0
+    heard = Heard()
+    async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
+        assert one.offsets.consumer is not None
+        commit = one.offsets.consumer.commit
+        overtaken = asyncio.Event()
+
+        async def slow_at_first(due: Any) -> None:
+            """Commit; the first time only after another commit, or a second."""
+            nonlocal begun, ended
+            begun += 1
+            if begun == 1:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await overtaken.wait()
+            await commit(due)
+            overtaken.set()
+            ended += 1
+
+        monkeypatch.setattr(one.offsets.consumer, "commit", slow_at_first)
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(begun))
+        for _ in range(2):
+            await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(begun == ended >= 2))
+
+        assert await committed(settings, "fines.suspended") == 3
+
+
+@pytest.mark.parametrize("in_hand", ["until the last commit", "for longer"])
+async def test_a_listener_restarts_while_commits_are_refused(
+    in_hand: str, unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 2)
+    monkeypatch.setattr("shared.bus.listener.FINISH_SECONDS", 0.1)
+    monkeypatch.setattr("shared.bus.listener.LAST_COMMIT_SECONDS", 1)
+    heard = Heard()
+    async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
+        first = one.offsets.consumer
+        assert first is not None
+        send = first._coordinator._send_req
+        refused = 0
+
+        async def refuse_commits(request: Any) -> Any:
+            nonlocal refused
+            if not isinstance(request, OffsetCommitRequest):
+                return await send(request)
+            refused += 1
+            if one.processor.stopping and in_hand == "until the last commit":
+                heard.free.set()
+            raise GroupLoadInProgressError
+
+        monkeypatch.setattr(first._coordinator, "_send_req", refuse_commits)
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(refused))
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(len(heard.events) == 2))
+        heard.free.clear()
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(one.offsets.consumer not in (None, first)))
+        heard.free.set()
+        await until(lambda: _committed(settings, 3))
 
 
 async def test_a_consumer_that_skips_a_partition_is_restarted(

@@ -31,3 +31,11 @@ def test_a_fully_read_partition_is_never_reported_as_skipped() -> None:
     progress = Progress(patience=15)
     for moment in range(0, 100, 10):
         assert progress.look(moment, {A: 5}, {A: 5}, 7) == []
+
+
+def test_a_partition_is_skipped_once_the_others_are_read_and_nothing_more_arrives() -> None:
+    progress = Progress(patience=15)
+    assert progress.look(1000, {A: 3, B: 0}, {A: 5, B: 48}, 100) == []
+    assert progress.look(1010, {A: 3, B: 48}, {A: 5, B: 48}, 148) == []
+    assert progress.look(1020, {A: 3, B: 48}, {A: 5, B: 48}, 148) == []
+    assert progress.look(1025, {A: 3, B: 48}, {A: 5, B: 48}, 148) == [A]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -208,6 +209,8 @@ def test_an_exception_is_logged_without_its_message(capsys: pytest.CaptureFixtur
     )
     assert (theirs["event"], theirs["error"]) == ("failed", "ValueError")
     for line in (ours, theirs):
+        assert (line["service"], line["replica"], line["level"]) == ("circulation", "0", "error")
+        assert datetime.fromisoformat(line["timestamp"]).tzinfo
         assert "C1000001" not in json.dumps(line)
         assert "test_an_exception_is_logged" in line["places"][-1]
 
