@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-alone test-engines test-web test-mutants check bench docs translations sbom clean
+.PHONY: help demo up test test-kafka test-faults test-apache test-alone test-engines test-web test-mutants check bench docs translations sbom clean
 
 PY := .venv/bin/python
 
@@ -11,6 +11,7 @@ help:
 	@echo "make test   every test that needs nothing but Python"
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
 	@echo "make test-faults  the fault tests on Apache Kafka, with 200 seeds of kill -9; prints the table of results"
+	@echo "make test-apache  test-kafka and test-faults in one run"
 	@echo "make test-alone  the fault tests of clusters of three nodes, one at a time"
 	@echo "make test-engines  the events and tables on Spark, Flink, Kafka Connect and Quix Streams; needs Java 17 and Maven, and fetches 800 MB the first time"
 	@echo "make test-web   the pages in a real browser, the AsyncAPI document in its parser; needs chromium and npm, on Debian with fonts-noto-cjk"
@@ -34,10 +35,10 @@ test: .venv/project.stamp
 	@CARREL_SUITE=test $(PY) -m pytest --numprocesses=4 tests
 
 # Tests marked embedded are in make test. The longest test is in the journeys, so these begin.
-# CARREL_TEST_KAFKA=apache-secured make test-kafka, test-faults or test-alone: the same on secured servers.
+# CARREL_TEST_KAFKA=apache-secured make test-kafka, test-faults, test-apache or test-alone: the same on secured servers.
+ON_KAFKA := tests/journeys tests/shared/test_bus.py tests/ops/test_apache.py
 test-kafka: .venv/project.stamp
-	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest -m "not embedded" \
-		tests/journeys tests/shared/test_bus.py tests/ops/test_apache.py
+	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest -m "not embedded" $(ON_KAFKA)
 
 # Tests on the embedded broker are in make test; their rows of the table are kept from there.
 # Which seeds of kills are played: make test-faults SEEDS=1-40
@@ -45,6 +46,11 @@ SEEDS ?= 1-200
 test-faults: .venv/project.stamp
 	@CARREL_SUITE=test-faults CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} CARREL_SEEDS=$(SEEDS) \
 		$(PY) -m pytest -m "not embedded and not alone" tests/faults
+
+# Both in one run, in which the processors are idle at one end instead of two.
+test-apache: .venv/project.stamp
+	@CARREL_SUITE=test-apache CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} CARREL_SEEDS=$(SEEDS) \
+		$(PY) -m pytest -m "not embedded and not alone" $(ON_KAFKA) tests/faults
 
 # One test at a time: three nodes, the services and a load keep both cores busy.
 test-alone: .venv/project.stamp

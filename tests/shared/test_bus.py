@@ -202,6 +202,31 @@ async def test_a_broker_that_is_away_leaves_no_producer_open(
     assert left_open == []
 
 
+async def test_a_listener_that_is_stopped_while_it_starts_leaves_nothing_open(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    left_open: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: left_open.append(told))
+    await _start_and_stop_listener(unit_of_work, settings)
+    gc.collect()  # as above
+    assert left_open == []
+
+
+async def _start_and_stop_listener(unit_of_work: UnitOfWork, settings: Settings) -> None:
+    subscriptions = Subscriptions()
+
+    @subscriptions.to(FinesSuspended)
+    async def note(event: FinesSuspended, run: Run) -> None: ...
+
+    listener = Listener("circulation", settings, subscriptions, unit_of_work)
+    running = asyncio.create_task(listener.run())
+    # FastStream has opened its producer, and opens the consumer.
+    await until(lambda: _true(listener._consumer), every=0)
+    assert listener.health()[1] != "listening"
+    running.cancel()
+    await asyncio.wait([running])
+
+
 async def test_two_concurrent_relays_lose_no_event_and_the_inbox_ignores_duplicates(
     unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
