@@ -49,6 +49,8 @@ GATHER_LIMIT = 6
 SLOW_SECONDS = 120
 """Seconds in one message after which a process counts as unhealthy."""
 STUCK_SECONDS = 15
+SILENT_SECONDS = 30
+"""Seconds without an answer to a look at the ends of the partitions."""
 FINISH_SECONDS = 5.0
 """Seconds for the messages in hand when the listener stops."""
 LAST_COMMIT_SECONDS = 3.0
@@ -149,9 +151,10 @@ class Listener:
     async def run(self) -> None:
         """Listen until cancelled, and wait for a broker that is away.
 
-        The consumer is restarted if it can't commit for a long time or skips a partition. After a
-        broker was away, aiokafka sometimes waits for metadata for ever, and fetches although it is
-        no longer a member of the group; or it never fetches one of the partitions again.
+        The consumer is restarted if it can't commit for a long time, skips a partition, or gets no
+        answers although it has nothing to commit. After a broker was away, aiokafka sometimes waits
+        for metadata for ever, and fetches although it is no longer a member of the group; or it
+        never fetches one of the partitions again.
         """
         while True:
             # Not the former one, some of whose tasks may not have ended yet.
@@ -209,21 +212,26 @@ class Listener:
         self._state = "listening"
 
     async def _read_all(self) -> str:
-        """Watch the consumer until it skips a partition; return which one."""
+        """Watch the consumer until it skips a partition or gets no answer; return what it was."""
         progress = Progress(STUCK_SECONDS)
+        answered = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             # A consumer that waits for a database or another service reads nothing meanwhile.
-            if self.processor.busy_since is None and (seen := await self._seen()):
-                passed_over = progress.look(time.monotonic(), *seen, self.processor.processed)
+            if self._consumer is None or self.processor.busy_since is not None:
+                answered = time.monotonic()
+            elif seen := await self._seen(self._consumer):
+                answered = time.monotonic()
+                passed_over = progress.look(answered, *seen, self.processor.processed)
                 if passed_over:
                     return f"{passed_over[0].topic} {passed_over[0].partition} is not read"
+            elif time.monotonic() - answered >= SILENT_SECONDS:
+                return "the broker does not answer"
 
-    async def _seen(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]] | None:
+    async def _seen(
+        self, consumer: AIOKafkaConsumer
+    ) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]] | None:
         """Return the position and the end of each partition; None if the broker does not answer."""
-        consumer = self._consumer
-        if consumer is None:
-            return None
         positions = {}
         try:
             async with asyncio.timeout(LOOK_SECONDS):
