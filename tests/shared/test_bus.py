@@ -418,34 +418,20 @@ async def test_a_listener_restarts_while_commits_are_refused(
         await until(lambda: _committed(settings, 3))
 
 
-async def test_a_consumer_that_skips_a_partition_is_restarted(
-    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("client", ["skips its partitions", "gets no answers"])
+async def test_a_consumer_that_does_not_read_is_restarted(
+    client: str, unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 1)
-    monkeypatch.setattr("shared.bus.listener.LOOK_SECONDS", 0.2)
-    heard = Heard()
-    async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
-        first = one.offsets.consumer
-        assert first is not None
-        first.pause(*first.assignment())  # as if its partitions were forgotten
-        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
-        await until(lambda: _true(heard.events))
-        assert one.offsets.consumer is not first
-        await until(lambda: _committed(settings, 1))
-
-
-async def test_a_consumer_without_answers_is_restarted(
-    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
     monkeypatch.setattr("shared.bus.listener.SILENT_SECONDS", 1)
     monkeypatch.setattr("shared.bus.listener.LOOK_SECONDS", 0.2)
     heard = Heard()
     async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard) as one:
         first = one.offsets.consumer
         assert first is not None
-        # As if its client waited for metadata for ever.
-        monkeypatch.setattr(first, "end_offsets", lambda _: asyncio.Event().wait())
-        first.pause(*first.assignment())
+        first.pause(*first.assignment())  # as if its partitions were forgotten
+        if client == "gets no answers":  # as if it waited for metadata for ever
+            monkeypatch.setattr(first, "end_offsets", lambda _: asyncio.Event().wait())
         await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
         await until(lambda: _true(heard.events))
         assert one.offsets.consumer is not first
