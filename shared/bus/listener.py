@@ -48,6 +48,10 @@ GATHER_LIMIT = 6
 """The longest pause after events, as a multiple of the shortest."""
 SLOW_SECONDS = 120
 """Seconds in one message after which a process counts as unhealthy."""
+START_SECONDS = 60
+"""Seconds for a consumer to join its group; a rebalance waits for other members up to 10 s."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
+"""Seconds from a start that failed to the next; doubled each time."""
 STUCK_SECONDS = 15
 SILENT_SECONDS = 30
 """Seconds without an answer to a look at the ends of the partitions."""
@@ -156,17 +160,25 @@ class Listener:
         for metadata for ever, and fetches although it is no longer a member of the group; or it
         never fetches one of the partitions again.
         """
+        pause = FIRST_PAUSE
         while True:
             # Not the former one, some of whose tasks may not have ended yet.
             broker = self._new_broker()
             self.processor.begin()
             self._subscriber = self._subscribe(broker)
             try:
-                await self._start(broker)
-                reason = await self._commit_until_stuck()
-                log.warning("listener starts again", reason=reason)
+                failure = await self._start(broker)
+                if failure is None:
+                    pause = FIRST_PAUSE
+                    reason = await self._commit_until_stuck()
+                    self._state = f"starting again: {reason}"
+                    log.warning("listener starts again", reason=reason)
             finally:
                 await self._stop(broker)
+            if failure is not None:
+                log.warning("listener waits", error=type(failure).__name__, seconds=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE)
 
     async def _commit_until_stuck(self) -> str:
         """Commit processed messages; return the reason why the consumer has to be restarted."""
@@ -193,23 +205,21 @@ class Listener:
                 return "offsets can't be committed"
         return reading.result()
 
-    async def _start(self, broker: KafkaBroker) -> None:
-        pause = 0.2
-        while True:
-            try:
+    async def _start(self, broker: KafkaBroker) -> Exception | None:
+        """Create the missing topics and join the group; return why that failed, or None."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
                 await ensure_topics(self._settings, [self.service], self._events)
                 await broker.start()
-                break
-            except (KafkaError, OSError) as error:
-                self._state = f"waiting for the broker ({type(error).__name__})"
-                log.warning("listener waits", error=type(error).__name__, seconds=pause)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
+        except (KafkaError, OSError) as error:  # also the end of the time
+            self._state = f"waiting for the broker ({type(error).__name__})"
+            return error
         if self._subscriber is not None:
             self.offsets.began(self._subscriber.consumer)
             if self._settings.idle_poll_ms:
                 self._rest_after_empty_fetches(self._subscriber.consumer)
         self._state = "listening"
+        return None
 
     async def _read_all(self) -> str:
         """Watch the consumer until it skips a partition or gets no answer; return what it was."""
@@ -276,6 +286,8 @@ class Listener:
 
     async def _stop(self, broker: KafkaBroker) -> None:
         """Finish the current messages, commit, and leave the group."""
+        if self._state == "listening":
+            self._state = "stopping"
         self.processor.stopping = True
         consumer = self._consumer
         if consumer is not None and consumer._coordinator is not None:  # noqa: SLF001 - as below
@@ -292,7 +304,6 @@ class Listener:
             # for members that are not static; tests/faults/test_rebalance.py checks that it works.
             consumer._coordinator._group_instance_id = None  # noqa: SLF001
         self.offsets.end()
-        self._state = "stopped"
         # Not cancelled if it takes long: a consumer that is half closed stays in its group.
         closing = asyncio.create_task(broker.stop())
         self._closing.add(closing)

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import GroupLoadInProgressError, KafkaConnectionError
 from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.group import JoinGroupRequest
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
@@ -225,6 +228,53 @@ async def _start_and_stop_listener(unit_of_work: UnitOfWork, settings: Settings)
     assert listener.health()[1] != "listening"
     running.cancel()
     await asyncio.wait([running])
+
+
+async def test_a_listener_whose_start_fails_half_way_leaves_nothing_open(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[AIOKafkaClient] = []
+    failures = 2
+
+    async def find_nothing(consumer: AIOKafkaConsumer) -> None:
+        """Fail as if the broker had gone after the connection was made."""
+        nonlocal failures
+        opened.append(consumer._client)
+        if failures:
+            failures -= 1
+            raise KafkaConnectionError
+
+    monkeypatch.setattr(AIOKafkaConsumer, "_wait_topics", find_nothing)
+    async with listening(unit_of_work, settings, Heard()):
+        await until(lambda: _true(len(opened) == 3))
+        assert [bool(client._conns) for client in opened] == [False, False, True]
+
+
+async def test_a_listener_does_not_wait_for_ever_for_its_group(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.listener.START_SECONDS", 2)
+    monkeypatch.setattr("shared.bus.listener.CLOSE_SECONDS", 0.5)
+    send = GroupCoordinator._send_req
+    over = asyncio.Event()
+    joins = 0
+
+    async def answer_no_join(coordinator: GroupCoordinator, request: Any) -> Any:
+        nonlocal joins
+        if isinstance(request, JoinGroupRequest):
+            joins += 1
+            if joins == 1:
+                await over.wait()
+                raise KafkaConnectionError
+        return await send(coordinator, request)
+
+    monkeypatch.setattr(GroupCoordinator, "_send_req", answer_no_join)
+    heard = Heard()
+    async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard):
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(heard.events))
+        over.set()
+        await until(lambda: _committed(settings, 1))
 
 
 async def test_two_concurrent_relays_lose_no_event_and_the_inbox_ignores_duplicates(
