@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 
 from shared.bus.connection import client_arguments
 from shared.clock import wall_clock
+from shared.commits import Commits
 from shared.failpoint import failpoint
 from shared.lease import give_up_lease, hold_lease
 from shared.mongo import Database, Document
@@ -25,13 +26,20 @@ log = structlog.get_logger()
 
 BATCH = 500
 GATHER_SECONDS = 0.05
-"""Least time from one look for rows to the next, so that those of a busy service are sent together.
+"""Least time from a look that found rows to the next, so that a busy service's are sent together.
 
 A row after a pause is sent at once.
 """
 LEASE_SECONDS = 5
+LOOK_SECONDS = 1.0
+"""The longest time from a look for rows to the next, if this process records no event meanwhile.
+
+The rows of the service's other processes wait for it.
+"""
+LOOK_GROWTH = 1.2
+"""Factor by which the time to the next look grows after one that found no row."""
 RENEW_SECONDS = 2.0
-"""Seconds after which the holder renews its lease, and looks for rows that woke nobody."""
+"""Seconds after which the holder renews its lease."""
 TRY_SECONDS = 1.0
 """Seconds between two tries of another process to take the lease."""
 CALM_SECONDS = 30.0
@@ -48,21 +56,24 @@ class Relay:
 
     The lease keeps the others from doing the same work; it does not fence. Two relays at once
     publish a row twice, which does no harm in any consumer.
+
+    It is woken by its own process's commits of events, and looks for the rows of other processes by
+    the clock (docs/decisions/215).
     """
 
-    def __init__(self, database: Database, settings: Settings, service: str) -> None:
+    def __init__(
+        self, database: Database, settings: Settings, service: str, commits: Commits
+    ) -> None:
         self._database = database
         self._settings = settings
         self._names = Names(settings.topic_prefix)
         self._holder = f"{service}-{settings.replica}"
-        self._wake = asyncio.Event()
+        self._commits = commits
 
     async def run(self) -> None:
         """Relay until cancelled; wait while the database or the broker is away."""
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._watch())
-                await self._reconnect()
+            await self._reconnect()
         finally:
             with contextlib.suppress(Exception):
                 await give_up_lease(self._database, "relay", self._holder)
@@ -84,19 +95,23 @@ class Relay:
         producer = outbox_producer(self._settings, f"{self._holder}-relay")
         try:
             await producer.start()
-            held, renewed = False, 0.0
+            held, renewed, looked, pause = False, 0.0, 0.0, GATHER_SECONDS
             while True:
-                self._wake.clear()
                 if not held or time.monotonic() - renewed >= RENEW_SECONDS:
                     renewed = time.monotonic()
                     held = await hold_lease(self._database, "relay", self._holder, LEASE_SECONDS)
                     LEASED.set(held)
-                looked = time.monotonic()
-                if held:
-                    while await self.drain(producer) == BATCH:
-                        pass
-                await self._wait(RENEW_SECONDS if held else TRY_SECONDS)
-                await self._gather(looked)
+                if not held:
+                    await asyncio.sleep(TRY_SECONDS)
+                    continue
+                seen, now = self._commits.count, time.monotonic()
+                if found := await self.drain(producer):
+                    looked, pause = now, GATHER_SECONDS
+                else:
+                    pause = min(pause * LOOK_GROWTH, LOOK_SECONDS)
+                if found < BATCH:
+                    await self._commits.after(seen, pause)
+                    await self._gather(looked)
         finally:
             LEASED.set(0)
             await producer.stop()
@@ -125,30 +140,9 @@ class Relay:
             RELAYED.labels(row["topic"]).inc()
         return len(rows)
 
-    async def _wait(self, seconds: float) -> None:
-        # Not wait_for: in Python 3.11 it loses a cancellation that comes just after the event.
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-
     async def _gather(self, looked: float) -> None:
-        """Let rows gather if the last look, at a monotonic time, was a moment ago."""
+        """Let rows gather if the last look that found some, at a monotonic time, was just now."""
         await asyncio.sleep(max(0.0, looked + GATHER_SECONDS - time.monotonic()))
-
-    async def _watch(self) -> None:
-        """Wake the relay at each insertion; without a stream the regular sweep finds the rows."""
-        while True:
-            try:
-                pipeline: list[Document] = [
-                    {"$match": {"operationType": "insert"}},
-                    {"$project": {"_id": 1}},
-                ]
-                async with self._database.outbox.watch(pipeline, max_await_time_ms=2000) as stream:
-                    self._wake.set()  # rows inserted while there was none
-                    async for _ in stream:
-                        self._wake.set()
-            except PyMongoError:
-                await asyncio.sleep(1)
 
 
 async def _traced(producer: AIOKafkaProducer, row: Document, names: Names) -> asyncio.Future[Any]:

@@ -61,6 +61,8 @@ class UnitOfWork:
         self.owners = owners
         self.commits = Commits()
         """For tasks that wait for what other use cases of this process leave to be done."""
+        self.event_commits = Commits()
+        """The commits among them that recorded events, for the relay."""
         self._store = BlockingDatabase(database)
         self._threads = ThreadPoolExecutor(AT_ONCE, "transaction")
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -98,7 +100,10 @@ class UnitOfWork:
 
         # The timeout covers all the driver's calls together.
         with span(use_case.__name__), pymongo.timeout(within):
-            return await self._until_committed(use_case.__name__, attempt, deadline)
+            result, events = await self._until_committed(use_case.__name__, attempt, deadline)
+        if events:
+            self.event_commits.add()
+        return result, events
 
     async def try_out(
         self, use_case: UseCase[C, R], command: C, origin: Origin, *, within: float = 10.0

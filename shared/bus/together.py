@@ -155,6 +155,8 @@ class _SharedTransactions(UnitOfWork):
             for step in steps:
                 step.outcome.set_exception(error)
         else:
+            if any(events for _, events in outcomes):
+                self.event_commits.add()
             for step, outcome in zip(steps, outcomes, strict=True):
                 step.outcome.set_result(outcome)
 

@@ -114,29 +114,25 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
             await asyncio.sleep(0.5)
     app.state.stored = True
     supervisor: Supervisor = app.state.supervisor
+    unit_of_work: UnitOfWork = app.state.unit_of_work
     for run in service.background:
         supervisor.start(run.__name__, partial(run, app))
     supervisor.start("keep_keys", app.state.verifier.keep_renewed)
     if "relay" in settings.roles:
-        relay = Relay(database, settings, service.name)
+        relay = Relay(database, settings, service.name, unit_of_work.event_commits)
         supervisor.start("relay", relay.run)
     if "consumers" in settings.roles and service.subscriptions.by_topic:
         supervisor.start("listener", app.state.listener.run)
     if "jobs" in settings.roles:
         key = sealing_key(settings.card_key)
-        commits = app.state.unit_of_work.commits
         supervisor.start(
-            "sealer", partial(keep_sealed, database, key, settings.audit_days, commits)
+            "sealer",
+            partial(keep_sealed, database, key, settings.audit_days, unit_of_work.commits),
         )
     if "jobs" in settings.roles and service.jobs.by_name:
         supervisor.start(
             "jobs",
-            partial(
-                keep_schedule,
-                service.jobs,
-                app.state.unit_of_work,
-                simulation=settings.simulation,
-            ),
+            partial(keep_schedule, service.jobs, unit_of_work, simulation=settings.simulation),
         )
     try:
         await asyncio.Event().wait()

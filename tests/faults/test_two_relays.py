@@ -16,6 +16,7 @@ from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
 from services.registry import OWNERS
 from services.settings import Settings
+from shared.commits import Commits
 from shared.contracts import published
 from shared.relay import Relay, outbox_producer
 from tests.conftest import APACHE
@@ -121,7 +122,7 @@ async def relays_without_lease(running: System) -> AsyncIterator[None]:
         await producer.start()
         try:
             database = client[f"{settings.database_prefix}_{service}"]
-            second = Relay(database, second_replica, service)
+            second = Relay(database, second_replica, service, Commits())
             while True:
                 await second.drain(producer)
                 await asyncio.sleep(0.001)

@@ -85,7 +85,7 @@ def counted() -> dict[str, float]:
         ("stop_in_time", "services.gateway.views.stream.stop_in_time"),
         ("keep_keys", "shared.auth.Verifier.keep_renewed"),
         ("relay", "shared.relay.hold_lease"),
-        ("relay", "shared.relay.Relay._watch"),
+        ("relay", "shared.relay.Relay.drain"),
         ("listener", "shared.bus.listener.ensure_topics"),
         ("listener", "shared.bus.listener.Listener._commit_until_stuck"),
         ("listener", "shared.bus.listener.Listener._read_all"),

@@ -67,7 +67,9 @@ async def test_a_new_broker_gets_the_same_messages_in_the_same_order(
     await ensure_topics(old, NAMES)
     producer = outbox_producer(old, "test")
     await producer.start()
-    await Relay(unit_of_work.database, old, "circulation").drain(producer)
+    await Relay(unit_of_work.database, old, "circulation", unit_of_work.event_commits).drain(
+        producer
+    )
     await producer.stop()
     await unit_of_work.run(raise_count, Raise("thing-0"), ORIGIN)  # waits for the relay
 

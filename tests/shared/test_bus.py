@@ -75,9 +75,13 @@ async def listening(
             await task
 
 
+def relay_of(unit_of_work: UnitOfWork, settings: Settings) -> Relay:
+    return Relay(unit_of_work.database, settings, "circulation", unit_of_work.event_commits)
+
+
 @contextlib.asynccontextmanager
 async def relaying(unit_of_work: UnitOfWork, settings: Settings) -> AsyncIterator[None]:
-    relay = Relay(unit_of_work.database, settings, "circulation")
+    relay = relay_of(unit_of_work, settings)
     task = asyncio.create_task(relay.run())
     try:
         yield
@@ -171,21 +175,19 @@ async def test_rows_of_a_busy_service_are_sent_together(
     assert [number for number in sent if number] == [1, 5]
 
 
-@pytest.mark.parametrize("turns", range(4))
-async def test_a_relay_that_is_woken_while_it_is_cancelled_ends(
-    unit_of_work: UnitOfWork, settings: Settings, turns: int
+async def test_the_rows_of_another_process_are_found_by_the_clock(
+    unit_of_work: UnitOfWork, settings: Settings
 ) -> None:
-    """The cancellation comes some turns of the event loop after a new row has woken the relay."""
-    relay = Relay(unit_of_work.database, settings, "circulation")
-    waiting = asyncio.create_task(relay._wait(60))
-    for _ in range(2):
-        await asyncio.sleep(0)  # it begins to wait
-    relay._wake.set()
-    for _ in range(turns):
-        await asyncio.sleep(0)
-    if waiting.cancel():
-        await asyncio.wait([waiting])
-        assert waiting.cancelled()
+    heard = Heard()
+    other = UnitOfWork(
+        unit_of_work.database, unit_of_work.service, unit_of_work.settings, unit_of_work.owners
+    )
+    async with relaying(unit_of_work, settings), listening(unit_of_work, settings, heard):
+        await other.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(len(heard.events) == 1))
+        await other.run(raise_count, Raise("a"), ORIGIN)
+        await until(lambda: _true(len(heard.events) == 2))
+        assert unit_of_work.event_commits.count == 0
 
 
 @pytest.mark.parametrize("sender", ["relay", "dead letters"])
@@ -196,7 +198,7 @@ async def test_a_broker_that_is_away_leaves_no_producer_open(
     asyncio.get_running_loop().set_exception_handler(lambda _, told: left_open.append(told))
     away = settings.model_copy(update={"kafka": "127.0.0.1:1"})
     opening = {
-        "relay": Relay(unit_of_work.database, away, "circulation")._run_connected,
+        "relay": relay_of(unit_of_work, away)._run_connected,
         "dead letters": DeadLetters("circulation", away)._dlq_producer,
     }[sender]
     with pytest.raises(KafkaConnectionError):
@@ -282,13 +284,13 @@ async def test_two_concurrent_relays_lose_no_event_and_the_inbox_ignores_duplica
 ) -> None:
     heard = Heard()
     other = settings.model_copy(update={"replica": "1"})
-    second = Relay(unit_of_work.database, other, "circulation")
+    second = relay_of(unit_of_work, other)
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, acks="all")
     for _ in range(20):
         await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
     await ensure_topics(settings, NAMES)
     await producer.start()
-    first = Relay(unit_of_work.database, settings, "circulation")
+    first = relay_of(unit_of_work, settings)
     await asyncio.gather(first.drain(producer), second.drain(producer))
     await producer.stop()
     async with listening(unit_of_work, settings, heard):
