@@ -1,12 +1,8 @@
 """A lease in the database: only the process that holds it does the work."""
 
-from datetime import UTC, datetime
-
-from pymongo.errors import DuplicateKeyError
+from pymongo import ReturnDocument
 
 from shared.mongo import Database, Document
-
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def hold_lease(database: Database, name: str, holder: str, seconds: int) -> bool:
@@ -14,17 +10,18 @@ async def hold_lease(database: Database, name: str, holder: str, seconds: int) -
 
     It keeps others from doing the same work; it does not fence.
     """
-    until = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": seconds}}
+    # No `until` sorts before every date, so a lease that nobody has taken yet is free too.
     free = {"$or": [{"$lt": ["$until", "$$NOW"]}, {"$eq": ["$holder", holder]}]}
-    taking: list[Document] = [{"$set": {"holder": holder, "until": until}}]
-    if await database.leases.find_one_and_update({"_id": name, "$expr": free}, taking):
-        return True
-    try:
-        # An upsert whose filter has $expr is refused, so the document is seeded.
-        await database.leases.insert_one({"_id": name, "holder": "", "until": _LONG_AGO})
-    except DuplicateKeyError:
-        return False  # another has it
-    return bool(await database.leases.find_one_and_update({"_id": name, "$expr": free}, taking))
+    until = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": seconds}}
+    taken = {"holder": holder, "until": until}
+    # The database writes nothing where the fields stay as they are.
+    taking: list[Document] = [
+        {"$set": {field: {"$cond": [free, value, f"${field}"]} for field, value in taken.items()}}
+    ]
+    lease = await database.leases.find_one_and_update(
+        {"_id": name}, taking, upsert=True, return_document=ReturnDocument.AFTER
+    )
+    return bool(lease["holder"] == holder)
 
 
 async def give_up_lease(database: Database, name: str, holder: str) -> None:
