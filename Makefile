@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-apache test-alone test-engines test-web test-mutants check bench docs translations sbom clean
+.PHONY: help demo up test test-kafka test-faults test-apache test-alone test-engines test-web test-mutants node-modules check bench docs translations sbom clean
 
 PY := .venv/bin/python
 
@@ -14,7 +14,7 @@ help:
 	@echo "make test-apache  test-kafka and test-faults in one run"
 	@echo "make test-alone  the fault tests of clusters of three nodes, one at a time"
 	@echo "make test-engines  the events and tables on Spark, Flink, Kafka Connect and Quix Streams; needs Java 17 and Maven, and fetches 800 MB the first time"
-	@echo "make test-web   the pages in a real browser, the AsyncAPI document in its parser; needs chromium and npm, on Debian with fonts-noto-cjk"
+	@echo "make test-web   the pages in a real browser, the AsyncAPI document in its parser; needs chromium and npm, on Debian with fonts-noto-cjk; quicker with chromium-headless-shell too"
 	@echo "make test-mutants  rules broken on purpose; the test of the state model must detect each"
 	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
@@ -70,7 +70,7 @@ test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
 # Screenshots of the pages are left in .data/screenshots, if CI is not set. Two processes: browsers leave no core idle.
-test-web: .venv/project.stamp tests/web/node_modules/.package-lock.json tests/contracts/node/node_modules/.package-lock.json examples/node/node_modules/.package-lock.json docs/reference/node_modules/.package-lock.json examples/types/node_modules/.package-lock.json
+test-web: .venv/project.stamp node-modules
 	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
 
 docs: .venv/project.stamp docs/reference/node_modules/.package-lock.json
@@ -78,6 +78,9 @@ docs: .venv/project.stamp docs/reference/node_modules/.package-lock.json
 
 # axe-core, which looks at the pages in the tests, AsyncAPI's parser, the example's client of Kafka and
 # its types, and what shows the pages of make docs. npm writes the target itself.
+NODE_MODULES := $(patsubst %,%/node_modules/.package-lock.json,tests/web tests/contracts/node examples/node examples/types docs/reference)
+node-modules: $(NODE_MODULES)
+
 %/node_modules/.package-lock.json: %/package.json %/package-lock.json
 	@cd $* && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, sync_playwright
 from shared.contracts import published
 from tests.contracts.test_openapi import merged
 from tests.systems import PROJECT
-from tests.web.browser import chromium
+from tests.web.browser import headless_shell
 
 pytestmark = pytest.mark.web
 
@@ -44,9 +44,7 @@ def opened(context: BrowserContext, file: Path) -> tuple[Page, list[str]]:
 def test_the_pages_show_each_topic_and_each_part_of_the_api_without_a_network(
     pages: Path,
 ) -> None:
-    path = chromium()
-    if path is None:
-        pytest.skip("no Chromium; on Debian: apt-get install chromium fonts-noto-cjk")
+    path = headless_shell()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path, chromium_sandbox=os.geteuid() != 0

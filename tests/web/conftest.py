@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser
 from pytest_asyncio import fixture
 
 from ops.infrastructure import ports
@@ -14,7 +14,7 @@ from tests.device import ENVIRONMENT
 from tests.library import Library
 from tests.mail_server import MailServer, listening
 from tests.systems import started_system
-from tests.web.browser import ARGUMENTS, LIMIT_MS, Watch, Windows, chromium
+from tests.web.browser import Watch, Windows, headless_shell, launched
 from tests.web.story import Story, told
 
 
@@ -58,18 +58,8 @@ async def story(running: System) -> AsyncIterator[Story]:
 @fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Debian's Chromium, without a window."""
-    path = chromium()
-    if path is None:
-        pytest.skip("no Chromium; on Debian: apt-get install chromium fonts-noto-cjk")
-    expect.set_options(timeout=LIMIT_MS)
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(
-            executable_path=path,
-            args=[*ARGUMENTS],
-            chromium_sandbox=os.geteuid() != 0,  # Chromium cannot run as root in its sandbox
-        )
+    async with launched(headless_shell()) as started:
         yield started
-        await started.close()
 
 
 @fixture(loop_scope="session")

@@ -5,13 +5,16 @@ after that is the browser's own.
 """
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from playwright.async_api import Page, expect
+from pytest_asyncio import fixture
 
+from ops.infrastructure.processes import System
 from tests.support import until
-from tests.web.browser import Windows
+from tests.web.browser import Watch, Windows, chromium, launched
 from tests.web.story import Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -35,10 +38,20 @@ async def test_a_refused_permission_is_explained(windows: Windows, story: Story)
     await expect(page.get_by_role("alert")).to_contain_text("Your browser doesn't allow")
 
 
+@fixture(loop_scope="session")
+async def notified(running: System, story: Story, watch: Watch) -> AsyncIterator[Windows]:
+    """Windows of a browser that has notifications."""
+    async with (
+        launched(chromium()) as browser,
+        Windows(browser, running.gateway_url, story.library, watch) as opened,
+    ):
+        yield opened
+
+
 async def test_the_worker_shows_a_message_and_a_repeated_one_once(
-    windows: Windows, story: Story
+    notified: Windows, story: Story
 ) -> None:
-    page = await windows.open("zh-Hant", card=await story.reader("zh-Hant"))
+    page = await notified.open("zh-Hant", card=await story.reader("zh-Hant"))
     await page.context.grant_permissions(["notifications"])
     await page.goto("/setting")
     await page.evaluate(REGISTER)
