@@ -17,7 +17,7 @@ from shared.http.health import add_health
 from shared.http.middleware import RequestMiddleware
 from shared.http.openapi import document_of
 from shared.http.operations import add_audit_trail, add_jobs, add_personal_data, add_snapshots
-from shared.http.problems import Problem, add_problems
+from shared.http.problems import add_problems
 from shared.http.service import Service
 from shared.indexes import chassis_indexes
 from shared.jobs import keep_schedule
@@ -61,8 +61,6 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         redoc_url=None,
         # The middleware makes the spans and metrics of a request: FastAPI's own would double them.
         telemetry={"tracing": False, "metrics": False, "logs": False},
-        # Declared once for all routes; each route adds its own codes.
-        responses={"default": {"model": Problem, "description": "A problem (RFC 9457)"}},
     )
     operations = add_health(app, service, settings)  # first: it is asked for every second
     if "api" in settings.roles:
@@ -70,8 +68,9 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         add_snapshots(app, service)
         add_personal_data(app, service)
         add_audit_trail(app, service)
+        # Not by include_router: FastAPI would build each route again at the first request.
         for router in service.routers:
-            app.include_router(router)
+            app.router.routes.extend(router.routes)
     add_problems(app, service)
     app.add_middleware(RequestMiddleware, service=service)
     app.openapi = lambda: _openapi(app, service, settings)  # type: ignore[method-assign]

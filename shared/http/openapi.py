@@ -24,6 +24,7 @@ from shared.http.problems import (
     TOO_MANY_REQUESTS,
     UNAVAILABLE,
     NotFound,
+    Problem,
 )
 from shared.idempotency import KeyReused
 from shared.refusals import ProblemKind, item_refusals_of, refusals_of
@@ -111,7 +112,10 @@ def document_of(app: FastAPI, examples: Mapping[str, Any], log_in: str) -> dict[
     )
     known = Examples(examples)
     declared = {(one.path, one.method.lower()): one for one in operations_of(app)}
-    schemas = document.get("components", {}).get("schemas", {})
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own, which no route has
+        schemas.pop(name, None)
+    schemas["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             said = declared[path, method]
