@@ -135,7 +135,7 @@ async def test_a_write_is_remembered_for_a_limited_time_and_number(
     for number in range(4):
         loan = samples.loan(circulation.LoanCheckedOut, 1, f"loan-{number}", patron_id="patron-1")
         assert await own_writes.write(answered(loan), samples.START, within=10)
-    kept = recent._of_client(views).written
+    kept = recent._recent.of(views).written
     assert [path for _, path, _ in kept] == ["loans.loan-2", "loans.loan-3"]
 
     monkeypatch.setattr(recent, "KEPT_SECONDS", 0.0)

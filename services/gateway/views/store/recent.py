@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from weakref import finalize
 
+from services.gateway.views.store.by_client import ByClient
 from services.gateway.views.store.changes import Change, Row, ViewChange
 from services.gateway.views.store.schema import Collections
 
@@ -40,8 +40,7 @@ class _Recent:
     """Writes, the oldest first."""
 
 
-_recent: dict[int, _Recent] = {}
-"""Writes by the identity of their client: two clients can be equal."""
+_recent = ByClient(_Recent)
 
 
 def last_served(views: Collections) -> datetime | None:
@@ -49,7 +48,7 @@ def last_served(views: Collections) -> datetime | None:
 
     Each build has its own, so it tells which views these were.
     """
-    return _of_client(views).served
+    return _recent.of(views).served
 
 
 def note_written(views: Collections, changes: Sequence[Change], served: datetime | None) -> None:
@@ -59,7 +58,7 @@ def note_written(views: Collections, changes: Sequence[Change], served: datetime
     """
     if served is None:
         return
-    written = _of_client(views).written
+    written = _recent.of(views).written
     for change in changes:
         if (key := _key(change)) is not None:
             written.pop(key, None)
@@ -78,7 +77,7 @@ def still_to_write(
     """
     if served is None:
         return list(changes)
-    recent = _of_client(views)
+    recent = _recent.of(views)
     recent.served = served
     earliest = time.monotonic() - KEPT_SECONDS
     left: list[Change] = []
@@ -96,11 +95,3 @@ def _key(change: Change) -> _Key | None:
     if isinstance(change, Row) and change.kind == "place":
         return change.kind, change.id, change.content["version"]
     return None
-
-
-def _of_client(views: Collections) -> _Recent:
-    client = views["account_views"].database.client
-    if id(client) not in _recent:
-        _recent[id(client)] = _Recent()
-        finalize(client, _recent.pop, id(client), None)
-    return _recent[id(client)]

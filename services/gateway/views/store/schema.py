@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from shared.mongo import Collection, Database, Indexes, sharded_by
+from shared.mongo import Client, Collection, Database, Indexes, sharded_by
 
 VIEWS: Indexes = {
     "account_views": sharded_by(
@@ -65,6 +65,10 @@ BUILDS = "next_"
 class Collections(Protocol):
     """The views that are served (a database), or those that are being built."""
 
+    @property
+    def client(self) -> Client:
+        """Return the client of their database."""
+
     def __getitem__(self, name: str, /) -> Collection: ...
 
 
@@ -74,6 +78,11 @@ class Building:
 
     database: Database
     build: str
+
+    @property
+    def client(self) -> Client:
+        """Return the client of the database."""
+        return self.database.client
 
     def __getitem__(self, name: str, /) -> Collection:
         """Return the collection that will become `name`."""
