@@ -105,6 +105,41 @@ class _Drops(CommandListener):
         """Ignore the failure."""
 
 
+class _Requests(CommandListener):
+    """Notes the names of the commands that are sent while a test counts them."""
+
+    def __init__(self) -> None:
+        self.counted: list[str] | None = None
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Note a command that is sent."""
+        # Each service looks for the keys of tokens by the clock, whatever a test does.
+        if self.counted is not None and event.command[event.command_name] != "known_keys":
+            self.counted.append(event.command_name)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Ignore the answer."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Ignore the failure."""
+
+
+_requests = _Requests()
+
+
+@contextlib.contextmanager
+def requests_sent() -> Iterator[list[str]]:
+    """Yield a list that gets the name of each command that services here send to the database.
+
+    The database's own counters would also have what it asks itself, every five minutes.
+    """
+    _requests.counted = []
+    try:
+        yield _requests.counted
+    finally:
+        _requests.counted = None
+
+
 @contextlib.contextmanager
 def kept(url: str, prefix: str) -> Iterator[None]:
     """Let the services and tests of this process share their connections to the server at `url`.
@@ -121,7 +156,7 @@ def kept(url: str, prefix: str) -> Iterator[None]:
             return MongoClient(host, **options)
         key = options["serverSelectionTimeoutMS"]
         if key not in clients:
-            clients[key] = _Kept(host, **options, event_listeners=[_Drops(created)])
+            clients[key] = _Kept(host, **options, event_listeners=[_Drops(created), _requests])
         return clients[key]
 
     async def ensure(
