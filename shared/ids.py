@@ -3,7 +3,6 @@
 import hashlib
 import hmac
 from datetime import UTC, datetime
-from uuid import UUID
 
 import uuid_utils
 
@@ -19,10 +18,10 @@ def new_id() -> str:
 def time_of(identifier: str) -> datetime | None:
     """Return the time at which `new_id` made an id; None if it is no such id."""
     try:
-        made = UUID(identifier)
+        made = uuid_utils.UUID(identifier)
         if made.version != _TIMED:
             return None
-        return datetime.fromtimestamp((made.int >> 80) / 1000, UTC)
+        return datetime.fromtimestamp(made.timestamp / 1000, UTC)
     except ValueError:  # no UUID, or a year out of range
         return None
 
