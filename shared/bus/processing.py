@@ -10,7 +10,6 @@ import logging
 import time
 from collections import Counter as Count
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -19,7 +18,7 @@ from aiokafka.errors import IllegalStateError
 from faststream.prometheus.container import MetricsContainer
 from faststream.prometheus.manager import MetricsManager
 from faststream.prometheus.types import ProcessingStatus
-from prometheus_client import REGISTRY, Counter, Histogram
+from prometheus_client import REGISTRY, Counter
 
 from shared.bus.dead_letters import DeadLetters, describe
 from shared.bus.held import HeldMessages, OperatorDecision
@@ -77,9 +76,10 @@ class Processor:
         self._alone = 0
         """The number of messages, from here on, that are processed one by one."""
         # FastStream's own middleware for metrics would see only the first message of each batch.
-        container = MetricsContainer(REGISTRY, metrics_prefix="carrel", custom_label_names=())
-        self._metrics = MetricsManager(container, app_name=service)
-        self._histograms = _Histograms(container, service)
+        self._metrics = MetricsManager(
+            MetricsContainer(REGISTRY, metrics_prefix="carrel", custom_label_names=()),
+            app_name=service,
+        )
 
     def begin(self) -> None:
         """Process for a new consumer."""
@@ -230,40 +230,13 @@ class Processor:
             self._metrics.add_received_message("kafka", topic, count)
             self._metrics.add_received_message_in_process("kafka", topic, count)
         for record in (message.record for message in batch):
-            self._histograms.of(record.topic).sizes.observe(len(record.value or b""))
+            size = len(record.value or b"")
+            self._metrics.observe_received_messages_size("kafka", record.topic, size)
 
     def _count_out(self, topics: Count[str], seconds: float) -> None:
         for topic, count in topics.items():
             self._metrics.remove_received_message_in_process("kafka", topic, count)
             done = ProcessingStatus.acked
             self._metrics.add_received_processed_message("kafka", topic, done, count)
-            durations = self._histograms.of(topic).durations
             for _ in range(count):
-                durations.observe(seconds)
-
-
-@dataclass(frozen=True)
-class _OfTopic:
-    """The histograms of the messages of one topic."""
-
-    sizes: Histogram
-    durations: Histogram
-
-
-class _Histograms:
-    """FastStream's histograms by topic; its manager looks for their labels at each message."""
-
-    def __init__(self, container: MetricsContainer, service: str) -> None:
-        self._container = container
-        self._service = service
-        self._found: dict[str, _OfTopic] = {}
-
-    def of(self, topic: str) -> _OfTopic:
-        """Return the histograms of a topic."""
-        if topic not in self._found:
-            labels = {"app_name": self._service, "broker": "kafka", "handler": topic}
-            self._found[topic] = _OfTopic(
-                self._container.received_messages_size_bytes.labels(**labels),
-                self._container.received_processed_messages_duration_seconds.labels(**labels),
-            )
-        return self._found[topic]
+                self._metrics.observe_received_processed_message_duration(seconds, "kafka", topic)
