@@ -19,6 +19,7 @@ from shared.contracts import accounts
 from shared.mongo import Client, Database, ensure_indexes
 from shared.owners import OwnerAway, Owners
 from tests import samples
+from tests.examined import examined
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, patient_client, reaching, served
 
 NOW = datetime(2021, 2, 1, tzinfo=UTC)
@@ -93,21 +94,15 @@ async def register(client: Client, settings: Settings, views: Database, count: i
     await writes.apply(views, [change for event in events for change in fold(event, NOW)])
 
 
-async def looked_at(client: Client) -> int:
-    """Return the number of documents and index keys that the database has scanned so far."""
-    metrics = (await client.admin.command("serverStatus"))["metrics"]["queryExecutor"]
-    return int(metrics["scanned"] + metrics["scannedObjects"])
-
-
 async def test_the_cost_of_a_sample_does_not_grow_with_the_number_of_patrons(
     client: Client, settings: Settings, views: Database, owners: Owners
 ) -> None:
+    databases = [client[f"{settings.database_prefix}_{service}"] for service in OWNERS]
     costs = []
     for more in (300, 5700):
         await register(client, settings, views, more)
-        before = await looked_at(client)
-        compared = await compare(views, owners, sample=10)
-        costs.append(await looked_at(client) - before)
+        compared, cost = await examined(compare(views, owners, sample=10), views, *databases)
+        costs.append(cost)
         assert (compared.accounts, compared.differences) == (10, [])
         assert compared.resources == 10
     few, many = costs
