@@ -15,7 +15,7 @@ async def examined(done: Awaitable[V], *databases: Database) -> tuple[V, int]:
     """Return a result, and how many documents and index keys were examined meanwhile.
 
     Counts what the services ask of these databases. The server's own counters would also have what
-    it does itself, such as deleting expired documents.
+    it does itself, such as noting every five minutes which sessions are in use.
     """
     for database in databases:
         await database.create_collection("system.profile", capped=True, size=KEPT_BYTES)
@@ -32,4 +32,5 @@ async def examined(done: Awaitable[V], *databases: Database) -> tuple[V, int]:
         async for entry in database.system.profile.find(asked):
             total += entry.get("keysExamined", 0) + entry.get("docsExamined", 0)
         await database.system.profile.drop()
+    assert total, "the profile has no request of a service"
     return result, total
