@@ -3,17 +3,25 @@
 The topics of a service come from its consumers, which declare them by their functions.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Sequence
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaTimeoutError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 from services.registry import NAMES
 from shared.bus.connection import client_arguments
@@ -21,8 +29,20 @@ from shared.bus.topics import all_topics
 from shared.names import Names
 from shared.settings import Settings
 
+T = TypeVar("T")
+
 SILENCE_MS = 15_000
 """Milliseconds without a record after which a read is given up."""
+
+COORDINATOR_SECONDS = 30
+"""Seconds after which a broker that does not yet know the positions of a group is given up."""
+
+NO_COORDINATOR = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
+"""Answers of a Kafka that has just started, or creates or moves its topic of positions."""
 
 
 @cache
@@ -119,9 +139,43 @@ class Positions:
         return self.names.by_partition(found)
 
     async def committed(self, service: str) -> dict[TopicPartition, int]:
-        """Return the position of a service in each partition that its group has read."""
-        stored = await self.admin.list_consumer_group_offsets(self.names.on_kafka(service))
-        return self.names.by_partition({at: position.offset for at, position in stored.items()})
+        """Return the position of a service in each partition that its group has read.
+
+        Waits while the broker does not yet know the positions; raises the broker's error after
+        COORDINATOR_SECONDS.
+        """
+
+        async def read(group: str) -> dict[TopicPartition, int]:
+            stored = await self.admin.list_consumer_group_offsets(group)
+            if not stored:
+                # aiokafka drops the error of a broker that still loads the positions.
+                await self._read_state(group)
+                stored = await self.admin.list_consumer_group_offsets(group)
+            return self.names.by_partition({at: found.offset for at, found in stored.items()})
+
+        return await self._coordinated(read, service)
+
+    async def state(self, service: str) -> str:
+        """Return the state of a service's group, for example "Stable"; waits like `committed`."""
+        return await self._coordinated(self._read_state, service)
+
+    async def _read_state(self, group: str) -> str:
+        [answer] = await self.admin.describe_consumer_groups([group])
+        [(error_code, _, state, *_)] = answer.groups
+        if error_code:
+            raise for_code(error_code)
+        return str(state)
+
+    async def _coordinated(self, ask: Callable[[str], Awaitable[T]], service: str) -> T:
+        """Ask about a service's group, again while no broker coordinates it."""
+        deadline = time.monotonic() + COORDINATOR_SECONDS
+        while True:
+            try:
+                return await ask(self.names.on_kafka(service))
+            except NO_COORDINATOR:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(0.2)
 
     def _on_kafka(self, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
         return [self.names.partition_on_kafka(partition) for partition in partitions]

@@ -41,11 +41,7 @@ async def has_no_member(positions: Positions, service: str) -> bool:
     """Return whether a service has no running consumer; wait until dead members are dropped."""
     deadline = time.monotonic() + MEMBERS_DROPPED_WITHIN
     while time.monotonic() < deadline:
-        [answer] = await positions.admin.describe_consumer_groups(
-            [positions.names.on_kafka(service)]
-        )
-        _, _, state, *_ = answer.groups[0]
-        if state in ("Empty", "Dead"):
+        if await positions.state(service) in ("Empty", "Dead"):
             return True
         await asyncio.sleep(0.5)
     return False

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import aiohttp
 from aiokafka import TopicPartition
-from aiokafka.errors import GroupCoordinatorNotAvailableError
 from pymongo.errors import PyMongoError
 
 from ops.backlog import branches_to_move
@@ -70,10 +69,7 @@ class Flow:
         return await self._lagging() or await self.pending() or await self._sweeping()
 
     async def _lagging(self) -> list[str]:
-        try:
-            lags = await self._positions.lags()
-        except GroupCoordinatorNotAvailableError:  # a broker that has just started
-            return ["no broker knows the positions of the services"]
+        lags = await self._positions.lags()
         return [f"{lag.service} has not processed all of {lag.topic}" for lag in lags if lag.lag]
 
     async def _sweeping(self) -> list[str]:

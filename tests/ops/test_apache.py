@@ -8,6 +8,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from ops.broker.offsets import Positions
+from ops.broker.rewind import commit
 from ops.infrastructure import apache
 from ops.infrastructure.child import StartFailed
 from ops.infrastructure.embedded import embedded
@@ -65,6 +67,27 @@ async def test_acknowledged_messages_survive_a_kill_and_a_new_port(
         assert await read(infrastructure.kafka, 3) == values
     with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache") as infrastructure:
         assert await read(infrastructure.kafka, 3) == values
+
+
+@pytest.mark.kafka
+async def test_positions_are_waited_for_while_the_broker_starts(tmp_path: Path) -> None:
+    """A new broker creates its topic of positions when it is first asked for; a later one reads it.
+
+    An empty answer would be wrong: a replay resets positions that point into a lost log.
+    """
+    with embedded(tmp_path, mongo=False, kafka_port=None, broker="apache") as infrastructure:
+        settings = Settings(kafka=infrastructure.kafka, partitions=1)
+        await ensure_topics(settings, NAMES)
+        async with Positions(settings) as positions:
+            assert await positions.committed("notices") == {}
+            at = dict.fromkeys(positions.partitions, 0)
+        await commit(settings, "notices", at)
+        assert infrastructure.broker
+        await asyncio.to_thread(infrastructure.broker.kill)
+        await asyncio.to_thread(infrastructure.broker.start)
+        async with Positions(settings) as positions:
+            assert await positions.committed("notices") == at
+            assert await positions.state("notices") == "Empty"
 
 
 @pytest.mark.kafka
