@@ -1,6 +1,5 @@
 """The audit of events: outboxes agree with topics, and each resource's versions are complete."""
 
-import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -8,9 +7,11 @@ from datetime import datetime
 import orjson
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaTimeoutError
 
 from ops.audit.findings import Audit
 from ops.audit.lost_events import Lost
+from ops.broker.offsets import SILENCE_MS
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.bus.connection import client_arguments
@@ -34,7 +35,7 @@ async def check_events(
     Returns the events by topic. `lost` are events lost before a backup was restored: no outbox
     has them, and their versions are not used again.
     """
-    relayed, result.aged = await _topics(settings, since)
+    relayed, result.aged = await events_on_topics(settings, since)
     recorded: dict[str, list[Document]] = defaultdict(list)
     versions: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
     for service in OWNERS:
@@ -76,11 +77,13 @@ async def check_events(
     return recorded
 
 
-async def _topics(settings: Settings, since: datetime) -> tuple[dict[str, set[str]], bool]:
-    """Return the event ids of each topic recorded since `since`, and whether any event is older."""
+async def events_on_topics(settings: Settings, since: datetime) -> tuple[dict[str, set[str]], bool]:
+    """Return the event ids of each topic recorded since `since`, and whether any event is older.
+
+    Raises KafkaTimeoutError if the broker falls silent.
+    """
     found: dict[str, set[str]] = {topic: set() for topic in published()}
-    oldest = since.timestamp() * 1000
-    aged = False
+    oldest = int(since.timestamp() * 1000)
     names, connection = Names(settings.topic_prefix), client_arguments(settings)
     admin = AIOKafkaAdminClient(**connection)
     consumer = AIOKafkaConsumer(**connection, enable_auto_commit=False)
@@ -95,25 +98,25 @@ async def _topics(settings: Settings, since: datetime) -> tuple[dict[str, set[st
             for partition in topic["partitions"]
         ]
         consumer.assign(partitions)
-        ends = {p: end for p, end in (await consumer.end_offsets(partitions)).items() if end}
         starts = await consumer.beginning_offsets(partitions)
-        left = {p for p, end in ends.items() if end > starts[p]}
-        for partition in partitions:
-            consumer.seek(partition, starts[partition])
-        async with asyncio.timeout(60):
-            while left:
-                for partition, records in (await consumer.getmany(timeout_ms=500)).items():
-                    for record in records:
-                        headers = dict(record.headers)
-                        if record.timestamp < oldest:
-                            aged = True
-                        else:
-                            found[names.topic(partition.topic)].add(
-                                headers.get("ce_id", b"?").decode()
-                            )
-                        if record.offset + 1 >= ends[partition]:
-                            left.discard(partition)
+        ends = await consumer.end_offsets(partitions)
+        recent = await consumer.offsets_for_times(dict.fromkeys(partitions, oldest))
+        first = {p: at.offset if (at := recent[p]) else ends[p] for p in partitions}
+        for partition, offset in first.items():
+            consumer.seek(partition, offset)
+        left = {p for p in partitions if first[p] < ends[p]}
+        while left:
+            fetched = await consumer.getmany(timeout_ms=SILENCE_MS)
+            if not fetched:
+                raise KafkaTimeoutError("the topics were not read to their ends")
+            for partition, records in fetched.items():
+                for record in records:
+                    if record.timestamp >= oldest:
+                        event_id = dict(record.headers).get("ce_id", b"?").decode()
+                        found[names.topic(partition.topic)].add(event_id)
+                if records[-1].offset + 1 >= ends[partition]:
+                    left.discard(partition)
     finally:
         await consumer.stop()
         await admin.close()
-    return found, aged
+    return found, any(starts[p] < first[p] for p in partitions)

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from ops.audit.system import audit
-from ops.console import AsJson
+from ops.console import AsJson, explain_outages, show_status
 from ops.target import Data, settings_of
 
 app = typer.Typer(help="Compare every database, topic and view.")
@@ -19,7 +19,9 @@ def audit_command(as_json: AsJson = False, data: Data = None) -> None:
 
     Run it when no events are on their way.
     """
-    found = asyncio.run(audit(settings_of(data)))
+    settings = settings_of(data)
+    with explain_outages(settings), show_status("Comparing databases, topics and views"):
+        found = asyncio.run(audit(settings))
     if as_json:
         document = {
             "counts": found.counts,
