@@ -135,7 +135,12 @@ class Positions:
 
     async def starts(self) -> dict[TopicPartition, int]:
         """Return the offset of the first event that each partition still keeps."""
-        found = await self._reader.beginning_offsets(self._on_kafka(self.partitions))
+        return await self._starts(self.partitions)
+
+    async def _starts(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        if not partitions:
+            return {}
+        found = await self._reader.beginning_offsets(self._on_kafka(partitions))
         return self.names.by_partition(found)
 
     async def committed(self, service: str) -> dict[TopicPartition, int]:
@@ -182,22 +187,29 @@ class Positions:
 
     async def lags(self) -> list[Lag]:
         """Return the lag of each service on each existing topic that it consumes."""
-        found = []
-        starts, ends = await self.starts(), await self.ends()
+        ends = await self.ends()
         by_topic: dict[str, list[TopicPartition]] = {}
         for partition in self.partitions:
             by_topic.setdefault(partition.topic, []).append(partition)
+        read: dict[tuple[str, str], dict[TopicPartition, int]] = {}
         for service, topics in subscribed_topics().items():
             committed = await self.committed(service)
             for topic in topics:
-                parts = by_topic.get(topic)
-                if not parts:
-                    continue
-                read = {p: max(committed.get(p, 0), 0) for p in parts}
-                lag = sum(max(0, ends[p] - max(read[p], starts[p])) for p in parts)
-                end = sum(ends[p] for p in parts)
-                found.append(Lag(service, topic, end, sum(read.values()), lag))
-        return found
+                if topic in by_topic:
+                    at = {p: max(committed.get(p, 0), 0) for p in by_topic[topic]}
+                    read[service, topic] = at
+        behind = {p for at in read.values() for p, offset in at.items() if offset < ends[p]}
+        starts = await self._starts(list(behind))
+        return [
+            Lag(
+                service,
+                topic,
+                end=sum(ends[p] for p in at),
+                committed=sum(at.values()),
+                lag=sum(max(0, ends[p] - max(at[p], starts[p])) for p in at if p in behind),
+            )
+            for (service, topic), at in read.items()
+        ]
 
     async def last_records(self, topics: Sequence[str]) -> list[ConsumerRecord[bytes, bytes]]:
         """Return the last record of each partition of these topics that has any.

@@ -1,5 +1,6 @@
 """Event schemas stay as released, and the check finds a change that breaks a reader."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -26,11 +27,18 @@ from shared.contracts import contract_name, published
 Change = Callable[[dict[str, Any]], object]
 
 
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The current schemas."""
+    folder = tmp_path_factory.mktemp("exported")
+    write(folder)
+    return folder
+
+
 @pytest.fixture
-def kept(tmp_path: Path) -> Path:
+def kept(exported: Path, tmp_path: Path) -> Path:
     """The current schemas, in a folder that a test may change."""
-    write(tmp_path)
-    return tmp_path
+    return shutil.copytree(exported, tmp_path, dirs_exist_ok=True)
 
 
 def change(folder: Path, topic: str, how: Change) -> None:
