@@ -122,6 +122,8 @@ class Positions:
         known = self._on_kafka(self.partitions)
         self._reader.assign(known)
         self._reader.pause(*known)
+        for partition in known:  # else it asks the broker where to start each
+            self._reader.seek(partition, 0)
 
     @property
     def missing(self) -> list[str]:
