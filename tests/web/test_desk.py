@@ -1,7 +1,7 @@
 """The desk by keyboard, as a scanner types; the target of a copy, and typing errors."""
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from services.gateway.web.desk.forms import COOKIE
 from tests.library import PIN, unique
@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 async def scan(page: Page, *barcodes: str) -> None:
     """Type what a scanner sends for each barcode: its characters, then Enter."""
+    await expect(page.locator("#barcodes")).to_be_focused()
     for barcode in barcodes:
         await page.keyboard.type(barcode)
         await page.keyboard.press("Enter")
@@ -32,6 +33,8 @@ async def test_a_scanner_lends_and_returns_without_a_mouse(windows: Windows, sto
     card = await library.patron(CENTRAL)
     first, second = await library.copies(CENTRAL, 2)
     page = await at_the_desk(windows, story, "/desk")
+    # Chromium sets the focus with the first frame, which may come after the load.
+    await expect(page.locator("#card_number")).to_be_focused()
     await page.keyboard.type(card)
     await page.keyboard.press("Tab")
     await scan(page, first, "NOSUCHTHING", second)
@@ -43,7 +46,7 @@ async def test_a_scanner_lends_and_returns_without_a_mouse(windows: Windows, sto
     assert "No item of the library has this barcode" in told[1]
 
     await page.get_by_role("link", name="Return").click()
-    await page.locator("#barcodes").wait_for()
+    await page.wait_for_url("**/desk/returns")
     await scan(page, second, first)
     await page.keyboard.press("Enter")
     await rows.nth(1).wait_for()
