@@ -2,22 +2,18 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import datetime
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaTimeoutError
 
 from ops.audit.findings import Audit
 from ops.audit.lost_events import Lost
-from ops.broker.offsets import SILENCE_MS
+from ops.broker.offsets import Positions
 from services.registry import OWNERS
 from services.settings import Settings
-from shared.bus.connection import client_arguments
 from shared.contracts import published, resource_of
 from shared.mongo import Database, Document
-from shared.names import Names
 
 SOME_VERSIONS = {"occupancy", "season", "seat", "session"}
 """Kinds of resources of which not every version is published; of a session only its end is."""
@@ -84,39 +80,12 @@ async def events_on_topics(settings: Settings, since: datetime) -> tuple[dict[st
     """
     found: dict[str, set[str]] = {topic: set() for topic in published()}
     oldest = int(since.timestamp() * 1000)
-    names, connection = Names(settings.topic_prefix), client_arguments(settings)
-    admin = AIOKafkaAdminClient(**connection)
-    consumer = AIOKafkaConsumer(**connection, enable_auto_commit=False)
-    await admin.start()
-    await consumer.start()
-    try:
-        # A consumer knows the partitions of the topics that it subscribes to only; a topic that
-        # does not exist is described with no partition.
-        partitions = [
-            TopicPartition(topic["topic"], partition["partition"])
-            for topic in await admin.describe_topics([names.on_kafka(name) for name in found])
-            for partition in topic["partitions"]
-        ]
-        consumer.assign(partitions)
-        starts = await consumer.beginning_offsets(partitions)
-        ends = await consumer.end_offsets(partitions)
-        recent = await consumer.offsets_for_times(dict.fromkeys(partitions, oldest))
-        first = {p: at.offset if (at := recent[p]) else ends[p] for p in partitions}
-        for partition, offset in first.items():
-            consumer.seek(partition, offset)
-        left = {p for p in partitions if first[p] < ends[p]}
-        while left:
-            fetched = await consumer.getmany(timeout_ms=SILENCE_MS)
-            if not fetched:
-                raise KafkaTimeoutError("the topics were not read to their ends")
-            for partition, records in fetched.items():
-                for record in records:
-                    if record.timestamp >= oldest:
-                        event_id = dict(record.headers).get("ce_id", b"?").decode()
-                        found[names.topic(partition.topic)].add(event_id)
-                if records[-1].offset + 1 >= ends[partition]:
-                    left.discard(partition)
-    finally:
-        await consumer.stop()
-        await admin.close()
-    return found, any(starts[p] < first[p] for p in partitions)
+    async with Positions(settings) as positions:
+        starts = await positions.starts()
+        first = {p: at for p, at in (await positions.since(since)).items() if p.topic in found}
+        async with aclosing(positions.records_from(first)) as records:
+            async for record in records:
+                if record.timestamp >= oldest:
+                    event_id = dict(record.headers).get("ce_id", b"?").decode()
+                    found[record.topic].add(event_id)
+    return found, any(starts[p] < at for p, at in first.items())

@@ -45,18 +45,22 @@ class Lost:
 
 async def find_lost(settings: Settings) -> list[Lost]:
     """Return every lost event that is not recorded yet, in the order of the topics."""
+    order = {topic: place for place, topic in enumerate(published())}
+    found: list[Lost] = []
     async with opened(settings) as (client, positions):
-        found = []
-        for topic in published():
-            async with aclosing(positions.records(topic)) as records:
-                batch: list[Lost] = []
-                async for record in records:
-                    batch += _in_question(settings, record)
-                    if len(batch) == BATCH:
-                        found += await _not_kept(settings, client, batch)
-                        batch = []
-                found += await _not_kept(settings, client, batch)
-        return found
+        first = await positions.since(_oldest(settings))
+        batch: list[Lost] = []
+        asked = {partition: at for partition, at in first.items() if partition.topic in order}
+        async with aclosing(positions.records_from(asked)) as records:
+            async for record in records:
+                batch += _in_question(settings, record)
+                if len(batch) == BATCH:
+                    found += await _not_kept(settings, client, batch)
+                    batch = []
+        found += await _not_kept(settings, client, batch)
+    # A message may be on its topic more than once.
+    once = {event.event_id: event for event in found}.values()
+    return sorted(once, key=lambda event: order[event.topic])
 
 
 async def lost_at_ends(settings: Settings) -> list[Lost]:
@@ -75,13 +79,17 @@ async def recorded_as_lost(client: Client, settings: Settings) -> AsyncIterator[
             yield Lost(event_id=row.pop("_id"), **row)
 
 
+def _oldest(settings: Settings) -> datetime:
+    """Return the time since which the outboxes should have every event."""
+    return wall_clock() - timedelta(days=settings.outbox_days) + EARLY
+
+
 def _in_question(settings: Settings, record: ConsumerRecord[bytes, bytes]) -> Iterable[Lost]:
     """Yield the event of a message if the outbox should still have it and it can be read."""
     headers = dict(record.headers)
     event_id = (headers.get("ce_id") or b"").decode(errors="replace")
     recorded_at = time_of(event_id)
-    since = wall_clock() - timedelta(days=settings.outbox_days) + EARLY
-    if recorded_at is None or min(recorded_at, _instant(record.timestamp)) < since:
+    if recorded_at is None or min(recorded_at, _instant(record.timestamp)) < _oldest(settings):
         return
     try:
         version = int(orjson.loads(record.value or b"")["version"])

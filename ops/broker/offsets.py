@@ -5,15 +5,17 @@ The topics of a service come from its consumers, which declare them by their fun
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     GroupCoordinatorNotAvailableError,
@@ -25,6 +27,7 @@ from aiokafka.errors import (
 
 from services.registry import NAMES
 from shared.bus.connection import client_arguments
+from shared.bus.subscriptions import Record
 from shared.bus.topics import all_topics
 from shared.names import Names
 from shared.settings import Settings
@@ -213,56 +216,62 @@ class Positions:
             for (service, topic), at in read.items()
         ]
 
-    async def last_records(self, topics: Sequence[str]) -> list[ConsumerRecord[bytes, bytes]]:
+    async def since(self, moment: datetime) -> dict[TopicPartition, int]:
+        """Return the offset of the first event of each partition that was published since then.
+
+        Where there is none, it is the end of the partition.
+        """
+        milliseconds = int(moment.timestamp() * 1000)
+        asked = dict.fromkeys(self._on_kafka(self.partitions), milliseconds)
+        ends = await self.ends()
+        found = self.names.by_partition(await self._reader.offsets_for_times(asked))
+        return {p: at.offset if (at := found[p]) else ends[p] for p in self.partitions}
+
+    async def last_records(self, topics: Sequence[str]) -> list[Record]:
         """Return the last record of each partition of these topics that has any.
 
         Raises KafkaTimeoutError if the broker falls silent.
         """
         ends, starts = await self.ends(), await self.starts()
-        wanted = {p for p in self.partitions if p.topic in topics and starts[p] < ends[p]}
-        if not wanted:
-            return []
-        reader = self._consumer()
-        await reader.start()
-        try:
-            reader.assign(self._on_kafka(wanted))
-            for partition in wanted:
-                reader.seek(self.names.partition_on_kafka(partition), ends[partition] - 1)
-            last: dict[TopicPartition, ConsumerRecord[bytes, bytes]] = {}
-            while wanted - last.keys():
-                fetched = await reader.getmany(timeout_ms=SILENCE_MS)
-                if not fetched:
-                    raise KafkaTimeoutError("the last events were not read")
-                last |= {
-                    partition: self.names.record(records[-1])
-                    for partition, records in self.names.by_partition(fetched).items()
-                }
-            return list(last.values())
-        finally:
-            await reader.stop()
+        last = {p: ends[p] - 1 for p in ends if p.topic in topics and starts[p] < ends[p]}
+        return [record async for record in self.records_from(last)]
 
-    async def records(self, topic: str) -> AsyncGenerator[ConsumerRecord[bytes, bytes]]:
-        """Yield the records of a topic, from its beginning to its present end, by partition.
+    async def records(self, topic: str) -> AsyncGenerator[Record]:
+        """Yield the records of a topic, from its beginning to its present end.
 
-        Raises KafkaTimeoutError if the broker falls silent.
+        Those of a partition come in order. Raises KafkaTimeoutError if the broker falls silent.
         """
-        ends, starts = await self.ends(), await self.starts()
-        filled = [p for p in self.partitions if p.topic == topic and starts[p] < ends[p]]
-        if not filled:
+        starts = await self.starts()
+        of_topic = {p: offset for p, offset in starts.items() if p.topic == topic}
+        async with aclosing(self.records_from(of_topic)) as records:
+            async for record in records:
+                yield record
+
+    async def records_from(self, first: Mapping[TopicPartition, int]) -> AsyncGenerator[Record]:
+        """Yield the records of each partition from its offset in `first` to its present end.
+
+        Those of a partition come in order. Raises KafkaTimeoutError if the broker falls silent.
+        """
+        ends = await self.ends()
+        left = {p for p, offset in first.items() if offset < ends[p]}
+        if not left:
             return
         reader = self._consumer()
         await reader.start()
         try:
-            for partition in filled:
-                at = self.names.partition_on_kafka(partition)
-                reader.assign([at])
-                reader.seek(at, starts[partition])
-                while await reader.position(at) < ends[partition]:
-                    fetched = await reader.getmany(timeout_ms=SILENCE_MS)
-                    if not fetched:
-                        raise KafkaTimeoutError(f"{topic} was not read to its end")
-                    for record in fetched[at]:
+            reader.assign(self._on_kafka(left))
+            for partition in left:
+                reader.seek(self.names.partition_on_kafka(partition), first[partition])
+            while left:
+                fetched = await reader.getmany(timeout_ms=SILENCE_MS)
+                if not fetched:
+                    raise KafkaTimeoutError("the topics were not read to their ends")
+                for partition, records in self.names.by_partition(fetched).items():
+                    for record in records:
                         if record.offset < ends[partition]:
                             yield self.names.record(record)
+                    if records[-1].offset + 1 >= ends[partition]:
+                        left.discard(partition)
+                        reader.pause(self.names.partition_on_kafka(partition))
         finally:
             await reader.stop()
