@@ -125,6 +125,7 @@ clean:
 
 # "compat" puts this folder itself on the path: packages that appear later are found without a new install.
 # Installed in place where a working .venv is there, so that a changed lock does not start from nothing.
+# Compiled on all processors, which pip does on one; a module for another Python stays as it is, as with pip.
 .venv/requirements.stamp: requirements.lock requirements-analytics.lock requirements-test.lock requirements-build.lock
 	@set -e; \
 	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
@@ -140,9 +141,10 @@ clean:
 		$$found -m venv --clear .venv; \
 	fi; \
 	echo "Installing the locked requirements into .venv (first run only, about a minute)…"; \
-	pip="$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes"; \
+	pip="$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes"; \
 	$$pip -r requirements-build.lock; \
 	$$pip --no-build-isolation -r requirements.lock -r requirements-analytics.lock -r requirements-test.lock; \
+	$(PY) -m compileall -qq -j 0 .venv/lib || true; \
 	touch $@
 
 .venv/project.stamp: .venv/requirements.stamp pyproject.toml
