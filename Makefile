@@ -6,6 +6,9 @@
 
 PY := .venv/bin/python
 
+# Tried first when .venv is made: make PYTHON=/usr/bin/python3 demo
+PYTHON ?=
+
 help:
 	@echo "make demo   the reopening of 2021, played on the whole system, checked"
 	@echo "make test   every test that needs nothing but Python"
@@ -130,7 +133,7 @@ clean:
 	@set -e; \
 	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
 		found=; \
-		for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+		for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 			if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; \
 			then found=$$python; break; fi; \
 		done; \
