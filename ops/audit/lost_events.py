@@ -116,8 +116,7 @@ async def _not_kept(settings: Settings, client: Client, asked: Sequence[Lost]) -
         for collection in (database.outbox, database.lost_events):
             rows = collection.find({"_id": {"$in": wanted}}, {"_id": 1})
             kept |= {row["_id"] async for row in rows}
-    # A message may be on its topic more than once.
-    return list({e.event_id: e for e in asked if e.event_id not in kept}.values())
+    return [event for event in asked if event.event_id not in kept]
 
 
 def _instant(milliseconds: int) -> datetime:

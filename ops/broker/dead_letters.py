@@ -86,12 +86,13 @@ class Filter:
 
 
 async def find_dead_letters(settings: Settings, wanted: Filter) -> list[DeadLetter]:
-    """Return the selected dead letters, oldest first within each partition."""
-    found = []
+    """Return the selected dead letters by service, oldest first."""
+    found: list[DeadLetter] = []
     async with _opened(settings) as (client, positions):
         for service in wanted.services:
             async with aclosing(_read(settings, client, positions, service)) as read:
-                found += [dead_letter async for dead_letter, _ in read if wanted.holds(dead_letter)]
+                own = [dead_letter async for dead_letter, _ in read if wanted.holds(dead_letter)]
+            found += sorted(own, key=lambda one: (one.timestamp, one.partition, one.offset))
     return found
 
 

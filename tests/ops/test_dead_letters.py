@@ -193,6 +193,16 @@ async def test_filters_select_dead_letters(settings: Settings, store: Database) 
     assert await find_dead_letters(settings, Filter(["notices"])) == []
 
 
+async def test_dead_letters_of_all_partitions_are_listed_oldest_first(
+    settings: Settings, store: Database
+) -> None:
+    await make_dead_letters(settings, store, *(body(f"n-{number}") for number in range(20)))
+    found = await find_dead_letters(settings, Filter())
+    assert len({one.partition for one in found}) > 1
+    times = [one.timestamp for one in found]
+    assert times == sorted(times)
+
+
 async def test_five_operators_at_once_send_each_dead_letter_once(
     settings: Settings, store: Database
 ) -> None:
