@@ -4,6 +4,7 @@ They are real, and started once per run where tests can share them.
 """
 
 import asyncio
+import functools
 import gc
 import os
 import secrets
@@ -15,6 +16,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from argon2 import PasswordHasher
 from pymongo import MongoClient
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from ops.cli import COLLECT_AFTER
 from ops.infrastructure.embedded import embedded
@@ -70,7 +73,10 @@ LONGEST = (
     "tests/ops/test_apache.py",
     "tests/faults/test_seeds.py",
     "tests/journeys/test_reopening.py",
+    "tests/journeys/test_simulated_city.py",
     "tests/security/test_rotation.py",
+    "tests/journeys/test_access.py",  # and all that share a system with it
+    "tests/security/test_erasure.py",  # as above
     "tests/faults/test_network.py",
     "tests/faults/test_zombie.py",
     "tests/faults/test_rebalance.py",
@@ -86,6 +92,9 @@ LONGEST = (
     "tests/ops/test_restore.py",
 )
 """Files that take longest. One that starts last would leave the other processes idle."""
+
+SHARING = ("tests/journeys", "tests/security")
+"""Folders of which the conftest has a system for all files that start none of their own."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -130,6 +139,26 @@ def pytest_report_header() -> str:
     """Report where the data of the tests is kept."""
     root = os.environ["PYTEST_DEBUG_TEMPROOT"]
     return f"data of the tests: {root} ({'memory' if root == str(MEMORY) else 'disk'})"
+
+
+class FilesAndFolders(LoadFileScheduling):  # type: ignore[misc]  # it has no types
+    """Gives a file's tests to one process, and so all files of a folder that share its system."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        folder = file.rpartition("/")[0]
+        return folder if folder in SHARING and _shares(self.config.rootpath / file) else file
+
+
+@functools.cache
+def _shares(file: Path) -> bool:
+    text = file.read_text()
+    return "def running(" not in text and ("library: Library" in text or "running: System" in text)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FilesAndFolders:
+    """Start each shared system once, whichever processes the tests run in."""
+    return FilesAndFolders(config, log)
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
