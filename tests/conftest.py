@@ -93,7 +93,7 @@ LONGEST = (
 )
 """Files that take longest. One that starts last would leave the other processes idle."""
 
-SHARING = ("tests/journeys", "tests/security")
+SHARING = ("tests/gateway/web", "tests/journeys", "tests/security")
 """Folders of which the conftest has a system for all files that start none of their own."""
 
 

@@ -1,9 +1,10 @@
 """A gateway with real accounts behind it, and browsers that visit its pages."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from ops.infrastructure.processes import System
 from services.accounts.app import create_app as create_accounts
 from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.app import create_app
@@ -11,6 +12,7 @@ from services.settings import Settings
 from shared.auth import Verifier
 from tests.gateway.web.browser import Browser, insist
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, reaching, served, test_keys, token
+from tests.systems import started_system
 from tests.warm import settings_of
 
 SECRETS = {
@@ -19,6 +21,13 @@ SECRETS = {
     "service_key": SERVICE_KEYS["gateway"],
 }
 CARD, PIN = "HK0001", "593817"
+
+
+@pytest.fixture(scope="package")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Database, broker and the five services, for all tests of pages on a whole system."""
+    with started_system(tmp_path_factory) as started:
+        yield started
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""A package, because tests/gateway/web is one."""
