@@ -50,16 +50,15 @@ def commit(session: BlockingSession, deadline: float) -> None:
 def transaction(
     database: BlockingDatabase, deadline: float, waited_for: Callable[[], bool]
 ) -> Iterator[BlockingSession]:
-    """Yield the session of a transaction; commit it unless the block raises or has aborted it.
+    """Yield the session of a transaction; commit it unless the block raises.
 
-    Raises GivenUp instead of committing if nobody waits for it any more.
+    Raises GivenUp instead of committing if nobody waits for it any more. What the block has read
+    is known to a majority of the nodes only after the commit.
     """
     with database.start_session() as session:
         session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)
         try:
             yield session
-            if not session.in_transaction:
-                return
             if not waited_for():
                 raise GivenUp
         except BaseException:
