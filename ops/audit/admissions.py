@@ -4,7 +4,8 @@ import hashlib
 from collections import Counter
 
 from ops.audit.findings import Audit
-from shared.mongo import Database, Document
+from ops.audit.recorded import Recorded
+from shared.mongo import Database
 
 OF_APPLICATIONS = (
     "admission.applied",
@@ -15,9 +16,7 @@ OF_APPLICATIONS = (
 """Topics of the events of an application; the others are of a season or a seat."""
 
 
-async def check_admissions(
-    result: Audit, store: Database, events: dict[str, list[Document]]
-) -> None:
+async def check_admissions(result: Audit, store: Database, recorded: Recorded) -> None:
     """Check that no room has more cards than places, and that lists and seeds fit their hashes.
 
     Each application must have been published in its last state.
@@ -60,12 +59,9 @@ async def check_admissions(
             f"sitting {sitting['_id']} has {more} patrons more than places",
             doubled=max(more, 0),
         )
-    published = [event for topic in OF_APPLICATIONS for event in events[topic]]
-    last = {
-        event["application_id"]: event for event in sorted(published, key=lambda e: e["version"])
-    }
+    last = await recorded.last_states(*OF_APPLICATIONS, of="application_id")
     for key in last if result.aged else {*last, *there}:
-        last_state = last[key]["state"] if key in last else None
+        last_state = last.get(key)
         true_state = there[key]["state"] if key in there else "withdrawn"
         result.expect(
             last_state == true_state,

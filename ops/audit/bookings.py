@@ -3,12 +3,13 @@
 from collections import Counter
 
 from ops.audit.findings import Audit
-from shared.mongo import Database, Document
+from ops.audit.recorded import Recorded
+from shared.mongo import Database
 
 OF_BOOKINGS = ("booking.made", "booking.cancelled", "booking.checked-in", "booking.lapsed")
 
 
-async def check_bookings(result: Audit, store: Database, events: dict[str, list[Document]]) -> None:
+async def check_bookings(result: Audit, store: Database, recorded: Recorded) -> None:
     """Check that sessions count their bookings, which were published in their last states."""
     there = {one["_id"]: one async for one in store.study_bookings.find({})}
     result.counts["bookings in study rooms"] = len(there)
@@ -21,10 +22,9 @@ async def check_bookings(result: Audit, store: Database, events: dict[str, list[
             f"session {key} has {more} bookings more than it counts",
             doubled=max(more, 0),
         )
-    published = [event for topic in OF_BOOKINGS for event in events[topic]]
-    last = {event["booking_id"]: event for event in sorted(published, key=lambda e: e["version"])}
+    last = await recorded.last_states(*OF_BOOKINGS, of="booking_id")
     for key in last if result.aged else {*last, *there}:
-        last_state = last[key]["state"] if key in last else None
+        last_state = last.get(key)
         over = last_state in ("cancelled", "lapsed", "checked-in")  # these are deleted
         true_state = there[key]["state"] if key in there else last_state if over else None
         result.expect(

@@ -1,7 +1,7 @@
 """The audit of events: outboxes agree with topics, and each resource's versions are complete."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from ops.broker.offsets import Positions
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import published, resource_of
-from shared.mongo import Database, Document
+from shared.mongo import Database
 
 SOME_VERSIONS = {"occupancy", "season", "seat", "session"}
 """Kinds of resources of which not every version is published; of a session only its end is."""
@@ -21,18 +21,18 @@ SOME_VERSIONS = {"occupancy", "season", "seat", "session"}
 
 async def check_events(
     result: Audit,
-    stores: dict[str, Database],
+    stores: Mapping[str, Database],
     settings: Settings,
     since: datetime,
     lost: Sequence[Lost],
-) -> dict[str, list[Document]]:
+) -> None:
     """Compare outboxes with topics, and check the versions of each resource.
 
-    Returns the events by topic. `lost` are events lost before a backup was restored: no outbox
-    has them, and their versions are not used again.
+    `lost` are events lost before a backup was restored: no outbox has them, and their versions are
+    not used again.
     """
     relayed, result.aged = await events_on_topics(settings, since)
-    recorded: dict[str, list[Document]] = defaultdict(list)
+    result.counts["events on topics"] = sum(len(ids) for ids in relayed.values())
     versions: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
     for service in OWNERS:
         async for row in stores[service].outbox.find({"recorded_at": {"$gte": since}}):
@@ -42,23 +42,20 @@ async def check_events(
             result.expect(
                 row["_id"] in relayed[topic], f"{topic} {row['_id']} is not on its topic", lost=1
             )
-            body = orjson.loads(row["body"])
-            recorded[topic].append({"event_id": row["_id"], **body})
+            relayed[topic].discard(row["_id"])
             resource = (resource_of(topic), row["headers"]["ce_subject"])
-            versions[resource][body["version"]] += 1
-    known = {event["event_id"] for events in recorded.values() for event in events}
-    known |= {event.event_id for event in lost}
+            versions[resource][orjson.loads(row["body"])["version"]] += 1
     for event in lost:
+        relayed.get(event.topic, set()).discard(event.event_id)
         kind = resource_of(event.topic)
         if counted := versions.get((kind, event.subject)):
             # A notification's id derives from its event, so it may be made again after a restore.
             again = kind == "notification" and counted[event.version]
             counted[event.version] += 0 if again else 1
     result.counts["events lost before a restore"] = len(lost)
-    for topic, ids in relayed.items():
-        for event_id in ids - known:
+    for topic, left in relayed.items():
+        for event_id in left:
             result.expect(False, f"{topic} {event_id} is on its topic, but in no outbox", lost=1)
-    result.counts["events on topics"] = sum(len(ids) for ids in relayed.values())
     result.counts["resources"] = len(versions)
     for (kind, subject), counted in versions.items():
         first = min(counted) if result.aged else 1
@@ -70,7 +67,6 @@ async def check_events(
             lost=len(wanted.keys() - counted.keys()),
             doubled=counted.total() - len(counted),
         )
-    return recorded
 
 
 async def events_on_topics(settings: Settings, since: datetime) -> tuple[dict[str, set[str]], bool]:

@@ -1,8 +1,9 @@
 """The audit of notifications: each patron to be notified of an event has exactly one."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 from ops.audit.findings import Audit
+from ops.audit.recorded import Recorded
 from shared.mongo import Database, Document
 
 NOTIFIES_ONE_PATRON = (
@@ -28,14 +29,12 @@ NOTIFIES_ONE_PATRON = (
 """Topics whose events give one patron one notification each; see `_is_notified`."""
 
 
-async def check_notifications(
-    result: Audit, store: Database, events: dict[str, list[Document]]
-) -> None:
+async def check_notifications(result: Audit, store: Database, recorded: Recorded) -> None:
     """Check that each patron to be notified of an event has exactly one notification of it.
 
     One that was held back counts, also if it became untrue before it was told.
     """
-    erased = {event["patron_id"] for event in events["patron.erased"]}
+    erased = {event["patron_id"] async for _, event in recorded.on("patron.erased")}
     notified: Counter[tuple[str, str]] = Counter()
     async for notification in store.notifications.find({}):
         result.counts["notifications"] += 1
@@ -55,14 +54,14 @@ async def check_notifications(
             delivery["patron_id"] not in erased,
             f"delivery {delivery['_id']} belongs to an erased patron",
         )
+    wanted: dict[str, Counter[str]] = defaultdict(Counter)
+    async for topic, event in recorded.on(*NOTIFIES_ONE_PATRON):
+        if event["patron_id"] not in erased and _is_notified(topic, event):
+            wanted[topic][event["patron_id"]] += 1
     for topic in NOTIFIES_ONE_PATRON:
-        wanted = Counter(
-            e["patron_id"]
-            for e in events[topic]
-            if e["patron_id"] not in erased and _is_notified(topic, e)
-        )
-        for patron in {patron for kind, patron in notified if kind == topic} | set(wanted):
-            found, true = notified[topic, patron], wanted[patron]
+        notified_of = {patron for kind, patron in notified if kind == topic}
+        for patron in notified_of | wanted[topic].keys():
+            found, true = notified[topic, patron], wanted[topic][patron]
             result.expect(
                 found >= true if result.aged else found == true,
                 f"patron {patron} has {found} notifications of {topic} instead of {true}",

@@ -3,12 +3,14 @@
 from collections import Counter, defaultdict
 
 from ops.audit.findings import Audit
-from shared.mongo import Database, Document
+from ops.audit.recorded import Recorded
+from shared.contracts import published
+from shared.mongo import Database
+
+OF_REGISTRATIONS = [topic for topic in published() if topic.startswith("registration.")]
 
 
-async def check_registrations(
-    result: Audit, store: Database, events: dict[str, list[Document]]
-) -> None:
+async def check_registrations(result: Audit, store: Database, recorded: Recorded) -> None:
     """Check the places of activities: not too many, counted correctly, and published correctly.
 
     A place may be free while a patron waits: none is given after an activity has begun.
@@ -31,14 +33,9 @@ async def check_registrations(
             f"activity {places['_id']} has {more} patrons more than places",
             doubled=max(more, 0),
         )
-    published = [
-        event for topic in events if topic.startswith("registration.") for event in events[topic]
-    ]
-    last = {
-        event["registration_id"]: event for event in sorted(published, key=lambda e: e["version"])
-    }
+    last = await recorded.last_states(*OF_REGISTRATIONS, of="registration_id")
     for key in last if result.aged else {*last, *there}:
-        last_state = last[key]["state"] if key in last else None
+        last_state = last.get(key)
         true_state = there[key]["state"] if key in there else "cancelled"
         result.expect(
             last_state == true_state,

@@ -18,6 +18,7 @@ from ops.audit.holds import check_holds
 from ops.audit.loans import check_copies_and_limits, check_erasures
 from ops.audit.lost_events import recorded_as_lost
 from ops.audit.notifications import check_notifications
+from ops.audit.recorded import Recorded
 from ops.audit.registrations import check_registrations
 from ops.audit.trails import audit_trails
 from ops.audit.views import check_views
@@ -37,7 +38,8 @@ async def audit(settings: Settings) -> Audit:
         expired = wall_clock() - timedelta(days=settings.outbox_days)
         lost = [event async for event in recorded_as_lost(client, settings)]
         since = expired + timedelta(hours=1)
-        events = await check_events(result, stores, settings, since, lost)
+        await check_events(result, stores, settings, since, lost)
+        recorded = Recorded(stores, since)
         for branch in await branches_to_move(stores["circulation"]):
             result.expect(False, f"the due dates of {branch} are still being moved")
         await check_copies_and_limits(result, stores["circulation"])
@@ -46,13 +48,13 @@ async def audit(settings: Settings) -> Audit:
         await check_ledger(result, stores["circulation"])
         await check_payments(result, stores["circulation"])
         await check_holds(result, stores["circulation"])
-        await check_registrations(result, stores["events"], events)
-        await check_admissions(result, stores["events"], events)
-        await check_bookings(result, stores["events"], events)
+        await check_registrations(result, stores["events"], recorded)
+        await check_admissions(result, stores["events"], recorded)
+        await check_bookings(result, stores["events"], recorded)
         await check_links(result, stores["accounts"], stores["circulation"])
         await check_views(result, stores)
         await check_enquiries(result, stores["notices"])
-        await check_notifications(result, stores["notices"], events)
+        await check_notifications(result, stores["notices"], recorded)
         await audit_trails(result, stores, settings)
     finally:
         client.close()

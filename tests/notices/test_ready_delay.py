@@ -1,13 +1,15 @@
 """The time between the scan of a ready item and the moment at which its patron is told."""
 
 import asyncio
-from collections import defaultdict
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import pytest
 
 from ops.audit.findings import Audit
 from ops.audit.notifications import check_notifications
+from ops.audit.recorded import Recorded
 from services.notices.app import create_app
 from services.notices.settings import Settings
 from shared.contracts.circulation import HoldReady
@@ -137,12 +139,14 @@ async def test_the_audit_misses_only_notifications_that_are_neither_told_nor_hel
     api: Api, lending: Lending, *, told: bool
 ) -> None:
     database = api.app.state.database
-    events: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    events["hold.ready"].append({"patron_id": "p"})
+    now = datetime.now(UTC)
+    body = orjson.dumps({"patron_id": "p"})
+    await database.outbox.insert_one({"topic": "hold.ready", "recorded_at": now, "body": body})
+    recorded = Recorded({"circulation": database}, now)
 
     async def audited() -> tuple[int, int]:
         audit = Audit()
-        await check_notifications(audit, database, events)
+        await check_notifications(audit, database, recorded)
         return audit.lost, audit.doubled
 
     assert await audited() == (1, 0)

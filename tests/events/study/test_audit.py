@@ -1,12 +1,10 @@
 """The audit of a whole system finds what does not fit in study rooms."""
 
-from collections import defaultdict
-from typing import Any
-
-import orjson
+from datetime import UTC, datetime
 
 from ops.audit.admissions import check_admissions
 from ops.audit.findings import Audit
+from ops.audit.recorded import Recorded
 from shared.mongo import Database
 from tests.events.study.test_sessions import enter, in_order, job
 from tests.support import Api
@@ -14,11 +12,9 @@ from tests.support import Api
 
 async def findings(database: Database) -> list[str]:
     """Return the audit's findings about the stored data and the events in the outbox."""
-    events: dict[str, list[Any]] = defaultdict(list)
-    async for row in database.outbox.find({}):
-        events[row["topic"]].append(orjson.loads(row["body"]))
     result = Audit()
-    await check_admissions(result, database, events)
+    recorded = Recorded({"events": database}, datetime.min.replace(tzinfo=UTC))
+    await check_admissions(result, database, recorded)
     return result.findings
 
 

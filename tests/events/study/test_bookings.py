@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from ops.audit.bookings import check_bookings
 from ops.audit.findings import Audit
+from ops.audit.recorded import Recorded
 from tests.events.programme import events
 from tests.events.study.season import STAFF, announced
 from tests.events.test_registrations import erase
@@ -66,8 +68,9 @@ async def job(api: Api, now: str) -> int:
 
 
 async def findings(api: Api) -> list[str]:
-    result, told = Audit(), {topic: await events(api, topic) for topic in TOPICS}
-    await check_bookings(result, api.app.state.database, told)
+    result, database = Audit(), api.app.state.database
+    recorded = Recorded({"events": database}, datetime.min.replace(tzinfo=UTC))
+    await check_bookings(result, database, recorded)
     return result.findings
 
 
