@@ -52,8 +52,8 @@ def transaction(
 ) -> Iterator[BlockingSession]:
     """Yield the session of a transaction; commit it unless the block raises.
 
-    Raises GivenUp instead of committing if nobody waits for it any more. What the block has read
-    is known to a majority of the nodes only after the commit.
+    Raises GivenUp instead of committing if nobody waits for it any more. A majority of
+    the nodes is sure to have what the block has read only after the commit.
     """
     with database.start_session() as session:
         session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY)

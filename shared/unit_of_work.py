@@ -189,8 +189,7 @@ class UnitOfWork:
         store = self._store
         with transaction(store, deadline, waited_for) as session:
             work = Work(store, session, origin)
-            # What a transaction reads may be on the primary alone until it has committed, even
-            # without a write (docs/decisions/216).
+            # A repeat commits too: a read may be undone until then (docs/decisions/216).
             if idempotency_key and (stored := find_response(store, idempotency_key, session)):
                 return stored.result(use_case), stored.events
             if inbox and store["inbox"].find_one({"_id": inbox}, session=session):
