@@ -15,9 +15,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from pathlib import Path
+from typing import Self
 
 from benchmarks.at_rest import processor_seconds
 from ops.infrastructure.processes import System, system
@@ -35,8 +38,15 @@ Loan = tuple[str, str]
 """A card and a barcode."""
 
 
+Processor = Callable[[], Mapping[str, float]]
+"""Returns the processor time that each process has taken so far, by name, in seconds."""
+
+
 async def timed(
-    running: System, call: Callable[[Loan], Awaitable[None]], loans: Sequence[Loan], librarians: int
+    processor: Processor,
+    call: Callable[[Loan], Awaitable[None]],
+    loans: Sequence[Loan],
+    librarians: int,
 ) -> Document:
     """Make the calls; return how many were made in a second, the median and the processor time."""
     waiting = iter(loans)
@@ -48,9 +58,9 @@ async def timed(
             await call(loan)
             milliseconds.append((time.perf_counter() - began) * 1000)
 
-    before, started = processor_seconds(running), time.perf_counter()
+    before, started = processor(), time.perf_counter()
     await asyncio.gather(*(work() for _ in range(librarians)))
-    elapsed, after = time.perf_counter() - started, processor_seconds(running)
+    elapsed, after = time.perf_counter() - started, processor()
     each = {name: (after[name] - before[name]) * 1000 / len(loans) for name in after}
     return {
         "per_second": round(len(loans) / elapsed, 1),
@@ -60,36 +70,49 @@ async def timed(
     }
 
 
+@dataclass(frozen=True)
+class Desk:
+    """A branch's desk, with what is lent and taken back there."""
+
+    library: Library
+    branch: str
+    loans: list[Loan]
+
+    @classmethod
+    async def opened(cls, library: Library, patrons: int, titles: int, copies: int) -> Self:
+        """Register patrons and catalogue titles with so many copies each."""
+        branch = await library.branch()
+        cards = [await library.patron(branch) for _ in range(patrons)]
+        barcodes = [code for _ in range(titles) for code in await library.copies(branch, copies)]
+        random.shuffle(barcodes)  # people do not come one title after the other
+        await library.flow.settle(within=120)
+        return cls(library, branch, list(zip(cycle(cards), barcodes, strict=False)))
+
+    async def check_out(self, loan: Loan) -> None:
+        """Lend a copy to a patron."""
+        await self.library.lend(loan[0], [loan[1]], self.branch)
+
+    async def take_back(self, loan: Loan) -> None:
+        """Return a copy."""
+        await self.library.take_back([loan[1]], self.branch)
+
+
 async def measure(running: System) -> Document:
     """Measure check-outs and returns of one librarian and of sixteen."""
     found: Document = {}
+    processor = partial(processor_seconds, running)
     async with Library(running) as library:
-        branch = await library.branch()
-        cards = [await library.patron(branch) for _ in range(PATRONS)]
-        barcodes = [
-            barcode
-            for _ in range(TITLES)
-            for barcode in await library.copies(branch, COPIES_OF_TITLE)
-        ]
-        random.shuffle(barcodes)  # people do not come one title after the other
-        loans = list(zip(cycle(cards), barcodes, strict=False))
-        await library.flow.settle()
-
-        async def check_out(loan: Loan) -> None:
-            await library.lend(loan[0], [loan[1]], branch)
-
-        async def take_back(loan: Loan) -> None:
-            body = {"barcodes": [loan[1]], "branch": branch, "channel": "desk"}
-            answer = await library.post("/v1/returns", body, by="staff")
-            if not answer["results"][0]["ok"]:
-                raise RuntimeError(f"a copy was not taken back: {answer}")
-
-        await timed(running, check_out, loans[:WARM_UP], 1)
-        await timed(running, take_back, loans[:WARM_UP], 1)
+        desk = await Desk.opened(library, PATRONS, TITLES, COPIES_OF_TITLE)
+        await timed(processor, desk.check_out, desk.loans[:WARM_UP], 1)
+        await timed(processor, desk.take_back, desk.loans[:WARM_UP], 1)
         for librarians, count in COMMANDS.items():
-            some = loans[:count]
-            found[f"check-out, {librarians}"] = await timed(running, check_out, some, librarians)
-            found[f"return, {librarians}"] = await timed(running, take_back, some, librarians)
+            some = desk.loans[:count]
+            found[f"check-out, {librarians}"] = await timed(
+                processor, desk.check_out, some, librarians
+            )
+            found[f"return, {librarians}"] = await timed(
+                processor, desk.take_back, some, librarians
+            )
     return found
 
 

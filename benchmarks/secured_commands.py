@@ -14,9 +14,11 @@ import json
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from benchmarks.desk import Loan, timed
+from benchmarks.at_rest import processor_seconds
+from benchmarks.desk import Desk, timed
 from ops.infrastructure.processes import System
 from shared.mongo import Document
 from tests.library import Library
@@ -26,54 +28,38 @@ KINDS = ("check-out", "return")
 
 
 @dataclass
-class Desk:
-    """A librarian of a system, who lends and takes back the same copies again and again."""
+class Turns:
+    """The rounds of a system, whose librarian lends and takes back the same copies each time."""
 
     running: System
-    library: Library
-    branch: str
-    loans: list[Loan]
+    desk: Desk
     milliseconds: dict[str, list[float]] = field(default_factory=dict)
     """Processor time of a command, by its kind and round."""
 
-    @classmethod
-    async def opened(cls, running: System, library: Library, commands: int) -> "Desk":
-        """Prepare a desk: each of these copies is lent to a patron of its own."""
-        branch = await library.branch()
-        barcodes = [code for _ in range(commands) for code in await library.copies(branch, 1)]
-        cards = [await library.patron(branch) for _ in barcodes]
-        await library.flow.settle(within=120)
-        return cls(running, library, branch, list(zip(cards, barcodes, strict=True)))
-
     async def play(self) -> None:
         """Lend all copies and take them back; note the processor time of each kind of command."""
-        for kind, call in zip(KINDS, (self._check_out, self._take_back), strict=True):
-            found = await timed(self.running, call, self.loans, 1)
+        processor = partial(processor_seconds, self.running)
+        for kind, call in zip(KINDS, (self.desk.check_out, self.desk.take_back), strict=True):
+            found = await timed(processor, call, self.desk.loans, 1)
             self.milliseconds.setdefault(kind, []).append(found["processor_ms"])
-
-    async def _check_out(self, loan: Loan) -> None:
-        await self.library.lend(loan[0], [loan[1]], self.branch)
-
-    async def _take_back(self, loan: Loan) -> None:
-        await self.library.take_back([loan[1]], self.branch)
 
 
 async def measure(plain: System, protected: System, rounds: int, commands: int) -> Document:
     """Play the rounds in turns; return the mean processor time of each kind, and the ratios."""
     async with Library(plain) as one, Library(protected) as other:
-        desks = [
-            await Desk.opened(plain, one, commands),
-            await Desk.opened(protected, other, commands),
+        both = [
+            Turns(running, await Desk.opened(library, commands, commands, 1))
+            for running, library in ((plain, one), (protected, other))
         ]
-        for desk in desks:
-            await desk.play()  # the first round warms up
-            desk.milliseconds.clear()
+        for turns in both:
+            await turns.play()  # the first round warms up
+            turns.milliseconds.clear()
         for number in range(rounds):
-            for desk in desks if number % 2 else desks[::-1]:
-                await desk.play()
+            for turns in both if number % 2 else both[::-1]:
+                await turns.play()
     found: Document = {}
     for kind in KINDS:
-        usual, secured = (sum(desk.milliseconds[kind]) / rounds for desk in desks)
+        usual, secured = (sum(turns.milliseconds[kind]) / rounds for turns in both)
         found[kind] = {
             "plain_processor_ms": round(usual, 1),
             "secured_processor_ms": round(secured, 1),
