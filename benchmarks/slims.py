@@ -9,8 +9,8 @@ nginx-light`. This program starts them with settings and data of their own, on 1
 
 A check-out takes three requests to SLiMS: begin with a member, add a copy, finish. Its page sends
 six, since it shows the loans between them. A return takes one, and from the page two. Both forms
-are measured, with librarians who have a session each, as Carrel's do. The tables are MyISAM's, as
-SLiMS installs them. Each check-out and return is counted in its table of loans afterwards.
+are measured. Each librarian of SLiMS has a session of their own, Carrel's share one token. The
+tables are MyISAM's, as SLiMS installs them. After each round its table of loans is counted.
 """
 
 import argparse
