@@ -9,10 +9,8 @@ the machine; it includes what processes do at rest meanwhile.
 
 import argparse
 import asyncio
-import json
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.at_rest import processor_seconds
+from benchmarks.show import show
 from ops.infrastructure.processes import System, system
 from shared.mongo import Document
 from tests.library import Library
@@ -127,13 +126,7 @@ def main() -> None:
         system(Path(folder), simulation=True, usual_ports=False, broker=arguments.kafka) as running,
     ):
         found = asyncio.run(measure(running))
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    for name, figures in found.items():
-        by_process = figures.pop("processor_ms_by_process")
-        texts = [f"{key.replace('_', ' ')} {value}" for key, value in figures.items()]
-        sys.stdout.write(f"{name:<14} {', '.join(texts)}: {by_process}\n")
+    show(found, as_json=arguments.json)
 
 
 if __name__ == "__main__":

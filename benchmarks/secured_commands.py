@@ -10,8 +10,6 @@ from a command: its events are published, and consumed by the other services.
 
 import argparse
 import asyncio
-import json
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +17,7 @@ from pathlib import Path
 
 from benchmarks.at_rest import processor_seconds
 from benchmarks.desk import Desk, timed
+from benchmarks.show import show
 from ops.infrastructure.processes import System
 from shared.mongo import Document
 from tests.library import Library
@@ -81,12 +80,7 @@ def main() -> None:
         system_in(Path(folder) / "secured", broker=SECURED) as protected,
     ):
         found = asyncio.run(measure(plain, protected, arguments.rounds, arguments.commands))
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    for kind, figures in found.items():
-        texts = [f"{name.replace('_', ' ')} {value}" for name, value in figures.items()]
-        sys.stdout.write(f"{kind:<10} {', '.join(texts)}\n")
+    show(found, as_json=arguments.json)
 
 
 if __name__ == "__main__":

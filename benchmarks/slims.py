@@ -15,7 +15,6 @@ tables are MyISAM's, as SLiMS installs them. After each round its table of loans
 
 import argparse
 import asyncio
-import json
 import os
 import pwd
 import re
@@ -23,7 +22,6 @@ import shutil
 import socket
 import statistics
 import subprocess
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,15 +34,23 @@ from typing import Self
 import aiohttp
 
 from benchmarks.at_rest import processor_seconds, seconds_of
-from benchmarks.desk import COPIES_OF_TITLE, PATRONS, TITLES, Desk, Loan, Processor, timed
+from benchmarks.desk import (
+    COMMANDS,
+    COPIES_OF_TITLE,
+    PATRONS,
+    TITLES,
+    Desk,
+    Loan,
+    Processor,
+    timed,
+)
+from benchmarks.show import show
 from ops.infrastructure import ports
-from ops.infrastructure.child import Child
+from ops.infrastructure.child import Child, start_all, stop_all
 from ops.infrastructure.processes import System, system
 from shared.mongo import Document
 from tests.library import Library
 
-COMMANDS = {1: 60, 16: 200}
-"""Number of commands of each kind in a round, by the number of librarians."""
 PASSWORD = "of this benchmark"  # noqa: S105 - of a database that ends with it
 WHERE = ("/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin")
 CIRCULATION = "admin/modules/circulation"
@@ -184,23 +190,20 @@ def started(source: Path, folder: Path) -> Iterator[Slims]:
     """Install a SLiMS in a folder and run it, with the members and copies of `benchmarks.desk`."""
     site = folder / "site"
     shutil.copytree(source, site, ignore=shutil.ignore_patterns(".git"))
-    port = ports.reserve()
-    children: list[Child] = []
+    children = [_mariadb(folder), _php(folder), _nginx(folder, site)]
     try:
-        for make in (_mariadb, _php, partial(_nginx, port=port)):
-            child = make(folder, site)
-            children.append(child)
-            child.start()
-            if child.name == "mariadbd":
-                loans = _fill(folder / "mariadb.sock", site, child.port)
-        yield Slims(f"http://{ports.LOOPBACK}:{port}", folder / "mariadb.sock", children, loans)
+        start_all(children)
+        database, _, server = children
+        loans = _fill(folder / "mariadb.sock", site, database.port)
+        url = f"http://{ports.LOOPBACK}:{server.port}"
+        yield Slims(url, folder / "mariadb.sock", children, loans)
     finally:
-        for child in reversed(children):
-            child.stop()
+        stop_all(children)
+        for child in children:
             ports.release(child.port)
 
 
-def _mariadb(folder: Path, _: Path) -> Child:
+def _mariadb(folder: Path) -> Child:
     data, port = folder / "mariadb", ports.reserve()
     common = ["--no-defaults", f"--datadir={data}", f"--user={_user()}"]
     subprocess.run(  # noqa: S603
@@ -220,7 +223,7 @@ def _mariadb(folder: Path, _: Path) -> Child:
     return Child("mariadbd", command, folder / "mariadbd.log", lambda: _listens(path), port)
 
 
-def _php(folder: Path, _: Path) -> Child:
+def _php(folder: Path) -> Child:
     sessions, path, settings = folder / "sessions", folder / "php.sock", folder / "php-fpm.conf"
     sessions.mkdir()
     settings.write_text(
@@ -235,8 +238,8 @@ def _php(folder: Path, _: Path) -> Child:
     return Child("php-fpm", command, folder / "php-fpm.log", lambda: _listens(path), 0)
 
 
-def _nginx(folder: Path, site: Path, port: int) -> Child:
-    settings = folder / "nginx.conf"
+def _nginx(folder: Path, site: Path) -> Child:
+    settings, port = folder / "nginx.conf", ports.reserve()
     temporary = "".join(
         f"{name}_temp_path {folder / name};"
         for name in ("client_body", "fastcgi", "proxy", "uwsgi")
@@ -357,12 +360,7 @@ def main() -> None:
         system(Path(folder) / "carrel", simulation=True, usual_ports=False) as running,
     ):
         found = asyncio.run(measure(running, slims, arguments.rounds))
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    for name, figures in found.items():
-        texts = [f"{key.replace('_', ' ')} {value}" for key, value in figures.items()]
-        sys.stdout.write(f"{name:<32} {', '.join(texts)}\n")
+    show(found, as_json=arguments.json)
 
 
 if __name__ == "__main__":
