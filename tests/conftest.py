@@ -9,6 +9,7 @@ import gc
 import os
 import secrets
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 
@@ -101,6 +102,8 @@ SHARING = ("tests/gateway/web", "tests/journeys", "tests/security")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Choose where temporary data goes, and time the tests of the run."""
+    # A shell in whose background tests run ignores it, and what they start would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ:  # a worker inherits it from its parent process
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_temporary_root())
     if not hasattr(config, "workerinput"):
