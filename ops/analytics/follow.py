@@ -14,6 +14,7 @@ from ops.analytics.destination import Destination, Offsets, Row
 from ops.broker.offsets import SILENCE_MS, Positions
 from services.settings import Settings
 from shared.bus.connection import client_arguments
+from shared.bus.fetching import fetch_sparingly
 from shared.bus.subscriptions import Record
 from shared.contracts import published
 from shared.names import Names
@@ -72,6 +73,7 @@ class Follower:
             auto_offset_reset="none",
         )
         await reader.start()
+        fetch_sparingly(reader, self._settings.idle_poll_ms, lambda: read)
         try:
             reader.assign([self._names.partition_on_kafka(partition) for partition in at])
             for partition, offset in at.items():

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -21,6 +21,7 @@ from faststream.specification import AsyncAPI
 from prometheus_client import Gauge
 
 from shared.bus.connection import broker_security
+from shared.bus.fetching import fetch_sparingly
 from shared.bus.held import HeldMessage
 from shared.bus.offsets import Offsets
 from shared.bus.processing import Processor
@@ -40,12 +41,6 @@ WAIT_MS = 1_000
 """Milliseconds that a broker waits for events before it answers a fetch with none."""
 LOOK_ROUND_MS = 1_000
 """Milliseconds after which aiokafka looks at all partitions again, if nothing has happened."""
-REST_GROWTH = 1.2
-"""Factor by which the pause after an empty fetch grows, if there was none before it either."""
-REST_LIMIT = 25
-"""The longest of these pauses, as a multiple of the shortest."""
-GATHER_LIMIT = 6
-"""The longest pause after events, as a multiple of the shortest."""
 SLOW_SECONDS = 120
 """Seconds in one message after which a process counts as unhealthy."""
 START_SECONDS = 60
@@ -120,8 +115,12 @@ class Listener:
             middlewares=[self._middleware],
         )
 
-    def _subscribe(self, broker: KafkaBroker) -> Any:
-        """Return the subscriber to all topics of this service; None if it has none."""
+    def _subscribe(self, broker: KafkaBroker, handlers: Iterable[Callable[..., Any]]) -> Any:
+        """Return the subscriber to all topics of this service; None if it has none.
+
+        `_Delivery` calls none of the handlers: they are what the AsyncAPI document describes.
+        FastStream wants one, and builds a model of the arguments of each.
+        """
         if not self._subscriptions.by_topic:
             return None
         subscriber = broker.subscriber(
@@ -140,8 +139,8 @@ class Listener:
             no_reply=True,  # else a header of a message makes FastStream send a reply
             title=self.service,
         )
-        for subscription in self._subscriptions.by_topic.values():
-            subscriber(_described(subscription))
+        for handler in handlers:
+            subscriber(handler)
         return subscriber
 
     def _middleware(self, msg: Any, /, *, context: Any) -> "_Delivery":
@@ -165,7 +164,7 @@ class Listener:
             # Not the former one, some of whose tasks may not have ended yet.
             broker = self._new_broker()
             self.processor.begin()
-            self._subscriber = self._subscribe(broker)
+            self._subscriber = self._subscribe(broker, [_not_called])
             try:
                 failure = await self._start(broker)
                 if failure is None:
@@ -215,9 +214,10 @@ class Listener:
             self._state = f"waiting for the broker ({type(error).__name__})"
             return error
         if self._subscriber is not None:
-            self.offsets.began(self._subscriber.consumer)
-            if self._settings.idle_poll_ms:
-                self._rest_after_empty_fetches(self._subscriber.consumer)
+            consumer = self._subscriber.consumer
+            self.offsets.began(consumer)
+            pause = self._settings.idle_poll_ms
+            fetch_sparingly(consumer, pause, lambda: self.processor.processed)
         self._state = "listening"
         return None
 
@@ -254,35 +254,6 @@ class Listener:
         except (KafkaError, TimeoutError):
             return None
         return positions, ends
-
-    def _rest_after_empty_fetches(self, consumer: AIOKafkaConsumer) -> None:
-        """Pause after each fetch without events, for a broker that answers such fetches at once.
-
-        aiokafka sends a fetch again as soon as it is answered, which with noida-db keeps a core
-        busy. A fetch names every partition, so it costs as much as several events. After some
-        events the pause is the longer the more there were; after none, longer than the one before.
-        """
-        fetcher = consumer._fetcher  # noqa: SLF001 - aiokafka has no setting for it
-        fetch = fetcher._proc_fetch_request  # noqa: SLF001 - as above
-        shortest = rest = self._settings.idle_poll_ms / 1000
-        processed = self.processor.processed
-
-        async def fetch_and_rest(*request: Any) -> bool:
-            nonlocal rest, processed
-            found: bool = await fetch(*request)
-            arrived, processed = self.processor.processed - processed, self.processor.processed
-            if found:
-                rest = shortest
-                return True
-            if arrived:
-                rest = shortest * min(arrived, GATHER_LIMIT)
-            else:
-                rest = min(rest * REST_GROWTH, shortest * REST_LIMIT)
-            with contextlib.suppress(asyncio.CancelledError):  # aiokafka's own end of a fetch
-                await asyncio.sleep(rest)
-            return False
-
-        fetcher._proc_fetch_request = fetch_and_rest  # noqa: SLF001 - as above
 
     async def _stop(self, broker: KafkaBroker) -> None:
         """Finish the current messages, commit, and leave the group."""
@@ -360,7 +331,7 @@ class Listener:
     def specification(self) -> Any:
         """Return the AsyncAPI document of the events that this service publishes and consumes."""
         broker = self._new_broker()
-        self._subscribe(broker)
+        self._subscribe(broker, map(_described, self._subscriptions.by_topic.values()))
         for topic, contract in published(self.service).items():
             # Declared for this document only: the relay sends the messages.
             broker.publisher(
@@ -398,6 +369,9 @@ class _Delivery(BaseMiddleware):
             await self._listener.processor.process(self.msg, unreadable=exc_val)
             return True
         return None
+
+
+async def _not_called(_: Any) -> None: ...
 
 
 def _described(subscription: Subscription) -> Callable[..., Any]:

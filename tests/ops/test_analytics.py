@@ -21,6 +21,7 @@ from ops.analytics.views import view_of
 from ops.infrastructure.embedded import embedded
 from services.registry import NAMES
 from services.settings import Settings
+from shared.bus.fetching import fetch_sparingly
 from shared.bus.topics import ensure_topics
 from shared.contracts import circulation, published
 from shared.mongo import Document
@@ -274,9 +275,17 @@ async def test_many_small_files_become_one(
     assert ask(tmp_path, "SELECT count(DISTINCT event_id), count(*) FROM events") == [(3, 3)]
 
 
-async def test_a_follower_that_is_stopped_keeps_what_it_has_read(
-    settings: Settings, tmp_path: Path
+async def test_a_follower_fetches_sparingly_and_keeps_what_it_has_read_when_it_is_stopped(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    given: list[Any] = []
+
+    def noted(*arguments: Any) -> None:
+        given.append(arguments[1])
+        fetch_sparingly(*arguments)
+
+    monkeypatch.setattr("ops.analytics.follow.fetch_sparingly", noted)
+    settings = settings.model_copy(update={"idle_poll_ms": 40})
     await publish(settings, loans(4))
     all_read = asyncio.Event()
 
@@ -291,6 +300,7 @@ async def test_a_follower_that_is_stopped_keeps_what_it_has_read(
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
+    assert given == [40]
     assert ask(tmp_path, "SELECT count(*) FROM loan_checked_out") == [(4,)]
     assert (await follow(settings, tmp_path)).repeated == 0
 
