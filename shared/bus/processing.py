@@ -76,10 +76,9 @@ class Processor:
         self._alone = 0
         """The number of messages, from here on, that are processed one by one."""
         # FastStream's own middleware for metrics would see only the first message of each batch.
-        self._metrics = MetricsManager(
-            MetricsContainer(REGISTRY, metrics_prefix="carrel", custom_label_names=()),
-            app_name=service,
-        )
+        self._measures = MetricsContainer(REGISTRY, metrics_prefix="carrel", custom_label_names=())
+        self._metrics = MetricsManager(self._measures, app_name=service)
+        self._labels = {"app_name": service, "broker": "kafka"}
 
     def begin(self) -> None:
         """Process for a new consumer."""
@@ -229,14 +228,18 @@ class Processor:
         for topic, count in topics.items():
             self._metrics.add_received_message("kafka", topic, count)
             self._metrics.add_received_message_in_process("kafka", topic, count)
+        # The labels of a topic once for each batch: to look them up costs more than to observe.
+        size = self._measures.received_messages_size_bytes
+        sizes = {topic: size.labels(handler=topic, **self._labels) for topic in topics}
         for record in (message.record for message in batch):
-            size = len(record.value or b"")
-            self._metrics.observe_received_messages_size("kafka", record.topic, size)
+            sizes[record.topic].observe(len(record.value or b""))
 
     def _count_out(self, topics: Count[str], seconds: float) -> None:
         for topic, count in topics.items():
             self._metrics.remove_received_message_in_process("kafka", topic, count)
             done = ProcessingStatus.acked
             self._metrics.add_received_processed_message("kafka", topic, done, count)
+            duration = self._measures.received_processed_messages_duration_seconds
+            durations = duration.labels(handler=topic, **self._labels)
             for _ in range(count):
-                self._metrics.observe_received_processed_message_duration(seconds, "kafka", topic)
+                durations.observe(seconds)

@@ -145,6 +145,32 @@ async def test_a_committed_change_reaches_its_subscribers(
     assert await committed(settings, "fines.suspended") == 30
 
 
+async def test_every_event_is_counted_and_measured(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    def measured() -> list[float]:
+        labels = {"app_name": "circulation", "broker": "kafka", "handler": "fines.suspended"}
+        names = (
+            "messages_size_bytes_count",
+            "processed_messages_duration_seconds_count",
+            "messages_in_process",
+        )
+        found = [REGISTRY.get_sample_value(f"carrel_received_{name}", labels) for name in names]
+        return [value or 0 for value in found]
+
+    before = measured()
+    heard = Heard()
+    await ensure_topics(settings, NAMES)
+    for _ in range(8):  # before the listener starts: it receives several at once
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+    async with relaying(unit_of_work, settings):
+        await until(lambda: _no_age(unit_of_work))
+    async with listening(unit_of_work, settings, heard):
+        await until(lambda: _true(len(heard.events) == 8))
+        await until(lambda: _committed(settings, 8))
+    assert [now - then for now, then in zip(measured(), before, strict=True)] == [8, 8, 0]
+
+
 async def _no_age(unit_of_work: UnitOfWork) -> bool:
     return await outbox_age(unit_of_work.database) == 0
 
