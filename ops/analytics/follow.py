@@ -73,8 +73,8 @@ class Follower:
             auto_offset_reset="none",
         )
         await reader.start()
-        fetch_sparingly(reader, self._settings.idle_poll_ms, lambda: read)
         try:
+            fetch_sparingly(reader, self._settings.idle_poll_ms, lambda: read)
             reader.assign([self._names.partition_on_kafka(partition) for partition in at])
             for partition, offset in at.items():
                 reader.seek(self._names.partition_on_kafka(partition), offset)
