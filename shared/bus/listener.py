@@ -154,10 +154,11 @@ class Listener:
     async def run(self) -> None:
         """Listen until cancelled, and wait for a broker that is away.
 
-        The consumer is restarted if it can't commit for a long time, skips a partition, or gets no
-        answers although it has nothing to commit. After a broker was away, aiokafka sometimes waits
-        for metadata for ever, and fetches although it is no longer a member of the group; or it
-        never fetches one of the partitions again.
+        The consumer is restarted if it can't commit for a long time, skips a partition, gets no
+        answers although it has nothing to commit, or misses a topic. After a broker was away,
+        aiokafka sometimes waits for metadata for ever, and fetches although it is no longer a
+        member of the group; or it never fetches one of the partitions again. It asks for a topic
+        that a broker has lost every five minutes, and nobody creates it: a start does.
         """
         pause = FIRST_PAUSE
         while True:
@@ -222,11 +223,16 @@ class Listener:
         return None
 
     async def _read_all(self) -> str:
-        """Watch the consumer until it skips a partition or gets no answer; return what it was."""
+        """Watch the consumer until it no longer reads all that it is to read; return the reason."""
         progress = Progress(STUCK_SECONDS)
-        answered = time.monotonic()
+        answered = complete = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            missing = self._missing_topics()
+            if not missing:
+                complete = time.monotonic()
+            elif time.monotonic() - complete >= STUCK_SECONDS:
+                return f"the broker had no topic {missing[0]}"
             # A consumer that waits for a database or another service reads nothing meanwhile.
             if self._consumer is None or self.processor.busy_since is not None:
                 answered = time.monotonic()
@@ -237,6 +243,14 @@ class Listener:
                     return f"{passed_over[0].topic} {passed_over[0].partition} is not read"
             elif time.monotonic() - answered >= SILENT_SECONDS:
                 return "the broker does not answer"
+
+    def _missing_topics(self) -> list[str]:
+        """Return the topics to read that the broker did not have when the consumer last asked."""
+        consumer = self._consumer
+        if consumer is None:
+            return []
+        topics = self._subscriptions.by_topic
+        return [t for t in topics if not consumer.partitions_for_topic(self._names.on_kafka(t))]
 
     async def _seen(
         self, consumer: AIOKafkaConsumer

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
@@ -517,6 +518,37 @@ async def test_a_consumer_that_does_not_read_is_restarted(
         await until(lambda: _true(heard.events))
         assert one.offsets.consumer is not first
         await until(lambda: _committed(settings, 1))
+
+
+@pytest.mark.kafka  # the embedded broker creates a topic that it is asked for
+async def test_a_topic_that_the_broker_lost_is_created_again_and_read(
+    unit_of_work: UnitOfWork, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bus.listener.STUCK_SECONDS", 1)
+    monkeypatch.setattr("shared.bus.listener.LOOK_SECONDS", 0.2)
+    heard = Heard()
+    async with listening(unit_of_work, settings, heard) as one:
+        first = one.offsets.consumer
+        assert first is not None
+        admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+        await admin.start()
+        try:
+            await admin.delete_topics(["fines.suspended"])
+            # As if the consumer had asked meanwhile, as it does after each kind of fault.
+            await until(lambda: _forgets(first, "fines.suspended"))
+            await until(lambda: _true(one.offsets.consumer not in (None, first)))
+            assert "fines.suspended" in await admin.list_topics()
+        finally:
+            await admin.close()
+        async with relaying(unit_of_work, settings):
+            await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+            await until(lambda: _true(heard.events))
+            await until(lambda: _committed(settings, 1))
+
+
+async def _forgets(consumer: AIOKafkaConsumer, topic: str) -> bool:
+    await consumer._client.force_metadata_update()
+    return not consumer.partitions_for_topic(topic)
 
 
 async def _committed(settings: Settings, count: int) -> bool:
