@@ -157,8 +157,8 @@ class Listener:
         The consumer is restarted if it can't commit for a long time, skips a partition, gets no
         answers although it has nothing to commit, or misses a topic. After a broker was away,
         aiokafka sometimes waits for metadata for ever, and fetches although it is no longer a
-        member of the group; or it never fetches one of the partitions again. It asks for a topic
-        that a broker has lost every five minutes, and nobody creates it: a start does.
+        member of the group; or it never fetches one of the partitions again. For a topic that a
+        broker has lost it asks only every five minutes, and nobody creates it: a start does both.
         """
         pause = FIRST_PAUSE
         while True:
