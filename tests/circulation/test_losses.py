@@ -50,6 +50,14 @@ async def fine(desk: Desk, loan: dict[str, Any], on: str) -> dict[str, Any]:
     return found
 
 
+async def suspend(desk: Desk, first: str, resumes_on: str, on: str) -> None:
+    """Suspend fines after the fact, and work the assessed ones out again."""
+    body = {"starts_on": first, "resumes_on": resumes_on, "reason": "epidemic"}
+    answer = await desk.api.post("/v1/fine-suspensions", body, as_=STAFF, at=noon(on))
+    assert answer.status == 201, answer.json()
+    await desk.api.job("circulation/rework-fines", at=noon(on))
+
+
 async def job(desk: Desk, on: str) -> int:
     return await desk.api.job("circulation/lost", at=noon(on))
 
@@ -141,6 +149,28 @@ async def test_a_lost_copy_returned_before_its_loss_ends_the_fine_on_that_day(de
     [result] = await desk.take_back(loan["barcode"], on=late(20), at=late(4))
     assert result["statement"]["amount_cents"] == 600
     assert await owed(desk) == {"fine": 600, "lost": 0, "lost-processing": 2469}
+
+
+async def test_a_fine_of_a_renewal_stands_if_the_copy_is_lost_that_day_and_found(
+    desk: Desk,
+) -> None:
+    loan = await priced(desk)
+    renewed = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon(late(10)))
+    assert renewed.json()["charge"]["amount_cents"] == 1500
+    assert (await lose(desk, loan, late(10))).json()["statement"]["amount_cents"] == 0
+    await desk.take_back(loan["barcode"], on=late(12))
+    assert await owed(desk) == {"fine": 1500, "lost": 0, "lost-processing": 2469}
+
+
+async def test_a_lowered_fine_of_a_renewal_is_not_shown_as_the_fine_of_the_return(
+    desk: Desk,
+) -> None:
+    loan = await priced(desk)
+    await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon(late(10)))
+    await desk.take_back(loan["barcode"], on=late(10))
+    await suspend(desk, late(1), late(3), on=late(11))
+    assert await owed(desk) == {"fine": 1200}
+    assert (await fine(desk, loan, late(11)))["amount_cents"] == 0
 
 
 # ---- lost by the rule ---------------------------------------------------------------------------

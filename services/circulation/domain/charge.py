@@ -111,6 +111,14 @@ def assess(charge_id: str, loan: Loan, fine: Statement, on: date) -> Charge | No
     )
 
 
+def ends(charge: Charge, loan: Loan) -> bool:
+    """Return whether the charge is the fine for the loan's last due date.
+
+    Each renewal sets a later due date, so a fine assessed at a renewal is for an earlier one.
+    """
+    return charge.basis is not None and charge.basis.due_on == loan.due_on
+
+
 def loss_charges(
     price_id: str, processing_id: str, loan: Loan, price_cents: int, on: date
 ) -> tuple[Charge, ...]:

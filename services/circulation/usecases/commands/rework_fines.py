@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.charge import Charge, worked_out_again
+from services.circulation.domain.charge import Charge, ends, worked_out_again
 from services.circulation.domain.ledger import Occasion, Posting, lower
 from services.circulation.usecases.steps.post_to_ledger import post
 from shared.unit_of_work import Work
@@ -51,17 +51,14 @@ async def rework_fines(work: Work, command: ReworkFines) -> int:
     return len(changed)
 
 
-async def _show_at_loans(work: Work, charges: list[Charge]) -> None:
+async def _show_at_loans(work: Work, changed: list[Charge]) -> None:
     """Update the final fines of ended loans to the lowered charges.
 
     An open loan shows its accruing fine; the fine of an earlier due date stays with its charge.
     """
-    by_loan = {charge.loan_id: charge for charge in charges if charge.loan_id}
-    for loan in await store.loans.some(work, by_loan):
-        charge = by_loan[loan.id]
-        ended_with_it = charge.basis is not None and charge.basis.until in (
-            loan.lost_on,
-            loan.returned_on,
-        )
-        if loan.final_fine and charge.statement and ended_with_it:
+    found = await store.loans.some(work, {charge.loan_id for charge in changed if charge.loan_id})
+    loans = {loan.id: loan for loan in found}
+    for charge in changed:
+        loan = loans.get(charge.loan_id or "")
+        if loan and loan.final_fine and charge.statement and ends(charge, loan):
             await store.loans.correct_fine(work, loan, charge.statement)
