@@ -151,6 +151,17 @@ async def test_a_lost_copy_returned_before_its_loss_ends_the_fine_on_that_day(de
     assert await owed(desk) == {"fine": 600, "lost": 0, "lost-processing": 2469}
 
 
+async def test_a_suspension_lowers_the_fine_of_a_lost_copy_as_of_the_day_it_came_back(
+    desk: Desk,
+) -> None:
+    loan = await priced(desk)
+    await lose(desk, loan, late(10))
+    await desk.take_back(loan["barcode"], on=late(20), at=late(4))
+    await suspend(desk, late(1), late(2), on=late(21))
+    assert (await owed(desk))["fine"] == 450
+    assert (await fine(desk, loan, late(21)))["amount_cents"] == 450
+
+
 async def test_a_fine_of_a_renewal_stands_if_the_copy_is_lost_that_day_and_found(
     desk: Desk,
 ) -> None:

@@ -1,7 +1,7 @@
 """Charges: money a patron owes."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
@@ -117,6 +117,17 @@ def ends(charge: Charge, loan: Loan) -> bool:
     Each renewal sets a later due date, so a fine assessed at a renewal is for an earlier one.
     """
     return charge.basis is not None and charge.basis.due_on == loan.due_on
+
+
+def counted_until(charge: Charge, day: date) -> Charge:
+    """Return a fine whose days count until `day` if that is earlier than before.
+
+    Other charges stay the same.
+    """
+    basis = charge.basis
+    if basis is None or basis.until <= day:
+        return charge
+    return replace(charge, basis=replace(basis, until=day))
 
 
 def loss_charges(

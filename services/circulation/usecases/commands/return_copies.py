@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.charge import Charge, ChargeKind, assess, ends
+from services.circulation.domain.charge import Charge, ChargeKind, assess, counted_until, ends
 from services.circulation.domain.copy import AWAITED_STATES, Copy, CopyState, recover, take_back
 from services.circulation.domain.due_date import CurrentLoan, current
 from services.circulation.domain.fines import Statement
@@ -233,7 +233,8 @@ async def _credit_found(work: Work, found: Loan, statement: Statement, on: date)
         if charge.kind is ChargeKind.LOST:
             credited = lower(charge, 0, occasion)
         elif ends(charge, found):
-            credited = lower(charge, statement.amount_cents, occasion, statement=statement)
+            came_back = counted_until(charge, on)
+            credited = lower(came_back, statement.amount_cents, occasion, statement=statement)
         if credited:
             postings.append(credited)
     return postings
