@@ -322,6 +322,16 @@ async def test_the_fine_continues_if_a_claimed_copy_is_not_found(desk: Desk) -> 
     assert await job(desk, late(90)) == 1
 
 
+async def test_a_claimed_copy_that_is_declared_lost_has_the_fine_of_all_days(desk: Desk) -> None:
+    loan = await priced(desk)
+    await claim(desk, loan, late(5))
+    lost = await lose(desk, loan, late(20), STAFF)
+    assert lost.json()["statement"]["amount_cents"] == 3000
+    assert (await owed(desk))["fine"] == 3000
+    await suspend(desk, late(1), late(6), on=late(21))
+    assert (await owed(desk))["fine"] == 2250
+
+
 async def test_a_claim_for_a_day_before_the_loan_or_after_today_is_refused(desk: Desk) -> None:
     loan = await priced(desk)
     for at, code in ((late(4), "in-the-future"), ("2020-11-19", "returned-before-borrowed")):

@@ -1,6 +1,6 @@
 """Declare a loan lost: assess its fine so far, and charge for its copy."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -82,8 +82,9 @@ async def declare_long_overdue(work: Work, command: DeclareLost) -> bool:
 
 
 async def _fine(work: Work, known: CurrentLoan, on: date) -> Statement:
-    """Return the fine so far of a current loan."""
-    return fine(known.loan, known.calendar, await store.suspensions.every(work), on)
+    """Return the fine so far of a current loan, as if no claim had been made that it is back."""
+    unclaimed = replace(known.loan, claimed_returned_on=None)
+    return fine(unclaimed, known.calendar, await store.suspensions.every(work), on)
 
 
 async def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLost) -> Loss:
