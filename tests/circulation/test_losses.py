@@ -151,6 +151,22 @@ async def test_a_lost_copy_returned_before_its_loss_ends_the_fine_on_that_day(de
     assert await owed(desk) == {"fine": 600, "lost": 0, "lost-processing": 2469}
 
 
+async def test_a_lost_copy_that_was_withdrawn_can_be_returned(desk: Desk) -> None:
+    loan = await priced(desk)
+    await lose(desk, loan, late(10))
+    path = f"/v1/copies/{loan['barcode']}"
+    gone = await desk.api.post(f"{path}/removal", {"fault": "withdrawn"}, as_=STAFF)
+    assert gone.json()["copy"]["state"] == "withdrawn"
+    recovered = await desk.api.post(f"{path}/recovery", {"branch": "HKCL"}, as_=STAFF)
+    assert recovered.json()["code"] == "lost-by-patron"
+    [result] = await desk.take_back(loan["barcode"], on=late(20))
+    assert (result["ok"], result["copy"]["state"]) == (True, "available"), result
+    assert await owed(desk) == {"fine": 1500, "lost": 0, "lost-processing": 2469}
+    await desk.api.post(f"{path}/removal", {"fault": "withdrawn"}, as_=STAFF)
+    [again] = await desk.take_back(loan["barcode"], on=late(21))
+    assert again["problem"]["code"] == "not-on-loan"
+
+
 async def test_a_suspension_lowers_the_fine_of_a_lost_copy_as_of_the_day_it_came_back(
     desk: Desk,
 ) -> None:

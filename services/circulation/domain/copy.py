@@ -57,6 +57,7 @@ COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
     (CopyState.IN_TRANSIT, CopyStep.LEND): CopyState.ON_LOAN,
     (CopyState.ON_LOAN, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
     (CopyState.LOST, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
+    (CopyState.WITHDRAWN, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
     (CopyState.AVAILABLE, CopyStep.SET_ASIDE): CopyState.TO_FETCH,
     (CopyState.AVAILABLE, CopyStep.KEEP): CopyState.ON_SHELF,
     (CopyState.AVAILABLE, CopyStep.SEND): CopyState.IN_TRANSIT,
@@ -92,6 +93,10 @@ COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
 """State that each step leads to, by present state and step. Any other step is refused.
 A copy is also AVAILABLE for a moment between two steps of one transaction: one that comes back
 or arrives can then be kept for a hold, sent on or sent home."""
+
+LOST_STATES = (CopyState.LOST, CopyState.WITHDRAWN)
+"""States in which a copy may have a loan that ended with its loss."""
+
 
 AWAITED_STATES = (CopyState.TO_FETCH, CopyState.IN_TRANSIT)
 """States in which the next scan of a copy, at any branch, tells where it is."""
@@ -143,7 +148,8 @@ def lend(copy: Copy, on: date, *, branch_code: str, hold_id: str | None = None) 
 def take_back(copy: Copy, on: date, *, branch_code: str) -> Copy:
     """Record that the copy is back at a branch since `on`.
 
-    Raises CopyNotOnLoan if it is neither on loan nor lost.
+    A lost copy may have been withdrawn before it is found. Raises CopyNotOnLoan if it is neither on
+    loan nor lost nor withdrawn.
     """
     if (state := COPY_LIFE.get((copy.state, CopyStep.TAKE_BACK))) is None:
         raise CopyNotOnLoan

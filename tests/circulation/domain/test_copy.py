@@ -32,7 +32,7 @@ STEPS: dict[str, tuple[Callable[[Copy], Copy], dict[str, str]]] = {
     ),
     "taken back": (
         lambda copy: rules.take_back(copy, DAY, branch_code=AWAY),
-        {"on-loan": "available", "lost": "available"},
+        dict.fromkeys(("on-loan", "lost", "withdrawn"), "available"),
     ),
     "set aside": (lambda copy: rules.set_aside(copy, "h2"), {"available": "to-fetch"}),
     "kept": (lambda copy: rules.keep(copy, "h2"), {"available": "on-shelf"}),

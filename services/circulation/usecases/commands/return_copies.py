@@ -10,7 +10,14 @@ from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.charge import Charge, ChargeKind, assess, counted_until, ends
-from services.circulation.domain.copy import AWAITED_STATES, Copy, CopyState, recover, take_back
+from services.circulation.domain.copy import (
+    AWAITED_STATES,
+    LOST_STATES,
+    Copy,
+    CopyState,
+    recover,
+    take_back,
+)
 from services.circulation.domain.due_date import CurrentLoan, current
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.hold import Hold
@@ -96,7 +103,7 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
         {
             copy.title_id
             for copy in facts.copies.values()
-            if copy.id in facts.loans or copy.state in (*AWAITED_STATES, CopyState.LOST)
+            if copy.id in facts.loans or copy.state in (*AWAITED_STATES, *LOST_STATES)
         },
     )
     results = await _receive(work, command, facts.copies)
@@ -142,7 +149,7 @@ async def _take_back(
         for copy_id, loan in facts.loans.items()
     }
     borrowers = facts.borrowers
-    if lost := [copy.id for copy in facts.copies.values() if copy.state is CopyState.LOST]:
+    if lost := [copy.id for copy in facts.copies.values() if copy.state in LOST_STATES]:
         loans = await store.loans.lost_of_copies(work, lost)
         known = await current_loans(work, loans.values())
         of_copies |= {copy_id: known[loan.id] for copy_id, loan in loans.items()}
