@@ -4,11 +4,13 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import combinations
 
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.due_date import apply_announcements
 from services.circulation.domain.loan import Loan, renew
 from services.circulation.domain.policy import Policy
+from services.circulation.domain.rework import newly_closed
 from services.circulation.usecases.commands.note_calendar import calendar_of
 from services.notices.domain import branch as notices
 from tests.circulation.branch_story import START, history, snapshot
@@ -141,3 +143,17 @@ def test_a_renewal_ends_the_effect_of_earlier_moves() -> None:
             assert after.due_on >= renewed.due_on
             settled += before.due_on != one.due_on
     assert settled > 30
+
+
+def test_every_day_that_a_change_closes_is_among_those_whose_fines_are_worked_out_again() -> None:
+    closed = 0
+    for _, versions in stories(60):
+        known = calendars(versions)
+        for before, after in combinations(known, 2):
+            span = newly_closed(after, before.version)
+            for day in (START + timedelta(days=number) for number in range(200)):
+                if before.now.is_open(day) and not after.now.is_open(day):
+                    closed += 1
+                    assert span is not None
+                    assert span[0] <= day <= span[1]
+    assert closed > 1000

@@ -132,6 +132,19 @@ class Calendar:
         granted = stretch.within(day, day) if stretch else ()
         return max((closure.extra_renewals for closure in granted), default=0)
 
+    def other_week(self, before: "Calendar") -> date | None:
+        """Return the first day with other weekly closing days than `before`; None if there is none.
+
+        Closures do not count.
+        """
+        begins = (date.min, *sorted(week.from_ for week in (*self.weeks, *before.weeks)))
+        differ = (day for day in begins if self.shut_weekdays(day) != before.shut_weekdays(day))
+        return next(differ, None)
+
+    def shut_weekdays(self, day: date) -> frozenset[int]:
+        """Return the weekly closing days in force on `day`, as ISO weekdays."""
+        return self._week(day).closed
+
     def closure_on(self, day: date) -> Closure | None:
         """Return the closure in force on `day` that began first; None if there is none."""
         stretch = self._stretch_over(day)

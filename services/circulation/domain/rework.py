@@ -48,13 +48,11 @@ def newly_closed(branch: BranchCalendar, since: int) -> tuple[date, date] | None
         (said.starts_on or closure.starts_on, last_before(said.reopened_on))
         for closure, said in said_since
     ]
-    # Weekly hours, and special hours of a reopening, can close any day from their first on.
+    # Weekly hours, and the beginning or end of special hours, can close any later day.
     spans += [(week.from_, NO_END) for week in branch.weeks if week.version > since]
-    spans += [
-        (said.reopened_on, NO_END)
-        for _, said in said_since
-        if said.reopened_on is not None and said.special_closed
-    ]
+    other_week = branch.now.other_week(branch.as_of(since))
+    if other_week is not None:
+        spans.append((other_week, NO_END))
     if not spans:
         return None
     return min(first for first, _ in spans), max(last for _, last in spans)

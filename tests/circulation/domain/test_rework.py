@@ -30,6 +30,7 @@ def said(version: int, end: int | None, **more: object) -> Announcement:
 
 
 NO_WEEKDAYS: frozenset[int] = frozenset()
+SUNDAY = frozenset({7})
 
 
 @pytest.mark.parametrize(
@@ -54,20 +55,34 @@ NO_WEEKDAYS: frozenset[int] = frozenset()
             id="two closures",
         ),
         pytest.param(
-            [closure(said(4, 20, special_closed=frozenset({7})))],
+            [closure(said(4, 20, on_terms=True, special_closed=SUNDAY))],
             [],
             (dec(10), NO_END),
             id="special hours with a closed weekday",
         ),
         pytest.param(
-            [closure(said(4, 20, special_closed=NO_WEEKDAYS))],
+            [closure(said(4, 20, on_terms=True, special_closed=NO_WEEKDAYS))],
             [],
             (dec(10), dec(19)),
             id="special hours on every weekday",
         ),
-        pytest.param([], [AnnouncedWeek(3, dec(2), frozenset({7}))], None, id="earlier hours"),
         pytest.param(
-            [], [AnnouncedWeek(4, dec(2), frozenset({7}))], (dec(2), NO_END), id="new weekly hours"
+            [
+                closure(
+                    said(3, 20, on_terms=True, special_closed=NO_WEEKDAYS),
+                    said(4, 20, on_terms=True),
+                )
+            ],
+            [AnnouncedWeek(1, dec(1), SUNDAY)],
+            (dec(10), NO_END),
+            id="the end of special hours on a closed weekday",
+        ),
+        pytest.param([], [AnnouncedWeek(3, dec(2), SUNDAY)], None, id="earlier hours"),
+        pytest.param(
+            [],
+            [AnnouncedWeek(1, dec(1), NO_WEEKDAYS), AnnouncedWeek(4, dec(2), SUNDAY)],
+            (dec(2), NO_END),
+            id="new weekly hours",
         ),
     ],
 )
