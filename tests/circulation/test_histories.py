@@ -157,3 +157,10 @@ def test_every_day_that_a_change_closes_is_among_those_whose_fines_are_worked_ou
                     assert span is not None
                     assert span[0] <= day <= span[1]
     assert closed > 1000
+
+
+def test_a_branch_is_open_on_the_days_that_notices_shows_as_open() -> None:
+    for _, versions in stories(60):
+        for branch, known in zip(versions, calendars(versions), strict=True):
+            for day in (START + timedelta(days=number) for number in range(150)):
+                assert known.now.is_open(day) == notices.day_of(branch, day).open

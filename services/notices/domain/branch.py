@@ -322,8 +322,11 @@ def _announce(branch: Branch, closure: BranchClosure, at: datetime, **change: An
 
 
 def terms_on(branch: Branch, day: date) -> Terms | None:
-    """Return the terms in force on `day`: those of the latest reopening up to then."""
-    begun = [terms for terms in branch.terms if terms.starts_on <= day]
+    """Return the terms in force on `day`: those of the latest reopening up to then.
+
+    Of several on one day, the one announced last counts.
+    """
+    begun = [terms for terms in reversed(branch.terms) if terms.starts_on <= day]
     return max(begun, key=lambda terms: terms.starts_on, default=None)
 
 

@@ -215,6 +215,16 @@ def test_the_terms_of_a_reopening_apply_from_its_day() -> None:
     assert after.closure is None
 
 
+def test_the_terms_announced_last_apply_if_two_closures_end_on_one_day() -> None:
+    branch = closed(closed(BRANCH, "a", 2, None), "b", 4, None)
+    daily = (*WEEK, Hours(6, "09:00", "20:00"))
+    branch = reopen(branch, Terms("a", dec(14), hours=daily), at=AT)
+    branch = reopen(branch, Terms("b", dec(14)), at=AT)
+    assert not day_of(branch, dec(20)).open
+    branch = reopen(branch, Terms("a", dec(14), ("lending",), hours=daily), at=AT)
+    assert day_of(branch, dec(20)).open
+
+
 def test_a_weekday_without_hours_is_closed_without_a_closure() -> None:
     sunday = day_of(BRANCH, dec(6))
     assert (sunday.open, sunday.hours, sunday.closure) == (False, (), None)
