@@ -262,6 +262,27 @@ async def test_accruing_fines_are_requested_again_after_a_change(
     assert len(owner.asked) == before + 2
 
 
+async def test_an_accruing_fine_is_shown_after_a_move_that_circulation_knew_first(
+    late: tuple[Settings, Owner], whole: None, views: Database, hear: Hear
+) -> None:
+    settings, owner = late
+    moved = [accruing("loan-1", 150, loan_version=2)]
+    owner.accruing = {"items": moved, "suspensions_version": 1}
+    async with gateways(settings, 1) as (api,):
+
+        async def shown() -> bool:
+            account = (await api.get("/v1/me", as_=PATRON, at=AFTER_DUE)).json()
+            return [fine["amount_cents"] for fine in account["accruing"]] == [150]
+
+        async def kept() -> bool:
+            return bool(await views.account_views.find_one({"accruing.items.0": {"$exists": True}}))
+
+        await until(shown)
+        await until(kept)
+        await hear(samples.loan(circulation.LoanDueDateChanged, 2, due_on=date(2021, 2, 17)))
+        await until(shown)
+
+
 async def test_accruing_fines_without_versions_are_used_for_one_response_only(
     late: tuple[Settings, Owner], whole: None
 ) -> None:

@@ -85,7 +85,9 @@ def is_valid(
     """Return whether circulation's last response is still valid for these loans today.
 
     A fine is a function of the loan, the calendar of its branch, the suspensions and the day. So
-    the response is valid while all of these are the ones that it names.
+    the response is valid while all of these are the ones that it names. Circulation names the
+    version that a loan gets by a move of its due date, even before it publishes the move. So the
+    due date is compared too: it is that of the view when circulation was asked.
     """
     if said is None or said.get("suspensions_version") != common.suspensions_version:
         return False
@@ -93,7 +95,7 @@ def is_valid(
     return all(
         (item := items.get(loan_id)) is not None
         and item["as_of"] == today.isoformat()
-        and item["loan_version"] == loan["version"]
+        and (item["loan_version"], item["due_on"]) == (loan["version"], loan["due_on"])
         and (branch := common.branches.get(loan["branch"])) is not None
         and item["calendar_version"] == branch.calendar_version
         for loan_id, loan in late.items()
