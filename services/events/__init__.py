@@ -5,7 +5,8 @@ waiting lists. Owns the seasons of the study rooms, with the applications of pat
 that anyone can recompute, and the admission cards. Owns the bookings of single sessions.
 
 Publishes activity.published, activity.rescheduled, activity.cancelled, recording.released,
-registration.confirmed, registration.waitlisted, registration.attended, registration.cancelled,
+registration.confirmed, registration.waitlisted, registration.attended,
+registration.attendance-withdrawn, registration.cancelled,
 admission.applied, admission.drawn, admission.granted, admission.standby, admission.withdrawn,
 admission.promoted, admission.checked-in, admission.lapsed, booking.made, booking.cancelled,
 booking.checked-in and booking.lapsed. Subscribes to patron.erased.

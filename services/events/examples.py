@@ -57,6 +57,7 @@ EXAMPLES: Mapping[str, Any] = {
     "DELETE /v1/activities/{activity_id}/registration.version": 2,
     "POST /v1/activities/{activity_id}/attendance.attended_at": NOW,
     "POST /v1/activities/{activity_id}/attendance.version": 2,
+    "DELETE /v1/activities/{activity_id}/attendance/{patron_id}.version": 3,
     "OwnRegistrationOut.id": REGISTRATION,
     "OwnRegistrationOut.state": "confirmed",
     "OwnRegistrationOut.position": None,

@@ -56,6 +56,7 @@ subscriptions = Subscriptions(apply)
     events.RegistrationConfirmed,
     events.RegistrationWaitlisted,
     events.RegistrationAttended,
+    events.RegistrationAttendanceWithdrawn,
     events.RegistrationCancelled,
     events.AdmissionApplied,
     events.AdmissionGranted,

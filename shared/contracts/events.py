@@ -155,7 +155,17 @@ class RegistrationAttended(
     key="patron_id",
     subject="registration_id",
 ):
-    """Published once for each registration, when staff record that its patron came."""
+    """Published when staff record that a registered patron came."""
+
+
+class RegistrationAttendanceWithdrawn(
+    RegistrationSnapshot,
+    topic="registration.attendance-withdrawn",
+    publisher="events",
+    key="patron_id",
+    subject="registration_id",
+):
+    """Published when staff withdraw an attendance as recorded in error."""
 
 
 class RegistrationCancelled(

@@ -121,5 +121,6 @@ def whole_story() -> list[tuple[Event, datetime]]:
             "notice-2", 3, kind=notices.NoticeWithdrawn, title="", content="", withdrawn=True
         ),
         samples.registration(events.RegistrationAttended, 2, attended_at=samples.at(240)),
+        samples.registration(events.RegistrationAttendanceWithdrawn, 3),
     ]
     return [(event, samples.at(hours)) for hours, event in enumerate(told)]

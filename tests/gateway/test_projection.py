@@ -148,7 +148,7 @@ async def test_events_in_order_give_the_expected_view(in_order: dict[str, Any]) 
         "told-2": {"version": 1, "read": False},
     }
     assert view["registrations"] == {
-        "reg-1": {"version": 2, "state": "confirmed", "activity_id": "talk-1", "turn": 1},
+        "reg-1": {"version": 3, "state": "confirmed", "activity_id": "talk-1", "turn": 1},
         "reg-2": {"version": 1, "state": "waitlisted", "activity_id": "talk-1", "turn": 2},
         "reg-3": {"version": 2, "state": "cancelled"},
     }

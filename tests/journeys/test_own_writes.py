@@ -72,6 +72,7 @@ NO_SIGN = {
     "POST /v1/study-seasons/{season_id}/closing": "publishes the list, without any result",
     "POST /v1/study-seasons/{season_id}/check-ins": "is seen at the door",
     "POST /v1/activities/{activity_id}/attendance": "is seen at the door",
+    "DELETE /v1/activities/{activity_id}/attendance/{patron_id}": "is seen at the door",
     "POST /v1/questions": "is about the question bank",
     "PUT /v1/questions/{question_id}": "is about the question bank",
     "DELETE /v1/questions/{question_id}": "is about the question bank",

@@ -31,7 +31,8 @@ def add(path: Path, told: list[tuple[Event, float]]) -> None:
 def activity(name: str, *, attended: str = "", **more: Any) -> list[tuple[Event, float]]:
     """Return the events of an activity on the second day: three have a place, one may attend.
 
-    `attended` is the state of that registration afterwards; empty: nothing is recorded.
+    `attended` is the state of that registration afterwards; `withdrawn`: its attendance was
+    recorded in error; empty: nothing is recorded.
     """
     told: list[tuple[Event, float]] = [
         (samples.activity(name, starts_at=samples.at(24), **more), 0),
@@ -44,6 +45,9 @@ def activity(name: str, *, attended: str = "", **more: Any) -> list[tuple[Event,
     if attended:
         one = samples.registration(events.RegistrationAttended, 2, f"{name}-0", **came)
         told.append((one, 24))
+    if attended == "withdrawn":
+        withdrawn = events.RegistrationAttendanceWithdrawn
+        told.append((samples.registration(withdrawn, 3, f"{name}-0", activity_id=name), 24))
     if attended == "cancelled":
         kind, state = events.RegistrationCancelled, {"state": attended, "by": "erased"}
         told.append((samples.registration(kind, 3, f"{name}-0", **came, **state), 24))
@@ -77,4 +81,19 @@ def test_no_shows_are_counted_after_the_day_of_an_activity_with_recorded_attenda
         ("of-one-day", 1, 2),
         ("of-two-days", 1, None),
         ("unrecorded", None, None),
+    ]
+
+
+def test_a_withdrawn_attendance_counts_no_more(tmp_path: Path) -> None:
+    told = [
+        *activity("all-withdrawn", attended="withdrawn"),
+        *activity("one-of-two-withdrawn", attended="withdrawn"),
+    ]
+    came: dict[str, Any] = {"activity_id": "one-of-two-withdrawn", "attended_at": samples.at(25)}
+    other = samples.registration(events.RegistrationAttended, 2, "one-of-two-withdrawn-1", **came)
+    told += [(other, 25), (samples.loan(circulation.LoanCheckedOut, 1), 48)]
+    add(tmp_path, told[::-1])  # the order of the events does not matter
+    assert ask(tmp_path, QUERY) == [
+        ("all-withdrawn", None, None),
+        ("one-of-two-withdrawn", 1, 2),
     ]

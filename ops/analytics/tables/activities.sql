@@ -1,5 +1,5 @@
 -- One row for each activity, as it is now, with its registrations and their attendance.
--- If no attendance was recorded for an activity, nobody knows who came, so both numbers are null.
+-- If no attendance is recorded for an activity, nobody knows who came, so both numbers are null.
 -- No-shows are counted once there are events of lending or activities of a later day.
 WITH newest AS (
     FROM (
@@ -16,6 +16,7 @@ registrations AS (
         FROM registration_confirmed
         UNION ALL BY NAME FROM registration_waitlisted
         UNION ALL BY NAME FROM registration_attended
+        UNION ALL BY NAME FROM registration_attendance_withdrawn
         UNION ALL BY NAME FROM registration_cancelled
     )
     SELECT activity_id, state, attended_at

@@ -111,6 +111,18 @@ def attend(
     return replace(registration, attended_at=at, version=registration.version + 1)
 
 
+def withdraw_attendance(registration: Registration) -> Registration:
+    """Return the registration without its attendance; the same if none is recorded.
+
+    The activity may have been moved to a later day since. Raises OnWaitingList.
+    """
+    if registration.state is not RegistrationState.CONFIRMED:
+        raise OnWaitingList
+    if registration.attended_at is None:
+        return registration
+    return replace(registration, attended_at=None, version=registration.version + 1)
+
+
 def end(places: Places, registration: Registration) -> tuple[Places, Registration]:
     """End a registration; return the counts without it and its last state."""
     had_one = registration.state is RegistrationState.CONFIRMED

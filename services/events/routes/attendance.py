@@ -12,9 +12,10 @@ from services.events.domain.refusals import (
     NotRegistered,
     OnWaitingList,
 )
-from services.events.routes.fields import ActivityId
+from services.events.routes.fields import ActivityId, PatronId
 from services.events.routes.registrations import RegistrationOut
 from services.events.usecases.record_attendance import RecordAttendance, record_attendance
+from services.events.usecases.withdraw_attendance import WithdrawAttendance, withdraw_attendance
 from shared.auth import Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
@@ -55,6 +56,19 @@ async def post_attendance(
     zone = request.app.state.settings.zone
     command = RecordAttendance(activity_id, body.patron_id, zone)
     return RegistrationOut.of(await run(record_attendance, command), None)
+
+
+@router.delete("/activities/{activity_id}/attendance/{patron_id}")
+@refuses(NoSuchActivity, NoRegistrationNeeded, NotRegistered, OnWaitingList)
+async def delete_attendance(
+    activity_id: ActivityId, patron_id: PatronId, caller: Staff, run: Run
+) -> RegistrationOut:
+    """Withdraw an attendance that was recorded in error.
+
+    Withdrawing one that is not recorded changes nothing.
+    """
+    command = WithdrawAttendance(activity_id, patron_id)
+    return RegistrationOut.of(await run(withdraw_attendance, command), None)
 
 
 @router.get("/activities/{activity_id}/attendance")

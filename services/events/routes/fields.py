@@ -46,6 +46,7 @@ WebAddress = Annotated[
 ActivityId = Annotated[str, Path(max_length=64)]
 BranchId = Annotated[str, Path(max_length=20)]
 BookingId = Annotated[str, Path(max_length=64)]
+PatronId = Annotated[str, Path(max_length=64)]
 SeasonId = Annotated[str, Path(max_length=64)]
 
 

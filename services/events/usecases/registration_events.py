@@ -4,6 +4,7 @@ from typing import Any
 
 from services.events.domain.registration import Ending, Registration, RegistrationState
 from shared.contracts.events import (
+    RegistrationAttendanceWithdrawn,
     RegistrationAttended,
     RegistrationCancelled,
     RegistrationConfirmed,
@@ -28,6 +29,11 @@ def record_place_given(work: Work, registration: Registration) -> None:
 def record_attended(work: Work, registration: Registration) -> None:
     """Record that staff noted a patron's attendance."""
     work.record(RegistrationAttended(**snapshot(registration)))
+
+
+def record_attendance_withdrawn(work: Work, registration: Registration) -> None:
+    """Record that staff withdrew an attendance."""
+    work.record(RegistrationAttendanceWithdrawn(**snapshot(registration)))
 
 
 def record_ended(work: Work, registration: Registration, by: Ending) -> None:

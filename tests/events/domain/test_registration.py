@@ -174,6 +174,9 @@ def test_attendance_is_recorded_from_the_activitys_day_on(at: datetime) -> None:
     assert attended == replace(registration, attended_at=at, version=2)
     later = at + timedelta(minutes=5)
     assert rules.attend(attended, talk(EVENING), at=later, zone=HONG_KONG) is attended
+    withdrawn = rules.withdraw_attendance(attended)
+    assert withdrawn == replace(registration, version=3)
+    assert rules.withdraw_attendance(withdrawn) is withdrawn
 
 
 @pytest.mark.parametrize(
@@ -202,3 +205,9 @@ def test_no_attendance_is_recorded(
     _, registration = registered(places)
     with pytest.raises(refused):
         rules.attend(registration, activity, at=at, zone=HONG_KONG)
+
+
+def test_a_patron_on_the_waiting_list_has_no_attendance_to_withdraw() -> None:
+    _, registration = registered(Places("a", 0))
+    with pytest.raises(OnWaitingList):
+        rules.withdraw_attendance(registration)

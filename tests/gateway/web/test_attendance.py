@@ -95,6 +95,15 @@ async def test_staff_record_who_comes_card_by_card(door: Door) -> None:
         assert "Registered patrons 2 Attended 1" in page.text
     page = await window.submit(page, record, card_number="HK0002")
     assert "Registered patrons 2 Attended 2" in page.text
+    for _ in range(2):  # the second changes nothing
+        withdrawn = await window.submit(page, f"{record}/withdrawal")
+        assert withdrawn.status == 200
+        assert "Attendance withdrawn: Ho Ka-yan." in withdrawn.text
+        assert "Registered patrons 2 Attended 1" in withdrawn.text
+        assert f"{record}/withdrawal" not in withdrawn.html
+        assert withdrawn.html.count("autofocus") == 1
+    page = await window.submit(withdrawn, record, card_number="HK0002")
+    assert "Registered patrons 2 Attended 2" in page.text
     assert str(talk["title"]) in page.html  # the form to change the activity is as before
     for language, told in (("zh-Hant", "出席人數 2"), ("zh-Hans", "出席人数 2")):
         shown = await window.get(f"{here}?lang={language}")

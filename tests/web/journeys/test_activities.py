@@ -124,6 +124,8 @@ async def test_a_librarian_records_who_comes_to_an_activity(
         await reader.press("Record attendance")
         await reader.told_at("#card_number", text)
     await expect(page.locator(".facts dd")).to_have_text(["1", "1"])
+    await reader.press("Withdraw this attendance")
+    await expect(page.locator(".facts dd")).to_have_text(["1", "0"])
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -56,15 +56,32 @@ async def post_activity(visit: DeskVisit, activity_id: str) -> Response:
 @router.post("/desk/activities/{activity_id}/attendance")
 async def post_attendance(visit: DeskVisit, activity_id: str) -> Response:
     """Record that the holder of a card came. The page shows the result, ready for the next card."""
+    return await _attend(visit, activity_id)
+
+
+@router.post("/desk/activities/{activity_id}/attendance/withdrawal")
+async def post_attendance_withdrawal(visit: DeskVisit, activity_id: str) -> Response:
+    """Withdraw the attendance of the holder of a card, as recorded in error."""
+    return await _attend(visit, activity_id, withdrawn=True)
+
+
+async def _attend(visit: Visit, activity_id: str, *, withdrawn: bool = False) -> Response:
     activity, patron = await asyncio.gather(_activity(visit, activity_id), forms.card_holder(visit))
     if isinstance(patron, Failure):
         return await _form(visit, activity, not_attended=patron)
-    body = {"patron_id": patron["id"]}
     path = f"{_path(activity_id)}/attendance"
-    reply = await visit.api.send("POST", path, body, key=visit.key)
+    if withdrawn:
+        path = f"{path}/{segment(patron['id'])}"
+        reply = await visit.api.send("DELETE", path, key=visit.key)
+    else:
+        reply = await visit.api.send("POST", path, {"patron_id": patron["id"]}, key=visit.key)
     if not reply.done:
         return await _form(visit, activity, not_attended=forms.refusal(reply))
-    attended = {"name": patron["name"], "at": reply.json()["attended_at"]}
+    attended = {
+        "name": patron["name"],
+        "card_number": visit.text("card_number"),
+        "at": reply.json()["attended_at"],
+    }
     return await _form(visit, activity, attended=attended)
 
 
@@ -126,7 +143,7 @@ async def _form(
     activity: dict[str, Any] | None,
     refused: Reply | None = None,
     *,
-    attended: dict[str, str] | None = None,
+    attended: dict[str, Any] | None = None,
     not_attended: Failure | None = None,
 ) -> Response:
     outcome = forms.outcome(visit, refused)
