@@ -7,7 +7,12 @@ from typing import Any
 import pytest
 
 from services.accounts.domain.family import MOST_A_DAY, MOST_LINKS
+from services.accounts.settings import Settings
+from services.accounts.usecases.import_patrons import ImportPatrons, import_patrons
+from services.accounts.usecases.register_patron import RegisterPatron
 from shared.clock import wall_clock
+from shared.ids import card_digest
+from shared.unit_of_work import Origin
 from tests.accounts.people import STAFF, events, registered
 from tests.circulation.desk import Desk
 from tests.support import OPS, Answer, Api, token
@@ -251,6 +256,35 @@ async def test_a_junior_is_linked_at_the_desk_with_a_guardian_until_grown_up(api
     assert await linked(api, parent) == []
     ended = [event["by"] for topic, event in await events(api) if topic == "patron.unlinked"]
     assert ended == ["came-of-age"] * 4
+
+
+async def test_a_junior_who_is_imported_as_an_adult_has_no_guardian_and_the_new_language(
+    api: Api, settings: Settings
+) -> None:
+    [parent] = await people(api, "HK-MA")
+    [junior] = await people(api, "HK-JUNIOR", category="junior")
+    at_desk = f"/v1/patrons/{junior['id']}/family"
+    assert (await api.post(at_desk, {"card_number": "HK-MA"}, as_=STAFF)).status == 201
+    history = {"keep_history": True}
+    await api.insist("PATCH", "/v1/me/preferences", history, as_=token(junior["id"]))
+    given = RegisterPatron(
+        card_number="HK-JUNIOR",
+        card_digest=card_digest("HK-JUNIOR", settings.card_key),
+        pin_hash="",
+        name="HK-JUNIOR",
+        category="adult",
+        home_branch="KPL",
+        language="en",
+        email=None,
+        phone=None,
+    )
+    origin, unit = Origin(now=wall_clock()), api.app.state.unit_of_work
+    for outcome in ("changed", "unchanged"):
+        outcomes, _ = await unit.run(import_patrons, ImportPatrons((given,)), origin)
+        assert outcomes == [outcome]
+    assert await linked(api, junior) == await linked(api, parent) == []
+    told = [event for topic, event in await events(api) if topic == "preferences.changed"]
+    assert [(one["version"], one["language"]) for one in told] == [(1, "zh-Hant"), (2, "en")]
 
 
 async def test_an_erasure_ends_links_and_hides_itself_from_senders(api: Api, lending: Desk) -> None:

@@ -36,6 +36,29 @@ async def test_by_default_a_patron_follows_nothing_and_keeps_no_history(api: Api
     assert await changed(api) == []
 
 
+async def test_a_new_language_of_the_registration_is_published_until_the_patron_chooses_one(
+    api: Api,
+) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    await api.insist("PATCH", PATH, {"keep_history": True}, as_=as_)
+    at_desk = f"/v1/patrons/{mei['id']}"
+    await api.insist("PATCH", at_desk, {"language": "en"}, as_=STAFF)
+    now = (await api.insist("GET", PATH, as_=as_)).json()
+    assert (now["language"], now["keep_history"], now["version"]) == ("en", True, 2)
+    service = token("gateway", ["service"])
+    [kept] = (await api.insist("GET", "/v1/snapshots/preferences", as_=service)).json()["items"]
+    first, second = await changed(api)
+    assert (first["language"], first["version"]) == ("zh-Hant", 1)
+    assert second == kept == {**first, "language": "en", "version": 2}
+
+    await api.insist("PATCH", PATH, {"language": "zh-Hans"}, as_=as_)
+    for language in ("zh-Hant", "zh-Hant"):
+        await api.insist("PATCH", at_desk, {"language": language}, as_=STAFF)
+    assert [told["language"] for told in await changed(api)] == ["zh-Hant", "en", "zh-Hans"]
+    assert (await api.insist("GET", PATH, as_=as_)).json()["language"] == "zh-Hans"
+
+
 async def test_a_choice_is_stored_sorted_and_published(api: Api) -> None:
     mei = await registered(api)
     as_ = token(mei["id"])

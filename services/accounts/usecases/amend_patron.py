@@ -8,6 +8,7 @@ from services.accounts.domain.cardholder import normal_card
 from services.accounts.domain.coming_of_age import JUNIOR
 from services.accounts.domain.patron import Patron, amend
 from services.accounts.domain.refusals import CardTaken, NoSuchPatron
+from services.accounts.usecases.choose_preferences import follow_language
 from services.accounts.usecases.end_sessions import end_all
 from services.accounts.usecases.link_cards import end_links_by_guardians
 from services.accounts.usecases.patron_events import record_patron_event
@@ -42,9 +43,10 @@ class AmendPatron:
 async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     """Change the patron and return the new state. Raises NoSuchPatron or CardTaken.
 
-    An event is published only if data that other services may know has changed. A new PIN unlocks
-    the card, because the patron came to the desk for it. A new PIN or card ends all sessions. A
-    patron who is no longer a junior loses the links to which a guardian agreed.
+    An event is published only if data that other services may know has changed. A new language is
+    that of the patron's preferences too, unless they have chosen one. A new PIN unlocks the card,
+    because the patron came to the desk for it. A new PIN or card ends all sessions. A patron who
+    is no longer a junior loses the links to which a guardian agreed.
     """
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
@@ -79,7 +81,14 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     )
     if amended != patron:
         await store.save_patrons(work, amended)
-        record_patron_event(work, PatronUpdated, amended)
-    if patron.category == JUNIOR and amended.category != JUNIOR:
-        await end_links_by_guardians(work, amended.id)
+        await publish_amended(work, patron, amended)
     return amended
+
+
+async def publish_amended(work: Work, before: Patron, amended: Patron) -> None:
+    """Publish a patron's new data, with what follows from them for preferences and links."""
+    record_patron_event(work, PatronUpdated, amended)
+    if amended.language != before.language:
+        await follow_language(work, amended)
+    if before.category == JUNIOR and amended.category != JUNIOR:
+        await end_links_by_guardians(work, amended.id)

@@ -1,8 +1,9 @@
 """Change a patron's preferences (My Setting)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.accounts import store
+from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Setting, choose
 from services.accounts.domain.refusals import NoAddress, NoSuchPatron
 from shared.contracts.accounts import PreferencesChanged
@@ -48,6 +49,16 @@ async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
         await store.save_preferences(work, chosen)
         work.record(preferences_event(setting))
     return setting
+
+
+async def follow_language(work: Work, patron: Patron) -> None:
+    """Publish saved preferences without a language again: theirs is that of the registration."""
+    saved = await store.preferences(work, patron.id)
+    if saved is None or saved.version == 0 or saved.language is not None:
+        return
+    following = replace(saved, version=saved.version + 1)
+    await store.save_preferences(work, following)
+    work.record(preferences_event(Setting(following, patron.language)))
 
 
 def preferences_event(setting: Setting) -> PreferencesChanged:

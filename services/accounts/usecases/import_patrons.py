@@ -6,9 +6,10 @@ from typing import Literal
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron, amend
+from services.accounts.usecases.amend_patron import publish_amended
 from services.accounts.usecases.patron_events import record_patron_event
 from services.accounts.usecases.register_patron import RegisterPatron
-from shared.contracts.accounts import PatronRegistered, PatronUpdated
+from shared.contracts.accounts import PatronRegistered
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -38,7 +39,7 @@ async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     outcomes: list[Outcome] = []
     new: list[tuple[Patron, Cardholder]] = []
     changed: list[Cardholder] = []
-    amended: list[Patron] = []
+    amended: list[tuple[Patron, Patron]] = []
     for given in command.patrons:
         holder = holders.get(given.card_digest)
         if holder is None:
@@ -59,16 +60,16 @@ async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
         if person != holder:
             changed.append(replace(person, version=holder.version + 1))
         if patron != before:
-            amended.append(patron)
+            amended.append((before, patron))
         outcomes.append("unchanged" if (patron, person) == (before, holder) else "changed")
     await store.add_patrons(work, *(patron for patron, _ in new))
     await store.add_cardholders(work, *(holder for _, holder in new))
     await store.save_cardholders(work, *changed)
-    await store.save_patrons(work, *amended)
+    await store.save_patrons(work, *(patron for _, patron in amended))
     for patron, _ in new:
         record_patron_event(work, PatronRegistered, patron)
-    for patron in amended:
-        record_patron_event(work, PatronUpdated, patron)
+    for before, patron in amended:
+        await publish_amended(work, before, patron)
     return outcomes
 
 
