@@ -15,6 +15,8 @@ from shared.clock import parse_instant, wall_clock
 from shared.contracts import Event
 from shared.contracts.accounts import PinResetRequested
 from shared.contracts.circulation import HoldReady
+from shared.contracts.events import AdmissionPromoted
+from tests import samples
 from tests.mail_server import MailServer, certificate, listening
 from tests.notices.lending import Lending
 from tests.notices.library import (
@@ -212,6 +214,22 @@ async def test_nothing_is_sent_that_became_untrue(
     assert len(server.accepted) == (0 if changes else 1)
     expected = ("dropped", "outdated", None) if changes else ("sent", None, None)
     assert await states(api) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("at", "state"),
+    [("2020-12-09T09:14:59+08:00", "sent"), ("2020-12-09T09:15:00+08:00", "dropped")],
+    ids=["while it is held", "once it is free for others"],
+)
+async def test_a_place_in_a_study_room_is_sent_only_while_it_is_held(
+    api: Api, server: MailServer, at: str, state: str
+) -> None:
+    until = parse_instant("2020-12-09T09:15:00+08:00")
+    event = samples.seat(AdmissionPromoted, 1, patron_id="p", until=until)
+    await hear(api, event, "e-1", "2020-12-09T09:00:00+08:00")
+    assert await send(api, at=at) == 1
+    assert [one["state"] for one in await log(api)] == [state]
+    assert len(server.accepted) == (state == "sent")
 
 
 async def test_an_announcement_that_a_later_one_replaces_is_not_sent(

@@ -108,6 +108,10 @@ class PlacePassedOn(Kind, events=[AdmissionPromoted]):
             held_until=event.until,
         )
 
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts while the place is held."""
+        return self if run.now < self.held_until else None
+
     async def useful_until(self, run: Run) -> date | None:
         """Return the day of the session."""
         return library_day(self.held_until, run.settings.zone)
