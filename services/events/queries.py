@@ -303,6 +303,12 @@ async def study_day(
     return StudyDay(room, in_season=False, sessions=sessions)
 
 
+async def bookings_to_come(db: Database, patron_id: str, now: datetime) -> list[Booking]:
+    """Return a patron's bookings of sessions that are not over, the earliest session first."""
+    found = await store.bookings.find_of(db, patron_id)
+    return [one for one in found if now < one.ends_at]
+
+
 async def own_booking(db: Database, booking_id: str, patron_id: str) -> Booking:
     """Return a patron's own booking. Raises NoSuchBooking, also for that of somebody else."""
     found = await store.bookings.find_one(db, booking_id)

@@ -243,9 +243,9 @@ async def post_booking_check_in(
 
 
 @router.get("/me/bookings")
-async def get_my_bookings(caller: Patron, db: Db) -> OwnBookings:
+async def get_my_bookings(caller: Patron, db: Db, now: BusinessTime) -> OwnBookings:
     """List the patron's bookings of sessions that are not over."""
-    found = await store.bookings.find_of(db, caller.id)
+    found = await queries.bookings_to_come(db, caller.id, now)
     return OwnBookings(items=[OwnBookingOut.own(one) for one in found])
 
 

@@ -62,6 +62,13 @@ async def free(api: Api, day: str = DAY, clock: str = "08:00") -> list[tuple[int
     return [(one["session"], one["places_left"]) for one in answer.json()["free"]]
 
 
+async def own(api: Api, patron: str, clock: str) -> list[dict[str, Any]]:
+    """Return the bookings that a patron sees as their own."""
+    answer = await api.insist("GET", "/v1/me/bookings", as_=token(patron), at=at(clock))
+    found: list[dict[str, Any]] = answer.json()["items"]
+    return found
+
+
 async def job(api: Api, now: str) -> int:
     return await api.job("events/bookings", at=now)
 
@@ -81,7 +88,7 @@ async def test_a_patron_books_a_free_session_and_comes_in_with_its_code(api: Api
         "2021-03-02T06:15:00Z",
     )
     assert await free(api) == [(1, 1), (2, 0)]
-    mine = (await api.get("/v1/me/bookings", as_=token("a"))).json()["items"]
+    mine = await own(api, "a", "08:00")
     assert [(one["id"], one["code"]) for one in mine] == [(booking["id"], booking["code"])]
     for clock, code in (
         ("13:44", "no-session-now"),
@@ -217,6 +224,15 @@ async def test_the_bookings_of_an_erased_patron_end(api: Api) -> None:
     assert {one["by"] for one in await events(api, "booking.cancelled")} == {"erased"}
     assert (await book(api, "a")).json()["code"] == "no-such-patron"
     assert await findings(api) == []
+
+
+async def test_a_patron_no_longer_sees_a_booking_of_a_session_that_is_over(api: Api) -> None:
+    await room(api)
+    taken, later = await booked(api, "a"), await booked(api, "a", 2)
+    assert (await enter(api, taken["code"], "09:00")).status == 201
+    for clock, expected in (("12:59", [taken, later]), ("13:00", [later])):
+        found = await own(api, "a", clock)
+        assert [one["id"] for one in found] == [one["id"] for one in expected]
 
 
 async def test_sessions_are_deleted_a_day_after_they_are_over(api: Api) -> None:
