@@ -170,6 +170,15 @@ async def hold_patron(work: Work, patron_id: str) -> bool:
     return True
 
 
+async def hold_patrons(work: Work, patron_ids: Collection[str]) -> set[str]:
+    """Return those of these patrons who may get a place; write their documents as `hold_patron`."""
+    query = {"_id": {"$in": sorted(patron_ids)}, "erased": True}
+    erased = await work.all(_Patron, "patrons", query)
+    held = set(patron_ids) - {patron.id for patron in erased}
+    await work.update_each("patrons", held, {"$inc": {"version": 1}})
+    return held
+
+
 async def erase_patron(work: Work, patron_id: str) -> None:
     """Keep only the fact that a patron was erased."""
     change = {"$set": {"erased": True}, "$inc": {"version": 1}}

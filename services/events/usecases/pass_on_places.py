@@ -46,7 +46,13 @@ async def opened(work: Work, season: Season, sitting: Sitting) -> Sitting:
     if stored is not None:
         return stored
     cards = await store.seasons.applications(work, season.id, "granted", branch=sitting.branch)
-    seats = [rules.seat(season, sitting, one, sitting.starts_at, seat_id=new_id()) for one in cards]
+    # So that no application can end meanwhile: its place would be held for nobody.
+    held = await store.hold_patrons(work, {one.patron_id for one in cards})
+    seats = [
+        rules.seat(season, sitting, one, sitting.starts_at, seat_id=new_id())
+        for one in cards
+        if one.patron_id in held
+    ]
     begun = replace(sitting, free=season.room(sitting.branch).places - len(seats))
     await store.seats.open_sitting(work, begun, seats)
     return begun
@@ -71,7 +77,11 @@ async def _next(work: Work, season: Season, sitting: Sitting) -> Application | N
     standby = await store.seasons.applications(
         work, season.id, "standby", branch=sitting.branch, limit=len(seated) + 1
     )
-    return rules.next_in_line(standby, seated)
+    while (found := rules.next_in_line(standby, seated)) is not None:
+        if await store.hold_patron(work, found.patron_id):
+            break
+        standby.remove(found)
+    return found
 
 
 async def end_seats(work: Work, season: Season, application_id: str) -> None:

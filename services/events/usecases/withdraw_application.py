@@ -65,8 +65,12 @@ async def _season(work: Work, season_id: str) -> Season:
 async def _end(
     work: Work, season: Season, application: Application, by: Ending, today: date
 ) -> Application:
-    """End an application. Its id stays in the closed list, so that the draw can be recomputed."""
+    """End an application. Its id stays in the closed list, so that the draw can be recomputed.
+
+    Writes the patron's document, so that no place can be held for the application meanwhile.
+    """
     ended = rules.withdraw(application)
+    await store.hold_patron(work, application.patron_id)
     await store.seasons.delete_application(work, application)
     await end_seats(work, season, application.id)
     record_withdrawn(work, season, ended, by)

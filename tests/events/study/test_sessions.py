@@ -1,11 +1,18 @@
 """Sessions of the study rooms: check-in at the door, lapses, and places for the standby list."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from services.events import store
+from services.events.domain.season import Season
+from services.events.domain.seat import sittings_of
+from services.events.usecases.pass_on_places import PassOnPlace, pass_on_place
+from shared.clock import parse_instant
+from shared.unit_of_work import Origin, Run, Work
 from tests.events.programme import events
 from tests.events.study.season import (
     STAFF,
@@ -20,6 +27,7 @@ from tests.support import Answer, Api, token
 
 DAY = "2021-03-20"
 STATION = token("station-1", ["station"])
+HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 
 
 def at(clock: str) -> str:
@@ -169,3 +177,47 @@ async def test_the_place_of_a_patron_who_withdraws_or_is_erased_is_passed_on_at_
     await erase(api, first["patron"], "e-2", at=at("09:09"))
     seats = await api.app.state.database.study_seats.find({}).to_list(None)
     assert seats == []
+
+
+@pytest.mark.parametrize("ending", ["erased", "withdrawn"])
+@pytest.mark.parametrize("change", ["opening", "promotion"])
+async def test_no_place_is_held_for_a_patron_whose_application_ends_at_the_same_time(
+    api: Api, change: str, ending: str
+) -> None:
+    season, [card, standby] = await in_order(api, 2)
+    sitting = sittings_of(await stored(api, season), "HKCL", date.fromisoformat(DAY), HONG_KONG)[0]
+    leaving = card if change == "opening" else standby
+    clock = at("09:05")
+    if change == "promotion":
+        await job(api, "09:05")
+        clock = at("09:16")
+    tries = 0
+    loop = asyncio.get_running_loop()
+
+    async def end() -> None:
+        if ending == "erased":
+            await erase(api, leaving["patron"], at=clock)
+        else:
+            assert (await withdraw(api, season, leaving["patron"], at=clock)).status == 200
+
+    async def pass_on_meanwhile(work: Work, command: PassOnPlace) -> bool:
+        nonlocal tries
+        tries += 1
+        await store.seats.sitting(work, sitting.id)  # the snapshot of this transaction's start
+        if tries == 1:
+            # A use case runs in a thread of its own.
+            asyncio.run_coroutine_threadsafe(end(), loop).result()
+        return await pass_on_place(work, command)
+
+    run = Run(api.app.state.unit_of_work, Origin(now=parse_instant(clock)), within=30.0)
+    await run(pass_on_meanwhile, PassOnPlace(season, sitting))
+    seats = await run.database.study_seats.find({}).to_list(None)
+    assert leaving["patron"] not in {one["patron_id"] for one in seats}
+    assert tries == 2
+
+
+async def stored(api: Api, season: str) -> Season:
+    """Return a season as it is stored."""
+    found = await store.seasons.find_one(api.app.state.database, season)
+    assert found is not None
+    return found
