@@ -23,6 +23,7 @@ from tests.notices.library import (
     DECEMBER_9,
     FEBRUARY_17,
     STAFF,
+    confirmed,
     due_soon,
     erased,
     fine,
@@ -184,6 +185,12 @@ UNTRUE: list[tuple[str, Event, dict[str, Any], dict[str, Any]]] = [
         hold(HoldReady, 2, state="ready"),
         {"holds": {"hold-1": {"state": "ready", "pickup_branch": "TPO"}}},
         {"holds": {"hold-1": {"state": "collected", "pickup_branch": "TPO"}}},
+    ),
+    (
+        "no longer registered",
+        confirmed("activity-1", "p", waited=True),
+        {"registered": {"activity-1": ["a", "b", "p", "c"]}},
+        {"registered": {"activity-1": ["a", "b"]}},
     ),
 ]
 

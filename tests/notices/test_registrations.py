@@ -30,7 +30,7 @@ async def test_only_a_patron_who_waited_is_notified_of_a_place(api: Api) -> None
         "If you can't come, please withdraw, so that the next person gets your "
         "place."
     )
-    assert item["about"] == {"activity_id": "activity-1", "title": "Factory"}
+    assert item["about"] == {"activity_id": "activity-1", "title": "Factory", "turn": 3}
 
 
 async def test_a_place_notification_is_in_the_patrons_language_with_current_facts(

@@ -1,8 +1,11 @@
 """Notifications about activities: moved, cancelled, a free place, or a released recording."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import ClassVar, Self
+
+from pydantic import BaseModel
 
 from services.notices import store
 from services.notices.kinds.kind import Followers, Kind, Known, ListedPatrons
@@ -26,6 +29,26 @@ async def _starts_at(activity_id: str, run: Run) -> datetime | None:
     known = await store.titles.find_activities(run.database, [activity_id])
     activity = known.get(activity_id)
     return activity.starts_at if activity else None
+
+
+class Registrations(BaseModel):
+    """Events' answer: a page of the registrations for an activity."""
+
+    class Item(BaseModel):
+        """A registration that has not ended."""
+
+        turn: int
+
+    items: Sequence[Item]
+
+
+async def _is_registered(activity_id: str, turn: int, run: Run) -> bool:
+    """Return whether the registration with a turn has not ended."""
+    path = path_to("v1", "activities", activity_id, "registrations")
+    params = {"after": str(turn - 1), "limit": "1"}
+    answer = await run.owners.get("events", path, now=run.now, params=params)
+    found = [] if answer is None else Registrations.model_validate(answer).items
+    return any(one.turn == turn for one in found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,10 +88,18 @@ class OfActivity(Kind):
 class PlaceGiven(OfActivity, events=[RegistrationConfirmed]):
     """A notification of a place for a waiting patron; others had it in the answer."""
 
+    turn: int | None = None
+    """Ordinal of the registration; None in notifications stored before the field existed."""
+
     @classmethod
     async def of(cls, event: RegistrationConfirmed, run: Run) -> Self | None:
         """Return the facts of the activity if the patron had waited for a place."""
-        return cls(activity_id=event.activity_id) if event.waited else None
+        return cls(activity_id=event.activity_id, turn=event.turn) if event.waited else None
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the registration has ended, or the activity has begun."""
+        has_ended = self.turn and not await _is_registered(self.activity_id, self.turn, run)
+        return None if has_ended else await super().current(run)
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences that name the activity, and its start if it is known."""

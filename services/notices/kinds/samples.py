@@ -29,7 +29,7 @@ _NAMED: Mapping[str, Any] = MappingProxyType(
     }
 )
 """Facts whose type does not say enough."""
-_NO_PLACEHOLDERS = {"branches", "charge_kind", "merged_into", "version"}
+_NO_PLACEHOLDERS = {"branches", "charge_kind", "merged_into", "turn", "version"}
 
 
 def sample_known(zone: ZoneInfo) -> Known:
