@@ -10,6 +10,8 @@ from ops.audit.enquiries import check_enquiries
 from ops.audit.findings import Audit
 from services.notices import store
 from services.notices.domain.attachment import MOST_IN_ENQUIRY, MOST_UNUSED
+from services.notices.domain.enquiry_refusals import NoSuchAttachment
+from services.notices.queries.attachments import existing_content
 from shared.unit_of_work import UnitOfWork
 from tests.notices.library import STAFF, erased, hear, patron
 from tests.notices.test_enquiries import MARCH_8, MARCH_9, QUESTION, ask, command, shown
@@ -259,6 +261,16 @@ async def test_files_of_an_erased_patron_are_deleted_with_those_they_were_sent(a
     refused = await upload(api, PNG)
     assert (refused.status, code(refused)) == (404, "no-such-patron")
     assert await stored(api) == (1, 1, 1)
+
+
+async def test_a_file_that_is_deleted_while_it_is_downloaded_is_not_found(api: Api) -> None:
+    file = await uploaded(api)
+    database = api.app.state.database
+    attachment = await store.attachments.find_one(database, file)
+    assert attachment is not None
+    await hear(api, erased("a"), "e-1", MARCH_9)
+    with pytest.raises(NoSuchAttachment):
+        await existing_content(database, attachment)
 
 
 async def test_an_erasure_during_an_upload_leaves_nothing(

@@ -21,4 +21,12 @@ async def attachment_with_content(
     theirs = "staff" in caller.roles or attachment.patron_id == caller.id
     if attachment.owner_id != caller.id and not (sent and theirs):
         raise NoSuchAttachment
-    return attachment, await store.attachments.find_content(db, attachment.content_id)
+    return attachment, await existing_content(db, attachment)
+
+
+async def existing_content(db: Database, attachment: Attachment) -> bytes:
+    """Return the content of an attachment. Raises NoSuchAttachment if it is deleted meanwhile."""
+    content = await store.attachments.find_content(db, attachment)
+    if content is None:
+        raise NoSuchAttachment
+    return content

@@ -7,6 +7,7 @@ from services.notices import store
 from services.notices.domain.attachment import Attachment
 from services.notices.domain.enquiry_refusals import NoSuchAttachment, NoSuchGuestEnquiry
 from services.notices.domain.guest import Guest, check_usable
+from services.notices.queries.attachments import existing_content
 from services.notices.queries.enquiries import Thread, whole_thread
 from shared.mongo import Database
 
@@ -37,4 +38,4 @@ async def file_of_guest(
     attachment = await store.attachments.find_one(db, attachment_id)
     if attachment is None or attachment.content_id is None or attachment.enquiry_id != guest_id:
         raise NoSuchAttachment
-    return attachment, await store.attachments.find_content(db, attachment.content_id)
+    return attachment, await existing_content(db, attachment)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 import pymongo
+from gridfs.errors import GridFSError
 from pymongo import ASCENDING, IndexModel
 
 from services.notices.domain.attachment import Attachment
@@ -98,11 +99,16 @@ async def delete_content(db: Database, name: str) -> None:
     await db[FILES].delete_one({"_id": name})
 
 
-async def find_content(db: Database, name: str) -> bytes:
-    """Return a content."""
-    with pymongo.timeout(CONTENT_SECONDS):
-        stream = await file_bucket(db, CONTENTS).open_download_stream(name)
-        return bytes(await stream.read())
+async def find_content(db: Database, attachment: Attachment) -> bytes | None:
+    """Return the content of an attachment; None if both have been deleted since it was read."""
+    try:
+        with pymongo.timeout(CONTENT_SECONDS):
+            stream = await file_bucket(db, CONTENTS).open_download_stream(attachment.content_id)
+            return bytes(await stream.read())
+    except GridFSError:
+        if await find_one(db, attachment.id) is not None:
+            raise
+        return None
 
 
 async def find_one(db: Database, attachment_id: str) -> Attachment | None:
