@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from shared.contracts import Event, published
 from shared.mongo import BlockingDatabase, BlockingSession
+from shared.work import Work
 
 R = TypeVar("R")
 
@@ -39,6 +40,8 @@ class StoredResponse:
     """The result as JSON."""
     raw_events: Sequence[Mapping[str, Any]]
     """Topic and body of each event."""
+    personal_of: str | None = None
+    """Id of the person whose data the result has, if it says so: an attribute of this name."""
 
     @classmethod
     def of(cls, use_case: Callable[..., Awaitable[R]], result: R, events: Sequence[Event]) -> Self:
@@ -46,6 +49,7 @@ class StoredResponse:
         return cls(
             _adapter(use_case).dump_json(result),
             [{"topic": event.topic, "body": event.body()} for event in events],
+            getattr(result, "personal_of", None),
         )
 
     def result(self, use_case: Callable[..., Awaitable[R]]) -> R:
@@ -85,6 +89,7 @@ def keep_response(
         "fingerprint": key.fingerprint,
         "result": Binary(response.raw_result),
         "events": list(response.raw_events),
+        **({"personal_of": response.personal_of} if response.personal_of else {}),
     }
     # Timed by the database's clock, which also ends its time: our clock may be wrong.
     database["answers"].update_one(
@@ -93,6 +98,11 @@ def keep_response(
         upsert=True,
         session=session,
     )
+
+
+async def delete_responses(work: Work, person_id: str) -> None:
+    """Delete the stored responses that have data of a person, who is erased."""
+    await work.delete("answers", {"personal_of": person_id})
 
 
 _adapters: dict[Any, TypeAdapter[Any]] = {}

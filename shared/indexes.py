@@ -18,7 +18,13 @@ def chassis_indexes(outbox_days: int) -> Indexes:
         "inbox": sharded_by(
             "_id", [IndexModel([("at", ASCENDING)], expireAfterSeconds=30 * 86_400)]
         ),
-        "answers": sharded_by("_id", [IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400)]),
+        "answers": sharded_by(
+            "_id",
+            [
+                IndexModel([("at", ASCENDING)], expireAfterSeconds=86_400),
+                IndexModel([("personal_of", ASCENDING)], sparse=True),
+            ],
+        ),
         **audit_trail.INDEXES,
         "leases": [],
         "known_keys": [],

@@ -87,7 +87,10 @@ async def left(api: Api) -> dict[str, int]:
     """Return the number of documents about guests, by collection."""
     database = api.app.state.database
     names = ("guests", "enquiries", "enquiry_messages", "deliveries", "attachments")
-    return {name: number for name in names if (number := await database[name].count_documents({}))}
+    found = {name: await database[name].count_documents({}) for name in names}
+    subject = QUESTION["subject"].encode()
+    found["answers"] = sum([subject in one["result"] async for one in database.answers.find({})])
+    return {name: number for name, number in found.items() if number}
 
 
 def code(answer: Answer) -> tuple[int, str]:
@@ -301,6 +304,7 @@ async def test_a_guest_deletes_everything_while_others_write(api: Api, server: M
     enquiry = {"id": enquiry_id}
     files = [await attached(api)]
     await command(api, enquiry, "answers", text="See.", seen=1, attachments=files)
+    assert (await left(api))["answers"] == 2
     writing = asyncio.gather(
         *(command(api, enquiry, "notes", text=f"Note {number}") for number in range(5)),
         *(by_guest(api, "replies", link, text=f"Reply {number}") for number in range(5)),

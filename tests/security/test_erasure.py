@@ -1,6 +1,7 @@
 """Patrons download all that is held about them; an erasure leaves nothing that identifies them."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -24,9 +25,19 @@ async def dumps(settings: Settings) -> AsyncIterator[tuple[str, str]]:
             if database.startswith(settings.database_prefix):
                 for name in await client[database].list_collection_names():
                     async for document in client[database][name].find():
-                        yield f"{database}.{name}", json_util.dumps(document, ensure_ascii=False)
+                        text = json_util.dumps(readable(document), ensure_ascii=False)
+                        yield f"{database}.{name}", text
     finally:
         client.close()
+
+
+def readable(value: Any) -> Any:
+    """Return a value with its binary parts as text, such as a file or a stored response."""
+    if isinstance(value, dict):
+        return {name: readable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [readable(part) for part in value]
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 async def messages(settings: Settings) -> AsyncIterator[tuple[str, str]]:
@@ -69,6 +80,7 @@ async def found(running: System, secrets: set[str]) -> set[tuple[str, str]]:
 
 
 PLACES_OF_DIGESTS = {
+    "accounts.answers",
     "accounts.attempts",
     "accounts.cardholders",
     "accounts.patrons",
@@ -86,11 +98,13 @@ async def test_nothing_that_identifies_an_erased_patron_is_left(
     things = await things_of(library, card, branch)
     patron = things["patron_id"]
     told = {kind: unique(kind) for kind in ("name", "mail", "subject", "text", "reply", "note")}
+    told |= {kind: unique(kind) for kind in ("file", "content")}
     phone = "+852 2921 9482"
     await library.call("PATCH", f"/v1/patrons/{patron}", {"name": told["name"]}, by="staff")
     contact = {"email": f"{told['mail']}@example.org", "phone": phone, "pin": PIN}
     await library.call("PUT", "/v1/me/contact", contact, by=card)
-    question = {"subject": told["subject"], "text": told["text"]}
+    file = await library.upload(told["content"].encode(), by=card, name=f"{told['file']}.txt")
+    question = {"subject": told["subject"], "text": told["text"], "attachments": [file]}
     enquiry = (await library.post("/v1/enquiries", question, by=card))["id"]
     await library.post(f"/v1/enquiries/{enquiry}/replies", {"text": told["reply"]}, by=card)
     await library.post(f"/v1/enquiries/{enquiry}/notes", {"text": told["note"]}, by="staff")
@@ -105,6 +119,9 @@ async def test_nothing_that_identifies_an_erased_patron_is_left(
     assert {secret for _, secret in before} == secrets
     assert {place.rpartition("_")[2] for place, secret in before if secret != digest} == {
         "accounts.cardholders",
+        "notices.answers",
+        "notices.attachments",
+        "contents.chunks",
         "notices.enquiries",
         "messages",
     }

@@ -28,6 +28,11 @@ class Patron:
     version: int = 1
     """Number of the published version, raised by each change."""
 
+    @property
+    def personal_of(self) -> str:
+        """The patron, whose erasure ends the stored responses with the digest of the card."""
+        return self.id
+
 
 def amend(
     patron: Patron,

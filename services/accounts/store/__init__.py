@@ -19,6 +19,7 @@ from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
 from services.accounts.store import sessions as sessions
 from services.accounts.store import staff as staff
+from shared.idempotency import delete_responses
 from shared.mongo import (
     Database,
     Indexes,
@@ -142,6 +143,7 @@ async def delete_personal_data(work: Work, patron: Patron) -> None:
     await attempts.delete_of_card(work, patron.card_digest)
     await work.delete("pin_resets", {"card_digest": patron.card_digest})
     await work.delete("pin_resets", {"patron_id": patron.id})
+    await delete_responses(work, patron.id)
 
 
 async def note_standing(work: Work, standing: Standing) -> bool:

@@ -63,6 +63,11 @@ class Attachment:
     patron_id: str | None = None
     """The patron of that enquiry; None in a guest's."""
 
+    @property
+    def personal_of(self) -> str:
+        """The owner, whose erasure ends the stored responses with this."""
+        return self.owner_id
+
 
 def kind_of(content: bytes) -> str:
     """Return the media type of a file by its content. Raises BadAttachment for other kinds.

@@ -83,6 +83,11 @@ class Enquiry:
     """Digest of the e-mail address of the guest who asked; None: a patron has asked."""
 
     @property
+    def personal_of(self) -> str:
+        """The patron, or the guest, whose erasure ends the stored responses with this."""
+        return self.patron_id or self.id
+
+    @property
     def is_open(self) -> bool:
         """False while the enquiry is closed."""
         return self.state != "closed"

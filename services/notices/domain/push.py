@@ -43,6 +43,11 @@ class PushSubscription:
     """The browser's description of itself, so that the patron recognizes the device."""
     created_at: datetime
 
+    @property
+    def personal_of(self) -> str:
+        """The patron, whose erasure ends the stored responses with this."""
+        return self.patron_id
+
 
 @dataclass(frozen=True, kw_only=True)
 class PushMessage(OutgoingMessage):

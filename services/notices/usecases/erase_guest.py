@@ -8,6 +8,7 @@ from services.notices.domain.enquiry import Enquiry
 from services.notices.domain.guest import check_usable, is_expired, is_over
 from services.notices.usecases.publish_enquiry import snapshot
 from shared.contracts.notices import EnquiryClosed
+from shared.idempotency import delete_responses
 from shared.unit_of_work import Work
 
 
@@ -47,6 +48,7 @@ async def _erase(work: Work, guest_id: str) -> None:
         await _end(work, enquiry)
     await store.deliveries.delete_of_guest(work, guest_id)
     await store.guests.delete(work, guest_id)
+    await delete_responses(work, guest_id)
 
 
 async def _end(work: Work, enquiry: Enquiry) -> None:

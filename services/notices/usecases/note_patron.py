@@ -4,6 +4,7 @@ from services.notices import store
 from services.notices.domain import patron as rules
 from services.notices.domain.patron import Patron
 from shared.contracts.accounts import PatronSnapshot
+from shared.idempotency import delete_responses
 from shared.unit_of_work import Work
 
 
@@ -21,6 +22,7 @@ async def note_patron(work: Work, event: PatronSnapshot) -> None:
         await store.enquiries.delete_of_patron(work, patron.id)
         await store.attachments.delete_of_patron(work, patron.id)
         await store.bank.delete_votes(work, patron.id)
+        await delete_responses(work, patron.id)
         await store.patrons.save(work, rules.erased(patron))
         return
     noted = rules.seen(patron, event.version, event.language)
