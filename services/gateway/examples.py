@@ -25,6 +25,7 @@ EXAMPLES: Mapping[str, Any] = {
         "events": {"registrations": [{"id": "01781105-2b60-79c5-b6d8-4e0f9a2c1d17"}]}
     },
     **COMMON,
+    "blocked_by": [],
     "last-event-id": EVENT_ID,
     "live": True,
     "secret": CALENDAR,

@@ -79,6 +79,7 @@ async def test_a_patron_without_any_event_has_an_empty_account(
                 "home_branch": None,
                 "language": None,
                 "status": None,
+                "blocked_by": None,
             },
             "loans": [],
             "holds": [],

@@ -93,6 +93,7 @@ async def test_events_in_order_give_the_expected_view(in_order: dict[str, Any]) 
         "home_branch": "STPL",
         "language": "en",
         "status": "active",
+        "blocked_by": [],
     }
     assert view["preferences"]["followed_branches"] == ["HKCL", "STPL"]
     assert view["loans"] == {

@@ -37,6 +37,11 @@ class PatronOut(BaseModel):
     home_branch: str | None
     language: str | None
     status: str | None
+    blocked_by: list[str] | None = Field(
+        description="Causes of the block: `staff`, `money` or both; empty without one. A block "
+        "for money can be shown for a moment after nothing is left to pay. In data of earlier "
+        "releases, empty for a block by staff, or null."
+    )
 
 
 class LoanOut(BaseModel):

@@ -101,6 +101,7 @@ def _patron(view: Mapping[str, Any], patron_id: str, name: str) -> Document:
         "home_branch": patron.get("home_branch"),
         "language": patron.get("language"),
         "status": patron.get("status"),
+        "blocked_by": patron.get("blocked_by"),  # added later: old views lack it
     }
 
 

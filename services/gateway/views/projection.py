@@ -63,6 +63,7 @@ def _fold_patron(event: PatronSnapshot, at: datetime) -> Sequence[Change]:
         "home_branch": event.home_branch,
         "language": event.language,
         "status": event.status,
+        "blocked_by": list(event.blocked_by),
     }
     return [ViewChange(event.patron_id, "patron", content, event.publisher, at)]
 

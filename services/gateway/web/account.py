@@ -1,6 +1,8 @@
 """The page of My Account: loans, reservations and charges."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -29,6 +31,21 @@ async def get_account(visit: Anyone, caller: LoggedIn, today: Today) -> Response
     return await _account(visit, today.isoformat())
 
 
+def _cause_of_block(account: Mapping[str, Any]) -> str:
+    """Return what blocks the patron: "staff" or "money"; "" if nothing does.
+
+    accounts lifts a block for money a moment after circulation has recorded the payment.
+    """
+    patron, owes = account["patron"], account["totals"]["outstanding_cents"] > 0
+    if patron["status"] != "blocked":
+        return ""
+    if patron["blocked_by"] is None:
+        return "money" if owes else "staff"
+    if patron["blocked_by"] != ["money"]:
+        return "staff"
+    return "money" if owes else ""
+
+
 async def _account(visit: Visit, today: str) -> Response:
     reply, branches = await asyncio.gather(visit.api.get("/v1/me"), branches_by_code(visit.api))
     account = reply.json()
@@ -37,6 +54,7 @@ async def _account(visit: Visit, today: str) -> Response:
     return visit.page(
         "account.html",
         account=account,
+        blocked_by=_cause_of_block(account),
         accruing={item["loan_id"]: item for item in account["accruing"]},
         branches={code: branch["name"] for code, branch in branches.items()},
         opens_on={code: branch["opens_on"] for code, branch in branches.items()},

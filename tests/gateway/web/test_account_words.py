@@ -15,7 +15,8 @@ from services.gateway.web.session import SESSION, FlashMessage
 from services.notices.app import create_app as create_notices
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
-from shared.contracts import circulation
+from shared.contracts import accounts, circulation
+from shared.mongo import Database
 from tests import samples
 from tests.gateway.web.browser import Browser, Page, insist
 from tests.gateway.web.conftest import CARD, PIN, SECRETS
@@ -60,6 +61,45 @@ async def test_an_open_charge_names_its_item(lone_site: Api, hear: Hear) -> None
     paid = {"amount_cents": 450, "outstanding_cents": 0, "charge_id": "charge-1"}
     await hear(samples.charge(circulation.FinePaid, 2, **paid))
     assert "Jane Eyre" not in (await shown(lone_site)).text
+
+
+# ---- blocks -------------------------------------------------------------------------------------
+
+UNTIL_PAID = "You can't borrow, renew or reserve until you pay $4.50."
+ASK_STAFF = "You can't borrow, renew or reserve. Please ask the staff."
+
+
+@pytest.mark.parametrize(
+    ("blocked_by", "owing", "says"),
+    [
+        (["money"], True, UNTIL_PAID),
+        (["money"], False, ""),  # paid, and accounts has not lifted the block yet
+        (["staff"], False, ASK_STAFF),
+        (["staff"], True, ASK_STAFF),
+        (["money", "staff"], True, ASK_STAFF),
+        ([], True, ASK_STAFF),  # an event of an earlier release: a block by staff
+    ],
+)
+async def test_a_blocked_account_says_what_ends_the_block(
+    lone_site: Api, hear: Hear, blocked_by: list[str], owing: bool, says: str
+) -> None:
+    block = {"status": "blocked", "blocked_by": blocked_by}
+    await hear(samples.patron(accounts.PatronBlocked, 1, **block))
+    if owing:
+        await hear(samples.fine(1))
+    text = (await shown(lone_site)).text
+    assert [one for one in (UNTIL_PAID, ASK_STAFF) if one in text] == [says][: len(says)]
+
+
+@pytest.mark.parametrize(("owing", "says"), [(True, UNTIL_PAID), (False, ASK_STAFF)])
+async def test_a_blocked_account_of_an_earlier_release_says_what_ends_the_block(
+    lone_site: Api, views: Database, hear: Hear, owing: bool, says: str
+) -> None:
+    await hear(samples.patron(accounts.PatronBlocked, 1, status="blocked"))
+    if owing:
+        await hear(samples.fine(1))
+    await views.account_views.update_one({"_id": "patron-1"}, {"$unset": {"patron.blocked_by": ""}})
+    assert says in (await shown(lone_site)).text
 
 
 # ---- activities ---------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ It is in their collection so that it is lost together with them: views that were
 filling again with new events, are not shown as accounts. Its `stamp` is the one of the data that
 all accounts share, its `form` the format of the views, its `since` the time of their completion.
 """
-FORM = 5
+FORM = 6
 """Format of the views, raised when they must be rebuilt to show all that they can.
 
 The previous views are served until the rebuild ends.
