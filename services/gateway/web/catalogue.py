@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
-from services.gateway.web.family import member_names, no_members
+from services.gateway.web.family import member_names, no_members, of_member
 from services.gateway.web.fields import filled
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, PatronVisit, Visit
@@ -46,7 +46,8 @@ async def post_hold(visit: PatronVisit, title_id: str) -> Response:
     reply = await visit.api.send("POST", "/v1/holds", wanted, key=visit.key)
     here = f"/catalogue/{segment(title_id)}"
     if reply.status in (409, 422):
-        return await _title(visit, title_id, refused=reply.failure())
+        refused = of_member(reply.failure()) if wanted["patron_id"] else reply.failure()
+        return await _title(visit, title_id, refused=refused)
     if wanted["patron_id"] and not reply.done and reply.failure().code == "no-such-patron":
         return visit.go(here, FlashMessage("not-linked", {}, went_well=False))
     hold = reply.json()

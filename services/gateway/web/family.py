@@ -1,6 +1,7 @@
 """Pages of linked cards: invite, accept and end, and the loans and reservations of the others."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -11,11 +12,14 @@ from services.gateway.web.fields import filled
 from services.gateway.web.loans import agreed_cents
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import PatronVisit, Visit
+from services.gateway.web.words import OF_MEMBER
 
 router = APIRouter(include_in_schema=False)
 
 _HERE = "/family"
 _INVITATIONS = "/v1/me/family-invitations"
+_ENDED = ("no-such-invitation", "not-linked", "no-such-loan")
+"""Codes of refusals because what the command is about may have ended meanwhile."""
 
 
 @router.get("/family")
@@ -84,7 +88,7 @@ async def post_renewal(visit: PatronVisit, member_id: str, loan_id: str) -> Resp
     loans = account.json()["loans"] if account.done else []
     if any(loan["overdue"] for loan in loans if loan["id"] == loan_id):
         reply = await visit.api.send("POST", path, preview="true")
-        if refused := _gone(visit, reply, here):
+        if refused := _refused(visit, reply, here):
             return refused
         effect = reply.json()
         if effect["fine_cents"] > agreed_cents(visit):
@@ -92,7 +96,7 @@ async def post_renewal(visit: PatronVisit, member_id: str, loan_id: str) -> Resp
             response.headers["HX-Push-Url"] = "false"  # this is a command's address
             return response
     reply = await visit.api.send("POST", path, key=visit.key)
-    if refused := _gone(visit, reply, here):
+    if refused := _refused(visit, reply, here):
         return refused
     facts = {"due_on": reply.json()["loan"]["due_on"], "reference": reply.json()["reference"]}
     return visit.go(here, FlashMessage("member-renewed", facts))
@@ -102,8 +106,8 @@ async def post_renewal(visit: PatronVisit, member_id: str, loan_id: str) -> Resp
 async def post_cancellation(visit: PatronVisit, member_id: str, hold_id: str) -> Response:
     """Cancel a reservation of a linked card."""
     reply = await visit.api.send("DELETE", f"/v1/holds/{segment(hold_id)}", key=visit.key)
-    if not reply.done:
-        return visit.refused(_page_of(member_id), reply)
+    if refused := _refused(visit, reply, _page_of(member_id)):
+        return refused
     return visit.go(_page_of(member_id), FlashMessage("member-hold-cancelled", {}))
 
 
@@ -130,16 +134,33 @@ async def _family(visit: Visit, refused: Failure | None = None) -> Response:
     )
 
 
-def _gone(visit: Visit, reply: Reply, here: str = _HERE) -> Response | None:
-    """Return the response to a command that was refused, on the page `here`; None if it was not.
+def of_member(failure: Failure) -> Failure:
+    """Return a refusal about a linked card with the code of a text that does not say "you"."""
+    code = OF_MEMBER.get(failure.code, failure.code)
+    return Failure(failure.status, code, failure.detail, failure.errors)
 
-    An invitation or a link may have ended meanwhile: then the page of linked cards says so.
+
+def _gone(visit: Visit, reply: Reply) -> Response | None:
+    """Return the response to a command that was refused, on the page of linked cards; else None.
+
+    An invitation or a link may have ended meanwhile.
     """
     if reply.done:
         return None
-    if reply.failure().code in ("no-such-invitation", "not-linked", "no-such-loan"):
+    if reply.failure().code in _ENDED:
         return visit.go(_HERE, visit.refusal(reply))
-    return visit.refused(here, reply)
+    return visit.refused(_HERE, reply)
+
+
+def _refused(visit: Visit, reply: Reply, here: str) -> Response | None:
+    """Return the response to a command for a linked card that was refused; None if it was not.
+
+    It leads to `here`, the page of that card, or to all linked cards if the link has ended.
+    """
+    if reply.done or reply.status not in (409, 422) or reply.failure().code in _ENDED:
+        return _gone(visit, reply)
+    said = visit.refusal(reply)
+    return visit.go(here, replace(said, code=OF_MEMBER.get(said.code, said.code)))
 
 
 def _page_of(member_id: str) -> str:

@@ -142,6 +142,22 @@ PROBLEMS = {
     "already-linked": marked("These cards are linked already."),
     "too-many-links": marked("One of the two cards is linked with as many cards as possible."),
     "not-linked": marked("Your card is not linked with this one. The link may have ended."),
+    "member-blocked": marked(
+        "The holder of the other card can't borrow, renew or reserve until their charges are paid "
+        "or the staff unblock their account."
+    ),
+    "member-renewal-limit": marked("The other card has reached the renewal limit for this item."),
+    "member-loan-claimed": marked(
+        "The holder of the other card has told us that they returned it. The library is looking "
+        "for it."
+    ),
+    "member-hold-limit": marked(
+        "The other card has reached the limit of reservations at one time."
+    ),
+    "member-hold-exists": marked("This title is reserved for the other card already."),
+    "member-title-on-loan": marked(
+        "The other card has this title on loan, so you cannot reserve it for that card."
+    ),
     # money
     "no-such-charge": marked("There is no such charge."),
     "nothing-to-pay": marked("Nothing was paid: one of these charges is already settled."),
@@ -217,6 +233,16 @@ PROBLEMS = {
     "activity-begun": marked("This activity has begun. You can no longer register or withdraw."),
 }
 """Texts of problems by code."""
+
+OF_MEMBER = {
+    "patron-blocked": "member-blocked",
+    "renewal-limit": "member-renewal-limit",
+    "loan-claimed": "member-loan-claimed",
+    "hold-limit": "member-hold-limit",
+    "hold-exists": "member-hold-exists",
+    "title-on-loan": "member-title-on-loan",
+}
+"""Codes of the texts about a linked card, by the API's codes, whose texts say "you"."""
 
 AT_FAULT = {
     **desk.AT_FAULT,

@@ -111,6 +111,26 @@ async def test_a_fine_is_explained_day_by_day_and_paid(
     assert "You have nothing to pay." in paid.text
 
 
+async def test_refusals_about_a_linked_card_speak_of_that_card(reader: Reader) -> None:
+    library, browser, branch = reader.library, reader.browser, reader.branch
+    member = await library.patron(branch)
+    member_id = await library.linked(reader.card, member)
+    barcodes = [*await library.copies(branch, 1), *await library.copies(branch, 1)]
+    await library.flow.settle()
+    kept, back = await library.lend(member, barcodes, branch)
+    browser.at = library.now = OVERDUE
+    await library.take_back([back["barcode"]], branch)  # the member owes its fine now
+    await library.flow.settle()
+
+    page = await browser.get(f"/family/{member_id}")
+    refused = await browser.submit(page, f"/family/{member_id}/loans/{kept['id']}/renewal")
+    assert "The holder of the other card can't borrow, renew or reserve until" in refused.text
+    title = await browser.get(f"/catalogue/{kept['title_id']}")
+    refused = await browser.submit(title, "", patron_id=member_id, pickup_branch=branch)
+    assert "The holder of the other card can't borrow, renew or reserve until" in refused.text
+    assert "You can't borrow" not in refused.text
+
+
 async def test_a_patron_changes_pauses_and_cancels_a_reservation(
     reader: Reader,
 ) -> None:
