@@ -35,14 +35,14 @@ QUEUES = {
     "assigned": marked("A librarian is working on it"),
     "waiting": marked("Waiting for the reader"),
     "answered": marked("Answered"),
-    "closed": marked("Closed"),
+    "closed": marked("Question closed"),
     "open": marked("All that are not closed"),
     "all": marked("All questions"),
 }
 """Queues of readers' questions; all but `mine`, `open` and `all` are states of a question."""
 
 DELIVERY_STATES = {
-    "waiting": marked("Waiting"),
+    "waiting": marked("Waiting to be sent"),
     "held": marked("Held back"),
     "sent": marked("Sent"),
     "dropped": marked("Not sent"),

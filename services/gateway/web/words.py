@@ -284,7 +284,7 @@ ENQUIRIES = {
     "assigned": marked("A librarian is working on it"),
     "waiting": marked("The library needs your reply"),
     "answered": marked("Answered"),
-    "closed": marked("Closed"),
+    "closed": marked("Question closed"),
 }
 """States of a patron's question to Ask a Librarian."""
 

@@ -124,7 +124,7 @@ async def test_the_feed_has_all_that_is_due_or_booked_without_titles(
         "registration-reg-1": ("講座", "CONFIRMED"),
         "registration-reg-2": ("候補名單：講座", "TENTATIVE"),
         "admission-application-1": ("自修室：入座證有效", "CONFIRMED"),
-        "booking-booking-1": ("自修室：你已預訂的時段", "CONFIRMED"),
+        "booking-booking-1": ("自修室：您已預訂的時段", "CONFIRMED"),
     }
     assert str(found["registration-reg-1"]["location"]) == "演講廳, 中央圖書館"
     for secret in (b"Harbour", "維港燈飾".encode(), b"barcode", account.encode(), CARD.encode()):

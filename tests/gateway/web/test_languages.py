@@ -9,6 +9,7 @@ from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+from services.gateway.web import desk_words, words
 from services.gateway.web.languages import LANGUAGES, TRANSLATIONS, language_of
 from tests.gateway.web.browser import Browser
 from tests.gateway.web.conftest import CARD, PIN
@@ -72,6 +73,18 @@ def test_no_simplified_characters_are_in_the_traditional_texts() -> None:
     simplified = (TRANSLATIONS / "zh-Hans.po").read_text()
     assert set("书馆馆续阅约这时们页语费数还迟类记请账罚历") & set(traditional) == set()
     assert set("書館續閱約這時們頁語費數還遲類記請帳罰曆") & set(simplified) == set()
+
+
+@pytest.mark.parametrize(("code", "other"), [("zh-Hant", "公告"), ("zh-Hans", "通告")])
+def test_the_chinese_texts_use_one_word_for_you_and_one_for_a_notice(code: str, other: str) -> None:
+    texts = (TRANSLATIONS / f"{code}.po").read_text()
+    assert [word for word in ("你", other) if word in texts] == []
+
+
+@pytest.mark.parametrize("states", [words.ENQUIRIES, desk_words.QUEUES])
+def test_a_closed_question_is_not_said_to_be_a_closed_library(states: dict[str, str]) -> None:
+    closed = [LANGUAGES[code].say(states["closed"]) for code in LANGUAGES]
+    assert closed == ["Question closed", "已結束", "已结束"]
 
 
 @pytest.mark.parametrize(

@@ -33,3 +33,8 @@ def test_every_text_is_translated_with_the_same_facts(code: str) -> None:
 
 def placeholders(text: object) -> set[str]:
     return {str(name) for _, name, _, _ in Formatter().parse(str(text)) if name}
+
+
+@pytest.mark.parametrize("code", ["zh-Hant", "zh-Hans"])
+def test_the_chinese_texts_use_one_word_for_you(code: str) -> None:
+    assert "你" not in (TRANSLATIONS / f"{code}.po").read_text()

@@ -39,7 +39,7 @@ async def test_a_patron_applies_for_a_study_room_and_books_a_session(
     await reader.choose("#branch", CENTRAL)
     await reader.press("Apply")
     await told(APPLIED)
-    await reader.press("Withdraw")
+    await reader.press("Withdraw the application")
     await told("Your application has ended.")
     await reader.press("Apply")
     await told(APPLIED)
