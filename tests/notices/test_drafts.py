@@ -51,6 +51,20 @@ async def test_a_draft_states_the_facts_of_the_closure_in_three_languages(api: A
         )
 
 
+async def test_a_draft_names_each_library_in_the_language_of_its_text(api: Api) -> None:
+    await register(api)
+    names = {"zh-Hant": "香港中央圖書館", "zh-Hans": "香港中央图书馆"}
+    named = {"name": "Hong Kong Central Library", "names": names}
+    assert (await api.call("PUT", "/v1/branches/HKCL/names", named, as_=STAFF)).status == 200
+    draft = await drafted(api, await closed(api, branches=["HKCL"]))
+    assert draft["title"] == "Closed: Hong Kong Central Library"
+    for language, name in names.items():
+        texts = draft["wordings"][language]
+        assert texts["title"].endswith(f"：{name}")
+        assert name in texts["content"]
+        assert "Central Library" not in str(texts)
+
+
 async def test_a_closure_without_an_end_lasts_until_further_notice(api: Api) -> None:
     await register(api)
     draft = await drafted(api, await closed(api))

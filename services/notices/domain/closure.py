@@ -3,7 +3,7 @@
 Its end and its withdrawal are announced for each branch, and stored with the branch.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -37,6 +37,12 @@ class CoveredBranch:
     kind: str
     reopened_on: date | None
     withdrawn: Withdrawal | None
+    names: Mapping[str, str]
+    """Its name in other languages, by language."""
+
+    def name_in(self, language: str) -> str:
+        """Return its name in a language, or else the first name."""
+        return self.names.get(language, self.name)
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ def state_of(closure: Closure, branches: Iterable[Branch]) -> ClosureState:
                     branch.kind,
                     here.now.reopened_on,
                     here.now.withdrawn,
+                    branch.names,
                 )
             )
     return ClosureState(closure, tuple(covered))

@@ -9,7 +9,7 @@ from datetime import date
 
 from services.notices.domain.closure import ClosureState, CoveredBranch
 from services.notices.domain.notice import NoticeWording
-from services.notices.kinds.language import Language
+from services.notices.kinds.language import LANGUAGES
 from shared.translations import marked
 
 MOST_NAMES = 10
@@ -17,8 +17,12 @@ MOST_NAMES = 10
 MOST_IN_TITLE = 2
 
 
-def closure_notice(state: ClosureState, language: Language) -> NoticeWording:
-    """Return the texts of a notice of the branches for which the closure is not withdrawn."""
+def closure_notice(state: ClosureState, code: str) -> NoticeWording:
+    """Return the texts of a notice of the branches for which the closure is not withdrawn.
+
+    `code` is the code of their language.
+    """
+    language = LANGUAGES[code]
     covered = [one for one in state.covered if not one.withdrawn]
     say = language.say
     by_end: dict[date | None, list[CoveredBranch]] = {}
@@ -32,7 +36,7 @@ def closure_notice(state: ClosureState, language: Language) -> NoticeWording:
         ).format(
             starts_on=language.day(state.closure.starts_on),
             reopened_on=language.day(end) if end else "",
-            libraries=_named(those, language, MOST_NAMES),
+            libraries=_named(those, code, MOST_NAMES),
         )
         for end, those in sorted(by_end.items(), key=lambda pair: pair[0] or date.max)
     ]
@@ -55,13 +59,14 @@ def closure_notice(state: ClosureState, language: Language) -> NoticeWording:
     reason = say(marked("Reason: {reason}")).format(reason=state.closure.reason)
     return NoticeWording(
         title=say(marked("Closed: {libraries}")).format(
-            libraries=_named(covered, language, MOST_IN_TITLE)
+            libraries=_named(covered, code, MOST_IN_TITLE)
         ),
         content="\n\n".join(("\n".join(closed), reason, "\n".join(terms))),
     )
 
 
-def _named(covered: Sequence[CoveredBranch], language: Language, most: int) -> str:
+def _named(covered: Sequence[CoveredBranch], code: str, most: int) -> str:
+    language = LANGUAGES[code]
     if len(covered) > most:
         return language.say(marked("{number} libraries")).format(number=len(covered))
-    return language.listed(one.name for one in covered)
+    return language.listed(one.name_in(code) for one in covered)

@@ -65,7 +65,7 @@ async def draft_notice(work: Work, command: DraftNotice) -> NoticeDraft:
     state = state_of(closure, branches)
     if state.withdrawn:
         raise ClosureWithdrawn(closure.branches)
-    texts = {code: closure_notice(state, language) for code, language in LANGUAGES.items()}
+    texts = {code: closure_notice(state, code) for code in LANGUAGES}
     first = texts.pop(FIRST)
     draft = NoticeDraft(
         id=new_id(),
