@@ -39,7 +39,7 @@ async def post_renewals(visit: PatronVisit) -> Response:
     if not results:
         return visit.go("/", FlashMessage("nothing-to-renew", {}, went_well=False))
     titles = {loan["id"]: _title(loan) for loan in loans}
-    return visit.go("/", *_messages(results, titles))
+    return visit.go("/", *renewal_messages(results, titles))
 
 
 def agreed_cents(visit: Visit) -> int:
@@ -66,7 +66,9 @@ def _title(loan: Mapping[str, Any]) -> str:
     return str(loan["title"] or loan["barcode"])
 
 
-def _messages(results: list[dict[str, Any]], titles: Mapping[str, str]) -> list[FlashMessage]:
+def renewal_messages(
+    results: list[dict[str, Any]], titles: Mapping[str, str]
+) -> list[FlashMessage]:
     """Return a message for each loan, those not renewed first."""
     ordered = sorted(results, key=lambda result: bool(result["ok"]))
     messages = [

@@ -21,7 +21,7 @@ MESSAGES = {
     "not-renewed": marked("%(title)s: not renewed. %(problem)s"),
     "nothing-chosen": marked("Select at least one item first."),
     "nothing-to-renew": marked("There is nothing to renew."),
-    "and-more": marked("%(count)s more items were renewed. See their due dates below."),
+    "and-more": marked("%(count)s more items are not listed here. See their due dates below."),
     "claimed": marked(
         "Thank you. The library is looking for the item. No fine is added in the meantime."
     ),

@@ -9,8 +9,9 @@ from fastapi import FastAPI, Request, Response
 
 from services.gateway.app import create_app
 from services.gateway.settings import Settings as GatewaySettings
-from services.gateway.web import session
+from services.gateway.web import session, words
 from services.gateway.web.languages import LANGUAGES
+from services.gateway.web.loans import MOST_SHOWN, renewal_messages
 from services.gateway.web.session import SESSION, FlashMessage
 from services.notices.app import create_app as create_notices
 from services.notices.settings import Settings as NoticesSettings
@@ -132,6 +133,15 @@ def remembered(messages: list[FlashMessage]) -> tuple[list[FlashMessage], int]:
     kept = response.headers["set-cookie"].partition(";")[0]
     back = Request({**scope, "headers": [(b"cookie", kept.encode()), (b"host", b"127.0.0.1")]})
     return session.read_messages(back, "secret"), len(kept)
+
+
+def test_items_that_are_not_listed_are_not_said_to_be_renewed() -> None:
+    refused = {"ok": False, "loan_id": "loan-1", "problem": {"code": "hold-waiting"}}
+    *listed, last = renewal_messages([refused] * (MOST_SHOWN + 2), {})
+    assert {one.code for one in listed} == {"not-renewed"}
+    assert words.MESSAGES[last.code] % last.facts == (
+        "2 more items are not listed here. See their due dates below."
+    )
 
 
 def test_a_message_contains_a_long_title_in_full() -> None:
