@@ -18,6 +18,8 @@ from shared.tracing import trace_headers
 READ_SECONDS = 1.3
 """Time limit of each read for a page. A page itself has 1.6 s, and makes its reads together."""
 
+LISTS = ("sessions", "rooms")
+"""Lists of the API that forms have as one field, a line for each item."""
 OF_A_PAGE = "carrel.of_a_page"
 """Entry in the scope of a request that a page makes."""
 _CARRIED = ("host", "carrel-time", "accept-language", "user-agent", "x-forwarded-for")
@@ -32,9 +34,17 @@ class Failure(Exception):
 
     @property
     def fields(self) -> list[str]:
-        """Return the names of the invalid fields; "body" means all of them together."""
+        """Return the names of the invalid fields; "body" means all of them together.
+
+        A part of a session or a room has the name of their list, which is one field of the forms.
+        """
         paths = [str(one.get("field", "")).split(".") for one in self.errors]
-        return list(dict.fromkeys(next(p for p in path[::-1] if not p.isdigit()) for path in paths))
+        names = (
+            next((name for name in path if name in LISTS), None)
+            or next(name for name in path[::-1] if not name.isdigit())
+            for path in paths
+        )
+        return list(dict.fromkeys(names))
 
 
 @dataclass(frozen=True)

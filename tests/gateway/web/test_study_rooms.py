@@ -88,6 +88,11 @@ async def test_staff_announce_key_in_close_and_draw(rooms: Site) -> None:
         wrong = await window.submit(form, "/desk/study-rooms", **season)
         assert wrong.status == 422
         assert "Please check this field." in wrong.text
+        for name, typed in (("sessions", "09:00-25:00"), ("rooms", "HKCL many")):
+            wrong = await window.submit(form, "/desk/study-rooms", **{**season, name: typed})
+            assert f"#{name}" in wrong.links
+            assert f'aria-describedby="{name}-fault"' in wrong.html
+            assert "Special hours" not in wrong.text
         page = await window.submit(
             wrong, "/desk/study-rooms", **{**season, "rooms": "HKCL 1 adult 1"}
         )
