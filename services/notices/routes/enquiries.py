@@ -96,7 +96,12 @@ async def get_enquiries(
         Id | None, Query(description="Only those of the patron or guest who asked this question.")
     ] = None,
     librarian: Annotated[
-        str, Query(max_length=200, description="Beginning of the name of who works on it.")
+        str,
+        Query(
+            max_length=200,
+            pattern=r"^[^\x00]*$",  # the database takes no regular expression with a null character
+            description="Beginning of the name of who works on it.",
+        ),
     ] = "",
     q: Annotated[
         str, Query(max_length=200, description="Words of the subject, a message or a note.")
