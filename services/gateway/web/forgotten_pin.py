@@ -14,8 +14,8 @@ _EDITABLE = (409, 422, 429)
 
 @router.get("/forgotten-pin")
 async def get_request(visit: Anyone) -> Response:
-    """Show the form to ask for a code."""
-    return _request(visit)
+    """Show the form to ask for a code; without e-mail, where to get a new PIN instead."""
+    return await _request(visit)
 
 
 @router.post("/forgotten-pin")
@@ -25,7 +25,7 @@ async def post_request(visit: Anyone) -> Response:
     reply = await visit.api.send("POST", "/v1/pin-resets", typed, key=visit.key)
     if reply.done:
         return visit.go(f"/forgotten-pin/{segment(reply.json()['id'])}")
-    return _request(visit, _editable(reply.failure()))
+    return await _request(visit, _editable(reply.failure()))
 
 
 @router.get("/forgotten-pin/{reset_id}")
@@ -53,10 +53,16 @@ def _editable(failure: Failure) -> Failure:
     return failure
 
 
-def _request(visit: Visit, refused: Failure | None = None) -> Response:
-    status = refused.status if refused else 200
-    form = filled(visit, refused)
-    return visit.page("forgotten-pin.html", status=status, refused=refused, form=form)
+async def _request(visit: Visit, refused: Failure | None = None) -> Response:
+    channels = await visit.api.get("/v1/channels")
+    return visit.page(
+        "forgotten-pin.html",
+        status=refused.status if refused else 200,
+        # Codes are sent later if notices is away.
+        by_email=not channels.done or "email" in channels.json()["channels"],
+        refused=refused,
+        form=filled(visit, refused),
+    )
 
 
 def _code(visit: Visit, reset_id: str, refused: Failure | None = None) -> Response:

@@ -149,6 +149,9 @@ async def test_without_a_mail_server_the_page_says_so(whole: None, settings: Set
             page = await guest.get("/ask")
             assert "/ask" not in [form.action for form in page.forms]
             assert "The library can't answer by e-mail at the moment." in page.text
+            page = await guest.get("/forgotten-pin")
+            assert "/forgotten-pin" not in [form.action for form in page.forms]
+            assert "The library doesn't send e-mails." in page.text
             async with Patient(gateway.url) as desk:
                 desk.give("carrel_session", STAFF)
                 log = await desk.get("/desk/deliveries")
