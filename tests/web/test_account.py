@@ -1,6 +1,7 @@
 """My Account as it changes, the days of a fine on a phone, and the chosen language."""
 
 import asyncio
+from typing import Literal
 
 import pytest
 from playwright.async_api import Request, Route, expect
@@ -11,6 +12,8 @@ from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
+Media = Literal["screen", "print"]
+
 
 async def test_the_days_of_a_fine_can_be_seen_on_a_phone(windows: Windows, story: Story) -> None:
     page = await windows.open(card=await story.debtor(), width=320)
@@ -20,6 +23,19 @@ async def test_the_days_of_a_fine_can_be_seen_on_a_phone(windows: Windows, story
     await expect(page.get_by_text("4 days · charged")).to_be_visible()
     assert not await scrolls_sideways(page)
     await no_serious_findings(page)
+
+
+@pytest.mark.parametrize("media", ["screen", "print"])
+async def test_an_account_fits_a_tablet_and_paper(
+    windows: Windows, story: Story, media: Media
+) -> None:
+    page = await windows.open(card=(await story.busy_reader()).card)
+    await page.emulate_media(media=media)
+    await page.goto("/")
+    for width in (640, 705, 768, 820, 864, 865, 1024):
+        await page.set_viewport_size({"width": width, "height": 900})
+        assert not await scrolls_sideways(page), width
+    assert await page.locator("#renew-all").is_visible() == (media == "screen")
 
 
 async def test_an_open_account_page_updates_itself_and_keeps_ticked_boxes(
