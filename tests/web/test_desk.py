@@ -8,6 +8,12 @@ from tests.library import PIN, unique
 from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, MAJOR, OPENING, Story, at
 
+LINES_OF_ITS_FIRST_WORD = """cell => {
+  const word = document.createRange();
+  word.selectNodeContents(cell.firstChild);
+  return word.getClientRects().length;
+}"""
+
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 
@@ -112,3 +118,17 @@ async def test_an_error_is_shown_beside_its_field(
     await page.locator("#phone-fault").wait_for()
     assert await page.locator("#phone").get_attribute("aria-invalid") == "true"
     assert await page.locator("#name").input_value() == "Wong Ka-yan"
+
+
+async def test_text_and_codes_in_one_cell_stay_together_on_a_phone(
+    windows: Windows, story: Story
+) -> None:
+    page = await windows.open(width=390, card=await story.caller("ops"))
+    await page.goto("/audit-trail")
+    cell = page.locator("td[data-label=Who]").first
+    assert await cell.evaluate(LINES_OF_ITS_FIRST_WORD) == 1
+    code = await cell.locator("code").bounding_box()
+    whole = await cell.bounding_box()
+    assert code is not None
+    assert whole is not None
+    assert code["x"] + code["width"] <= whole["x"] + whole["width"]

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from services.gateway.web.staff_words import ROLES
 from services.gateway.web.visit import OverseerVisit
 from services.registry import NAMES
 from shared.translations import marked
@@ -33,6 +34,7 @@ async def get_audit_trail(
         service=service,
         by=by,
         about=about,
+        roles=ROLES,
         entries=found["items"],
         next=found["next"],
     )

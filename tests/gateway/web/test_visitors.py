@@ -225,6 +225,7 @@ async def test_a_tracer_sees_visitors_and_an_operator_sees_the_look(
         assert "Ng Ka-yi" not in page.text
         trail = await overseer.get("/audit-trail?service=notices&by=tracer-1")
         assert trail.text.count("POST /v1/tracings") == 2
+        assert "Contact tracer tracer-1" in trail.text
         assert "127.0.0.0/24" in trail.text
         own = await overseer.get("/audit-trail?service=notices&by=ops-1")
         assert "GET /v1/ops/audit-trail/notices" in own.text
