@@ -4,6 +4,7 @@ So the page has the same access, deadlines, problems and own writes as every oth
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ LISTS = ("sessions", "rooms")
 """Lists of the API that forms have as one field, a line for each item."""
 OF_A_PAGE = "carrel.of_a_page"
 """Entry in the scope of a request that a page makes."""
+_TOO_LONG = re.compile(r"[A-Z][a-z]+ should have at most ")
+"""Messages about texts and lists that are longer than the API takes."""
 _CARRIED = ("host", "carrel-time", "accept-language", "user-agent", "x-forwarded-for")
 
 
@@ -38,13 +41,19 @@ class Failure(Exception):
 
         A part of a session or a room has the name of their list, which is one field of the forms.
         """
-        paths = [str(one.get("field", "")).split(".") for one in self.errors]
-        names = (
-            next((name for name in path if name in LISTS), None)
-            or next(name for name in path[::-1] if not name.isdigit())
-            for path in paths
-        )
-        return list(dict.fromkeys(names))
+        return list(dict.fromkeys(map(_field_of, self.errors)))
+
+    @property
+    def too_long(self) -> set[str]:
+        """Return the names of the fields whose text or list is too long."""
+        messages = ((one, str(one.get("message", ""))) for one in self.errors)
+        return {_field_of(one) for one, message in messages if _TOO_LONG.match(message)}
+
+
+def _field_of(error: Mapping[str, Any]) -> str:
+    path = str(error.get("field", "")).split(".")
+    listed = next((name for name in path if name in LISTS), None)
+    return listed or next(name for name in path[::-1] if not name.isdigit())
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from services.gateway.web.api import Failure
 from services.gateway.web.visit import Visit
-from services.gateway.web.words import AT_FAULT, CHECK_FIELD, FILL_IN, PROBLEMS
+from services.gateway.web.words import AT_FAULT, CHECK_FIELD, FILL_IN, PROBLEMS, TOO_LONG
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,14 @@ def filled(visit: Visit, refused: Failure | None, **ids: str) -> Fields:
     if refused is None:
         return Fields(ids=ids)
     if refused.fields:
-        faults = {name: CHECK_FIELD if visit.text(name) else FILL_IN for name in refused.fields}
+        faults = {name: _fault(name, visit, refused) for name in refused.fields}
     else:
         name = AT_FAULT.get(refused.code)
         faults = {name: PROBLEMS[refused.code]} if name else {}
     return Fields(visit, faults, ids)
+
+
+def _fault(name: str, visit: Visit, refused: Failure) -> str:
+    if name in refused.too_long:
+        return TOO_LONG
+    return CHECK_FIELD if visit.text(name) else FILL_IN

@@ -335,6 +335,7 @@ FULLNESS = {
 
 FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")
+TOO_LONG = marked("This is too long. Please shorten it.")
 CHOOSE_LIBRARIES = marked("Please choose at least one library.")
 
 ANY_PROBLEM = marked("Something went wrong. We've recorded the error. Please try again later.")

@@ -141,6 +141,15 @@ async def test_a_refused_file_keeps_what_was_typed(
     assert "You haven't asked anything yet." in (await reader.get("/enquiries")).text
 
 
+async def test_a_text_that_is_too_long_is_kept_and_said_to_be_too_long(reader: Browser) -> None:
+    page = await reader.get("/enquiries")
+    refused = await reader.submit(page, "/enquiries", subject="Old maps", text="x" * 20_001)
+    assert refused.status == 422
+    assert "This is too long. Please shorten it." in refused.text
+    assert "Please check this field." not in refused.text
+    assert "x" * 20_001 in refused.html
+
+
 async def test_a_question_about_a_title_or_a_library_shows_it(
     reader: Browser, librarian: Browser, notices: Api
 ) -> None:
