@@ -59,6 +59,35 @@ async def test_an_open_account_page_updates_itself_and_keeps_ticked_boxes(
     await expect(page.locator("input[name=loan]:checked")).to_be_focused()
 
 
+async def test_a_page_has_one_language_when_another_was_chosen_in_another_window(
+    windows: Windows, story: Story
+) -> None:
+    card = await story.reader()
+    titled = await windows.open(card=card)
+    other = await titled.context.new_page()
+    plain = await titled.context.new_page()
+    await other.goto("/libraries?lang=en")
+    for page, path in ((titled, "/?lang=en"), (plain, "/")):
+        async with page.expect_request("**/me/stream*"):
+            await page.goto(path)
+    await other.goto("/libraries?lang=zh-Hant")
+    [barcode] = await story.library.copies(CENTRAL, 1)
+    await story.library.flow.settle()
+    await story.library.lend(card, [barcode], CENTRAL)
+    for page, language, heading in ((titled, "en", "My Account"), (plain, "zh-Hant", "我的帳戶")):
+        await expect(page.locator("tbody input[name=loan]")).to_have_count(3)
+        await expect(page.locator("html")).to_have_attribute("lang", language)
+        await expect(page.locator("h1")).to_have_text(heading)
+    await other.goto("/libraries")
+    await expect(other.locator("html")).to_have_attribute("lang", "zh-Hant")
+
+    await titled.locator("#renew-all").click()
+    await titled.locator("#said").wait_for()
+    await expect(titled.locator("h1")).to_have_text("我的帳戶")
+    for part in ("#main", "#masthead"):
+        await expect(titled.locator(part)).to_have_attribute("lang", "zh-Hant")
+
+
 async def test_a_change_during_a_form_submission_does_not_interrupt_it(
     windows: Windows, story: Story
 ) -> None:

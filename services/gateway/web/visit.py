@@ -112,7 +112,8 @@ class Visit:
     def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
         """Return a page, with the messages of the last command.
 
-        A page that page.js fetches to refresh an account leaves them to the next page.
+        A page that page.js fetches to refresh an account leaves them to the next page, and leaves
+        the language of the browser as it is.
         """
         context = _Context(self, again=status == 503)
         refreshes = "carrel-refresh" in self.request.headers
@@ -129,7 +130,7 @@ class Visit:
             session.keep(self.request, response, session.GUEST, context.new_guest)
         if messages:
             session.drop(self.request, response, session.MESSAGES)
-        return self._remember(response)
+        return response if refreshes else self._remember(response)
 
     def go(self, path: str, *messages: FlashMessage) -> Response:
         """Redirect the browser to a page of ours, with messages about the command."""

@@ -64,7 +64,7 @@
   // The page as it is now, put in the place of what is shown: what was ticked stays ticked, and the
   // focus stays where it is.
   async function refresh() {
-    const answer = await fetch(location.pathname, {
+    const answer = await fetch(location.pathname + location.search, {
       headers: { Accept: "text/html", "Carrel-Refresh": "1" },
       redirect: "manual", // the page to log in would be prepared twice, each with its own cookie
     });
@@ -83,6 +83,10 @@
     const shown = account();
     // A form that is on its way has to be there when its answer comes, which brings the account along.
     if (!fresh || !shown || shown.querySelector(".htmx-request")) {
+      return;
+    }
+    if (fresh.dataset.changed !== shown.dataset.changed) {
+      location.reload(); // in another window, another language was chosen for all of the page
       return;
     }
     if (fresh.textContent === shown.textContent) {
