@@ -86,7 +86,8 @@ async def post_renewal(visit: PatronVisit, member_id: str, loan_id: str) -> Resp
     path = f"/v1/loans/{segment(loan_id)}/renewals"
     account = await visit.api.get(_account_of(member_id))
     loans = account.json()["loans"] if account.done else []
-    if any(loan["overdue"] for loan in loans if loan["id"] == loan_id):
+    renewed = [loan for loan in loans if loan["id"] == loan_id]
+    if not account.done or any(loan["overdue"] for loan in renewed):
         reply = await visit.api.send("POST", path, preview="true")
         if refused := _refused(visit, reply, here):
             return refused

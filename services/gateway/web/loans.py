@@ -21,7 +21,8 @@ MOST_DIGITS = 10
 async def post_renewals(visit: PatronVisit) -> Response:
     """Renew one loan, the selected ones, or all; each succeeds or fails alone.
 
-    If a renewal charges fines, the page first shows them and asks.
+    If a renewal charges fines, the page first shows them and asks, also if the account can't be
+    shown.
     """
     chosen = visit.texts("loan")
     if not (chosen or visit.text("all")):
@@ -29,7 +30,8 @@ async def post_renewals(visit: PatronVisit) -> Response:
     body = None if visit.text("all") else {"loan_ids": chosen}
     overview = await visit.api.get("/v1/me")
     loans = overview.json()["loans"] if overview.done else []
-    if any(loan["overdue"] for loan in loans if body is None or loan["id"] in chosen):
+    renewed = [loan for loan in loans if body is None or loan["id"] in chosen]
+    if not overview.done or any(loan["overdue"] for loan in renewed):
         reply = await visit.api.send("POST", "/v1/me/renewals", body, preview="true")
         effect = reply.json()
         if effect["fine_cents"] > agreed_cents(visit):

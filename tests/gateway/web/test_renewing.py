@@ -1,12 +1,16 @@
 """Renewing an overdue loan: the page names the charge and asks before anything is charged."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
 
+from services.gateway.settings import Settings
+from services.gateway.views.store.schema import WHOLE
 from tests.gateway.web.browser import Browser, Page
 from tests.library import PIN, Library
+from tests.support import patient_client
 
 LENT = "2020-11-02T10:00:00+08:00"
 LATE = "2020-11-20T10:00:00+08:00"
@@ -42,6 +46,20 @@ async def late(library: Library) -> AsyncIterator[Late]:
         yield Late(library, browser, card, loan["id"])
 
 
+@asynccontextmanager
+async def incomplete_views(library: Library) -> AsyncIterator[None]:
+    """Let the gateway take its views for incomplete while the block runs, and show none."""
+    settings = library.system.settings(Settings)
+    client = patient_client(settings.mongo_url)
+    views = client[f"{settings.database_prefix}_gateway"].account_views
+    whole = await views.find_one_and_delete({"_id": WHOLE})
+    try:
+        yield
+    finally:
+        await views.replace_one({"_id": WHOLE}, whole, upsert=True)
+        client.close()
+
+
 def asks(page: Page) -> bool:
     return "Renewing costs you $6.00" in page.text and "Nothing has been renewed yet." in page.text
 
@@ -59,6 +77,17 @@ async def test_the_page_asks_before_a_renewal_charges_a_fine(late: Late, chosen:
     assert "renewed until 4 December 2020" in done.text
     assert "You've been fined $6.00 for the overdue days." in done.text
     assert await late.owes() == 600
+
+
+@pytest.mark.parametrize("typed", [{"all": "1"}, {}], ids=["all", "one"])
+async def test_the_page_asks_also_while_the_account_cannot_be_shown(
+    late: Late, typed: dict[str, str]
+) -> None:
+    account = await late.browser.get("/")
+    async with incomplete_views(late.library):
+        asked = await late.browser.submit(account, "/renewals", **(typed or {"loan": late.loan_id}))
+    assert asks(asked)
+    assert await late.owes() == 0
 
 
 async def test_the_page_asks_again_if_the_fine_has_grown_since_the_patron_agreed(
