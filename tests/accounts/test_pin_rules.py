@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
-from services.accounts.domain.pin_rules import easiness
+from services.accounts.domain.pin_rules import easiness, with_signs_read
 from services.accounts.usecases.check_pin import refuse_easy_pin
 from tests.accounts.people import MEI, STAFF, logged_in, registered
 from tests.support import OPS, Answer, Api, token
@@ -42,6 +43,19 @@ def test_a_sequence_or_a_part_of_the_card_is_too_easy(pin: str, code: str | None
 async def test_a_pin_that_many_people_choose_is_too_easy(pin: str) -> None:
     with pytest.raises(Exception, match="Many people use this PIN"):
         await refuse_easy_pin(pin)
+
+
+@pytest.mark.parametrize("pin", ["p@ssword", "p@$$w0rd", "!loveyou", "|loveyou", "+es+ing"])
+async def test_signs_for_letters_do_not_make_a_pin_hard_to_guess(pin: str) -> None:
+    with pytest.raises(Exception, match="Many people use this PIN"):
+        await refuse_easy_pin(pin)
+
+
+def test_a_pin_of_many_signs_is_estimated_as_fast_as_one_of_digits() -> None:
+    signs = "".join(sign for each in L33T_TABLE.values() for sign in each)
+    for pin in (signs, "0123456789"):
+        read = relevant_l33t_subtable(with_signs_read(pin), L33T_TABLE)
+        assert len(enumerate_l33t_subs(read)) <= 8
 
 
 @pytest.mark.parametrize("pin", ["470216", "853902", "27-18-28", "correct horse", "no-PIN-of-mine"])

@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from zxcvbn import zxcvbn
 
-from services.accounts.domain.pin_rules import LOCAL_WORDS, easiness
+from services.accounts.domain.pin_rules import LOCAL_WORDS, easiness, with_signs_read
 
 # OWASP's minimum for argon2id: 19 MiB, two passes, one lane; about 30 ms. The lockout, not the
 # hash, keeps a PIN of six digits from being guessed through the login. When these parameters rise,
@@ -40,7 +40,7 @@ async def refuse_easy_pin(pin: str, card_number: str = "") -> None:
 
 
 def _guesses(pin: str) -> float:
-    return float(zxcvbn(pin, user_inputs=LOCAL_WORDS)["guesses"])
+    return float(zxcvbn(with_signs_read(pin), user_inputs=LOCAL_WORDS)["guesses"])
 
 
 async def rehashed(pin: str, pin_hash: str) -> str | None:
