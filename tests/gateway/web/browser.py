@@ -144,6 +144,11 @@ class Browser:
         """Send fields as a form does, and follow redirects."""
         return await self._follow("POST", path, fields, self._own_form() | headers)
 
+    async def send(self, path: str, body: bytes, content_type: str) -> Page:
+        """Send a form as it is, and follow redirects."""
+        more = self._own_form() | {"Content-Type": content_type}
+        return await self._follow("POST", path, body, more)
+
     async def post_only(self, path: str, fields: list[tuple[str, str]]) -> Page:
         """Send fields as a form does, and return the answer itself, as a redirect."""
         return await self._follow("POST", path, fields, self._own_form(), most=0)
@@ -155,7 +160,7 @@ class Browser:
         self,
         method: str,
         path: str,
-        fields: list[tuple[str, str]] | None,
+        fields: list[tuple[str, str]] | bytes | None,
         more: Mapping[str, str],
         *,
         most: int = 4,
@@ -165,7 +170,7 @@ class Browser:
             headers["Carrel-Time"] = self.at
         cookies: list[str] = []
         for _ in range(most + 1):
-            data = None if fields is None else aiohttp.FormData(fields)
+            data = aiohttp.FormData(fields) if isinstance(fields, list) else fields
             async with self._session.request(
                 method,
                 urljoin(self.site, path),

@@ -15,7 +15,7 @@ from services.gateway.web.languages import LANGUAGES
 from shared.contracts import circulation
 from tests import samples
 from tests.gateway.web.browser import Browser, Page
-from tests.gateway.web.conftest import SECRETS
+from tests.gateway.web.conftest import CARD, PIN, SECRETS
 from tests.support import Api, served, token, until
 
 Hear = Callable[..., Awaitable[None]]
@@ -165,6 +165,36 @@ async def test_a_problem_page_keeps_the_visitors_session(
 async def test_a_form_that_is_too_long_is_answered_with_a_page(patron: Browser) -> None:
     page = await patron.post("/log-out", [("form", "x" * 300_000)])
     assert (page.status, "is too large" in page.text, "/inbox" in page.links) == (413, True, True)
+
+
+@pytest.mark.parametrize(
+    "charset",
+    ["undefined", "punycode", "idna", "unicode_escape", "utf-16", "utf-8; charset=undefined"],
+)
+async def test_a_form_in_another_charset_than_utf_8_is_refused(
+    browser: Browser, charset: str
+) -> None:
+    await browser.get("/log-in")
+    kind = f"multipart/form-data; boundary=x; charset={charset}"
+    body = form_of_parts({"form": "x", "card_number": "\\ud800", "pin": PIN})
+    page = await browser.send("/log-in", body, kind)
+    assert (page.status, "Sorry, this did not work" in page.text) == (400, True)
+
+
+async def test_a_form_of_parts_in_utf_8_is_read(browser: Browser) -> None:
+    fields = dict((await browser.get("/log-in")).form("/log-in").fields)
+    body = form_of_parts({**fields, "card_number": CARD, "pin": PIN})
+    page = await browser.send("/log-in", body, 'multipart/form-data; boundary=x; charset="UTF-8"')
+    assert (page.path, bool(browser.has("carrel_session"))) == ("/", True)
+
+
+def form_of_parts(fields: dict[str, str]) -> bytes:
+    """Return a form as multipart/form-data with the boundary `x`."""
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    return "".join([*parts, "--x--\r\n"]).encode()
 
 
 async def test_a_caller_over_the_limit_gets_a_page_that_says_when_to_retry(
