@@ -10,6 +10,7 @@ from services.gateway.web.branches import in_language
 from services.gateway.web.fields import Fields, filled
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, Visit
+from shared.clock import bounded
 
 router = APIRouter(include_in_schema=False)
 
@@ -86,7 +87,7 @@ async def _page(visit: Visit, venue: str, refused: Failure | None = None) -> Res
         status=refused.status if refused else 200,
         venue=venue,
         library=in_language(found, visit.language.code),
-        since=datetime.fromtimestamp(int(since), UTC) if since.isdecimal() else None,
+        since=_instant(since),
         known=await _known(visit),
         refused=refused,
         form=filled(visit, refused) if refused else Fields(),
@@ -106,6 +107,14 @@ def _kept(visit: Visit, name: str, venue: str) -> str:
     """Return the visit or ticket of this phone at this venue; "" if there is none."""
     at, _, kept = session.cookie(visit.request, name).partition(".")
     return kept if at == venue else ""
+
+
+def _instant(seconds: str) -> datetime | None:
+    """Return an instant given in seconds since 1970; None if this phone has no proper one."""
+    try:
+        return bounded(datetime.fromtimestamp(int(seconds), UTC))
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _keep(visit: Visit, response: Response, name: str, venue: str, kept: str) -> None:

@@ -41,7 +41,7 @@ async def send_with_files(visit: Visit, path: str, body: dict[str, Any]) -> Repl
         if not content:
             return _refusal(422, "bad-attachment")
         name = (file.filename or "")[-300:]
-        key = f"{visit.key}-{number}" if visit.key else ""
+        key = visit.key_of(str(number))
         reply = await visit.api.upload("/v1/attachments", content, key=key, name=name)
         if not reply.done:
             return reply

@@ -18,7 +18,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from services.gateway.web import files, session, words
-from services.gateway.web.api import Api, Reply
+from services.gateway.web.api import Api, Reply, segment
 from services.gateway.web.languages import LANGUAGES, Language, language_of
 from services.gateway.web.menus import OPEN_PAGES, PATRON_PAGES, pages_of
 from services.gateway.web.session import FlashMessage, own_path
@@ -94,6 +94,10 @@ class Visit:
         """Idempotency-Key of the form: sent twice, it is executed once. Empty if not valid."""
         key = self.text("key")
         return key if key.isascii() and key.isprintable() else ""
+
+    def key_of(self, part: str) -> str:
+        """Return the Idempotency-Key of one of several commands of the form, named by a text."""
+        return f"{self.key}-{segment(part)}" if self.key else ""
 
     def text(self, name: str) -> str:
         """Return the typed text of a field without blanks around it; "" if there is none."""

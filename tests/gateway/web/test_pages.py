@@ -181,6 +181,17 @@ async def test_a_form_in_another_charset_than_utf_8_is_refused(
     assert (page.status, "Sorry, this did not work" in page.text) == (400, True)
 
 
+async def test_a_command_names_a_thing_with_letters_that_no_header_can_hold(
+    lone_site: Api,
+) -> None:
+    async with Browser(lone_site.url) as browser:
+        browser.give("carrel_session", token("staff-1", ["staff"]))
+        own = (await browser.get("/nowhere")).form("/log-out").fields
+        typed = [*own, ("key", "key-1"), ("activity", "活動"), ("why", "Repairs")]
+        page = await browser.post("/desk/closures/closure-1/activities", typed)
+    assert page.status == 503  # events is away, which would carry it out
+
+
 async def test_a_form_of_parts_in_utf_8_is_read(browser: Browser) -> None:
     fields = dict((await browser.get("/log-in")).form("/log-in").fields)
     body = form_of_parts({**fields, "card_number": CARD, "pin": PIN})

@@ -122,6 +122,16 @@ async def test_a_visitor_checks_in_and_out_by_phone(desk: Browser, browser: Brow
     assert "0 of 2 people inside" in (await browser.get("/libraries/HKCL")).text
 
 
+@pytest.mark.parametrize("since", ["99999999999999", "9" * 30, "253402300799", "²"])
+async def test_a_cookie_with_an_impossible_time_is_no_visit(
+    desk: Browser, browser: Browser, since: str
+) -> None:
+    here = await poster(desk)
+    browser.give("carrel_visit", f"{here.removeprefix('/check-in/')}.visit-1.{since}")
+    page = await browser.get(here)
+    assert (page.status, "We keep your name" in page.text) == (200, True)
+
+
 @pytest.mark.parametrize("language", FULL)
 async def test_a_visitor_waits_while_the_library_is_full(
     desk: Browser, browser: Browser, language: str

@@ -103,7 +103,7 @@ async def post_activities(visit: DeskVisit, closure_id: str) -> Response:
 
 
 async def _decided(visit: Visit, activity_id: str) -> Reply:
-    path, key = f"/v1/activities/{segment(activity_id)}", f"{visit.key}-{activity_id}"
+    path, key = f"/v1/activities/{segment(activity_id)}", visit.key_of(activity_id)
     if visit.text("decision") == "move":
         place = {"venue": visit.text("venue"), "branch": visit.text("branch") or None}
         return await visit.api.send("PATCH", path, place, key=key)
