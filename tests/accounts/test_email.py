@@ -48,6 +48,16 @@ async def test_nobody_else_learns_the_address(api: Api, as_: str) -> None:
     assert b"mei@" not in answer.body
 
 
+@pytest.mark.parametrize("as_", [SERVICE, NOTICES, STAFF, OPS])
+async def test_only_the_gateway_reads_all_that_is_kept_of_a_patron(api: Api, as_: str) -> None:
+    mei = await registered(api)
+    path = f"/v1/personal-data/{mei['id']}"
+    asked = await api.get(path, as_=as_)
+    assert (asked.status, b"mei@" in asked.body) == (403, False)
+    given = await api.get(path, as_=token("gateway", ["service"]))
+    assert (given.status, b"mei@" in given.body) == (200, True)
+
+
 async def test_the_link_turns_off_email_and_nothing_else(api: Api) -> None:
     mei = await reachable(api)
     link = {"token": (await email(api, mei["id"]))["unsubscribe"]}

@@ -345,7 +345,7 @@ async def test_a_patron_can_download_which_devices_are_kept_but_no_key(
 ) -> None:
     await add(api, device)
     await tell(api, 1)
-    answer = await api.get("/v1/personal-data/p", as_=token("accounts", ["service"]))
+    answer = await api.get("/v1/personal-data/p", as_=token("gateway", ["service"]))
     assert answer.status == 200, answer.body
     kept = answer.json()
     [shown] = kept["push_subscriptions"]
