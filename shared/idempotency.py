@@ -1,13 +1,15 @@
 """Idempotency keys: the stored response of a request, returned when it is repeated."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar, get_type_hints
 
 import orjson
 from bson import Binary
 from pydantic import TypeAdapter
 
+from shared.clock import wall_clock
 from shared.contracts import Event, published
 from shared.mongo import BlockingDatabase, BlockingSession
 from shared.work import Work
@@ -32,6 +34,14 @@ class IdempotencyKey:
     """Digest of the request; the same key with another digest is refused."""
 
 
+class EarlierEvents(list[Event]):
+    """The events of a repeated request, as its first run recorded them."""
+
+    def __init__(self, events: Iterable[Event], recorded_at: datetime) -> None:
+        super().__init__(events)
+        self.recorded_at = recorded_at
+
+
 @dataclass(frozen=True)
 class StoredResponse:
     """The result and the events of a request, as stored in the transaction of their change."""
@@ -40,6 +50,8 @@ class StoredResponse:
     """The result as JSON."""
     raw_events: Sequence[Mapping[str, Any]]
     """Topic and body of each event."""
+    at: datetime
+    """When the response was stored."""
     personal_of: str | None = None
     """Id of the person whose data the result has, if it says so: an attribute of this name."""
 
@@ -49,6 +61,7 @@ class StoredResponse:
         return cls(
             _adapter(use_case).dump_json(result),
             [{"topic": event.topic, "body": event.body()} for event in events],
+            wall_clock(),
             getattr(result, "personal_of", None),
         )
 
@@ -57,13 +70,14 @@ class StoredResponse:
         return _adapter(use_case).validate_json(self.raw_result)
 
     @property
-    def events(self) -> list[Event]:
+    def events(self) -> EarlierEvents:
         """The recorded events."""
         contracts = published()
-        return [
+        recorded = (
             contracts[row["topic"]].model_validate(orjson.loads(row["body"]))
             for row in self.raw_events
-        ]
+        )
+        return EarlierEvents(recorded, self.at)
 
 
 def find_response(
@@ -75,7 +89,7 @@ def find_response(
         return None
     if found["fingerprint"] != key.fingerprint:
         raise KeyReused(key.key)
-    return StoredResponse(found["result"], found["events"])
+    return StoredResponse(found["result"], found["events"], found["at"])
 
 
 def keep_response(

@@ -20,7 +20,13 @@ from shared.audit_trail import TRAIL, entry_for, named_by
 from shared.clock import wall_clock
 from shared.commits import Commits
 from shared.contracts import Event
-from shared.idempotency import IdempotencyKey, StoredResponse, find_response, keep_response
+from shared.idempotency import (
+    EarlierEvents,
+    IdempotencyKey,
+    StoredResponse,
+    find_response,
+    keep_response,
+)
 from shared.mongo import SNAPSHOT, BlockingDatabase, Database
 from shared.outbox import outbox_rows
 from shared.owners import Owners
@@ -235,6 +241,8 @@ class Run:
         self._within = within
         self.origin = origin
         self.events: list[Event] = []
+        self.recorded_at: datetime | None = None
+        """When a first run of this request recorded events that are repeated; None: it is new."""
 
     @property
     def now(self) -> datetime:
@@ -299,4 +307,6 @@ class Run:
             within=self._within,
         )
         self.events.extend(events)
+        if isinstance(events, EarlierEvents):
+            self.recorded_at = events.recorded_at
         return cast(R, result)

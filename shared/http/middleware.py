@@ -186,16 +186,18 @@ async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Se
     """Send the response, wrapped with the events that the command recorded, if there are any.
 
     The caller applies them to its views before it answers, so that a client reads its own writes.
-    The same events come by Kafka later and then change nothing.
+    The same events come by Kafka later and then change nothing. Events of a repeated request name
+    the time of their recording, because what they created may have ended since.
     """
     run = scope["state"].get("run")
     if run is not None and run.events and start["status"] < 400:
+        earlier = {"recorded_at": run.recorded_at} if run.recorded_at else {}
         body = orjson.dumps(
             {
                 "status": start["status"],
                 "answer": orjson.Fragment(body) if body else None,
                 "changes": [
-                    {"topic": event.topic, "data": orjson.Fragment(event.body())}
+                    {"topic": event.topic, "data": orjson.Fragment(event.body()), **earlier}
                     for event in run.events
                 ],
             }

@@ -66,6 +66,22 @@ async def view(views: Database) -> Document:
     return await views.account_views.find_one({"_id": "patron-1"}) or {}
 
 
+async def test_a_repeated_request_brings_nothing_back_that_ended_before_a_build(
+    views: Database, own_writes: OwnWrites
+) -> None:
+    recorded = {"recorded_at": (wall_clock() - 2 * writes.LATE).isoformat()}
+    repeated = [change | recorded for change in answered(LOAN, HOLD)]
+    assert await own_writes.write(repeated, samples.START, within=10)
+    assert await view(views) == {}
+    assert await views.queues.find_one({"_id": "hold-1"}) is None
+
+    await own_writes.write(answered(LOAN), samples.START, within=10)  # by a new request
+    renewed = samples.loan(circulation.LoanRenewed, 2, "loan-1", patron_id="patron-1")
+    repeated = [change | recorded for change in answered(renewed)]
+    await own_writes.write(repeated, samples.START, within=10)
+    assert (await view(views))["loans"]["loan-1"]["version"] == 2
+
+
 async def test_the_events_of_an_own_write_change_nothing(
     views: Database, own_writes: OwnWrites
 ) -> None:

@@ -6,7 +6,7 @@ retries until they are written, and this replica shows no account without its he
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -131,8 +131,13 @@ async def keep_writing(app: FastAPI) -> None:
 def _folded(changes: Sequence[Any], at: datetime) -> list[Change]:
     contracts = published()
     return [
-        each
+        _as_recorded(each, change.get("recorded_at"))
         for change in changes
         if (contract := contracts.get(change["topic"])) is not None
         for each in fold(contract.model_validate(change["data"]), at)
     ]
+
+
+def _as_recorded(change: Change, at: str | None) -> Change:
+    """Return a change with the time at which a first run of its request recorded it, if given."""
+    return change if at is None else replace(change, recorded_at=datetime.fromisoformat(at))

@@ -26,7 +26,7 @@ class ViewChange:
     ends: bool = False
     """True if the item has ended and may be removed after some time."""
     recorded_at: datetime | None = None
-    """Time when the event was recorded; None for an owner's direct answer."""
+    """Time when the event was recorded; None for a snapshot or the answer to a new command."""
     creates: bool = True
     """True if it may add a missing item; otherwise it only changes a stored one."""
 
