@@ -19,6 +19,8 @@ from shared.languages import language_code
 from shared.translations import read_translations
 
 TRANSLATIONS = Path(__file__).parent / "translations"
+MOST_RUNS = 200
+"""Number of runs that are marked in a text; a page may have 200 texts of thousands of runs."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,13 @@ class Language:
         """Return a text from users as HTML, with runs in another script marked by language.
 
         So on an English page a screen reader reads 紅樓夢 in Chinese, and on a Chinese page English
-        words in English.
+        words in English. After the first MOST_RUNS nothing is marked.
         """
         runs, code_of = (_CHINESE, _chinese) if self.code == "en" else (_ENGLISH, lambda _: "en")
         marked_run = Markup('<span lang="{}">{}</span>')
         return Markup("").join(
-            marked_run.format(code_of(piece), piece) if runs.match(piece) else piece
-            for piece in runs.split(text)
+            marked_run.format(code_of(piece), piece) if place % 2 else piece
+            for place, piece in enumerate(runs.split(text, MOST_RUNS))
         )
 
     def day(self, value: date | str, *, weekday: bool = False) -> str:

@@ -10,7 +10,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from services.gateway.web import desk_words, words
-from services.gateway.web.languages import LANGUAGES, TRANSLATIONS, language_of
+from services.gateway.web.languages import LANGUAGES, MOST_RUNS, TRANSLATIONS, language_of
 from tests.gateway.web.browser import Browser
 from tests.gateway.web.conftest import CARD, PIN
 
@@ -138,6 +138,14 @@ def test_text_in_another_script_is_marked_with_its_language(
     code: str, text: str, html: str
 ) -> None:
     assert LANGUAGES[code].written(text) == html
+
+
+@pytest.mark.parametrize(("code", "run"), [("en", "中"), ("zh-Hant", "Old maps")])
+def test_a_text_of_very_many_runs_is_marked_in_part(code: str, run: str) -> None:
+    text = f"{run}7<" * 1000 if code == "zh-Hant" else f"a{run}<" * 1000
+    html = LANGUAGES[code].written(text)
+    assert html.count("<span ") == html.count("</span>") == MOST_RUNS
+    assert html.striptags() == text
 
 
 async def test_a_link_changes_the_language_and_a_cookie_keeps_it(browser: Browser) -> None:
