@@ -24,5 +24,6 @@ class _HandedOn(Response):
 
     async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         last = self._visit.request.headers.get("last-event-id", self._has)
-        asked = self._visit.api.scope("GET", "/v1/me/stream", more={"last-event-id": last})
+        known = {"last-event-id": last} if last.isascii() else {}  # no id of ours is otherwise
+        asked = self._visit.api.scope("GET", "/v1/me/stream", more=known)
         await self._visit.request.app(asked, receive, send)

@@ -38,6 +38,18 @@ async def test_a_page_is_sent_only_changes_that_it_does_not_show(
     assert b"loan-2" in told
 
 
+async def test_an_id_that_no_header_can_hold_brings_the_whole_account(lone_site: Api) -> None:
+    async with (
+        aiohttp.ClientSession(cookies={"carrel_session": token()}) as session,
+        session.get(
+            f"{lone_site.url}/me/stream", params={"has": "有"}, headers={"Carrel-Time": AT}
+        ) as answer,
+    ):
+        assert answer.status == 200
+        first = [await answer.content.readuntil(b"\n\n") for _ in range(2)]
+    assert b"event: account" in b"".join(first)
+
+
 async def test_a_stream_needs_a_session(lone_site: Api) -> None:
     async with Browser(lone_site.url) as browser:
         page = await browser.get("/me/stream")
