@@ -28,6 +28,8 @@ REFUSALS = Counter(
 )
 
 AWAY = {"Retry-After": "2"}
+MOST_ERRORS = 100
+"""Number of wrong fields that a problem names."""
 
 MALFORMED = PlainProblem("malformed", 422)
 NOT_JSON = PlainProblem("not-json", 400)
@@ -164,7 +166,7 @@ def add_problems(app: FastAPI, service: Service) -> None:
             return problem(NOT_JSON, "The body is not JSON.")
         errors = [
             {"field": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]}
-            for fault in faults
+            for fault in faults[:MOST_ERRORS]
         ]
         return problem(MALFORMED, "Some fields are not as they should be.", errors=errors)
 

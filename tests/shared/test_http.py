@@ -171,6 +171,21 @@ async def test_a_large_body_is_refused_before_it_is_read(api: Api) -> None:
     assert (answer.status, answer.json()["code"]) == (413, "too-large")
 
 
+@pytest.mark.parametrize(
+    "body", [{str(number): 1 for number in range(1001)}, {"id": "a", "more": [1] * 1001}]
+)
+async def test_a_body_of_too_many_values_has_one_fault(api: Api, body: dict[str, Any]) -> None:
+    answer = await api.post("/v1/things", body, as_=PATRON)
+    assert (answer.status, answer.json()["code"]) == (422, "malformed")
+    [error] = answer.json()["errors"]
+    assert error["field"] == "body"
+
+
+async def test_a_problem_names_a_hundred_wrong_fields(api: Api) -> None:
+    answer = await api.post("/v1/things", {str(n): 1 for n in range(1000)}, as_=PATRON)
+    assert (answer.status, len(answer.json()["errors"])) == (422, 100)
+
+
 async def test_unknown_resources_and_paths_are_answered_as_problems(api: Api) -> None:
     missing = await api.get("/v1/things/none")
     nowhere = await api.get("/v1/nowhere")
