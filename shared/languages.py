@@ -2,8 +2,8 @@
 
 CODES = ("en", "zh-Hant", "zh-Hans")
 
-# Tags that browsers send. Chinese without a script is Simplified, except in Hong Kong, Macao and
-# Taiwan.
+# Tags that browsers send, the longer ones first. Chinese without a script is Simplified, except in
+# Hong Kong, Macao and Taiwan.
 _TAGS = {
     "en": "en",
     "zh-hant": "zh-Hant",
@@ -21,9 +21,8 @@ def language_code(*asked: str, accepted: str) -> str:
         if code in CODES:
             return code
     for item in accepted.lower().split(","):
-        tag = item.partition(";")[0].strip()
-        while tag:
-            if tag in _TAGS:
-                return _TAGS[tag]
-            tag = tag.rpartition("-")[0]
+        tag = item.partition(";")[0].strip() + "-"
+        for known, code in _TAGS.items():
+            if tag.startswith(f"{known}-"):
+                return code
     return "en"

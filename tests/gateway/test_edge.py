@@ -3,6 +3,7 @@
 import gzip
 
 import pytest
+from fastapi import Request
 
 from services.gateway.edge.middleware import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL
 from services.gateway.settings import Settings
@@ -52,6 +53,16 @@ async def test_addresses_and_headers_have_a_limit(echoes: Echoes, gateway: Gatew
             answer = await api.get("/v1/titles", headers=headers)
             assert (answer.status, answer.json()["code"]) == (431, "headers-too-large")
     assert owners["circulation"].asked == []
+
+
+async def test_backslashes_of_cookies_are_left_out(settings: Settings, gateway: Gateway) -> None:
+    async def cookie(request: Request) -> str:
+        return request.headers["cookie"]
+
+    async with gateway(settings) as api:
+        api.app.add_api_route("/cookie", cookie)
+        answer = await api.get("/cookie", headers={"Cookie": r'a="\x\"; b=1'})
+    assert answer.json() == 'a="x"; b=1'
 
 
 async def test_cross_origin_requests_need_an_allowed_origin(

@@ -101,6 +101,9 @@ def test_a_closed_question_is_not_said_to_be_a_closed_library(states: dict[str, 
         ("", "", "fr-FR, en-GB;q=0.7", "en"),
         ("", "", "", "en"),
         ("", "", ";;,=\x00", "en"),
+        ("", "", "ZH-hk-x-own", "zh-Hant"),
+        ("", "", "zhx-HK, -zh, yuex", "en"),
+        ("", "", "-" * 16_000, "en"),
     ],
 )
 def test_the_language_comes_from_the_link_then_the_cookie_then_the_browser(

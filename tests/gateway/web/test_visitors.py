@@ -122,7 +122,7 @@ async def test_a_visitor_checks_in_and_out_by_phone(desk: Browser, browser: Brow
     assert "0 of 2 people inside" in (await browser.get("/libraries/HKCL")).text
 
 
-@pytest.mark.parametrize("since", ["99999999999999", "9" * 30, "253402300799", "²"])
+@pytest.mark.parametrize("since", ["99999999999999", "9" * 30, "253402300799", "soon"])
 async def test_a_cookie_with_an_impossible_time_is_no_visit(
     desk: Browser, browser: Browser, since: str
 ) -> None:
