@@ -10,10 +10,10 @@ from ops.audit.system import audit
 from ops.console import AsJson, explain_outages, show_status
 from ops.target import Data, settings_of
 
-app = typer.Typer(help="Compare every database, topic and view.")
+app = typer.Typer()
 
 
-@app.callback(invoke_without_command=True)
+@app.callback(invoke_without_command=True, subcommand_metavar="")
 def audit_command(as_json: AsJson = False, data: Data = None) -> None:
     """Compare every database, topic and view; exit 1 if anything is lost, doubled or differs.
 
