@@ -261,6 +261,25 @@ async def test_hours_recorded_late_lower_the_fines_that_charged_their_closed_day
     assert charge.json()["amount_cents"] == 300  # Saturday and Sunday are free
 
 
+async def test_a_fine_names_the_suspension_that_lowered_it_also_beside_a_change_of_hours(
+    desk: Desk,
+) -> None:
+    loan = await desk.loan(on="2020-11-20")  # due on Friday, 4 December
+    [returned] = await desk.take_back(loan["barcode"], on="2020-12-08")
+    weeks = (
+        WeeklyHours(version=1, from_=date(2020, 1, 1), hours=DAILY),
+        WeeklyHours(version=2, from_=date(2020, 12, 1), hours=DAILY),
+    )
+    await desk.hear(told(version=2).model_copy(update={"hours_history": weeks}))
+    body = {"starts_on": "2020-12-05", "resumes_on": "2020-12-07", "reason": "A storm"}
+    suspension = await desk.api.post("/v1/fine-suspensions", body, as_=STAFF)
+    await desk.api.post("/v1/ops/jobs/circulation/rework-fines", as_=STAFF)
+    charge = await desk.api.get(f"/v1/charges/{returned['charge']['id']}", as_=STAFF)
+    credit = next(entry for entry in charge.json()["entries"] if entry["kind"] == "credit")
+    assert credit["amount_cents"] == -300
+    assert credit["reference"] == f"suspension/{suspension.json()['id']}"
+
+
 async def test_a_closure_that_ends_on_a_due_date_lowers_the_fine(desk: Desk) -> None:
     loan = await desk.loan(on="2020-11-20")  # due on Friday, 4 December
     [returned] = await desk.take_back(loan["barcode"], on="2020-12-08")

@@ -1,5 +1,6 @@
 -- One row for each fine suspension, as last announced, with what became of fines in its days.
--- Only fines that were assessed count: a loan whose overdue days were all free has none.
+-- Free days are those of fines as they were assessed: a loan whose overdue days were all free has no
+-- fine, and a fine that was lowered later counts in forgiven_cents only.
 WITH newest AS (
     SELECT suspension_id, starts_on, resumes_on, withdrawn_on, reason
     FROM (

@@ -1,10 +1,12 @@
 """Reworks: fines worked out again because days that they charged turned out to be free."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 
 from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.period import NO_END, last_before
+from services.circulation.domain.fines import Disposition, Span, Statement
+from services.circulation.domain.period import DAY, NO_END, last_before
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,35 @@ class Rework:
 def branch_rework_id(branch_code: str) -> str:
     """Return the id of the rework for a branch's calendar."""
     return f"branch/{branch_code}"
+
+
+def lowered_by(before: Statement, after: Statement, branch_code: str, rework_id: str) -> str:
+    """Return the id of the rework whose change freed most of the days that `before` charged.
+
+    A rework works fines out by all that was announced, so it may lower one because of another
+    change that was recorded at the same time. `rework_id` is its own id, which goes before others
+    that freed as many days.
+    """
+    freed: Counter[str] = Counter()
+    branch = branch_rework_id(branch_code)
+    for charged in before.spans:
+        if charged.disposition is not Disposition.CHARGED:
+            continue
+        # A closure moves the day after which days are overdue; None: nothing is overdue any more.
+        freed[branch] += _shared_days(charged, charged.from_, after.due_on or charged.to)
+        for free in after.spans:
+            days = _shared_days(charged, free.from_, free.to)
+            if free.disposition is Disposition.CLOSED:
+                freed[branch] += days
+            elif free.disposition is Disposition.SUSPENDED:
+                for suspension_id in {cause.id for cause in free.causes}:
+                    freed[f"suspension/{suspension_id}"] += days
+    return max((rework_id, *freed), key=lambda cause: freed[cause])
+
+
+def _shared_days(span: Span, first: date, last: date) -> int:
+    """Return how many days of a span are in another, both ends included."""
+    return max(0, (min(span.to, last) - max(span.from_, first) + DAY).days)
 
 
 def newly_closed(branch: BranchCalendar, since: int) -> tuple[date, date] | None:

@@ -1,4 +1,4 @@
-"""The days that a change of a branch's calendar may have closed."""
+"""The days that a change of a branch's calendar may have closed, and what lowered a fine."""
 
 from datetime import UTC, date, datetime
 
@@ -10,8 +10,10 @@ from services.circulation.domain.branch_calendar import (
     Announcement,
     BranchCalendar,
 )
+from services.circulation.domain.cause import Cause
+from services.circulation.domain.fines import Disposition, Span, Statement
 from services.circulation.domain.period import NO_END
-from services.circulation.domain.rework import Rework, branch_rework_id, newly_closed
+from services.circulation.domain.rework import Rework, branch_rework_id, lowered_by, newly_closed
 
 AT = datetime(2020, 12, 1, tzinfo=UTC)
 
@@ -96,3 +98,51 @@ def test_the_days_that_may_be_closed_since_a_version_are_found(
 def test_a_rework_names_what_changed() -> None:
     assert Rework(branch_rework_id("HKCL"), 2, 1, 1).subject == ("branch", "HKCL")
     assert Rework("suspension/s/1", 2, 1, 1).subject == ("suspension", "s/1")
+
+
+POLICY = Cause("policy", "default", 1, "")
+CLOSURE = Cause("closure", "c1", 2, "")
+
+
+def fine(*spans: tuple[int, int, Disposition, Cause], due: int | None = 4) -> Statement:
+    """Return the fine of a loan due on 4 December, whose sum does not matter."""
+    laid_out = tuple(Span(dec(a), dec(b), kind, (cause,)) for a, b, kind, cause in spans)
+    return Statement(None if due is None else dec(due), 0, 0, laid_out)
+
+
+def suspended(name: str) -> Cause:
+    return Cause("suspension", name, 1, "")
+
+
+CHARGED = fine((5, 10, Disposition.CHARGED, POLICY))
+
+
+@pytest.mark.parametrize(
+    ("after", "cause"),
+    [
+        pytest.param(
+            fine((5, 10, Disposition.SUSPENDED, suspended("s1"))), "suspension/s1", id="suspended"
+        ),
+        pytest.param(fine((5, 6, Disposition.CLOSED, CLOSURE)), "branch/HKCL", id="closed"),
+        pytest.param(fine(due=8), "branch/HKCL", id="a later due date"),
+        pytest.param(fine(due=None), "branch/HKCL", id="no longer overdue"),
+        pytest.param(
+            fine(
+                (5, 6, Disposition.CLOSED, CLOSURE),
+                (7, 10, Disposition.SUSPENDED, suspended("s1")),
+            ),
+            "suspension/s1",
+            id="most days suspended",
+        ),
+        pytest.param(
+            fine(
+                (5, 6, Disposition.SUSPENDED, suspended("s1")),
+                (7, 8, Disposition.SUSPENDED, suspended("own")),
+            ),
+            "suspension/own",
+            id="as many days by its own change",
+        ),
+    ],
+)
+def test_a_lowered_fine_names_the_change_that_freed_most_days(after: Statement, cause: str) -> None:
+    assert lowered_by(CHARGED, after, "HKCL", "suspension/own") == cause

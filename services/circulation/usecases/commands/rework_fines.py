@@ -1,11 +1,12 @@
 """Work some assessed fines out again, after days that they charged turned out to be free."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation import store
 from services.circulation.domain.charge import Charge, ends, worked_out_again
 from services.circulation.domain.ledger import Occasion, Posting, lower
+from services.circulation.domain.rework import lowered_by
 from services.circulation.usecases.steps.post_to_ledger import post
 from shared.unit_of_work import Work
 
@@ -15,8 +16,7 @@ class ReworkFines:
     """Command to work some fines out again: few, because they share one transaction."""
 
     charge_ids: tuple[str, ...]
-    cause: str
-    """Id of the rework: `suspension/<id>` or `branch/<code>`."""
+    rework_id: str
     on: date
 
 
@@ -33,14 +33,19 @@ async def rework_fines(work: Work, command: ReworkFines) -> int:
         on=command.on,
         at=work.now,
         reason="worked out again: days that it charged are free",
-        reference=command.cause,
     )
     lowered: dict[str, list[Posting]] = {}
     for charge in charges:
-        if charge.basis is None:
+        if charge.basis is None or charge.statement is None:
             continue
-        again = worked_out_again(charge, calendars[charge.basis.branch_code].now, suspensions)
-        posting = again and lower(charge, again.amount_cents, occasion, statement=again)
+        code = charge.basis.branch_code
+        again = worked_out_again(charge, calendars[code].now, suspensions)
+        if again is None:
+            continue
+        cause = lowered_by(charge.statement, again, code, command.rework_id)
+        posting = lower(
+            charge, again.amount_cents, replace(occasion, reference=cause), statement=again
+        )
         if posting:
             lowered.setdefault(charge.patron_id, []).append(posting)
     borrowers = await store.patrons.borrowers(work, lowered)
