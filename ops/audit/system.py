@@ -10,6 +10,7 @@ from datetime import timedelta
 from ops.audit.admissions import check_admissions
 from ops.audit.bookings import check_bookings
 from ops.audit.charges import check_fines, check_ledger, check_payments
+from ops.audit.copies import check_calendars, check_owners, check_patrons
 from ops.audit.enquiries import check_enquiries
 from ops.audit.events import check_events
 from ops.audit.family import check_links
@@ -51,6 +52,9 @@ async def audit(settings: Settings) -> Audit:
         await check_registrations(result, stores["events"], recorded)
         await check_admissions(result, stores["events"], recorded)
         await check_bookings(result, stores["events"], recorded)
+        await check_owners(result, stores, recorded)
+        await check_calendars(result, stores["notices"], stores["circulation"])
+        await check_patrons(result, stores["accounts"], stores["circulation"])
         await check_links(result, stores["accounts"], stores["circulation"])
         await check_views(result, stores)
         await check_enquiries(result, stores["notices"])

@@ -128,6 +128,7 @@ async def place_given_twice(stores: Stores) -> None:
     await stores("events").registrations.insert_one(twin)
 
 
+NO_CLOSURES: dict[str, Any] = {"$set": {"closures": []}}
 LINK = {"_id": "made up", "patron_id": "a", "member_id": "b", "ended_at": None, "version": 1}
 PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", "cents": 450}]}
 
@@ -236,6 +237,29 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
             set_one("events", "places", {}, {"$inc": {"waiting": 1}}),
             "has counts of",
             id="a waiting list miscounted",
+        ),
+        pytest.param(
+            delete_one("circulation", "titles", {}), "but is not in titles", id="a title lost"
+        ),
+        pytest.param(
+            set_one("circulation", "calendars", {"closures": {"$ne": []}}, NO_CLOSURES),
+            "circulation knows other closures of",
+            id="a closure that circulation does not know",
+        ),
+        pytest.param(
+            delete_one("circulation", "patrons", {}),
+            "circulation knows another category or block",
+            id="a patron whom circulation does not know",
+        ),
+        pytest.param(
+            set_one("accounts", "patrons", {"blocked_by": "money"}, {"$set": {"blocked_by": []}}),
+            "but their standing says otherwise",
+            id="a block for debts lost",
+        ),
+        pytest.param(
+            delete_one("accounts", "patrons", {"status": "active"}),
+            "but accounts does not have them",
+            id="a patron lost",
         ),
         pytest.param(
             add_one("accounts", "links", LINK), "has only one side", id="one side of a link lost"
