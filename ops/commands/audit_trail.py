@@ -39,7 +39,7 @@ def audit_trail_command(
         str, typer.Option("--object", help="Only acts about this patron or object, by its id.")
     ] = "",
     since: Annotated[
-        datetime | None, typer.Option(help="Only acts since this time, in UTC.")
+        datetime | None, typer.Option(help="Only acts since this time; UTC if it has no offset.")
     ] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=100_000, help="Number of entries of each service.")
@@ -61,13 +61,17 @@ def audit_trail_command(
         require_card_key(settings)
         _print_verified(settings, services, as_json=as_json)
         return
-    asked = EntryQuery(actor, about, since.replace(tzinfo=UTC) if since else None, limit=limit)
+    if since and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
+    asked = EntryQuery(actor, about, since, limit=limit)
     with explain_outages(settings), show_status("Reading the audit trails"):
         found = asyncio.run(_entries(settings, services, asked))
     if as_json:
         entries = [{"service": name, **asdict(entry)} for name, entry in found]
         print_json({"entries": entries})
         return
+    if not found:
+        typer.echo("No entry matches.")
     for name, entry in found:
         out.print(_line(name, entry), markup=False, highlight=False, soft_wrap=True)
 

@@ -1,6 +1,7 @@
 """`carrel audit-trail`: what was recorded, and the proof that nothing is missing."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -56,6 +57,10 @@ async def test_commands_on_the_database_are_recorded_and_listed(
     assert by.json()["entries"] == []
     later = await carrel(settings, "audit-trail", "--since", "2100-01-01", "--json")
     assert later.json()["entries"] == []
+    in_hong_kong = datetime.now(timezone(timedelta(hours=8))) - timedelta(minutes=5)
+    recent = await carrel(settings, "audit-trail", "--since", in_hong_kong.isoformat(), "--json")
+    assert recent.json()["entries"] == listed
+    assert "No entry matches." in (await carrel(settings, "audit-trail", "--actor", "nobody")).out
     other = await carrel(settings, "audit-trail", "--service", "notices", "--json")
     assert other.json()["entries"] == []
     assert "carrel staff add" in (await carrel(settings, "audit-trail", COLUMNS="200")).out
