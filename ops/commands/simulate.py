@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -113,10 +114,20 @@ def _to_tables(simulation: Simulation, path: Path) -> Tally:
     if path.exists():
         refuse(f"{path} is there already: give a new folder.")
     try:
-        with _days(simulation) as advance:
+        with _removed_if_incomplete(path), _days(simulation) as advance:
             return write_tables(simulation, path, advance)
     except WriteError as error:
         refuse(f"{path} can't be written: {error}")
+
+
+@contextmanager
+def _removed_if_incomplete(path: Path) -> Iterator[None]:
+    """Delete a new folder if it is not completed: nobody could tell what is missing."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
 
 
 def _to_topics(simulation: Simulation, prefix: str, data: Path | None) -> Tally:

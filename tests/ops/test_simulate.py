@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections import Counter
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ops.analytics.columns import event_row
 from ops.analytics.folder import Folder
 from ops.analytics.follow import Follower
 from ops.analytics.views import VIEWS
+from ops.commands import simulate
 from ops.simulation.acts import Act, Simulation
 from ops.simulation.city import FIRST_DAY, Plan
 from ops.simulation.messages import Tally, messages_of
@@ -32,6 +34,11 @@ PLAN = Plan(patrons=400, days=160, seed=5, zone=HONG_KONG)
 
 def ignore(_: date) -> None:
     """Take no notice of a new day."""
+
+
+def stop(_: date) -> None:
+    """Do what Ctrl-C does, at the first day."""
+    raise KeyboardInterrupt
 
 
 def ask(path: Path, query: str) -> list[tuple[Any, ...]]:
@@ -298,3 +305,13 @@ async def test_nothing_is_shown_of_a_patron_who_was_erased(kafka: str, tmp_path:
         asked = ("--patron", patron.key, "--as-of", day, "--tables", str(tmp_path))
         ran = await carrel(settings, "account", *asked)
         assert (ran.code, ran.err) == (1, "This patron was erased.\n")
+
+
+def test_a_simulation_that_is_interrupted_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(simulate, "_days", lambda _: nullcontext(stop))
+    to = tmp_path / "city"
+    with pytest.raises(KeyboardInterrupt):
+        simulate.simulate(patrons=10, days=5, tables=to)
+    assert not to.exists()
