@@ -11,7 +11,14 @@ import duckdb
 from ops.analytics.views import VIEWS
 from shared.money import dollars
 
-_SPAN = "SELECT min(business_day), max(business_day) FROM loan_changes"
+_SPAN = """
+    SELECT min(business_day), max(business_day)
+    FROM (
+        SELECT business_day FROM loan_changes
+        UNION ALL SELECT business_day FROM charges_by_day
+        UNION ALL SELECT placed_on FROM holds
+    )
+"""
 _DAYS = """
     SELECT day::DATE AS business_day
     FROM generate_series($first::DATE, $last::DATE, INTERVAL 1 DAY) AS days(day)
@@ -123,9 +130,9 @@ class Numbers:
 
 
 def numbers_of(folder: Path, first: date | None, last: date | None) -> Numbers | None:
-    """Return the numbers from one day to another, within the days of all loans.
+    """Return the numbers from one day to another, within the days of loans, charges and holds.
 
-    Without a first or last day, those of all loans count. Returns None if no day is left.
+    Without a first or last day, those of all these count. Returns None if no day is left.
     """
     with duckdb.connect(str(folder / VIEWS), read_only=True) as database:
         [(begins, ends)] = database.execute(_SPAN).fetchall()

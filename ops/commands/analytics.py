@@ -117,7 +117,7 @@ def report(
             f"--to {tables}"
         )
     if numbers is None:
-        refuse("There is no loan in these days.")
+        refuse("There are no loans, charges or reservations in these days.")
     if html is None and png is None:
         for table in numbers.tables:
             print_table(table.heads, table.rows, title=f"\n{table.caption}")

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.fetching import fetch_sparingly
 from shared.bus.topics import ensure_topics
+from shared.clock import library_day
 from shared.contracts import circulation, published
 from shared.mongo import Document
 from tests import samples
@@ -329,9 +330,36 @@ async def test_a_report_without_tables_or_without_loans_says_so(
     await publish(settings, [])
     await follow(settings, tmp_path)
     ran = await carrel(settings, "analytics", "report", str(tmp_path))
-    assert (ran.code, ran.err) == (1, "There is no loan in these days.\n")
+    assert (ran.code, ran.err) == (
+        1,
+        "There are no loans, charges or reservations in these days.\n",
+    )
     ran = await carrel(settings, "analytics", "report", str(tmp_path), "--from", "today")
     assert (ran.code, "write a day as 2021-02-19" in ran.err) == (2, True)
+
+
+async def test_a_report_counts_payments_and_reservations_after_the_last_loan(
+    settings: Settings, tmp_path: Path
+) -> None:
+    paid_at, placed_at = (samples.at(1) + timedelta(days=days) for days in (40, 60))
+    sums = {"amount_cents": 450, "outstanding_cents": 0, "refund_due_cents": 0}
+    paid = samples.charge(circulation.FinePaid, 2, **sums, paid_cents=450)
+    placed = samples.hold(circulation.HoldPlaced, 1, placed_at=placed_at)
+    lent = samples.loan(circulation.LoanCheckedOut, 1)
+    rows: dict[str, list[Any]] = {}
+    for event, at in ((lent, samples.at(1)), (paid, paid_at), (placed, placed_at)):
+        row = columns.event_row(event, event.topic, at, HONG_KONG)
+        rows[event.topic] = [row | {"recorded_at": at}]
+    with Folder.opened(tmp_path, HONG_KONG.key) as opened:
+        opened.add(rows, {})
+    ran = await carrel(settings, "analytics", "report", str(tmp_path))
+    assert "$4.50" in ran.out
+    assert "waiting" in ran.out
+    since, page = str(library_day(paid_at, HONG_KONG)), tmp_path / "report.html"
+    given = ("analytics", "report", str(tmp_path), "--from", since, "--html", str(page))
+    ran = await carrel(settings, *given)
+    assert ran.out.endswith(f"{since} to {library_day(placed_at, HONG_KONG)}.\n")
+    assert "$4.50" in page.read_text()
 
 
 async def test_a_report_of_a_moved_folder_says_what_to_do(
