@@ -123,7 +123,13 @@ class _Server:
         request = {"arguments": list(arguments), "environment": dict(environment)}
         files = [stdout.fileno(), stderr.fileno()]
         socket.send_fds(self._channel, [json.dumps(request).encode()], files)
-        started = self._started.get()
+        try:
+            started = self._started.get()
+        except BaseException:  # Ctrl-C: nobody else would ever end the process
+            if (late := self._started.get()) is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(late.pid, signal.SIGKILL)
+            raise
         if started is None:
             raise OSError("the process that starts commands has ended")
         return started

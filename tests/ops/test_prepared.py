@@ -1,6 +1,7 @@
 """Commands that are forked from a prepared process are processes of their own."""
 
 import os
+import queue
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,34 @@ def test_a_signal_reaches_it_at_once_and_shows_in_its_exit_code(tmp_path: Path) 
         assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
         assert process.wait(60) == -signal.SIGKILL
+
+
+class Interrupted(queue.Queue[Forked | None]):
+    """A queue whose reader is interrupted at first, as by Ctrl-C."""
+
+    taken: list[Forked | None] | None = None
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Forked | None:
+        if self.taken is None:
+            self.taken = []
+            raise KeyboardInterrupt
+        self.taken.append(super().get(block, timeout))
+        return self.taken[-1]
+
+
+def test_a_command_that_is_interrupted_while_it_starts_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared.prepare()
+    started = Interrupted()
+    [server] = prepared._servers.values()
+    monkeypatch.setattr(server, "_started", started)
+    with pytest.raises(KeyboardInterrupt):
+        start(tmp_path, "serve", "events")
+    assert started.taken
+    [process] = started.taken
+    assert process is not None
+    assert process.wait(60) == -signal.SIGKILL
 
 
 def test_two_commands_are_told_apart(tmp_path: Path) -> None:
