@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from services.notices.kinds.kind import Kind, all_kinds
+from services.notices.domain.wording import Texts
+from services.notices.kinds.kind import Kind, all_kinds, kind_of
 from services.notices.kinds.language import LANGUAGES, language_of
 from services.notices.kinds.samples import placeholders_of, sample_known, sample_of
+from services.notices.kinds.wording import Message, message_of
 from services.notices.settings import Settings
 from shared.contracts.circulation import HoldReady
 from tests.mail_server import MailServer
@@ -115,6 +117,127 @@ async def test_a_text_whose_fact_is_missing_gives_way_to_the_built_in_one(
     assert any(text.startswith("You owe $7.50. “") for text in texts_of_both)
 
 
+CHARGE = {"charge_id": "c-1", "loan_id": "loan-1", "title_id": "t"}
+ITEM = {"hold_id": "h-1", "title_id": "t", "branch": "TPO"}
+SUSPENSION = {"suspension_id": "s-1", "branches": ("TPO",), "starts_on": date(2021, 3, 1)}
+MOVED = {"loan_id": "loan-1", "title_id": "t", "due_on": date(2021, 3, 5)}
+
+
+@pytest.mark.parametrize(
+    ("topic", "text", "usual", "unlike"),
+    [
+        pytest.param(
+            "fine.adjusted",
+            "You now owe {amount}.",
+            {**CHARGE, "amount_cents": 600},
+            {**CHARGE, "amount_cents": 600, "refunded": True},
+            id="a refund",
+        ),
+        pytest.param(
+            "fine.adjusted",
+            "You now owe {amount}.",
+            {**CHARGE, "amount_cents": 600},
+            {**CHARGE, "amount_cents": 600, "refund_due_cents": 300},
+            id="money due back that the text does not name",
+        ),
+        pytest.param(
+            "fine.adjusted",
+            "You now owe {amount}.",
+            {**CHARGE, "amount_cents": 600},
+            {**CHARGE, "amount_cents": 0},
+            id="a charge cancelled in full",
+        ),
+        pytest.param(
+            "fine.assessed",
+            "Pay your fine of {outstanding}.",
+            {**CHARGE, "amount_cents": 600, "outstanding_cents": 600},
+            {**CHARGE, "amount_cents": 600, "outstanding_cents": 0},
+            id="nothing left to pay",
+        ),
+        pytest.param(
+            "fine.assessed",
+            "Pay your fine of {outstanding}.",
+            {**CHARGE, "amount_cents": 600, "outstanding_cents": 600},
+            {**CHARGE, "charge_kind": "lost", "amount_cents": 900, "outstanding_cents": 900},
+            id="a charge that is no fine",
+        ),
+        pytest.param(
+            "fine.assessed",
+            "Please pay your fine.",
+            {**CHARGE, "amount_cents": 600, "outstanding_cents": 600},
+            {**CHARGE, "suspended": True},
+            id="a fine while fines are suspended",
+        ),
+        pytest.param(
+            "hold.ready",
+            "{title}: collect it by {shelf_until}.",
+            {**ITEM, "shelf_until": date(2021, 3, 5)},
+            {**ITEM, "shelf_until": date(2021, 3, 5), "collect_from": date(2021, 3, 1)},
+            id="a library that is still closed",
+        ),
+        pytest.param(
+            "hold.ready",
+            "{title}: collect it.",
+            {**ITEM, "shelf_until": date(2021, 3, 5)},
+            ITEM,
+            id="a library that is closed with no end announced",
+        ),
+        pytest.param(
+            "loan.due-date-changed",
+            "You may keep {title} longer, until {due_on}.",
+            {**MOVED, "previous_due_on": date(2021, 3, 1)},
+            {**MOVED, "previous_due_on": date(2021, 3, 9)},
+            id="an earlier due date",
+        ),
+        pytest.param(
+            "fines.resumed",
+            "Fines restart on {resumes_on}.",
+            {**SUSPENSION, "resumes_on": date(2021, 3, 5)},
+            {**SUSPENSION, "resumes_on": date(2021, 3, 1)},
+            id="a withdrawn suspension",
+        ),
+        pytest.param(
+            "branch.reopened",
+            "{branch} reopens soon.",
+            {"branch": "TPO", "reopened_on": date(2021, 3, 5)},
+            {"branch": "TPO", "previous_reopened_on": date(2021, 3, 5)},
+            id="no reopening any more",
+        ),
+        pytest.param(
+            "enquiry.answered",
+            "The answer to {subject} is there.",
+            {"enquiry_id": "sample", "asks": False},
+            {"enquiry_id": "sample", "asks": True},
+            id="a question instead of an answer",
+        ),
+    ],
+)
+def test_a_text_that_would_mislead_gives_way_to_the_built_in_one(
+    topic: str, text: str, usual: dict[str, Any], unlike: dict[str, Any]
+) -> None:
+    known, spoken = sample_known(Settings().zone), language_of("en")
+    texts = Texts(subject="About your account", opening="Dear reader,", text=text, closing="Yours")
+
+    def message(facts: dict[str, Any]) -> Message:
+        return message_of(topic, [facts], known, spoken, title="Jane Eyre", texts=texts)
+
+    assert message(usual).subject == "About your account"
+    assert len(message(usual).paragraphs) == 3
+    built_in = kind_of(topic).from_stored(unlike).text(known, spoken)
+    assert message(unlike) == Message("Your library account: Jane Eyre", [built_in])
+
+
+@pytest.mark.parametrize("code", sorted(all_kinds()))
+def test_sample_facts_are_the_usual_ones(code: str) -> None:
+    assert sample_of(all_kinds()[code]).is_usual
+
+
+async def test_a_text_may_name_what_it_would_mislead_without(api: Api) -> None:
+    texts = {"text": "{title} waits from {collect_from}."}
+    shown = (await api.post(f"{PATH}/previews", texts, as_=STAFF)).json()
+    assert shown["paragraphs"] == ["“Jane Eyre” waits from 5 March 2021."]
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
@@ -192,8 +315,9 @@ async def test_a_preview_shows_sample_facts_or_those_of_a_patron(api: Api) -> No
     [told] = await inbox(api, "p")
     for named in ({"patron_id": "p"}, {"notification_id": told["id"]}):
         shown = (await api.post(f"{PATH}/previews", {**MINE, **named}, as_=STAFF)).json()
-        assert shown["subject"] == "Ready: “Tom & <Jerry>”"
-        assert "until" not in shown["paragraphs"][2]  # it has no last day: the built-in text
+        # The library is closed with no end announced: only the built-in text says so.
+        assert shown["subject"] == "Your library account: Tom & <Jerry>"
+        assert len(shown["paragraphs"]) == 1
     other = "/v1/wordings/loan.overdue/en/previews"
     answer = await api.post(other, {"notification_id": told["id"]}, as_=STAFF)
     assert (answer.status, answer.json()["code"]) == (404, "no-such-notification")

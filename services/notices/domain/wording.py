@@ -114,6 +114,11 @@ def check_placeholders(texts: Texts, declared: Iterable[str]) -> None:
                 raise BadPlaceholder(name, known)
 
 
+def placeholders_in(text: str) -> set[str]:
+    """Return the placeholders of a checked text."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
 def filled(text: str | None, values: Mapping[str, str]) -> list[str] | None:
     """Return the lines of a checked text with its placeholders filled in; None without a text.
 

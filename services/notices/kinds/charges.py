@@ -110,6 +110,11 @@ class Assessed(OfCharge, events=[FineAssessed]):
             self, amount_cents=charge.amount_cents, outstanding_cents=charge.outstanding_cents
         )
 
+    @property
+    def is_usual(self) -> bool:
+        """True for a fine of which something is to be paid now."""
+        return self.charge_kind is None and not self.suspended and bool(self.outstanding_cents)
+
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the reason for the charge, its amount and the rest to pay."""
         if self.charge_kind is not None:
@@ -138,6 +143,8 @@ _REASONS = {
 @dataclass(frozen=True, kw_only=True)
 class Adjusted(OfCharge, events=[FineAdjusted]):
     """A notification of a lowered charge in its present state, or of a refund."""
+
+    must_name = frozenset({"refund_due"})
 
     amount_cents: int | None = None
     """The charge now or, if `refunded`, the amount given back."""
@@ -168,6 +175,11 @@ class Adjusted(OfCharge, events=[FineAdjusted]):
             return None
         due_back = charge.refund_due_cents or None
         return replace(self, amount_cents=charge.amount_cents, refund_due_cents=due_back)
+
+    @property
+    def is_usual(self) -> bool:
+        """False for a refund, and for a charge that was cancelled in full."""
+        return not self.refunded and bool(self.amount_cents)
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the present amount and the amount due back."""

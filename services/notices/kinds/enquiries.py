@@ -34,6 +34,11 @@ class Answered(Kind, events=[EnquiryAnswered]):
         subject = known.enquiries.get(self.enquiry_id)
         return {"subject": language.quoted(subject, "")} if subject else {}
 
+    @property
+    def is_usual(self) -> bool:
+        """False if the library asks something instead of an answer."""
+        return not self.asks
+
     def texts(self, known: Known) -> list[str]:
         """Return what the library has written."""
         if self.enquiry_id not in known.enquiries:

@@ -76,6 +76,8 @@ class OfHold(Kind):
 class OnShelf(OfHold):
     """The facts of every notification about an item on the hold shelf."""
 
+    must_name = frozenset({"collect_from"})
+
     collect_from: date | None = None
     """First day on which the pick-up branch is open again; None if it is open."""
 
@@ -107,6 +109,11 @@ class Ready(OnShelf, events=[HoldReady]):
         """Return the time that the branch takes to put the item on its hold shelf."""
         delay = await store.ready_delays.find_one(run.database, self.branch)
         return timedelta(minutes=delay.minutes if delay else 0)
+
+    @property
+    def is_usual(self) -> bool:
+        """False if the library is closed and no reopening is announced."""
+        return self.collect_from is not None or self.shelf_until is not None
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the span in which the item can be collected."""

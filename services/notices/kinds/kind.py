@@ -74,6 +74,9 @@ class Kind(ABC):
     urgent: ClassVar[bool] = False
     """True if it is sent by e-mail at once: in quiet hours, and to patrons who did not choose
     e-mail. They have asked for this one."""
+    must_name: ClassVar[frozenset[str]] = frozenset()
+    """Placeholders of facts without which a text would mislead: if they apply, a text of staff that
+    does not name them gives way to the built-in one."""
 
     def __init_subclass__(cls, *, events: Sequence[type[Event]] = ()) -> None:
         """Register the kind for its events. Raises TypeError if an event has two kinds."""
@@ -135,6 +138,14 @@ class Kind(ABC):
         A patron who chose one e-mail a day gets it at once if that e-mail would come too late.
         """
         return None
+
+    @property
+    def is_usual(self) -> bool:
+        """False for facts that a text of staff can't tell from the usual ones, such as a refund.
+
+        They have the built-in text.
+        """
+        return True
 
     @property
     def stored(self) -> Facts:

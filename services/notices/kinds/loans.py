@@ -188,9 +188,14 @@ class DueDateMoved(OfLoan, events=[LoanDueDateChanged]):
         loan = await _loan(self.loan_id, run)
         return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
 
+    @property
+    def is_usual(self) -> bool:
+        """False if the due date is earlier than before, since a closure was announced in error."""
+        return self.due_on >= self.previous_due_on
+
     def texts(self, known: Known) -> list[str]:
         """Return a sentence with both dates. Only the correction of an error moves one earlier."""
-        if self.due_on < self.previous_due_on:
+        if not self.is_usual:
             return [
                 marked(
                     "{title} is due on {due_on} again instead of {previous_due_on}: a closure of "

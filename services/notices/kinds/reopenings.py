@@ -84,6 +84,11 @@ class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged
         """Return the name of the branch."""
         return {"branch": known.branches.get(self.branch, self.branch)}
 
+    @property
+    def is_usual(self) -> bool:
+        """False if no day of a reopening is announced any more."""
+        return self.reopened_on is not None
+
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the reopening day and the announced day that no longer applies."""
         if self.reopened_on and self.previous_reopened_on:

@@ -1,12 +1,13 @@
 """Sample facts of each kind, for the placeholders of its texts and for previews."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from types import MappingProxyType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 from zoneinfo import ZoneInfo
 
+from services.notices.domain.wording import placeholders_in
 from services.notices.kinds.kind import Kind, Known
 from services.notices.kinds.language import Language
 from services.notices.store.titles import Activity
@@ -25,6 +26,7 @@ _NAMED: Mapping[str, Any] = MappingProxyType(
         "charge_kind": None,
         "previous_begins_at": datetime(2021, 3, 10, 11, tzinfo=UTC),
         "refund_due_cents": 600,
+        "resumes_on": date(2021, 3, 12),
         "version": None,
     }
 )
@@ -47,6 +49,13 @@ def sample_of(kind: type[Kind]) -> Kind:
     """Return sample facts of a kind, with a value for each placeholder."""
     types = get_type_hints(kind)
     return kind(**{one.name: _value(one.name, types[one.name]) for one in fields(kind)})
+
+
+def sample_for(kind: type[Kind], text: str | None) -> Kind:
+    """Return sample facts for a text of staff: those that it must name apply if it does."""
+    unnamed = set() if text is None else kind.must_name - placeholders_in(text)
+    left_out = [one.name for one in fields(kind) if one.name.removesuffix("_cents") in unnamed]
+    return replace(sample_of(kind), **dict.fromkeys(left_out))
 
 
 def placeholders_of(kind: type[Kind], zone: ZoneInfo, language: Language) -> list[str]:

@@ -108,10 +108,14 @@ class Suspended(OfSuspension, events=[FinesSuspended]):
 class Resumed(OfSuspension, events=[FinesResumed]):
     """A notification that fines are counted again, or that no day is free after all."""
 
+    @property
+    def is_usual(self) -> bool:
+        """False if the suspension was withdrawn, so that none of its days is free."""
+        return not (self.starts_on and self.resumes_on and self.resumes_on <= self.starts_on)
+
     def texts(self, known: Known) -> list[str]:
         """Return a sentence with the day from which fines count again."""
-        if self.starts_on and self.resumes_on and self.resumes_on <= self.starts_on:
-            # Withdrawn: no day of it is free.
+        if not self.is_usual:
             return [
                 marked(
                     "Fines are not suspended from {starts_on} as announced before. Overdue days of "

@@ -8,7 +8,7 @@ from services.notices.domain.refusals import NoSuchNotification
 from services.notices.domain.wording import Texts
 from services.notices.kinds.kind import Kind, kind_of
 from services.notices.kinds.language import language_of
-from services.notices.kinds.samples import sample_known, sample_of
+from services.notices.kinds.samples import sample_for, sample_known
 from services.notices.kinds.wording import Message, message_of
 from services.notices.queries.notifications import known_of, title_of
 from shared.mongo import Database
@@ -38,7 +38,7 @@ async def trial_of(
     elif patron_id is not None:
         told = await store.notifications.find_newest(db, patron_id, topics)
     if told is None:
-        facts, known = [sample_of(kind).stored], sample_known(zone)
+        facts, known = [sample_for(kind, texts.text).stored], sample_known(zone)
     else:
         facts = [told.about, *told.also]
         known = await known_of(db, facts, language, zone)
