@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from shared.contracts.accounts import PatronBlocked
 from shared.ids import card_digest
 from tests.circulation.desk import KEY, STAFF, STATION, Desk, card_of, closure, noon
@@ -106,6 +108,19 @@ async def test_a_repeated_offline_report_changes_nothing(desk: Desk) -> None:
     assert [result["ok"] for result in again] == [True, False]
     assert len(await conflicts(desk)) == 1
     assert await desk.count("loan.checked-out") == 2
+
+
+@pytest.mark.parametrize("day", ["2020-11-19", "2020-11-20"])
+async def test_a_report_repeated_after_the_return_lends_nothing_again(desk: Desk, day: str) -> None:
+    [barcode, unknown] = [*await desk.copies(1), "X999"]
+    first, _ = await results(desk, barcode, unknown)
+    await desk.take_back(barcode, on="2020-11-20", at=day)
+    no_copy, again = await results(desk, unknown, barcode)
+    assert (again["ok"], again["problem"]) == (True, None)
+    assert (again["loan"]["id"], again["loan"]["state"]) == (first["loan"]["id"], "returned")
+    assert no_copy["problem"]["code"] == "no-such-copy"
+    assert await desk.count("loan.checked-out") == 1
+    assert [one["code"] for one in await conflicts(desk)] == ["no-such-copy"]
 
 
 async def test_an_offline_report_received_by_ten_replicas_is_recorded_once(desk: Desk) -> None:

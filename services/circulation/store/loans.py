@@ -129,6 +129,18 @@ async def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loa
     return {loan.copy_id: loan for loan in found}
 
 
+async def borrowed_on(
+    work: Work, patron_id: str, copy_ids: Collection[str], day: date
+) -> list[Loan]:
+    """Return a patron's loans of some copies that began on a day, in the order of borrowing."""
+    query = {
+        "patron_id": patron_id,
+        "copy_id": {"$in": sorted(copy_ids)},
+        "borrowed_on": day.isoformat(),
+    }
+    return await work.all(Loan, "loans", query, sort=[("_id", 1)])
+
+
 async def lost_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
     """Return the loans in which some copies were lost, keyed by copy id."""
     found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **LOST})

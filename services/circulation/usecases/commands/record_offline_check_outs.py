@@ -28,37 +28,29 @@ async def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]
     Raises InTheFuture, TooLongAgo, NoSuchCard or NoSuchBranch for the whole command.
     """
     terms = await lending_terms(work, command)
-    results = lend_each(terms, command.barcodes, overridden=(PatronBlocked, LoanLimit))
-    results = await _reported_before(work, terms, results)
-    await _keep_conflicts(work, terms, results)
-    await save_loans(work, terms, results)
-    return results
+    earlier = await _reported_before(work, terms)
+    new = [barcode for barcode in command.barcodes if barcode not in earlier]
+    lent = lend_each(terms, new, overridden=(PatronBlocked, LoanLimit))
+    await _keep_conflicts(work, terms, lent)
+    await save_loans(work, terms, lent)
+    by_barcode = earlier | {each.barcode: each for each in lent}
+    return [by_barcode[barcode] for barcode in command.barcodes]
 
 
-async def _reported_before(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> list[Lent]:
-    """Return the results, with the loans that an earlier report of the same check-outs made."""
-    refused = [
-        terms.copies[each.barcode].id
-        for each in results
-        if each.loan is None and each.barcode in terms.copies
-    ]
-    made = await store.loans.open_of_copies(work, refused)
-    same = {
-        loan.barcode: loan
-        for loan in made.values()
-        if (loan.patron_id, loan.borrowed_on) == (terms.patron.id, terms.on)
+async def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
+    """Return the loans of earlier reports of the same check-outs, by barcode, open or ended."""
+    copies = {copy.id for copy in terms.copies.values()}
+    made = await store.loans.borrowed_on(work, terms.patron.id, copies, terms.on)
+    calendars = await store.calendars.some(work, {loan.branch_code for loan in made})
+    return {
+        loan.barcode: Lent(
+            loan.barcode,
+            loan,
+            None,
+            renewals_left(loan, calendars[loan.branch_code].now, terms.today),
+        )
+        for loan in made
     }
-    calendars = await store.calendars.some(work, {loan.branch_code for loan in same.values()})
-    left = {
-        barcode: renewals_left(loan, calendars[loan.branch_code].now, terms.today)
-        for barcode, loan in same.items()
-    }
-    return [
-        Lent(each.barcode, same[each.barcode], None, left[each.barcode])
-        if each.barcode in same
-        else each
-        for each in results
-    ]
 
 
 async def _keep_conflicts(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
