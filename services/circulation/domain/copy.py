@@ -97,7 +97,6 @@ or arrives can then be kept for a hold, sent on or sent home."""
 LOST_STATES = (CopyState.LOST, CopyState.WITHDRAWN)
 """States in which a copy may have a loan that ended with its loss."""
 
-
 AWAITED_STATES = (CopyState.TO_FETCH, CopyState.IN_TRANSIT)
 """States in which the next scan of a copy, at any branch, tells where it is."""
 

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from services.events import store
 from services.events.domain import registration as rules
+from services.events.domain.activity import Activity
 from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity, NotRegistered
 from services.events.domain.registration import Registration
 from services.events.usecases.registration_events import record_attended
@@ -26,16 +27,25 @@ async def record_attendance(work: Work, command: RecordAttendance) -> Registrati
     Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered, ActivityCancelled, NotItsDay or
     OnWaitingList.
     """
-    activity = await store.activity(work, command.activity_id)
-    if activity is None:
-        raise NoSuchActivity
-    if await store.places(work, activity.id) is None:
-        raise NoRegistrationNeeded
-    registration = await store.registration_of(work, activity.id, command.patron_id)
-    if registration is None:
-        raise NotRegistered
+    activity, registration = await registered(work, command.activity_id, command.patron_id)
     attended = rules.attend(registration, activity, at=work.now, zone=command.zone)
     if attended is not registration:
         await store.save_registrations(work, [attended])
         record_attended(work, attended)
     return attended
+
+
+async def registered(work: Work, activity_id: str, patron_id: str) -> tuple[Activity, Registration]:
+    """Return an activity and a patron's registration for it.
+
+    Raises NoSuchActivity, NoRegistrationNeeded or NotRegistered.
+    """
+    activity = await store.activity(work, activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    if await store.places(work, activity_id) is None:
+        raise NoRegistrationNeeded
+    registration = await store.registration_of(work, activity_id, patron_id)
+    if registration is None:
+        raise NotRegistered
+    return activity, registration

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from services.events import store
 from services.events.domain import registration as rules
-from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity, NotRegistered
 from services.events.domain.registration import Registration
+from services.events.usecases.record_attendance import registered
 from services.events.usecases.registration_events import record_attendance_withdrawn
 from shared.unit_of_work import Work
 
@@ -23,13 +23,7 @@ async def withdraw_attendance(work: Work, command: WithdrawAttendance) -> Regist
 
     Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered or OnWaitingList.
     """
-    if await store.activity(work, command.activity_id) is None:
-        raise NoSuchActivity
-    if await store.places(work, command.activity_id) is None:
-        raise NoRegistrationNeeded
-    registration = await store.registration_of(work, command.activity_id, command.patron_id)
-    if registration is None:
-        raise NotRegistered
+    _, registration = await registered(work, command.activity_id, command.patron_id)
     withdrawn = rules.withdraw_attendance(registration)
     if withdrawn is not registration:
         await store.save_registrations(work, [withdrawn])
