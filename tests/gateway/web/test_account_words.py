@@ -214,5 +214,5 @@ async def test_a_form_of_a_session_that_ended_elsewhere_says_so(patron: Browser)
 
 async def test_a_script_that_replaces_the_content_replaces_the_header_too(lone_site: Api) -> None:
     page = await shown(lone_site, "/log-in")
-    assert 'hx-select-oob="#masthead"' in page.html
+    assert 'hx-select-oob="#masthead,#announcer"' in page.html
     assert '<header class="masthead" id="masthead"' in page.html

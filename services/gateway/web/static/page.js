@@ -64,7 +64,11 @@
   // The page as it is now, put in the place of what is shown: what was ticked stays ticked, and the
   // focus stays where it is.
   async function refresh() {
-    const answer = await fetch(location.pathname + location.search, {
+    const address = account()?.dataset.page;
+    if (!address) {
+      return;
+    }
+    const answer = await fetch(address, {
       headers: { Accept: "text/html", "Carrel-Refresh": "1" },
       redirect: "manual", // the page to log in would be prepared twice, each with its own cookie
     });
@@ -85,8 +89,8 @@
     if (!fresh || !shown || shown.querySelector(".htmx-request")) {
       return;
     }
-    if (fresh.dataset.changed !== shown.dataset.changed) {
-      location.reload(); // in another window, another language was chosen for all of the page
+    if (shown.dataset.page !== address) {
+      refresh(); // meanwhile an answer came in another language, chosen in another window
       return;
     }
     if (fresh.textContent === shown.textContent) {
