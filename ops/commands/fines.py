@@ -143,7 +143,7 @@ class Case(Input):
 class Cases(Input):
     """A table of cases."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[Case, ...] = Field(min_length=1)
 
 
 @app.callback()
@@ -203,6 +203,8 @@ def _plain(fault: ErrorDetails) -> str:
             return "is not a field of a case"
         case "missing":
             return "is missing"
+        case "too_short":
+            return "is empty"
     return fault["msg"].removeprefix("Value error, ")
 
 

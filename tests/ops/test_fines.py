@@ -113,6 +113,10 @@ def test_a_strip_of_decades_is_cut_short() -> None:
             "policy.fine_per_day_cents: Input should be",
         ),
         (
+            json.dumps({"cases": []}),
+            "cases: is empty",
+        ),
+        (
             json.dumps({"cases": [CASE, {**CASE, "name": "late", "due_on": 3}]}),
             "cases[1] (late): due_on: should be a day",
         ),
