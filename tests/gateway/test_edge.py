@@ -35,6 +35,19 @@ async def test_every_response_has_the_security_headers(
         assert "style-src" in docs["Content-Security-Policy"]  # the page's own policy is kept
 
 
+async def test_head_is_answered_like_get_without_the_body(
+    settings: Settings, gateway: Gateway
+) -> None:
+    async with gateway(settings) as api:
+        for path in ("/log-in", "/v1/me", "/openapi.json", "/nothing"):
+            got, asked = await api.get(path), await api.call("HEAD", path)
+            assert (asked.status, asked.body) == (got.status, b""), path
+            for name in ("Content-Type", "Content-Length", "Cache-Control"):
+                assert asked.headers.get(name) == got.headers.get(name), (path, name)
+        for path, status in (("/v1/me/stream", 404), ("/me/stream", 405)):
+            assert (await api.call("HEAD", path, as_=PATRON)).status == status
+
+
 async def test_the_hsts_header_is_sent_if_configured(settings: Settings, gateway: Gateway) -> None:
     async with gateway(settings.model_copy(update={"hsts_seconds": 600})) as api:
         said = (await api.get("/v1/me")).headers["Strict-Transport-Security"]

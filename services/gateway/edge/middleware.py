@@ -83,7 +83,8 @@ class Edge:
             return
         dropped = _BETWEEN_SERVICES | ({b"accept-encoding"} if _has_secret(scope) else set())
         kept = [_plain(*header) for header in scope["headers"] if header[0] not in dropped]
-        await self._app({**scope, "headers": kept}, receive, secured)
+        passed = {**scope, "headers": kept, "method": _method(scope)}
+        await self._app(passed, receive, secured)
 
 
 class _Gzip(GZipMiddleware):
@@ -151,6 +152,15 @@ def largest_of_callers(settings: Settings) -> Callable[[Scope], int]:
         return usual(scope) + (files if has_files(scope) else 0)
 
     return largest
+
+
+def _method(scope: Scope) -> str:
+    """Return the method whose answer is sent: HEAD is GET, and the server leaves out the body.
+
+    A stream of events would stay open without anything that reads it.
+    """
+    is_read: bool = scope["method"] == "HEAD" and not scope["path"].endswith("/me/stream")
+    return "GET" if is_read else scope["method"]
 
 
 def _plain(name: bytes, value: bytes) -> tuple[bytes, bytes]:
