@@ -120,6 +120,21 @@ async def test_an_error_is_shown_beside_its_field(
     assert await page.locator("#name").input_value() == "Wong Ka-yan"
 
 
+async def test_a_malformed_barcode_is_named_and_the_list_is_kept(
+    windows: Windows, story: Story, watch: Watch
+) -> None:
+    watch.expected.add(422)
+    library = story.library
+    [barcode] = await library.copies(CENTRAL, 1)
+    page = await at_the_desk(windows, story, "/desk/returns", scripts=False)
+    await page.locator("#barcodes").fill(f"{barcode}\nWHAT?100%\n紅樓夢")
+    await page.get_by_role("button", name="Return").click()
+    told = await page.locator("#barcodes-fault").inner_text()
+    assert "These are not barcodes: WHAT?100%, 紅樓夢." in told
+    assert barcode not in told
+    assert await page.locator("#barcodes").input_value() == f"{barcode}\nWHAT?100%\n紅樓夢"
+
+
 async def test_text_and_codes_in_one_cell_stay_together_on_a_phone(
     windows: Windows, story: Story
 ) -> None:

@@ -49,6 +49,11 @@ class Failure(Exception):
         messages = ((one, str(one.get("message", ""))) for one in self.errors)
         return {_field_of(one) for one, message in messages if _TOO_LONG.match(message)}
 
+    def invalid_places(self, name: str) -> list[int]:
+        """Return the places in a list, from 0, of the values that are invalid."""
+        paths = (str(one.get("field", "")).split(".") for one in self.errors)
+        return [int(path[-1]) for path in paths if path[-2:-1] == [name] and path[-1].isdigit()]
+
 
 def _field_of(error: Mapping[str, Any]) -> str:
     path = str(error.get("field", "")).split(".")

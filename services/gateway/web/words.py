@@ -336,6 +336,10 @@ FULLNESS = {
 FILL_IN = marked("Please fill this in.")
 CHECK_FIELD = marked("Please check this field.")
 TOO_LONG = marked("This is too long. Please shorten it.")
+MALFORMED_BARCODES = marked(
+    "Nothing was done. These are not barcodes: %(barcodes)s. Please correct or remove them and "
+    "send the form again. A barcode has letters, digits and hyphens, at most 40."
+)
 CHOOSE_LIBRARIES = marked("Please choose at least one library.")
 
 ANY_PROBLEM = marked("Something went wrong. We've recorded the error. Please try again later.")

@@ -1,5 +1,6 @@
 """Common parts of the desk's forms: libraries, lists of barcodes, and the desk's library."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,9 +10,12 @@ from services.gateway.web import session
 from services.gateway.web.api import Failure, Reply
 from services.gateway.web.fields import Fields, filled
 from services.gateway.web.visit import Visit
+from services.gateway.web.words import MALFORMED_BARCODES
 
 COOKIE = "carrel_place"
 _COOKIE_SECONDS = 365 * 24 * 3600
+_LONGEST_SHOWN = 40
+"""Characters of a malformed barcode that its message shows."""
 
 
 def desk_branch(visit: Visit) -> str:
@@ -113,6 +117,19 @@ def outcome(visit: Visit, reply: Reply | None) -> dict[str, Any]:
     refused = refusal(reply)
     status = refused.status if refused else 200
     return {"status": status, "refused": refused, "form": filled(visit, refused)}
+
+
+def outcome_of_barcodes(visit: Visit, reply: Reply | None) -> dict[str, Any]:
+    """Return the outcome for a page with a list of barcodes; malformed ones are named beside it."""
+    shown = outcome(visit, reply)
+    refused, form = shown["refused"], shown["form"]
+    places = refused.invalid_places("barcodes") if refused else []
+    if not places:
+        return shown
+    sent = barcodes(visit)
+    named = ", ".join(sent[place][:_LONGEST_SHOWN] for place in places)
+    fault = visit.language.say(MALFORMED_BARCODES) % {"barcodes": named}
+    return {**shown, "form": replace(form, faults={**form.faults, "barcodes": fault})}
 
 
 def scanned(visit: Visit, refused: Failure | None) -> Fields:

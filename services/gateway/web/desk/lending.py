@@ -82,7 +82,7 @@ async def _page(visit: Visit, template: str, reply: Reply | None, **shown: Any) 
         results=results,
         titles=titles,
         readers=readers,
-        **forms.outcome(visit, reply),
+        **forms.outcome_of_barcodes(visit, reply),
         **shown,
     )
 
