@@ -128,8 +128,9 @@ clean:
 
 # "compat" puts this folder itself on the path: packages that appear later are found without a new install.
 # Installed in place where a working .venv is there, so that a changed lock does not start from nothing.
+# uv takes seconds where pip takes a minute. pip is for networks in which only pip knows the way to an index.
 # Compiled on all processors, which pip does on one; a module for another Python stays as it is, as with pip.
-.venv/requirements.stamp: requirements.lock requirements-analytics.lock requirements-test.lock requirements-build.lock
+.venv/requirements.stamp: requirements.lock requirements-analytics.lock requirements-test.lock requirements-build.lock requirements-install.lock
 	@set -e; \
 	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
 		found=; \
@@ -143,10 +144,12 @@ clean:
 		fi; \
 		$$found -m venv --clear .venv; \
 	fi; \
-	echo "Installing the locked requirements into .venv (first run only, about a minute)…"; \
+	echo "Installing the locked requirements into .venv (first run only, about half a minute)…"; \
 	pip="$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes"; \
-	$$pip -r requirements-build.lock; \
-	$$pip --no-build-isolation -r requirements.lock -r requirements-analytics.lock -r requirements-test.lock; \
+	$$pip -r requirements-install.lock -r requirements-build.lock; \
+	locked="-r requirements.lock -r requirements-analytics.lock -r requirements-test.lock"; \
+	$(PY) -m uv pip install --quiet --python $(PY) --no-deps --require-hashes --no-build-isolation $$locked \
+		|| { echo "Installing with pip instead, which takes a minute…"; $$pip --no-build-isolation $$locked; }; \
 	$(PY) -m compileall -qq -j 0 .venv/lib || true; \
 	touch $@
 
