@@ -200,6 +200,31 @@ async def test_a_lowered_fine_of_a_renewal_is_not_shown_as_the_fine_of_the_retur
     assert (await fine(desk, loan, late(11)))["amount_cents"] == 0
 
 
+@pytest.mark.parametrize(
+    ("returned_on", "owing"), [(late(4), 600), (late(-1), 0), (late(11), 1500)]
+)
+async def test_the_fine_of_a_renewal_counts_until_the_copy_was_back(
+    desk: Desk, returned_on: str, owing: int
+) -> None:
+    loan = await priced(desk)
+    await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon(late(10)))
+    [result] = await desk.take_back(loan["barcode"], on=late(12), at=returned_on)
+    assert result["charge"] is None
+    assert await owed(desk) == {"fine": owing}
+
+
+async def test_a_paid_fine_of_a_renewal_after_the_claimed_day_is_refunded(desk: Desk) -> None:
+    loan = await priced(desk)
+    await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon(late(10)))
+    await pay_all(desk)
+    await claim(desk, loan, late(21), STAFF, at=late(3))
+    await desk.take_back(loan["barcode"], on=late(30))
+    [charge] = (await desk.api.get("/v1/me/charges", as_=P1)).json()["items"]
+    assert (charge["amount_cents"], charge["refund_due_cents"]) == (450, 1050)
+    assert charge["statement"]["amount_cents"] == 450
+    assert await desk.count("fine.adjusted") == 1
+
+
 # ---- lost by the rule ---------------------------------------------------------------------------
 
 

@@ -9,7 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.charge import Charge, ChargeKind, assess, counted_until, ends
+from services.circulation.domain.charge import (
+    Charge,
+    ChargeKind,
+    assess,
+    counted_until,
+    ends,
+    worked_out_again,
+)
 from services.circulation.domain.copy import (
     AWAITED_STATES,
     LOST_STATES,
@@ -74,6 +81,8 @@ class _Ended:
 
     before: CurrentLoan
     loan: Loan
+    on: date
+    """Day since which the copy counts as returned."""
     copy: Copy
     statement: Statement
     charge: Charge | None
@@ -166,7 +175,7 @@ async def _take_back(
         else:
             ended.append(end)
             results[barcode] = Returned(barcode, end.loan, end.charge, end.statement, copy=end.copy)
-    await _save(work, command, ended, borrowers)
+    await _save(work, command, ended, borrowers, facts.suspensions)
     return results
 
 
@@ -197,7 +206,7 @@ def _end(
     copy = take_back(copy, on, branch_code=command.branch)
     lost = before.loan.state is LoanState.LOST
     charge = None if lost else assess(new_id(), loan, statement, on)
-    return _Ended(before, loan, copy, statement, charge)
+    return _Ended(before, loan, on, copy, statement, charge)
 
 
 async def _save(
@@ -205,6 +214,7 @@ async def _save(
     command: ReturnCopies,
     ended: Sequence[_Ended],
     borrowers: Mapping[str, Borrower],
+    suspensions: Sequence[FineSuspension],
 ) -> None:
     """Save and publish the ended loans, and post what their patrons owe or get credited."""
     for end in ended:
@@ -216,35 +226,51 @@ async def _save(
     await store.loans.save(work, [step for end in ended for step in (*end.before.moves, end.loan)])
     for patron_id in dict.fromkeys(end.loan.patron_id for end in ended):
         own = [end for end in ended if end.loan.patron_id == patron_id]
-        postings = [posting for end in own for posting in await _postings(work, end, command.on)]
+        postings = [assessed(end.charge, work.now) for end in own if end.charge]
+        for end in own:
+            postings += await _credits(work, command, end, suspensions)
         returned = sum(not end.was_lost for end in own)
         await post(work, borrowers[patron_id], postings, loans=-returned)
 
 
-async def _postings(work: Work, ended: _Ended, on: date) -> list[Posting]:
-    if ended.was_lost:
-        return await _credit_found(work, ended.loan, ended.statement, on)
-    return [assessed(ended.charge, work.now)] if ended.charge else []
+async def _credits(
+    work: Work, command: ReturnCopies, ended: _Ended, suspensions: Sequence[FineSuspension]
+) -> list[Posting]:
+    """Return the credits for what the loan's loss or renewals charged although the copy was back.
 
-
-async def _credit_found(work: Work, found: Loan, statement: Statement, on: date) -> list[Posting]:
-    """Return the credits for a lost loan whose copy is back.
-
-    The price is credited, and a part of the fine if the copy came back before it was declared lost.
-    The processing charge stays because the work was done, as in Evergreen by default.
+    Only a return on an earlier day can come before a renewal.
     """
-    occasion = Occasion(on=on, at=work.now, reason="found again", reference=found.id)
-    postings = []
-    for charge in await store.charges.of_loan(work, found.id):
-        credited = None
-        if charge.kind is ChargeKind.LOST:
-            credited = lower(charge, 0, occasion)
-        elif ends(charge, found):
-            came_back = counted_until(charge, on)
-            credited = lower(came_back, statement.amount_cents, occasion, statement=statement)
-        if credited:
-            postings.append(credited)
-    return postings
+    may_precede_renewal = ended.loan.renewals and ended.on < command.today
+    if not ended.was_lost and not may_precede_renewal:
+        return []
+    occasion = Occasion(
+        on=command.on,
+        at=work.now,
+        reason="found again" if ended.was_lost else "returned before its renewal",
+        reference=ended.loan.id,
+    )
+    charges = await store.charges.of_loan(work, ended.loan.id)
+    found = (_credit(charge, ended, suspensions, occasion) for charge in charges)
+    return [credit for credit in found if credit]
+
+
+def _credit(
+    charge: Charge, ended: _Ended, suspensions: Sequence[FineSuspension], occasion: Occasion
+) -> Posting | None:
+    """Return the credit for one charge of a loan; None if it stands.
+
+    The price is credited, and the days of a fine after the copy came back. The processing charge
+    stays because the work was done, as in Evergreen by default.
+    """
+    if charge.kind is ChargeKind.LOST:
+        return lower(charge, 0, occasion)
+    came_back = counted_until(charge, ended.on)
+    if ends(charge, ended.loan):
+        return lower(came_back, ended.statement.amount_cents, occasion, statement=ended.statement)
+    if came_back is charge:
+        return None
+    again = worked_out_again(came_back, ended.before.calendar, suspensions)
+    return lower(came_back, again.amount_cents, occasion, statement=again) if again else None
 
 
 def _served(returned: Returned, served: Mapping[str, Served]) -> Returned:
