@@ -8,13 +8,23 @@ in one transaction, they balance at every moment:
 - `charge`, `credit` and `refund-due` entries sum to its `amount_cents`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 
-from services.circulation.domain.charge import Charge
+from services.circulation.domain.calendar import Calendar
+from services.circulation.domain.charge import (
+    Charge,
+    ChargeKind,
+    counted_until,
+    ends,
+    worked_out_again,
+)
 from services.circulation.domain.fines import Statement
+from services.circulation.domain.loan import Loan
 from services.circulation.domain.refusals.money import MoreThanOutstanding, NoRefundDue
+from services.circulation.domain.suspension import FineSuspension
 
 
 class EntryKind(StrEnum):
@@ -183,6 +193,30 @@ def lower(
             EntryKind.REFUND_DUE: -refund_due,
         },
     )
+
+
+def credit_of_return(
+    charge: Charge,
+    ended: Loan,
+    calendar: Calendar,
+    suspensions: Iterable[FineSuspension],
+    occasion: Occasion,
+) -> Posting | None:
+    """Post the credit for what the loan's loss or a renewal charged though the copy was back.
+
+    Returns None for a charge that stands. The price is credited, and the days of a fine after the
+    copy came back. The processing charge stays because the work was done, as in Evergreen by
+    default. `calendar` is the lending branch's.
+    """
+    if charge.kind is ChargeKind.LOST:
+        return lower(charge, 0, occasion)
+    came_back = counted_until(charge, ended.returned_on) if ended.returned_on else charge
+    again = None
+    if ends(charge, ended):
+        again = ended.final_fine
+    elif came_back is not charge:
+        again = worked_out_again(came_back, calendar, suspensions)
+    return lower(came_back, again.amount_cents, occasion, statement=again) if again else None
 
 
 def refund(charge: Charge, cents: int, occasion: Occasion) -> Posting:

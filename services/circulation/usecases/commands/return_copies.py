@@ -9,14 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.charge import (
-    Charge,
-    ChargeKind,
-    assess,
-    counted_until,
-    ends,
-    worked_out_again,
-)
+from services.circulation.domain.charge import Charge, assess
 from services.circulation.domain.copy import (
     AWAITED_STATES,
     LOST_STATES,
@@ -28,7 +21,7 @@ from services.circulation.domain.copy import (
 from services.circulation.domain.due_date import CurrentLoan, current
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.hold import Hold
-from services.circulation.domain.ledger import Occasion, Posting, assessed, lower
+from services.circulation.domain.ledger import Occasion, Posting, assessed, credit_of_return
 from services.circulation.domain.loan import Channel, Loan, LoanState, back_on, give_back, settled
 from services.circulation.domain.overdue import fine
 from services.circulation.domain.patron import Borrower
@@ -81,8 +74,6 @@ class _Ended:
 
     before: CurrentLoan
     loan: Loan
-    on: date
-    """Day since which the copy counts as returned."""
     copy: Copy
     statement: Statement
     charge: Charge | None
@@ -206,7 +197,7 @@ def _end(
     copy = take_back(copy, on, branch_code=command.branch)
     lost = before.loan.state is LoanState.LOST
     charge = None if lost else assess(new_id(), loan, statement, on)
-    return _Ended(before, loan, on, copy, statement, charge)
+    return _Ended(before, loan, copy, statement, charge)
 
 
 async def _save(
@@ -240,8 +231,8 @@ async def _credits(
 
     Only a return on an earlier day can come before a renewal.
     """
-    may_precede_renewal = ended.loan.renewals and ended.on < command.today
-    if not ended.was_lost and not may_precede_renewal:
+    was_earlier = ended.loan.returned_on != command.today
+    if not ended.was_lost and not (was_earlier and ended.loan.renewals):
         return []
     occasion = Occasion(
         on=command.on,
@@ -249,28 +240,12 @@ async def _credits(
         reason="found again" if ended.was_lost else "returned before its renewal",
         reference=ended.loan.id,
     )
-    charges = await store.charges.of_loan(work, ended.loan.id)
-    found = (_credit(charge, ended, suspensions, occasion) for charge in charges)
+    calendar = ended.before.calendar
+    found = [
+        credit_of_return(charge, ended.loan, calendar, suspensions, occasion)
+        for charge in await store.charges.of_loan(work, ended.loan.id)
+    ]
     return [credit for credit in found if credit]
-
-
-def _credit(
-    charge: Charge, ended: _Ended, suspensions: Sequence[FineSuspension], occasion: Occasion
-) -> Posting | None:
-    """Return the credit for one charge of a loan; None if it stands.
-
-    The price is credited, and the days of a fine after the copy came back. The processing charge
-    stays because the work was done, as in Evergreen by default.
-    """
-    if charge.kind is ChargeKind.LOST:
-        return lower(charge, 0, occasion)
-    came_back = counted_until(charge, ended.on)
-    if ends(charge, ended.loan):
-        return lower(came_back, ended.statement.amount_cents, occasion, statement=ended.statement)
-    if came_back is charge:
-        return None
-    again = worked_out_again(came_back, ended.before.calendar, suspensions)
-    return lower(came_back, again.amount_cents, occasion, statement=again) if again else None
 
 
 def _served(returned: Returned, served: Mapping[str, Served]) -> Returned:
