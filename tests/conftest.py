@@ -16,17 +16,17 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import UnknownTopicOrPartitionError
-from argon2 import PasswordHasher
 from pymongo import MongoClient
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from ops.cli import COLLECT_AFTER
+from ops.infrastructure import prepared
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
 from services.accounts.usecases import check_pin
 from shared.mongo import Document
-from tests import patience
+from tests import patience, quick_pins
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable
@@ -60,9 +60,6 @@ WORKERS = 3
 
 docs/performance.md compares them.
 """
-
-QUICK_HASHES = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-NOBODYS_HASH = QUICK_HASHES.hash("nobody's")
 
 LONGEST = (
     "tests/journeys/test_both_brokers.py",
@@ -101,11 +98,12 @@ SHARING = ("tests/gateway/web", "tests/journeys", "tests/security")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose where temporary data goes, and time the tests of the run."""
+    """Choose where temporary data goes and how PINs are hashed; time the tests of the run."""
     # A shell in whose background tests run ignores it, and what they start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ:  # a worker inherits it from its parent process
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_temporary_root())
+    prepared.program = quick_pins.PREPARED
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Timings(config.rootpath), "timings")
 
@@ -193,14 +191,15 @@ def deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def quick_pins() -> Iterator[None]:
-    """Hash and check PINs in microseconds; services in processes of their own take usual work.
+def quickly_hashed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hash PINs quickly in this process, except for tests marked `usual_hashes`.
 
     It does not use `monkeypatch`, which would then outlive the applications that tests patch.
     """
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(check_pin, "_hasher", QUICK_HASHES)
-        patched.setattr(check_pin, "_nobodys", NOBODYS_HASH)
+        if request.node.get_closest_marker("usual_hashes") is None:
+            for name, value in quick_pins.REPLACED.items():
+                patched.setattr(check_pin, name, value)
         yield
 
 

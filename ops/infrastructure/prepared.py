@@ -29,6 +29,8 @@ from services.registry import NAMES
 
 COMMAND = (sys.executable, "-m", "ops")
 """The beginning of each command of `carrel`."""
+program: Sequence[str] = ("-m", "ops.infrastructure.prepared")
+"""Arguments of Python for the prepared process, which runs `main`; tests have one of their own."""
 READ_AT_START = ("LD_", "PYTHON")
 """Prefixes of variables that only a new process reads: the loader's and the interpreter's."""
 LARGEST = 1024 * 1024
@@ -105,7 +107,7 @@ class _Server:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, "-m", "ops.infrastructure.prepared", str(theirs.fileno())],
+                [sys.executable, *program, str(theirs.fileno())],
                 cwd=folder,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -156,7 +158,7 @@ _servers: dict[Path, _Server] = {}
 _lock = threading.Lock()
 
 
-def _main() -> None:
+def main() -> None:
     """Fork a process for each request on the channel, until the other end is closed."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     left = _modules()
@@ -258,4 +260,4 @@ def _report_ends(channel: socket.socket) -> None:
 
 
 if __name__ == "__main__":
-    _main()
+    main()

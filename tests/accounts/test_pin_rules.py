@@ -51,6 +51,13 @@ async def test_signs_for_letters_do_not_make_a_pin_hard_to_guess(pin: str) -> No
         await refuse_easy_pin(pin)
 
 
+@pytest.mark.usual_hashes
+async def test_pins_are_stored_with_at_least_owasps_parameters(api: Api) -> None:
+    mei = await registered(api)
+    holder = await api.app.state.database.cardholders.find_one({"_id": mei["id"]})
+    assert holder["pin_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
 def test_a_pin_of_many_signs_is_estimated_as_fast_as_one_of_digits() -> None:
     signs = "".join(sign for each in L33T_TABLE.values() for sign in each)
     for pin in (signs, "0123456789"):

@@ -102,6 +102,7 @@ async def test_an_unknown_card_gets_the_same_response_as_a_wrong_pin(
     }
 
 
+@pytest.mark.usual_hashes
 async def test_an_unknown_card_takes_as_long_as_a_wrong_pin(api: Api, other_replica: Api) -> None:
     async def took(card: str) -> float:
         started = time.perf_counter()

@@ -5,13 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 import typer
-from jsonsubschema import isSubschema
 
 from ops.commands.contracts import (
     FOLDER,
@@ -212,8 +212,10 @@ def inlined(schema: Any, parts: Mapping[str, Any], inside: tuple[str, ...] = ())
 
 def fits(now: dict[str, Any], kept: dict[str, Any]) -> bool:
     """Return whether jsonsubschema finds that readers of `kept` can read all events of `now`."""
+    # Its import takes a second, which each process of tests would spend.
+    library = import_module("jsonsubschema")
     forms = [inlined(one, one.get("$defs", {})) for one in (now, kept)]
-    return bool(isSubschema(*forms))
+    return bool(library.isSubschema(*forms))
 
 
 @pytest.mark.parametrize("topic", sorted(published()))

@@ -1,12 +1,7 @@
 """Access through the gateway: patrons cannot see each other's data, and roles are enforced."""
 
-from typing import Any
-
 import pytest
-from pymongo import MongoClient
 
-from ops.infrastructure.processes import System
-from services.settings import Settings
 from tests.library import Library
 
 pytestmark = pytest.mark.embedded  # who may do what is the same on any broker
@@ -67,15 +62,3 @@ async def test_the_gateway_does_not_forward_routes_for_services(library: Library
     body = {"assertion": "guess"}
     status, _ = await library.try_("POST", "/v1/service-sessions", body)
     assert status == 404
-
-
-async def test_pins_are_hashed_with_at_least_owasps_parameters(
-    running: System, library: Library
-) -> None:
-    card = await library.patron(await library.branch())
-    settings = running.settings(Settings)
-    with MongoClient[Any](settings.mongo_url) as client:
-        accounts = client[f"{settings.database_prefix}_accounts"]
-        holder = accounts.cardholders.find_one({"card_number": card})
-    assert holder is not None
-    assert holder["pin_hash"].startswith("$argon2id$v=19$m=19456,t=2,p=1$")
