@@ -92,9 +92,11 @@ async def test_every_desk_page_passes_the_checks(
     path = f"/v1/webhooks/{added['id']}"
     await story.library.call("PATCH", path, {"enabled": False}, by="staff")
     page = await windows.open(language, card=story.librarian)
+    owing = await story.library.get(f"/v1/patrons?card={await story.debtor()}", by="staff")
     kinds = []
     starts = [
         "/desk",
+        f"/desk/accounts/{owing['items'][0]['id']}",
         "/desk/activities/new",
         f"/desk/activities/{story.activities['talk']}",
         f"/desk/study-rooms/{story.drawn_id}/door",
@@ -108,6 +110,9 @@ async def test_every_desk_page_passes_the_checks(
         assert await page.locator("h1").count() == 1
         await looked_at(page, pictures, f"{language}{kind.replace('/', '-')}")
     assert {
+        "/desk/accounts",
+        "/desk/accounts/one",
+        "/desk/charges/one",
         "/desk/activities/new",
         "/desk/activities/one",
         "/desk/closures/one",

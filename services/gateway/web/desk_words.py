@@ -139,6 +139,16 @@ MESSAGES = {
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
     ),
     "ready-delay-set": marked("The time until readers are told is saved."),
+    "account-changed": marked("The account is changed."),
+    "nothing-changed": marked("Nothing was changed."),
+    "patron-pin-changed": marked("The PIN is changed. The reader is logged out everywhere."),
+    "card-replaced": marked(
+        "The new card is recorded. The former one can't be used any more, and the reader is logged "
+        "out everywhere."
+    ),
+    "account-blocked": marked("The account is blocked. The reader is logged out everywhere."),
+    "account-unblocked": marked("The account is no longer blocked by the staff."),
+    "charge-waived": marked("%(waived_cents)s is waived."),
     "patron-erased": marked("The account is erased."),
     "junior-linked": marked("The two cards are linked."),
     "closure-recorded": marked("The closure is recorded. Due dates are updated within minutes."),
@@ -270,6 +280,13 @@ PROBLEMS = {
         "The account can't be erased yet. Take back the items, settle the charges and give back "
         "refunds first."
     ),
+    "already-blocked": marked("The staff have blocked this account already."),
+    "not-blocked": marked(
+        "The staff have not blocked this account. A reader who owes too much can borrow again "
+        "after paying."
+    ),
+    "bad-amount": marked("Enter an amount in dollars, such as 6.00."),
+    "more-than-outstanding": marked("This is more than is left to pay of this charge."),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),
     "no-such-closure": marked("There is no such closure."),
@@ -308,6 +325,8 @@ AT_FAULT = {
     "no-such-guardian": "guardian_card_number",
     "guardian-not-asked": "agreed",
     "card-taken": "card_number",
+    "bad-amount": "amount",
+    "more-than-outstanding": "amount",
     "in-the-future": "at",
     "no-branch-covered": "kinds",
     "not-in-closure": "kinds",
@@ -341,6 +360,8 @@ FIELDS = {
     "at": marked("Returned on"),
     "name": marked("Name"),
     "pin": marked("PIN"),
+    "amount": marked("Amount in dollars"),
+    "category": marked("Kind of card"),
     "born_on": marked("Date of birth"),
     "email": marked("E-mail"),
     "phone": marked("Telephone"),

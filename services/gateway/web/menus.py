@@ -18,6 +18,7 @@ DESK_PAGES = (
     ("/desk/returns", marked("Return")),
     ("/desk/fetching", marked("Fetch")),
     ("/desk/patrons", marked("Register")),
+    ("/desk/accounts", marked("Accounts")),
     ("/desk/closures", marked("Closures")),
     ("/desk/suspensions", marked("Suspensions of fines")),
     ("/desk/notices", marked("Publish a notice")),

@@ -37,6 +37,7 @@ from services.gateway.web import (
     unsubscribe,
 )
 from services.gateway.web.api import Failure
+from services.gateway.web.desk import accounts as desk_accounts
 from services.gateway.web.desk import activities as desk_activities
 from services.gateway.web.desk import bank as desk_bank
 from services.gateway.web.desk import (
@@ -77,6 +78,7 @@ ROUTERS = tuple(
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
         *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
         *(calendar, family, desk_family, staff, audit_trail, second_factor, own_log_in),
+        desk_accounts,
     )
 )
 

@@ -1,4 +1,4 @@
-"""Common parts of the desk's forms: libraries, lists of barcodes, and the desk's library."""
+"""Common parts of the desk's forms: libraries, cards, lists of barcodes, and outcomes."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -7,13 +7,15 @@ from typing import Any
 from fastapi import Response
 
 from services.gateway.web import session
-from services.gateway.web.api import Failure, Reply
+from services.gateway.web.api import Api, Failure, Reply
+from services.gateway.web.desk_words import CATEGORIES
 from services.gateway.web.fields import Fields, filled
 from services.gateway.web.visit import Visit
 from services.gateway.web.words import MALFORMED_BARCODES
 
 COOKIE = "carrel_place"
 _COOKIE_SECONDS = 365 * 24 * 3600
+_USUAL = ("adult", "junior")
 _LONGEST_SHOWN = 40
 """Characters of a malformed barcode that its message shows."""
 
@@ -83,6 +85,14 @@ def refusal(reply: Reply | None) -> Failure | None:
     return failure
 
 
+async def categories(api: Api) -> dict[str, str]:
+    """Return names of patron categories: the usual ones, and those that policies name."""
+    reply = await api.get("/v1/policies")
+    rows = reply.json()["items"] if reply.done else []
+    others = {row["patron_category"] for row in rows if row["patron_category"]} - {*_USUAL}
+    return {code: CATEGORIES.get(code, code) for code in (*_USUAL, *sorted(others))}
+
+
 async def card_holder(visit: Visit) -> dict[str, Any] | Failure:
     """Return the patron whose card number was typed, or why there is none to show.
 
@@ -114,7 +124,11 @@ def outcomes(visit: Visit, reply: Reply | None, *names: str) -> dict[str, Any]:
 
 def outcome(visit: Visit, reply: Reply | None) -> dict[str, Any]:
     """Return the outcome of a command for a page with one form: status, refusal, form."""
-    refused = refusal(reply)
+    return outcome_of(visit, refusal(reply))
+
+
+def outcome_of(visit: Visit, refused: Failure | None) -> dict[str, Any]:
+    """Return the outcome for a page with one form, which was refused or not."""
     status = refused.status if refused else 200
     return {"status": status, "refused": refused, "form": filled(visit, refused)}
 

@@ -4,15 +4,13 @@ import asyncio
 
 from fastapi import APIRouter, Response
 
-from services.gateway.web.api import Api, Reply
+from services.gateway.web.api import Reply
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.desk_words import CATEGORIES
 from services.gateway.web.visit import DeskVisit, Visit
 
 router = APIRouter(include_in_schema=False)
 
-USUAL = ("adult", "junior")
 _FIELDS = ("card_number", "pin", "name", "category", "home_branch", "language")
 
 
@@ -32,7 +30,7 @@ async def post_registration(visit: DeskVisit) -> Response:
 
 
 async def _registration(visit: Visit, reply: Reply | None = None) -> Response:
-    names, categories = await asyncio.gather(branch_names(visit.api), _categories(visit.api))
+    names, categories = await asyncio.gather(branch_names(visit.api), forms.categories(visit.api))
     return visit.page(
         "desk/patrons.html",
         branches=names,
@@ -41,11 +39,3 @@ async def _registration(visit: Visit, reply: Reply | None = None) -> Response:
         registered=reply.json() if reply and reply.done else None,
         **forms.outcome(visit, reply),
     )
-
-
-async def _categories(api: Api) -> dict[str, str]:
-    """Return names of patron categories: the usual ones, and those that policies name."""
-    reply = await api.get("/v1/policies")
-    rows = reply.json()["items"] if reply.done else []
-    others = {row["patron_category"] for row in rows if row["patron_category"]} - {*USUAL}
-    return {code: CATEGORIES.get(code, code) for code in (*USUAL, *sorted(others))}

@@ -1,0 +1,169 @@
+"""Desk pages of a patron's account: find it by its card, change it, and waive charges."""
+
+import asyncio
+import re
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from services.gateway.web.api import Api, Failure, Reply, segment
+from services.gateway.web.branches import branch_names
+from services.gateway.web.desk import forms
+from services.gateway.web.desk_words import CATEGORIES
+from services.gateway.web.session import FlashMessage
+from services.gateway.web.visit import DeskVisit, Visit
+
+router = APIRouter(include_in_schema=False)
+
+PATH = "/v1/patrons"
+_DETAILS = ("name", "category", "home_branch", "language", "born_on")
+_CONTACT = ("email", "phone")
+_FORMS = ("details", "pin", "card", "block", "unblock")
+_AMOUNT = re.compile(r"(\d{1,5})(?:\.(\d\d))?")
+"""An amount in dollars, which the API takes."""
+
+
+@router.get("/desk/accounts")
+async def get_accounts(visit: DeskVisit) -> Response:
+    """Show the form to find an account by its card."""
+    return visit.page("desk/accounts.html", **forms.outcome(visit, None))
+
+
+@router.post("/desk/accounts")
+async def post_search(visit: DeskVisit) -> Response:
+    """Go to the account of a card."""
+    patron = await forms.card_holder(visit)
+    if isinstance(patron, Failure):
+        return visit.page("desk/accounts.html", **forms.outcome_of(visit, patron))
+    return visit.go(_page_of(patron["id"]))
+
+
+@router.get("/desk/accounts/{patron_id}")
+async def get_account(visit: DeskVisit, patron_id: str) -> Response:
+    """Show an account, with a form for each change."""
+    return await _account(visit, patron_id)
+
+
+@router.post("/desk/accounts/{patron_id}/details")
+async def post_details(visit: DeskVisit, patron_id: str) -> Response:
+    """Change what was changed in the form; other changes since it was opened stay."""
+    path = f"{PATH}/{segment(patron_id)}"
+    patron = (await visit.api.get(path)).json()
+    body: dict[str, Any] = {name: visit.text(name) for name in _DETAILS if _changed(visit, name)}
+    contact = {name: visit.text(name) or None for name in _CONTACT if _changed(visit, name)}
+    if contact:
+        body["contact"] = patron["contact"] | contact
+    if not body:
+        return visit.go(_page_of(patron_id), FlashMessage("nothing-changed", {}))
+    reply = await visit.api.send("PATCH", path, body)
+    return await _done(visit, patron_id, reply, "account-changed")
+
+
+@router.post("/desk/accounts/{patron_id}/pin")
+async def post_pin(visit: DeskVisit, patron_id: str) -> Response:
+    """Replace a forgotten PIN."""
+    body = {"pin": visit.text("pin")}
+    reply = await visit.api.send("PATCH", f"{PATH}/{segment(patron_id)}", body)
+    return await _done(visit, patron_id, reply, "patron-pin-changed")
+
+
+@router.post("/desk/accounts/{patron_id}/card")
+async def post_card(visit: DeskVisit, patron_id: str) -> Response:
+    """Replace a lost card."""
+    body = {"card_number": visit.text("card_number")}
+    reply = await visit.api.send("PATCH", f"{PATH}/{segment(patron_id)}", body)
+    return await _done(visit, patron_id, reply, "card-replaced")
+
+
+@router.post("/desk/accounts/{patron_id}/block")
+async def post_block(visit: DeskVisit, patron_id: str) -> Response:
+    """Block an account."""
+    return await _block(visit, patron_id, "block", "account-blocked")
+
+
+@router.post("/desk/accounts/{patron_id}/unblock")
+async def post_unblock(visit: DeskVisit, patron_id: str) -> Response:
+    """End the block of an account."""
+    return await _block(visit, patron_id, "unblock", "account-unblocked")
+
+
+@router.get("/desk/charges/{charge_id}")
+async def get_charge(visit: DeskVisit, charge_id: str) -> Response:
+    """Show a charge with its statement and entries, and a form to waive it."""
+    return await _charge(visit, charge_id)
+
+
+@router.post("/desk/charges/{charge_id}")
+async def post_waiver(visit: DeskVisit, charge_id: str) -> Response:
+    """Waive a charge or a part of it."""
+    amount = _AMOUNT.fullmatch(visit.text("amount"))
+    cents = int(amount[1]) * 100 + int(amount[2] or 0) if amount else 0
+    if not cents:
+        return await _charge(visit, charge_id, Failure(422, "bad-amount", "", []))
+    body = {"amount_cents": cents, "reason": visit.text("reason")}
+    path = f"/v1/charges/{segment(charge_id)}/waiver"
+    reply = await visit.api.send("POST", path, body, key=visit.key)
+    if not reply.done:
+        return await _charge(visit, charge_id, forms.refusal(reply))
+    said = FlashMessage("charge-waived", {"waived_cents": cents})
+    return visit.go(_page_of(reply.json()["patron_id"]), said)
+
+
+def _page_of(patron_id: str) -> str:
+    return f"/desk/accounts/{segment(patron_id)}"
+
+
+def _changed(visit: Visit, name: str) -> bool:
+    return visit.text(name) != visit.text(f"former_{name}")
+
+
+async def _block(visit: Visit, patron_id: str, change: str, said: str) -> Response:
+    path = f"{PATH}/{segment(patron_id)}/{change}"
+    reply = await visit.api.send("POST", path, {"reason": visit.text("reason")}, key=visit.key)
+    return await _done(visit, patron_id, reply, said)
+
+
+async def _done(visit: Visit, patron_id: str, reply: Reply, said: str) -> Response:
+    if reply.done:
+        return visit.go(_page_of(patron_id), FlashMessage(said, {}))
+    return await _account(visit, patron_id, reply)
+
+
+async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> Response:
+    found, charges, names, categories = await asyncio.gather(
+        visit.api.get(f"{PATH}/{segment(patron_id)}"),
+        _to_pay(visit.api, patron_id),
+        branch_names(visit.api),
+        forms.categories(visit.api),
+    )
+    patron = found.json()
+    kind = patron["category"]
+    return visit.page(
+        "desk/account.html",
+        patron=patron,
+        charges=charges,
+        branches=names,
+        categories={**categories, kind: CATEGORIES.get(kind, kind)},
+        **forms.outcomes(visit, reply, *_FORMS),
+    )
+
+
+async def _to_pay(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
+    """Return the charges that are not settled; None if they can't be read at the moment."""
+    charges: list[dict[str, Any]] = []
+    query = {"limit": "200"}
+    while True:
+        reply = await api.get(f"{PATH}/{segment(patron_id)}/charges", **query)
+        if not reply.done:
+            return None
+        found = reply.json()
+        charges += (one for one in found["items"] if one["outstanding_cents"])
+        if not found["next"]:
+            return charges
+        query["after"] = found["next"]
+
+
+async def _charge(visit: Visit, charge_id: str, refused: Failure | None = None) -> Response:
+    found = (await visit.api.get(f"/v1/charges/{segment(charge_id)}")).json()
+    shown = forms.outcome_of(visit, refused)
+    return visit.page("desk/charge.html", charge=found, title=None, **shown)

@@ -1,0 +1,159 @@
+"""The desk's page of a patron's account: details, card, PIN, block and charges."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+
+from tests.gateway.web.browser import Browser, Page, insist
+from tests.library import PIN, Library, unique
+
+LATE = "2020-11-20T10:00:00+08:00"
+"""Four days after a loan of 2 November is due."""
+
+
+@pytest.fixture
+async def desk(library: Library) -> AsyncIterator[Browser]:
+    """A librarian's browser."""
+    async with Browser(library.system.gateway_url, at=LATE) as browser:
+        browser.give("carrel_session", library.tokens["staff"])
+        yield browser
+
+
+async def found(desk: Browser, card: str) -> Page:
+    """Find an account by its card."""
+    search = await insist(partial(desk.get, "/desk/accounts?lang=en"))
+    return await insist(partial(desk.submit, search, "/desk/accounts", card_number=card))
+
+
+async def sent(desk: Browser, page: Page, change: str, **typed: str) -> Page:
+    """Send the form of a change of the account that a page shows."""
+    here = "/".join(page.path.split("/")[:4])  # a refused change is shown at its own address
+    return await insist(partial(desk.submit, page, f"{here}/{change}", **typed))
+
+
+async def logs_in(library: Library, card: str, pin: str) -> bool:
+    """Return whether a card and a PIN are accepted."""
+    status, _ = await library.try_("POST", "/v1/sessions", {"card_number": card, "pin": pin})
+    return status < 400
+
+
+async def test_an_unknown_card_is_named_and_kept(desk: Browser) -> None:
+    page = await found(desk, "HK-NOBODY")
+    assert (page.status, page.path) == (404, "/desk/accounts")
+    assert "No library card has this number." in page.text
+    assert dict(page.form("/desk/accounts").fields)["card_number"] == "HK-NOBODY"
+
+
+async def test_a_lost_card_and_a_forgotten_pin_are_replaced(
+    library: Library, desk: Browser
+) -> None:
+    branch = await library.branch()
+    card, other = [await library.patron(branch) for _ in range(2)]
+    page = await found(desk, card)
+    assert f"Patron {card}" in page.text
+    assert "Can borrow" in page.text
+
+    page = await sent(desk, page, "pin", pin="123456")
+    assert (page.status, "is easy to guess" in page.text) == (409, True)
+    assert 'value="123456"' not in page.html
+    page = await sent(desk, page, "pin", pin="70-42-16")
+    assert "The PIN is changed." in page.text
+    assert not await logs_in(library, card, PIN)
+    assert await logs_in(library, card, "70-42-16")
+
+    page = await sent(desk, page, "card", card_number=other)
+    assert "This card number belongs to another account." in page.text
+    new = unique("C")
+    page = await sent(desk, page, "card", card_number=new)
+    assert "The new card is recorded." in page.text
+    assert new in page.text
+    assert await logs_in(library, new, "70-42-16")
+    assert not await logs_in(library, card, "70-42-16")
+
+
+async def test_details_that_somebody_else_changed_meanwhile_stay(
+    library: Library, desk: Browser
+) -> None:
+    card = await library.patron(await library.branch())
+    page = await found(desk, card)
+    patron = page.path.rpartition("/")[2]
+    theirs = {"contact": {"email": "mei@example.org"}, "language": "zh-Hant"}
+    await library.call("PATCH", f"/v1/patrons/{patron}", theirs, by="staff")
+    page = await sent(desk, page, "details", phone="2921 0388", name="Chan Mei")
+    assert "The account is changed." in page.text
+    stored = await library.get(f"/v1/patrons/{patron}", by="staff")
+    assert stored["contact"] == {"email": "mei@example.org", "phone": "2921 0388"}
+    assert (stored["name"], stored["language"]) == ("Chan Mei", "zh-Hant")
+
+    page = await sent(desk, page, "details")
+    assert "Nothing was changed." in page.text
+    page = await sent(desk, page, "details", phone="-", name="Mei")
+    assert (page.status, "Please check this field." in page.text) == (422, True)
+    theirs = {"contact": {"email": "chan@example.org", "phone": "2921 0388"}}
+    await library.call("PATCH", f"/v1/patrons/{patron}", theirs, by="staff")
+    page = await sent(desk, page, "details", phone="2921 0399")
+    assert "The account is changed." in page.text
+    stored = await library.get(f"/v1/patrons/{patron}", by="staff")
+    assert stored["contact"] == {"email": "chan@example.org", "phone": "2921 0399"}
+    assert stored["name"] == "Mei"
+
+
+async def test_a_blocked_reader_borrows_nothing_until_they_are_unblocked(
+    library: Library, desk: Browser
+) -> None:
+    branch = await library.branch()
+    card = await library.patron(branch)
+    [book] = await library.copies(branch, 1)
+    await library.flow.settle(within=60)
+    page = await found(desk, card)
+    page = await sent(desk, page, "block", reason="The card was found in the street")
+    assert "Blocked by the staff: The card was found in the street" in page.text
+    await library.flow.settle(within=60)
+    wanted = {"card_number": card, "barcodes": [book], "branch": branch}
+    [refused] = (await library.post("/v1/checkouts", wanted, by="staff"))["results"]
+    assert refused["problem"]["code"] == "patron-blocked"
+    page = await sent(desk, page, "unblock", reason="The owner has the card again")
+    assert "Can borrow" in page.text
+    await library.flow.settle(within=60)
+    await library.lend(card, [book], branch)
+
+
+async def test_a_charge_is_explained_and_waived_in_parts(library: Library, desk: Browser) -> None:
+    branch = await library.branch()
+    card = await library.patron(branch)
+    [book] = await library.copies(branch, 1)
+    await library.flow.settle(within=60)
+    await library.lend(card, [book], branch)
+    library.now = LATE
+    [returned] = await library.take_back([book], branch)
+    charge = returned["charge"]
+    assert charge["outstanding_cents"] == 600
+
+    page = await found(desk, card)
+    assert "Overdue fine" in page.text
+    address = f"/desk/charges/{charge['id']}"
+    assert address in page.links
+    page = await insist(partial(desk.get, address))
+    assert "How the fine is calculated" in page.text
+    assert dict(page.form(address).fields)["amount"] == "6.00"
+    for amount, says in (
+        ("", "Enter an amount in dollars, such as 6.00."),
+        ("6,00", "Enter an amount in dollars, such as 6.00."),
+        ("0", "Enter an amount in dollars, such as 6.00."),
+        ("6.01", "This is more than is left to pay of this charge."),
+    ):
+        page = await insist(partial(desk.submit, page, address, amount=amount, reason="Flood"))
+        assert page.status in (409, 422)
+        assert says in page.text
+        assert dict(page.form(address).fields)["reason"] == "Flood"
+    page = await insist(partial(desk.submit, page, address, amount="2.50", reason="Flood"))
+    assert "$2.50 is waived." in page.text
+    assert "$3.50" in page.text
+    page = await insist(partial(desk.get, address))
+    page = await insist(partial(desk.submit, page, address, reason="Flood"))
+    assert "There is nothing to pay." in page.text
+    page = await insist(partial(desk.get, address))
+    assert [form.action for form in page.forms if form.action == address] == []
+    ledger = await library.get(f"/v1/charges/{charge['id']}", by="staff")
+    assert ledger["waived_cents"] == 600
