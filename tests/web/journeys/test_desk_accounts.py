@@ -1,0 +1,103 @@
+"""The journey of a librarian in a reader's account: charges, details, card, PIN and a block."""
+
+import pytest
+from playwright.async_api import expect
+
+from services.gateway.web.desk import accounts
+from services.gateway.web.desk_words import MESSAGES
+from tests.library import unique
+from tests.web.browser import Watch
+from tests.web.journeys.steps import EACH_WAY, left
+from tests.web.reader import Reader
+from tests.web.routes import Driven, routes_of
+from tests.web.story import Story
+
+pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
+
+ROUTES = routes_of(accounts.router)
+NEW_PIN = "748193"
+
+
+@EACH_WAY
+async def test_a_librarian_looks_after_an_account(
+    reader: Reader, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {404, 409, 422}
+    page, told, library = reader.page, reader.told, story.library
+    card, other = [await story.debtor(reader.language) for _ in range(2)]
+    new = unique("NEW")
+    await library.flow.settle()
+
+    # The account is found by its card.
+    await page.goto("/desk")
+    await reader.log_in(story.librarian)
+    await reader.follow("Accounts")
+    for number in ("HK-NOBODY", card):
+        await reader.fill("#card_number", number)
+        await reader.press("Find the account")
+        if number != card:
+            await told("No library card has this number.")
+    facts = page.locator("main dl.facts")
+    await expect(facts).to_contain_text(card)
+    await expect(facts).to_contain_text(reader.say("Blocked until charges are paid"))
+
+    # A part of its fine is waived, then the rest.
+    await reader.follow("Overdue fine")
+    await reader.fill("#amount", "9.50")
+    await reader.fill("#reason", "Flood")
+    await reader.press("Waive")
+    await told("This is more than is left to pay of this charge.")
+    await reader.fill("#amount", "2.50")
+    await reader.press("Waive")
+    await told("%(waived_cents)s is waived.", waived_cents=250)
+    await reader.follow("Overdue fine")
+    await reader.fill("#reason", "Flood")
+    await reader.press("Waive")
+    await told("%(waived_cents)s is waived.", waived_cents=350)
+    await expect(page.locator("main")).to_contain_text(reader.say("There is nothing to pay."))
+    await library.flow.settle()
+
+    # The reader has moved, has lost the card and forgotten the PIN.
+    await reader.fill("#phone", "2921 0388")
+    await reader.press("Save")
+    await told("The account is changed.")
+    await expect(page.locator("#phone")).to_have_value("2921 0388")
+    await reader.press("Save")
+    await told("Nothing was changed.")
+    replaced = MESSAGES["card-replaced"]
+    taken = "This card number belongs to another account."
+    for number, answer in ((other, taken), (new, replaced)):
+        await reader.fill("#card_number", number)
+        await reader.press("Replace the card")
+        await told(answer)
+    await expect(facts).to_contain_text(new)
+    for pin, answer in (
+        ("123456", "A PIN such as 123456 or 111111 is easy to guess. Please choose another."),
+        (NEW_PIN, "The PIN is changed. The reader is logged out everywhere."),
+    ):
+        await reader.fill("#pin", pin)
+        await reader.press("Change the PIN")
+        await told(answer)
+
+    # The account is blocked for a while.
+    await reader.fill("#reason", "Found in the street")
+    await reader.press("Block the account")
+    await told("The account is blocked. The reader is logged out everywhere.")
+    said = reader.say("Blocked by the staff: %(reason)s", reason="Found in the street")
+    await expect(facts).to_contain_text(said)
+    await reader.fill("#reason", "It was a mistake")
+    await reader.press("Unblock the account")
+    await told("The account is no longer blocked by the staff.")
+    await expect(facts).to_contain_text(reader.say("Can borrow"))
+    await left(reader)
+
+    # The reader logs in with both.
+    await page.goto("/")
+    await reader.log_in(new, NEW_PIN)
+    await expect(page.locator("h1")).to_have_text(reader.say("My Account"))
+    await left(reader)
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+async def test_each_route_is_visited(visited: Driven, method: str, path: str) -> None:
+    assert visited.missing(method, path) == set(), "by no journey"
