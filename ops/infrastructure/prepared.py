@@ -160,6 +160,7 @@ _lock = threading.Lock()
 
 def main() -> None:
     """Fork a process for each request on the channel, until the other end is closed."""
+    gc.disable()  # what imports allocate stays until the end
     channel = socket.socket(fileno=int(sys.argv[1]))
     left = _modules()
     woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -189,6 +190,7 @@ def main() -> None:
         os.close(one)
     os.environ.clear()
     os.environ.update(request["environment"])
+    gc.enable()
     sys.argv = ["carrel", *request["arguments"]]
     with contextlib.suppress(OSError):  # shown by `ps` and `top`
         Path("/proc/self/comm").write_text("-".join(request["arguments"][:2]))
