@@ -99,6 +99,15 @@ async def test_details_that_somebody_else_changed_meanwhile_stay(
     assert stored["name"] == "Mei"
 
 
+async def test_a_library_and_a_category_that_are_unknown_here_stay(
+    library: Library, desk: Browser
+) -> None:
+    card = await library.patron(unique("B"), category="fellow")
+    page = await found(desk, card)
+    page = await sent(desk, page, "details")
+    assert "Nothing was changed." in page.text
+
+
 async def test_a_blocked_reader_borrows_nothing_until_they_are_unblocked(
     library: Library, desk: Browser
 ) -> None:

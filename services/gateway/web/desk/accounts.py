@@ -137,12 +137,13 @@ async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> 
         forms.categories(visit.api),
     )
     patron = found.json()
-    kind = patron["category"]
+    kind, home = patron["category"], patron["home_branch"]
     return visit.page(
         "desk/account.html",
         patron=patron,
         charges=charges,
-        branches=names,
+        # A choice that nobody knows here stays the chosen one.
+        branches={**names, home: names.get(home, home)},
         categories={**categories, kind: CATEGORIES.get(kind, kind)},
         **forms.outcomes(visit, reply, *_FORMS),
     )
