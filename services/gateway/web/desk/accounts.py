@@ -47,32 +47,27 @@ async def get_account(visit: DeskVisit, patron_id: str) -> Response:
 @router.post("/desk/accounts/{patron_id}/details")
 async def post_details(visit: DeskVisit, patron_id: str) -> Response:
     """Change what was changed in the form; other changes since it was opened stay."""
-    path = f"{PATH}/{segment(patron_id)}"
-    patron = (await visit.api.get(path)).json()
     body: dict[str, Any] = {name: visit.text(name) for name in _DETAILS if _changed(visit, name)}
     contact = {name: visit.text(name) or None for name in _CONTACT if _changed(visit, name)}
-    if contact:
+    if contact:  # the API takes both or neither
+        patron = (await visit.api.get(f"{PATH}/{segment(patron_id)}")).json()
         body["contact"] = patron["contact"] | contact
     if not body:
         return visit.go(_page_of(patron_id), FlashMessage("nothing-changed", {}))
-    reply = await visit.api.send("PATCH", path, body)
-    return await _done(visit, patron_id, reply, "account-changed")
+    return await _amend(visit, patron_id, body, "account-changed")
 
 
 @router.post("/desk/accounts/{patron_id}/pin")
 async def post_pin(visit: DeskVisit, patron_id: str) -> Response:
     """Replace a forgotten PIN."""
-    body = {"pin": visit.text("pin")}
-    reply = await visit.api.send("PATCH", f"{PATH}/{segment(patron_id)}", body)
-    return await _done(visit, patron_id, reply, "patron-pin-changed")
+    return await _amend(visit, patron_id, {"pin": visit.text("pin")}, "patron-pin-changed")
 
 
 @router.post("/desk/accounts/{patron_id}/card")
 async def post_card(visit: DeskVisit, patron_id: str) -> Response:
     """Replace a lost card."""
     body = {"card_number": visit.text("card_number")}
-    reply = await visit.api.send("PATCH", f"{PATH}/{segment(patron_id)}", body)
-    return await _done(visit, patron_id, reply, "card-replaced")
+    return await _amend(visit, patron_id, body, "card-replaced")
 
 
 @router.post("/desk/accounts/{patron_id}/block")
@@ -115,6 +110,11 @@ def _page_of(patron_id: str) -> str:
 
 def _changed(visit: Visit, name: str) -> bool:
     return visit.text(name) != visit.text(f"former_{name}")
+
+
+async def _amend(visit: Visit, patron_id: str, body: dict[str, Any], said: str) -> Response:
+    reply = await visit.api.send("PATCH", f"{PATH}/{segment(patron_id)}", body)
+    return await _done(visit, patron_id, reply, said)
 
 
 async def _block(visit: Visit, patron_id: str, change: str, said: str) -> Response:
