@@ -98,20 +98,21 @@ def keep_response(
     response: StoredResponse,
     session: BlockingSession,
 ) -> None:
-    """Store a response in the transaction of its change."""
+    """Store a response in the transaction of its change.
+
+    Raises BulkWriteError for a duplicate if the key has a response already.
+    """
     stored = {
         "fingerprint": key.fingerprint,
         "result": Binary(response.raw_result),
         "events": list(response.raw_events),
         **({"personal_of": response.personal_of} if response.personal_of else {}),
     }
-    # Timed by the database's clock, which also ends its time: our clock may be wrong.
-    database["answers"].update_one(
-        {"_id": key.key},
-        {"$setOnInsert": stored, "$currentDate": {"at": True}},
-        upsert=True,
-        session=session,
-    )
+    # Timed by the database's clock, which also ends its time: our clock may be wrong. An insertion
+    # can't do that, so this is an update that finds no document and inserts one.
+    absent = {"_id": key.key, "fingerprint": {"$exists": False}}
+    change = {"$setOnInsert": stored, "$currentDate": {"at": True}}
+    database.update("answers", [{"q": absent, "u": change, "upsert": True}], session)
 
 
 async def delete_responses(work: Work, person_id: str) -> None:

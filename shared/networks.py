@@ -5,20 +5,25 @@ IPv6 counts as one caller, because a household or a company can have as much.
 """
 
 import ipaddress
+from functools import lru_cache
 
 CALLER_BITS = {4: 32, 6: 48}
 """Leading bits of an address that tell one caller from another, by its version."""
 RECORDED_BITS = {4: 24, 6: 48}
 """Leading bits that are kept on record: those that tell apart the machines of a network are not."""
 UNKNOWN = "unknown"
+KNOWN_ADDRESSES = 1000
+"""Number of addresses whose networks are remembered: each request asks for that of its client."""
 
 
+@lru_cache(KNOWN_ADDRESSES)
 def caller_at(address: str) -> str:
     """Return the network that counts as one caller, such as `203.0.113.7` or `2001:db8:1::/48`."""
     found = _network(address, CALLER_BITS)
     return str(found).removesuffix("/32") if found else UNKNOWN
 
 
+@lru_cache(KNOWN_ADDRESSES)
 def truncated(address: str) -> str:
     """Return the network to record, such as `203.0.113.0/24`; empty if it is not an address."""
     return str(_network(address, RECORDED_BITS) or "")

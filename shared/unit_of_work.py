@@ -32,7 +32,7 @@ from shared.outbox import outbox_rows
 from shared.owners import Owners
 from shared.settings import Settings
 from shared.tracing import span
-from shared.transactions import finished, is_conflict, is_duplicate, transaction
+from shared.transactions import GivenUp, finished, is_conflict, is_duplicate, transaction
 from shared.work import Origin, Stale, Work
 
 __all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "Work"]
@@ -193,31 +193,47 @@ class UnitOfWork:
         waited_for: Callable[[], bool],
     ) -> tuple[R | None, list[Event]]:
         store = self._store
-        with transaction(store, deadline, waited_for) as session:
-            work = Work(store, session, origin)
-            # A repeat commits too: a read may be undone until then (docs/decisions/216).
-            if idempotency_key and (stored := find_response(store, idempotency_key, session)):
-                return stored.result(use_case), stored.events
-            if inbox and store["inbox"].find_one({"_id": inbox}, session=session):
-                return None, []
-            result = finished(use_case(work, command))
-            if inbox:
-                store["inbox"].insert_one({"_id": inbox, "at": wall_clock()}, session=session)
-            if idempotency_key:
-                response = StoredResponse.of(use_case, result, work.recorded)
-                keep_response(store, idempotency_key, response, session)
-            if origin.act and not origin.act.recorded:
-                named = (*work.objects, *named_by(work.recorded))
-                store[TRAIL].insert_one(entry_for(origin.act, named), session=session)
-            # Last, so that an aggregate's lock is held before its event gets its place in the
-            # order.
-            if work.recorded:
-                ids = (origin.correlation_id, origin.causation_id)
-                rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
-                store["outbox"].insert_many(rows, session=session)
+        try:
+            with transaction(store, deadline, waited_for) as session:
+                work = Work(store, session, origin)
+                # A repeat commits too: a read may be undone until then (docs/decisions/216).
+                if inbox and store["inbox"].find_one({"_id": inbox}, session=session):
+                    return None, []
+                result = finished(use_case(work, command))
+                if inbox:
+                    store.insert("inbox", [{"_id": inbox, "at": wall_clock()}], session)
+                if idempotency_key:
+                    response = StoredResponse.of(use_case, result, work.recorded)
+                    keep_response(store, idempotency_key, response, session)
+                if origin.act and not origin.act.recorded:
+                    named = (*work.objects, *named_by(work.recorded))
+                    store.insert(TRAIL, [entry_for(origin.act, named)], session)
+                # Last, so that an aggregate's lock is held before its event gets its place in the
+                # order.
+                if work.recorded:
+                    ids = (origin.correlation_id, origin.causation_id)
+                    rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
+                    store.insert("outbox", rows, session)
+        except Exception as error:
+            # Only now, since few requests are repeats: the response of the first one keeps a repeat
+            # from its end, if what the first one changed did not (docs/decisions/220).
+            if idempotency_key is None or not _is_an_end(error):
+                raise
+            with transaction(store, deadline, waited_for) as session:
+                stored = find_response(store, idempotency_key, session)
+            if stored is None:
+                raise
+            return stored.result(use_case), stored.events
         if origin.act:
             origin.act.recorded = True
         return result, work.recorded
+
+
+def _is_an_end(error: Exception) -> bool:
+    """Return whether a use case refused, or met a value that is taken; else it is to be retried."""
+    if isinstance(error, PyMongoError):
+        return is_duplicate(error)
+    return not isinstance(error, Stale | GivenUp)
 
 
 class Run:

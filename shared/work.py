@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pymongo import ReplaceOne, UpdateOne
-
 from shared.audit_trail import Act
 from shared.contracts import Event
 from shared.ids import new_id
@@ -134,8 +132,7 @@ class Work:
             {"$limit": 1},
             *(read.stage(name) for name, read in reads.items()),
         ]
-        cursor = self._database[collection].aggregate(pipeline, session=self._session)
-        return next(iter(cursor), None)
+        return self._database.first(collection, pipeline, self._session)
 
     async def distinct(self, collection: str, field: str, query: Mapping[str, Any]) -> list[Any]:
         """Return the different values of a field in the documents that match."""
@@ -153,7 +150,7 @@ class Work:
         """
         if values:
             documents = [to_document(value) for value in values]
-            self._database[collection].insert_many(documents, session=self._session)
+            self._database.insert(collection, documents, self._session)
 
     async def save(self, collection: str, *values: Any) -> None:
         """Replace the previous version of each value, in the given order, in one round trip.
@@ -162,13 +159,11 @@ class Work:
         """
         documents = [to_document(value) for value in values]
         writes = [
-            ReplaceOne({"_id": document["_id"], "version": document["version"] - 1}, document)
+            {"q": {"_id": document["_id"], "version": document["version"] - 1}, "u": document}
             for document in documents
         ]
-        if writes:
-            result = self._database[collection].bulk_write(writes, session=self._session)
-            if result.matched_count < len(writes):
-                raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
+        if writes and self._database.update(collection, writes, self._session) < len(writes):
+            raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
 
     async def save_if_newer(self, collection: str, value: Any) -> bool:
         """Store `value` unless this or a newer version is there; return whether it was stored."""
@@ -177,13 +172,12 @@ class Work:
             {"_id": document["_id"]}, {"version": 1}, session=self._session
         )
         if stored is None:
-            self._database[collection].insert_one(document, session=self._session)
+            self._database.insert(collection, [document], self._session)
             return True
         if stored["version"] >= document["version"]:
             return False
-        self._database[collection].replace_one(
-            {"_id": document["_id"], "version": stored["version"]}, document, session=self._session
-        )
+        query = {"_id": document["_id"], "version": stored["version"]}
+        self._database.update(collection, [{"q": query, "u": document}], self._session)
         return True
 
     async def update(
@@ -195,18 +189,16 @@ class Work:
         upsert: bool = False,
     ) -> int:
         """Update one document that matches `query`; return how many were changed or inserted."""
-        result = self._database[collection].update_one(
-            query, change, upsert=upsert, session=self._session
-        )
-        return int(result.matched_count) + int(result.upserted_id is not None)
+        write = {"q": query, "u": change, "upsert": upsert}
+        return self._database.update(collection, [write], self._session)
 
     async def update_each(
         self, collection: str, ids: Collection[str], change: Mapping[str, Any]
     ) -> None:
         """Update the documents of these ids, or insert them, in one round trip."""
-        writes = [UpdateOne({"_id": id_}, change, upsert=True) for id_ in sorted(ids)]
+        writes = [{"q": {"_id": id_}, "u": change, "upsert": True} for id_ in sorted(ids)]
         if writes:
-            self._database[collection].bulk_write(writes, session=self._session)
+            self._database.update(collection, writes, self._session)
 
     async def delete(self, collection: str, query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return the number deleted."""

@@ -188,10 +188,8 @@ class _SharedTransactions(UnitOfWork):
                     rows += outbox_rows(work.recorded, self.service, now, *ids_of_step)
                 outcomes.append((result, work.recorded))
             at = wall_clock()
-            store["inbox"].insert_many(
-                [{"_id": step.inbox, "at": at} for step in new], session=session
-            )
+            store.insert("inbox", [{"_id": step.inbox, "at": at} for step in new], session)
             # Last, as for one event.
             if rows:
-                store["outbox"].insert_many(rows, session=session)
+                store.insert("outbox", rows, session)
         return outcomes

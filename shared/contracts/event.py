@@ -145,8 +145,6 @@ class Event(Value):
 
 def published(publisher: str | None = None) -> dict[str, type[Event]]:
     """Return every contract by topic, or only those of one publishing service."""
-    return {
-        topic: contract
-        for topic, contract in _published.items()
-        if publisher is None or contract.publisher == publisher
-    }
+    if publisher is None:
+        return _published.copy()
+    return {topic: one for topic, one in _published.items() if one.publisher == publisher}

@@ -71,10 +71,11 @@ async def _idempotency_key(request: Request) -> IdempotencyKey | None:
     if not (0 < len(key) <= 200 and key.isascii() and key.isprintable()):
         raise HTTPException(422, "Idempotency-Key: 1 to 200 printable ASCII characters")
     caller = getattr(request.state, "caller", None)
-    url = request.url
+    query = request.scope["query_string"].decode("latin-1")
+    asked = f"{request.method} {request.scope['path']}?{query}\n"
     # Keyed, because a body may hold a PIN: a plain digest of it could be guessed from a dump.
     secret = request.app.state.settings.service_secret.encode()
-    digest = hmac.new(secret, f"{request.method} {url.path}?{url.query}\n".encode(), "sha256")
+    digest = hmac.new(secret, asked.encode(), "sha256")
     digest.update(await request.body())
     return IdempotencyKey(
         key=f"{caller.id if caller else '-'}:{key}", fingerprint=digest.hexdigest()

@@ -14,7 +14,7 @@ from tests.support import Answer, served, token
 from tests.warm import requests_sent
 
 P1 = token("p1")
-KEYED = 2
+KEYED = 1
 """Round trips that the Idempotency-Key of a request adds."""
 CHECKED = 1
 """Round trips of the tests themselves, which look for the audit entry of each command of staff."""

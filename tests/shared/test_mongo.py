@@ -1,22 +1,27 @@
 """Indexes are made as declared, and documents keep the names of their fields."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from pymongo import ASCENDING, IndexModel
-from pymongo.errors import OperationFailure
+from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure
 
 from shared.indexes import chassis_indexes
 from shared.mongo import (
+    EARLIEST,
     Database,
     ensure_indexes,
     from_document,
     store_fields_as,
     to_document,
 )
-from shared.unit_of_work import UnitOfWork
+from shared.unit_of_work import Busy, UnitOfWork, Work
+from shared.work import Read
+from tests.shared.things import ORIGIN
 
 
 @pytest.fixture
@@ -58,3 +63,46 @@ def test_a_field_is_stored_and_read_under_its_stored_name() -> None:
     shelf = Shelf("s1", 3)
     assert to_document(shelf) == {"_id": "s1", "volumes": 3}
     assert from_document(Shelf, {"_id": "s1", "volumes": 3}) == shelf
+
+
+@dataclass(frozen=True)
+class Note:
+    """A value with an instant."""
+
+    id: str
+    at: datetime
+    version: int = 1
+
+
+async def test_a_transaction_reads_instants_as_all_else_does(unit_of_work: UnitOfWork) -> None:
+    noon = datetime(2021, 2, 19, 12, tzinfo=UTC)
+    too_early = datetime(1, 1, 1, tzinfo=UTC)
+
+    async def write(work: Work, notes: Sequence[Note]) -> None:
+        await work.add("things", *notes)
+
+    async def read(work: Work, id_: str) -> datetime:
+        found = await work.read("things", {"_id": id_}, same=Read("things", {"_id": id_}))
+        assert found is not None
+        assert found["at"] == found["same"][0]["at"]
+        return from_document(Note, {name: found[name] for name in ("_id", "at", "version")}).at
+
+    await unit_of_work.run(write, [Note("a", noon), Note("b", too_early)], ORIGIN)
+    assert (await unit_of_work.run(read, "a", ORIGIN))[0] == noon
+    assert (await unit_of_work.run(read, "b", ORIGIN))[0] == EARLIEST
+
+
+async def test_a_write_that_finds_another_version_is_tried_again(unit_of_work: UnitOfWork) -> None:
+    async def write(work: Work, note: Note) -> None:
+        await work.add("things", note)
+
+    async def change(work: Work, note: Note) -> None:
+        await work.save("things", note)
+
+    noon = datetime(2021, 2, 19, 12, tzinfo=UTC)
+    await unit_of_work.run(write, Note("a", noon), ORIGIN)
+    with pytest.raises((Busy, ExecutionTimeout)):
+        await unit_of_work.run(change, Note("a", noon, version=7), ORIGIN, within=0.2)
+    await unit_of_work.run(change, Note("a", noon, version=2), ORIGIN)
+    with pytest.raises(BulkWriteError):
+        await unit_of_work.run(write, Note("a", noon), ORIGIN)

@@ -9,12 +9,14 @@ import pytest
 from shared.clock import wall_clock
 from shared.idempotency import IdempotencyKey, KeyReused
 from shared.mongo import Document
-from shared.unit_of_work import UnitOfWork, Work
+from shared.unit_of_work import UnitOfWork, UseCase, Work
 from tests.shared.things import (
     NOON,
     ORIGIN,
     Raise,
     Thing,
+    add_new,
+    add_or_refuse,
     event_of,
     process_event,
     raise_and_fail,
@@ -144,6 +146,27 @@ async def test_a_request_retried_with_its_key_happens_once(unit_of_work: UnitOfW
     assert await unit_of_work.database.outbox.count_documents({}) == 1
 
 
+@pytest.mark.parametrize("use_case", [raise_count, add_new, add_or_refuse])
+async def test_a_repeat_gets_the_first_response_whatever_its_use_case_would_do_now(
+    unit_of_work: UnitOfWork, use_case: UseCase[Raise, Thing]
+) -> None:
+    key = IdempotencyKey("patron-1:k", "f")
+    first = await unit_of_work.run(use_case, Raise("a"), ORIGIN, idempotency_key=key)
+    repeat = await unit_of_work.run(use_case, Raise("a"), ORIGIN, idempotency_key=key)
+
+    assert repeat == first == (Thing("a", 1, 1), [event_of(Thing("a", 1, 1))])
+    assert (await only(unit_of_work, "things", {}))["count"] == 1
+    assert await unit_of_work.database.outbox.count_documents({}) == 1
+
+
+async def test_another_key_gets_the_refusal_of_its_own_request(unit_of_work: UnitOfWork) -> None:
+    first, other = IdempotencyKey("patron-1:k", "f"), IdempotencyKey("patron-2:k", "f")
+    await unit_of_work.run(add_or_refuse, Raise("a"), ORIGIN, idempotency_key=first)
+
+    with pytest.raises(RuntimeError, match="there already"):
+        await unit_of_work.run(add_or_refuse, Raise("a"), ORIGIN, idempotency_key=other)
+
+
 async def test_an_idempotency_key_is_refused_for_a_different_request(
     unit_of_work: UnitOfWork,
 ) -> None:
@@ -151,10 +174,12 @@ async def test_an_idempotency_key_is_refused_for_a_different_request(
         raise_count, Raise("a"), ORIGIN, idempotency_key=IdempotencyKey("patron-1:k", "f")
     )
 
-    with pytest.raises(KeyReused):
-        await unit_of_work.run(
-            raise_count, Raise("b"), ORIGIN, idempotency_key=IdempotencyKey("patron-1:k", "g")
-        )
+    for use_case in (raise_count, raise_and_fail):
+        with pytest.raises(KeyReused):
+            await unit_of_work.run(
+                use_case, Raise("b"), ORIGIN, idempotency_key=IdempotencyKey("patron-1:k", "g")
+            )
+    assert await unit_of_work.database.things.count_documents({}) == 1
 
 
 async def test_a_refused_request_may_be_tried_again_with_its_key(unit_of_work: UnitOfWork) -> None:

@@ -48,6 +48,20 @@ async def raise_count(work: Work, command: Raise) -> Thing:
     return raised
 
 
+async def add_new(work: Work, command: Raise) -> Thing:
+    """Add a thing, without a look whether it is there."""
+    thing = Thing(command.id, 1, 1)
+    await work.add("things", thing)
+    work.record(event_of(thing))
+    return thing
+
+
+async def add_or_refuse(work: Work, command: Raise) -> Thing:
+    if await work.find(Thing, "things", {"_id": command.id}):
+        raise RuntimeError("it is there already")
+    return await add_new(work, command)
+
+
 async def raise_and_fail(work: Work, command: Raise) -> Thing:
     await raise_count(work, command)
     raise RuntimeError("after the change")

@@ -178,7 +178,7 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
     if request.method != "GET":
         headers["carrel-changes"] = "1"
     if request.client:
-        asks_for_pin = settings.issuer.asks_for_pin(request.url.path)
+        asks_for_pin = settings.issuer.asks_for_pin(request.scope["path"])
         host, secret = request.client.host, settings.service_secret
         headers[HEADER] = client_header(host, secret, whole=asks_for_pin)
     return headers
