@@ -16,9 +16,10 @@ from shared.auth import Verifier
 from shared.clock import wall_clock
 from shared.contracts import Event, circulation
 from shared.ids import new_id
-from shared.mongo import Database, Document
+from shared.mongo import Database, Document, connect
 from shared.unit_of_work import Origin
 from tests import samples
+from tests.warm import requests_sent
 
 LOAN = samples.loan(circulation.LoanCheckedOut, 1, "loan-1", patron_id="patron-1")
 HOLD = samples.hold(circulation.HoldPlaced, 1, "hold-1", patron_id="patron-1")
@@ -94,6 +95,55 @@ async def test_the_events_of_an_own_write_change_nothing(
     assert (await view(views))["loans"]["loan-1"]["version"] == 2
 
 
+async def retitled(views: Database, title: str) -> None:
+    """Change the stored title as another replica does, which writes it into views as well."""
+    await views.titles.update_one({"_id": "title-1"}, {"$set": {"version": 2, "title": title}})
+
+
+async def shown(views: Database) -> tuple[str, int]:
+    loan = (await view(views))["loans"]["loan-1"]
+    return loan["title"], loan["title_version"]
+
+
+async def test_an_own_write_takes_one_round_trip_once_its_title_is_known(
+    views: Database, own_writes: OwnWrites
+) -> None:
+    await hear(views, samples.title(1, "A title"))
+    await own_writes.write(answered(HOLD), samples.START, within=10)
+    with requests_sent() as sent:
+        await own_writes.write(answered(LOAN), samples.START, within=10)
+        assert sent == ["update"]
+    assert await shown(views) == ("A title", 1)
+
+
+async def test_the_event_of_an_own_write_corrects_a_title_that_was_changed_elsewhere(
+    views: Database, own_writes: OwnWrites
+) -> None:
+    await hear(views, samples.title(1, "A title"), HOLD)
+    await retitled(views, "Its new title")
+    await own_writes.write(answered(LOAN), samples.START, within=10)
+    assert await shown(views) == ("A title", 1)
+    await hear(views, LOAN)
+    assert await shown(views) == ("Its new title", 2)
+
+
+async def test_another_replica_corrects_a_title_that_a_killed_one_had_shown(
+    views: Database, own_writes: OwnWrites, mongo_url: str
+) -> None:
+    await hear(views, samples.title(1, "A title"), HOLD)
+    await retitled(views, "Its new title")
+    await own_writes.write(answered(LOAN), samples.START, within=10)  # and no more from this one
+    stamp = (await view(views))["stamp"]
+
+    client = connect(mongo_url)
+    other = client[views.name]
+    await hear(other, HOLD)  # it knows the new title
+    await hear(other, LOAN)
+    client.close()
+    assert await shown(views) == ("Its new title", 2)
+    assert (await view(views))["stamp"] != stamp
+
+
 async def test_events_are_written_into_views_that_were_replaced_after_an_own_write(
     views: Database, own_writes: OwnWrites
 ) -> None:
@@ -137,7 +187,7 @@ async def test_the_event_of_an_own_write_that_was_not_acknowledged_is_written(
         raise AutoReconnect("no majority")
 
     with monkeypatch.context() as patch:
-        patch.setattr(writes, "apply", fail)
+        patch.setattr(writes, "write", fail)
         assert not await own_writes.write(answered(LOAN), samples.START, within=10)
     await hear(views, LOAN)
 

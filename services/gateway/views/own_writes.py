@@ -22,6 +22,7 @@ from services.gateway.views.store import writes
 from services.gateway.views.store.changes import Change, Erasure, SessionEnd, ViewChange
 from services.gateway.views.store.recent import last_served, note_written
 from shared.contracts import published
+from shared.mongo import Document
 
 log = structlog.get_logger()
 
@@ -32,6 +33,10 @@ WRITE_SECONDS = 1.5
 """Seconds for a shared write. Its callers may give up before."""
 MOST_HELD = 10_000
 """Maximum number of held changes; older ones arrive by Kafka only."""
+
+
+_Titles = Mapping[str, Document | None]
+"""The titles that a write showed by id, None for those that were not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,7 @@ class OwnWrites:
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
-        self._together: Coalescer[_Command, None] = Coalescer(self._write_all)
+        self._together: Coalescer[_Command, _Titles] = Coalescer(self._write_all)
         self._held: list[Change] = []
         self._writing = asyncio.Lock()
         self._waiting = asyncio.Event()
@@ -71,21 +76,21 @@ class OwnWrites:
         served = last_served(database)
         try:
             async with asyncio.timeout(within):
-                await self._together.get(_Command(folded))
+                shown = await self._together.get(_Command(folded))
         except (PyMongoError, TimeoutError) as error:
             log.warning("changes held", count=len(folded), error=type(error).__name__)
             self._held = [*self._held, *folded][-MOST_HELD:]
             self._waiting.set()
             return False
-        note_written(database, folded, served)
+        note_written(database, folded, served, shown)
         return True
 
-    async def _write_all(self, commands: Sequence[_Command]) -> Mapping[_Command, None]:
-        """Write the changes of commands that wait at the same moment."""
+    async def _write_all(self, commands: Sequence[_Command]) -> Mapping[_Command, _Titles]:
+        """Write the changes of commands that wait at the same moment; return the titles shown."""
         changes = [change for command in commands for change in command.changes]
         with pymongo.timeout(WRITE_SECONDS):
-            await writes.apply(self._app.state.database, changes)
-        return dict.fromkeys(commands)
+            shown = await writes.write(self._app.state.database, changes)
+        return dict.fromkeys(commands, shown)
 
     def holds(self, patron_id: str) -> bool:
         """Return whether this process holds a change that the patron's view lacks."""

@@ -31,6 +31,11 @@ class ViewChange:
     """True if it may add a missing item; otherwise it only changes a stored one."""
 
 
+def lent_title(change: "Change") -> str | None:
+    """Return the id of the title that a changed loan, hold or charge has, if any."""
+    return change.content.get("title_id") if isinstance(change, ViewChange) else None
+
+
 @dataclass(frozen=True)
 class Erasure:
     """The erasure of a patron, which empties the view for good."""

@@ -4,13 +4,14 @@ Bounded in number and time (docs/decisions/186).
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.gateway.views.store.by_client import ByClient
-from services.gateway.views.store.changes import Change, Row, ViewChange
+from services.gateway.views.store.changes import Change, Row, ViewChange, lent_title
 from services.gateway.views.store.schema import Collections
+from shared.mongo import Document
 
 KEPT_SECONDS = 60.0
 """Time for which a write is remembered. Its events usually arrive within a second."""
@@ -28,6 +29,8 @@ class _Note:
     """Time of completion of the views that were served before it began."""
     at: float
     """Monotonic time when it was noted, in seconds."""
+    title: Document | None
+    """The title that it showed; None: none, or none that was known."""
 
 
 @dataclass
@@ -51,8 +54,13 @@ def last_served(views: Collections) -> datetime | None:
     return _recent.of(views).served
 
 
-def note_written(views: Collections, changes: Sequence[Change], served: datetime | None) -> None:
-    """Note changes of a write that a majority has acknowledged.
+def note_written(
+    views: Collections,
+    changes: Sequence[Change],
+    served: datetime | None,
+    shown: Mapping[str, Document | None],
+) -> None:
+    """Note changes of a write that a majority has acknowledged, with the titles that it showed.
 
     `served` is what `last_served` returned before the write began; with None nothing is noted.
     """
@@ -62,31 +70,36 @@ def note_written(views: Collections, changes: Sequence[Change], served: datetime
     for change in changes:
         if (key := _key(change)) is not None:
             written.pop(key, None)
-            written[key] = _Note(served, time.monotonic())
+            title = shown.get(lent_title(change) or "")
+            written[key] = _Note(served, time.monotonic(), title)
     while len(written) > MOST_KEPT:
         del written[next(iter(written))]
 
 
 def still_to_write(
     views: Collections, changes: Sequence[Change], served: datetime | None
-) -> list[Change]:
+) -> tuple[list[Change], dict[str, Document | None]]:
     """Return the changes without those that this process has written into these views.
 
-    `served` is the time of completion of the views, read just now; None if they are not complete.
-    If it was the same before a write, the write went into these views.
+    Also returns the titles that these showed, by id. `served` is the time of completion of the
+    views, read just now; None if they are not complete. If it was the same before a write, the
+    write went into these views.
     """
     if served is None:
-        return list(changes)
+        return list(changes), {}
     recent = _recent.of(views)
     recent.served = served
     earliest = time.monotonic() - KEPT_SECONDS
     left: list[Change] = []
+    shown: dict[str, Document | None] = {}
     for change in changes:
         key = _key(change)
         note = recent.written.get(key) if key is not None else None
         if note is None or note.served != served or note.at < earliest:
             left.append(change)
-    return left
+        elif title_id := lent_title(change):
+            shown[title_id] = note.title
+    return left, shown
 
 
 def _key(change: Change) -> _Key | None:

@@ -26,6 +26,7 @@ from services.gateway.views.store.changes import (
     Row,
     SessionEnd,
     ViewChange,
+    lent_title,
 )
 from services.gateway.views.store.ended_sessions import session_end_write
 from services.gateway.views.store.recent import still_to_write
@@ -49,19 +50,28 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
     """Apply each change unless the same or a newer version is stored. Safe to repeat.
 
     Loans, holds and charges are stored with their title, which may arrive at the same moment. So
-    their writer reads titles after the write, even if it knows them, and the writer of a title
+    titles are looked for after the write, even if they are known, and the writer of a title
     looks for them after its write: the later one of the two sees the other's write.
     """
-    changes = await _not_too_late(views, changes)
-    lent = {title_id for change in changes if (title_id := _lent_title(change))}
+    await _correct_titles(views, await write(views, changes))
+
+
+async def write(views: Collections, changes: Sequence[Change]) -> dict[str, Document | None]:
+    """Write each change; return the titles that all of them show by id, None for those not known.
+
+    Another writer may have changed these meanwhile. Whoever handles the events of the changes
+    corrects that (docs/decisions/221).
+    """
+    changes, shown = await _not_too_late(views, changes)
+    lent = {title_id for change in changes if (title_id := lent_title(change))}
     known = await known_titles(views, lent)
     writes: dict[tuple[str, int], list[UpdateOne]] = {}
     """Writes by collection, and those of many changes in parts of which none shares a document."""
     parts = 2 if len(changes) >= MANY else 1
     for change in changes:
-        collection, id_, write = _write(change, known)
+        collection, id_, update = _write(change, known)
         part = crc32(id_.encode()) % parts
-        writes.setdefault((collection, part), []).append(write)
+        writes.setdefault((collection, part), []).append(update)
     await asyncio.gather(
         *(
             views[collection].bulk_write(updates, ordered=False)
@@ -73,14 +83,15 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
         new = {"$set": {"stamp": ObjectId()}}
         await views["account_views"].update_one({"_id": WHOLE}, new)
     given = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
-    current = await current_titles(views, lent | given)
+    await _correct_titles(views, dict.fromkeys(given | lent - known.keys()))
+    return shown | {title_id: known.get(title_id) for title_id in lent}
+
+
+async def _correct_titles(views: Collections, shown: Mapping[str, Document | None]) -> None:
+    """Show the stored titles where views may show these, or none."""
+    current = await current_titles(views, set(shown))
     await _show_titles(
-        views,
-        [
-            title
-            for title_id, title in current.items()
-            if title_id in given or known.get(title_id) != title
-        ],
+        views, [title for title_id, title in current.items() if shown[title_id] != title]
     )
 
 
@@ -104,11 +115,14 @@ async def keep_accruing(
 _ERASED = {"$eq": ["$patron.status", "erased"]}
 
 
-async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequence[Change]:
+async def _not_too_late(
+    views: Collections, changes: Sequence[Change]
+) -> tuple[Sequence[Change], dict[str, Document | None]]:
+    """Return the changes to apply, and the titles shown by those that this process has written."""
     if all(change.recorded_at is None for change in changes):
-        return changes
+        return changes, {}
     whole = await views["account_views"].find_one({"_id": WHOLE}) or {}
-    changes = still_to_write(views, changes, whole.get("since"))
+    changes, shown = still_to_write(views, changes, whole.get("since"))
     since, begun = whole.get("forgotten"), whole.get("begun")
     in_time = [
         c
@@ -119,7 +133,7 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
         or isinstance(c, SessionEnd)
     ]
     if begun is None:
-        return in_time
+        return in_time, shown
     return [
         replace(c, creates=False)
         if not isinstance(c, Erasure | SessionEnd)
@@ -127,11 +141,7 @@ async def _not_too_late(views: Collections, changes: Sequence[Change]) -> Sequen
         and c.recorded_at < begun - LATE
         else c
         for c in in_time
-    ]
-
-
-def _lent_title(change: Change) -> str | None:
-    return change.content.get("title_id") if isinstance(change, ViewChange) else None
+    ], shown
 
 
 def _write(change: Change, titles: Mapping[str, Document]) -> tuple[str, str, UpdateOne]:
@@ -144,7 +154,7 @@ def _write(change: Change, titles: Mapping[str, Document]) -> tuple[str, str, Up
         case Erasure():
             return "account_views", change.patron_id, _erasure_write(change)
         case ViewChange():
-            title = titles.get(_lent_title(change) or "")
+            title = titles.get(lent_title(change) or "")
             return "account_views", change.patron_id, _view_write(change, title)
 
 
@@ -167,25 +177,47 @@ def _newer(stored: str, version: int, *, creates: bool) -> Document:
 def _view_write(change: ViewChange, title: Document | None) -> UpdateOne:
     stored, heard = f"${change.path}", f"heard.{change.source}"
     content = dict(change.content)
+    title_id = lent_title(change)
     if "title_id" in content:
-        content["title"] = title["title"] if title else None
-        content["title_version"] = title["version"] if title else 0
+        content |= _shown(title)
     version = _newer(f"{stored}.version", content["version"], creates=change.creates)
     newer = {"$and": [{"$not": [_ERASED]}, version]}
+    # A replica that was killed after its write may have shown an older title.
+    late = _waits(stored, title_id, title) if title_id and title else False
+    retitled = {"$mergeObjects": [stored, {"$literal": _shown(title)}]}
+    otherwise = {"$cond": [late, retitled, stored]} if late else stored
     kept: Document = {
-        change.path: {"$cond": [newer, _as_stored(content, ends=change.ends), stored]},
+        change.path: {"$cond": [newer, _as_stored(content, ends=change.ends), otherwise]},
         heard: {"$max": [f"${heard}", change.at]},
-        "stamp": _stamp_if({"$or": [newer, {"$lt": [f"${heard}", change.at]}]}),
+        "stamp": _stamp_if({"$or": [newer, late, {"$lt": [f"${heard}", change.at]}]}),
     }
     if change.ends:
         kept["oldest_end"] = {"$cond": [newer, _OLDEST_END, "$oldest_end"]}
     if change.path.startswith(tuple(f"{kind}." for kind in _WITH_TITLES)):
-        titles = _titles_with(content.get("title_id"), instead_of=f"{stored}.title_id")
+        titles = _titles_with(title_id, instead_of=f"{stored}.title_id")
         kept["title_ids"] = {"$cond": [newer, titles, "$title_ids"]}
     pipeline: list[Document] = [{"$set": kept}]
     left = {"_id": "$_id", "patron": "$patron", "oldest_end": "$oldest_end"}
     pipeline.append({"$replaceWith": {"$cond": [_ERASED, left, "$$ROOT"]}})
     return UpdateOne({"_id": change.patron_id}, pipeline, upsert=change.creates)
+
+
+def _shown(title: Document | None) -> Document:
+    """Return the fields with which an item shows its title."""
+    return {
+        "title": title["title"] if title else None,
+        "title_version": title["version"] if title else 0,
+    }
+
+
+def _waits(item: str, title_id: str, title: Document) -> Document:
+    """Return an expression: true if an item has this title and shows none or an older version."""
+    return {
+        "$and": [
+            {"$eq": [f"{item}.title_id", title_id]},
+            {"$lt": [f"{item}.title_version", title["version"]]},
+        ]
+    }
 
 
 _OLDEST_END = {"$min": ["$oldest_end", "$$NOW"]}
@@ -242,13 +274,8 @@ async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
     """Write these titles into views that show an older version or none yet."""
     updates = []
     for title in titles:
-        waits = {
-            "$and": [
-                {"$eq": ["$$this.v.title_id", title["_id"]]},
-                {"$lt": ["$$this.v.title_version", title["version"]]},
-            ]
-        }
-        shown = {"$literal": {"title": title["title"], "title_version": title["version"]}}
+        waits = _waits("$$this.v", title["_id"], title)
+        shown = {"$literal": _shown(title)}
         corrected = {"k": "$$this.k", "v": {"$mergeObjects": ["$$this.v", shown]}}
         put: Document = {}
         changed = []
