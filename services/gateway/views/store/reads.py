@@ -127,13 +127,18 @@ async def positions(database: Database, waiting: Mapping[str, Document]) -> dict
     if not waiting:
         return {}
     before = [{"queue": w["queue"], "place": {"$lte": w["place"]}} for w in waiting.values()]
-    cursor = database.queues.aggregate(
-        [
-            {"$match": {"waiting": True, "$or": before}},
-            {"$group": {"_id": "$queue", "count": {"$sum": 1}}},
-        ]
+    # A bare command, as for stamps: a patron who waits is counted at each look.
+    answer = await database.command(
+        {
+            "aggregate": "queues",
+            "pipeline": [
+                {"$match": {"waiting": True, "$or": before}},
+                {"$group": {"_id": "$queue", "count": {"$sum": 1}}},
+            ],
+            "cursor": {"batchSize": len(before) + 1},
+        }
     )
-    by_queue = {row["_id"]: row["count"] async for row in cursor}
+    by_queue = {row["_id"]: row["count"] for row in answer["cursor"]["firstBatch"]}
     return {key: by_queue.get(each["queue"], 1) for key, each in waiting.items()}
 
 
