@@ -9,7 +9,7 @@ from pymongo.errors import AutoReconnect
 
 from services.gateway.consumers import subscriptions
 from services.gateway.views.own_writes import OwnWrites
-from services.gateway.views.store import recent, writes
+from services.gateway.views.store import recent, titles, writes
 from services.gateway.views.store.schema import FORM, WHOLE
 from services.gateway.views.stream import Streams
 from shared.auth import Verifier
@@ -124,6 +124,20 @@ async def test_the_event_of_an_own_write_corrects_a_title_that_was_changed_elsew
     await own_writes.write(answered(LOAN), samples.START, within=10)
     assert await shown(views) == ("A title", 1)
     await hear(views, LOAN)
+    assert await shown(views) == ("Its new title", 2)
+
+
+async def test_events_that_come_together_correct_the_one_that_showed_an_older_title(
+    views: Database, own_writes: OwnWrites
+) -> None:
+    later = samples.loan(circulation.LoanCheckedOut, 1, "loan-2", patron_id="patron-1")
+    await hear(views, samples.title(1, "A title"), HOLD)
+    await retitled(views, "Its new title")
+    await own_writes.write(answered(LOAN), samples.START, within=10)
+    titles._kept.of(views).clear()  # so many other titles came between
+    await own_writes.write(answered(later), samples.START, within=10)
+    assert await shown(views) == ("A title", 1)
+    await hear(views, LOAN, later)
     assert await shown(views) == ("Its new title", 2)
 
 

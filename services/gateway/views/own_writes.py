@@ -36,7 +36,7 @@ MOST_HELD = 10_000
 
 
 _Titles = Mapping[str, Document | None]
-"""The titles that a write showed by id, None for those that were not known."""
+"""The titles that a write showed, by id; see `writes.write`."""
 
 
 @dataclass(frozen=True, eq=False)

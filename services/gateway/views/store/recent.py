@@ -81,9 +81,9 @@ def still_to_write(
 ) -> tuple[list[Change], dict[str, Document | None]]:
     """Return the changes without those that this process has written into these views.
 
-    Also returns the titles that these showed, by id. `served` is the time of completion of the
-    views, read just now; None if they are not complete. If it was the same before a write, the
-    write went into these views.
+    Also returns the titles that these showed, by id; None if they showed more than one version, or
+    none. `served` is the time of completion of the views, read just now; None if they are not
+    complete. If it was the same before a write, the write went into these views.
     """
     if served is None:
         return list(changes), {}
@@ -98,7 +98,7 @@ def still_to_write(
         if note is None or note.served != served or note.at < earliest:
             left.append(change)
         elif title_id := lent_title(change):
-            shown[title_id] = note.title
+            shown[title_id] = note.title if shown.get(title_id, note.title) == note.title else None
     return left, shown
 
 

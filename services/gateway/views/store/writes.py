@@ -57,7 +57,7 @@ async def apply(views: Collections, changes: Sequence[Change]) -> None:
 
 
 async def write(views: Collections, changes: Sequence[Change]) -> dict[str, Document | None]:
-    """Write each change; return the titles that all of them show by id, None for those not known.
+    """Write each change; return the titles that they show, by id; None for one in two versions.
 
     Another writer may have changed these meanwhile. Whoever handles the events of the changes
     corrects that (docs/decisions/221).
@@ -84,7 +84,11 @@ async def write(views: Collections, changes: Sequence[Change]) -> dict[str, Docu
         await views["account_views"].update_one({"_id": WHOLE}, new)
     given = {change.id for change in changes if isinstance(change, Row) and change.kind == "title"}
     await _correct_titles(views, dict.fromkeys(given | lent - known.keys()))
-    return shown | {title_id: known.get(title_id) for title_id in lent}
+    # Titles that were not known have just been looked for.
+    return shown | {
+        title_id: title if shown.get(title_id, title) == title else None
+        for title_id, title in known.items()
+    }
 
 
 async def _correct_titles(views: Collections, shown: Mapping[str, Document | None]) -> None:
