@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from shared.clock import wall_clock
 from shared.contracts import Event, published
-from shared.mongo import BlockingDatabase, BlockingSession
+from shared.mongo import BlockingDatabase, BlockingSession, Document
 from shared.work import Work
 
 R = TypeVar("R")
@@ -92,16 +92,19 @@ def find_response(
     return StoredResponse(found["result"], found["events"], found["at"])
 
 
-def keep_response(
+def keep_responses(
     database: BlockingDatabase,
-    key: IdempotencyKey,
-    response: StoredResponse,
+    responses: Iterable[tuple[IdempotencyKey, StoredResponse]],
     session: BlockingSession,
 ) -> None:
-    """Store a response in the transaction of its change.
+    """Store responses in the transaction of their changes.
 
-    Raises BulkWriteError for a duplicate if the key has a response already.
+    Raises BulkWriteError for a duplicate if a key has a response already.
     """
+    database.update("answers", [_insertion(key, response) for key, response in responses], session)
+
+
+def _insertion(key: IdempotencyKey, response: StoredResponse) -> Document:
     stored = {
         "fingerprint": key.fingerprint,
         "result": Binary(response.raw_result),
@@ -111,8 +114,11 @@ def keep_response(
     # Timed by the database's clock, which also ends its time: our clock may be wrong. An insertion
     # can't do that, so this is an update that finds no document and inserts one.
     absent = {"_id": key.key, "fingerprint": {"$exists": False}}
-    change = {"$setOnInsert": stored, "$currentDate": {"at": True}}
-    database.update("answers", [{"q": absent, "u": change, "upsert": True}], session)
+    return {
+        "q": absent,
+        "u": {"$setOnInsert": stored, "$currentDate": {"at": True}},
+        "upsert": True,
+    }
 
 
 async def delete_responses(work: Work, person_id: str) -> None:

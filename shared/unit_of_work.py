@@ -5,44 +5,35 @@ import contextlib
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from shared.audit_trail import TRAIL, entry_for, named_by
-from shared.clock import wall_clock
+from shared import brief
+from shared.coalescer import Coalescer
 from shared.commits import Commits
 from shared.contracts import Event
-from shared.idempotency import (
-    EarlierEvents,
-    IdempotencyKey,
-    StoredResponse,
-    find_response,
-    keep_response,
-)
+from shared.idempotency import EarlierEvents, IdempotencyKey, find_response
 from shared.mongo import SNAPSHOT, BlockingDatabase, Database
-from shared.outbox import outbox_rows
 from shared.owners import Owners
 from shared.settings import Settings
+from shared.step import Outcome, Step, UseCase, note_commit, run_step, store_ends
 from shared.tracing import span
 from shared.transactions import GivenUp, finished, is_conflict, is_duplicate, transaction
 from shared.work import Origin, Stale, Work
 
-__all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "Work"]
+__all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "UseCase", "Work"]
 
 C = TypeVar("C")
 R = TypeVar("R")
 S = TypeVar("S")
-
-UseCase = Callable[[Work, C], Coroutine[Any, Any, R]]
-
 AT_ONCE = 32
 """Transactions of a process that run at once; others wait for their turn."""
 
@@ -71,6 +62,9 @@ class UnitOfWork:
         """The commits among them that recorded events, for the relay."""
         self._store = BlockingDatabase(database)
         self._threads = ThreadPoolExecutor(AT_ONCE, "transaction")
+        self._brief: Coalescer[Step, Outcome | Exception | None] = Coalescer(
+            self._attempt_together, most=brief.MOST, at_once=1
+        )
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def run(
@@ -91,25 +85,58 @@ class UnitOfWork:
         errors (nothing is kept then), KeyReused, Busy after `within` seconds of conflicts, or the
         driver's error if the database is away.
         """
-        deadline = time.monotonic() + within
-
-        def attempt(waited_for: Callable[[], bool]) -> tuple[R | None, list[Event]]:
-            return self._attempt(
-                use_case,
-                command,
-                origin,
-                idempotency_key=idempotency_key,
-                inbox=inbox,
-                deadline=deadline,
-                waited_for=waited_for,
-            )
-
-        # The timeout covers all the driver's calls together.
-        with span(use_case.__name__), pymongo.timeout(within):
-            result, events = await self._until_committed(use_case.__name__, attempt, deadline)
+        with span(use_case.__name__):
+            deadline = time.monotonic() + within
+            step = Step(use_case, command, origin, deadline, idempotency_key, inbox)
+            shared = await self._run_together(step) if brief.is_brief(use_case) else None
+            result, events = await self._run_alone(step) if shared is None else shared
         if events:
             self.event_commits.add()
         return result, events
+
+    async def _run_alone(self, step: Step) -> Outcome:
+        def attempt(waited_for: Callable[[], bool]) -> Outcome:
+            return self._attempt(step, waited_for)
+
+        # The timeout covers all the driver's calls together.
+        with pymongo.timeout(_left(step.deadline)):
+            return await self._until_committed(step.use_case.__name__, attempt, step.deadline)
+
+    async def _run_together(self, step: Step) -> Outcome | None:
+        """Run a brief use case, with others that wait; None: it is to be run alone."""
+        try:
+            outcome = await self._brief.get(step)
+        finally:
+            step.is_waited_for = False
+        if not isinstance(outcome, Exception):
+            return outcome
+
+        def look(waited_for: Callable[[], bool]) -> Outcome | None:
+            return self._earlier(step, waited_for)
+
+        if step.idempotency_key is not None and _is_an_end(outcome):
+            with pymongo.timeout(_left(step.deadline)):
+                if earlier := await self._until_committed("earlier", look, step.deadline):
+                    return earlier
+        raise outcome
+
+    async def _attempt_together(
+        self, steps: Sequence[Step]
+    ) -> Mapping[Step, Outcome | Exception | None]:
+        """Run brief use cases in one transaction; None: to be run alone."""
+        now = time.monotonic()
+        in_time = [step for step in steps if step.is_waited_for and step.deadline > now]
+        deadline = min((step.deadline for step in in_time), default=now)
+
+        def attempt(waited_for: Callable[[], bool]) -> Mapping[Step, Outcome | Exception]:
+            return brief.commit_together(self._store, self.service, in_time, deadline, waited_for)
+
+        outcomes: Mapping[Step, Outcome | Exception] = {}
+        # After any error each is run alone, and has its own.
+        with contextlib.suppress(Exception), pymongo.timeout(_left(deadline)):
+            outcomes = await self._in_thread(attempt)
+            self.commits.add()
+        return {step: outcomes.get(step) for step in steps}
 
     async def try_out(
         self, use_case: UseCase[C, R], command: C, origin: Origin, *, within: float = 10.0
@@ -181,52 +208,39 @@ class UnitOfWork:
         finally:
             waited_for = False
 
-    def _attempt(
-        self,
-        use_case: UseCase[C, R],
-        command: C,
-        origin: Origin,
-        *,
-        idempotency_key: IdempotencyKey | None,
-        inbox: str | None,
-        deadline: float,
-        waited_for: Callable[[], bool],
-    ) -> tuple[R | None, list[Event]]:
+    def _attempt(self, step: Step, waited_for: Callable[[], bool]) -> Outcome:
         store = self._store
         try:
-            with transaction(store, deadline, waited_for) as session:
-                work = Work(store, session, origin)
+            with transaction(store, step.deadline, waited_for) as session:
                 # A repeat commits too: a read may be undone until then (docs/decisions/216).
-                if inbox and store["inbox"].find_one({"_id": inbox}, session=session):
+                if step.inbox and store["inbox"].find_one({"_id": step.inbox}, session=session):
                     return None, []
-                result = finished(use_case(work, command))
-                if inbox:
-                    store.insert("inbox", [{"_id": inbox, "at": wall_clock()}], session)
-                if idempotency_key:
-                    response = StoredResponse.of(use_case, result, work.recorded)
-                    keep_response(store, idempotency_key, response, session)
-                if origin.act and not origin.act.recorded:
-                    named = (*work.objects, *named_by(work.recorded))
-                    store.insert(TRAIL, [entry_for(origin.act, named)], session)
-                # Last, so that an aggregate's lock is held before its event gets its place in the
-                # order.
-                if work.recorded:
-                    ids = (origin.correlation_id, origin.causation_id)
-                    rows = outbox_rows(work.recorded, self.service, origin.now, *ids)
-                    store.insert("outbox", rows, session)
+                end = run_step(step, Work(store, session, step.origin), self.service)
+                store_ends(store, [end], session)
         except Exception as error:
             # Only now, since few requests are repeats: the response of the first one keeps a repeat
             # from its end, if what the first one changed did not (docs/decisions/220).
-            if idempotency_key is None or not _is_an_end(error):
+            if step.idempotency_key is None or not _is_an_end(error):
                 raise
-            with transaction(store, deadline, waited_for) as session:
-                stored = find_response(store, idempotency_key, session)
-            if stored is None:
+            earlier = self._earlier(step, waited_for)
+            if earlier is None:
                 raise
-            return stored.result(use_case), stored.events
-        if origin.act:
-            origin.act.recorded = True
-        return result, work.recorded
+            return earlier
+        note_commit([end])
+        return end.outcome
+
+    def _earlier(self, step: Step, waited_for: Callable[[], bool]) -> Outcome | None:
+        """Return the stored response of a repeated request; None: it is no repeat."""
+        if step.idempotency_key is None:
+            return None
+        with transaction(self._store, step.deadline, waited_for) as session:
+            stored = find_response(self._store, step.idempotency_key, session)
+        return None if stored is None else (stored.result(step.use_case), stored.events)
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds to a time of the monotonic clock; some, if it has passed."""
+    return max(deadline - time.monotonic(), 0.001)
 
 
 def _is_an_end(error: Exception) -> bool:

@@ -99,6 +99,7 @@ class Work:
 
     async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
         """Return the first value that matches, or None."""
+        self._before_read(collection)
         document = self._database[collection].find_one(query, session=self._session)
         return None if document is None else from_document(kind, document)
 
@@ -113,6 +114,7 @@ class Work:
         hint: str = "",
     ) -> list[V]:
         """Return the values that match, sorted, at most `limit` (0: all), by the index `hint`."""
+        self._before_read(collection)
         cursor = self._database[collection].find(query, session=self._session, limit=limit)
         if sort:
             cursor = cursor.sort(list(sort))
@@ -127,6 +129,7 @@ class Work:
 
         All reads together take one round trip. None if no document matches.
         """
+        self._before_read(collection, *(read.collection for read in reads.values()))
         pipeline: list[Document] = [
             {"$match": dict(query)},
             {"$limit": 1},
@@ -136,11 +139,13 @@ class Work:
 
     async def distinct(self, collection: str, field: str, query: Mapping[str, Any]) -> list[Any]:
         """Return the different values of a field in the documents that match."""
+        self._before_read(collection)
         found: list[Any] = self._database[collection].distinct(field, query, session=self._session)
         return found
 
     async def count(self, collection: str, query: Mapping[str, Any]) -> int:
         """Return the number of documents that match."""
+        self._before_read(collection)
         return self._database[collection].count_documents(query, session=self._session)
 
     async def add(self, collection: str, *values: Any) -> None:
@@ -150,7 +155,7 @@ class Work:
         """
         if values:
             documents = [to_document(value) for value in values]
-            self._database.insert(collection, documents, self._session)
+            self._insert(collection, documents)
 
     async def save(self, collection: str, *values: Any) -> None:
         """Replace the previous version of each value, in the given order, in one round trip.
@@ -162,22 +167,23 @@ class Work:
             {"q": {"_id": document["_id"], "version": document["version"] - 1}, "u": document}
             for document in documents
         ]
-        if writes and self._database.update(collection, writes, self._session) < len(writes):
+        if writes and self._update(collection, writes) < len(writes):
             raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
 
     async def save_if_newer(self, collection: str, value: Any) -> bool:
         """Store `value` unless this or a newer version is there; return whether it was stored."""
+        self._before_write_by_query()
         document = to_document(value)
         stored = self._database[collection].find_one(
             {"_id": document["_id"]}, {"version": 1}, session=self._session
         )
         if stored is None:
-            self._database.insert(collection, [document], self._session)
+            self._insert(collection, [document])
             return True
         if stored["version"] >= document["version"]:
             return False
         query = {"_id": document["_id"], "version": stored["version"]}
-        self._database.update(collection, [{"q": query, "u": document}], self._session)
+        self._update(collection, [{"q": query, "u": document}])
         return True
 
     async def update(
@@ -189,8 +195,9 @@ class Work:
         upsert: bool = False,
     ) -> int:
         """Update one document that matches `query`; return how many were changed or inserted."""
+        self._before_write_by_query()
         write = {"q": query, "u": change, "upsert": upsert}
-        return self._database.update(collection, [write], self._session)
+        return self._update(collection, [write])
 
     async def update_each(
         self, collection: str, ids: Collection[str], change: Mapping[str, Any]
@@ -198,9 +205,25 @@ class Work:
         """Update the documents of these ids, or insert them, in one round trip."""
         writes = [{"q": {"_id": id_}, "u": change, "upsert": True} for id_ in sorted(ids)]
         if writes:
-            self._database.update(collection, writes, self._session)
+            self._update(collection, writes)
 
     async def delete(self, collection: str, query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return the number deleted."""
+        self._before_write_by_query()
         result = self._database[collection].delete_many(query, session=self._session)
         return int(result.deleted_count)
+
+    # The work of brief use cases overrides what follows (`shared/brief.py`).
+
+    def _before_read(self, *collections: str) -> None:
+        """Prepare for a read of some collections."""
+
+    def _before_write_by_query(self) -> None:
+        """Prepare for a write of documents whose ids it may not say."""
+
+    def _insert(self, collection: str, documents: Sequence[Document]) -> None:
+        self._database.insert(collection, documents, self._session)
+
+    def _update(self, collection: str, updates: Sequence[Document]) -> int:
+        """Make updates that name their document by its id, or after `_before_write_by_query`."""
+        return self._database.update(collection, updates, self._session)

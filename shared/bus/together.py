@@ -5,31 +5,25 @@ Handlers and use cases know nothing of it (docs/decisions/185).
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pymongo
-from opentelemetry.trace import Span, get_current_span
 
 from shared.bus.messages import Message
 from shared.bus.subscriptions import Handler
-from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.idempotency import IdempotencyKey
-from shared.outbox import outbox_rows
-from shared.telemetry import correlated
-from shared.tracing import span, under
-from shared.transactions import finished, transaction
+from shared.step import Outcome, Step, run_step, store_ends
+from shared.tracing import span
+from shared.transactions import transaction
 from shared.unit_of_work import Origin, Run, UnitOfWork, UseCase, Work
 
 WITHIN_SECONDS = 30.0
 """Seconds for a transaction of one event, other writers' included."""
 TOGETHER_SECONDS = 5.0
 """The same for one of several events, which are handled one by one after it."""
-
-Outcome = tuple[Any, list[Event]]
-"""The result of a use case and the events that it recorded."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +57,6 @@ async def handle(unit_of_work: UnitOfWork, calls: Sequence[Call]) -> None:
     await _SharedTransactions(unit_of_work).handle(list(by_key.values()))
 
 
-@dataclass
-class _Step:
-    """A use case that waits for those of other events."""
-
-    use_case: UseCase[Any, Any]
-    command: Any
-    origin: Origin
-    inbox: str
-    span: Span = field(default_factory=get_current_span)
-    outcome: asyncio.Future[Outcome] = field(default_factory=asyncio.Future)
-
-
 class _SharedTransactions(UnitOfWork):
     """Runs use cases of concurrent handlers in common transactions.
 
@@ -86,7 +68,7 @@ class _SharedTransactions(UnitOfWork):
         vars(self).update(vars(unit_of_work))  # the same threads and turns
         self._active = 0
         """The number of handlers that neither wait nor have ended."""
-        self._waiting: list[_Step] = []
+        self._waiting: dict[Step, asyncio.Future[Outcome]] = {}
         self._all_wait = asyncio.Event()
 
     async def handle(self, by_key: Sequence[Sequence[Call]]) -> None:
@@ -99,7 +81,7 @@ class _SharedTransactions(UnitOfWork):
                 self._all_wait.clear()
                 if not self._waiting:
                     break
-                steps, self._waiting = self._waiting, []
+                steps, self._waiting = self._waiting, {}
                 self._active = len(steps)
                 await self._run_all(steps)
         finally:
@@ -136,60 +118,40 @@ class _SharedTransactions(UnitOfWork):
         if inbox is None:
             key = idempotency_key
             return await super().run(use_case, command, origin, idempotency_key=key, within=within)
-        step = _Step(use_case, command, origin, inbox)
-        self._waiting.append(step)
-        self._one_less()
-        return await step.outcome
+        with span(use_case.__name__):
+            step = Step(use_case, command, origin, time.monotonic() + within, inbox=inbox)
+            outcome = self._waiting[step] = asyncio.Future()
+            self._one_less()
+            return await outcome
 
-    async def _run_all(self, steps: Sequence[_Step]) -> None:
+    async def _run_all(self, steps: Mapping[Step, asyncio.Future[Outcome]]) -> None:
         deadline = time.monotonic() + TOGETHER_SECONDS
         try:
             # The timeout covers all the driver's calls together.
             with pymongo.timeout(TOGETHER_SECONDS):
                 outcomes = await self._until_committed(
                     "together",
-                    lambda waited_for: self._attempt_all(steps, deadline, waited_for),
+                    lambda waited_for: self._attempt_all(list(steps), deadline, waited_for),
                     deadline,
                 )
         except Exception as error:  # noqa: BLE001 - each handler raises it
-            for step in steps:
-                step.outcome.set_exception(error)
+            for outcome in steps.values():
+                outcome.set_exception(error)
         else:
-            if any(events for _, events in outcomes):
+            if any(events for _, events in outcomes.values()):
                 self.event_commits.add()
-            for step, outcome in zip(steps, outcomes, strict=True):
-                step.outcome.set_result(outcome)
+            for step, outcome in steps.items():
+                outcome.set_result(outcomes.get(step, (None, [])))
 
     def _attempt_all(
-        self, steps: Sequence[_Step], deadline: float, waited_for: Callable[[], bool]
-    ) -> list[Outcome]:
+        self, steps: Sequence[Step], deadline: float, waited_for: Callable[[], bool]
+    ) -> dict[Step, Outcome]:
+        """Return the outcomes of the new events, in one transaction."""
         store = self._store
-        outcomes: list[Outcome] = []
-        rows = []
         with transaction(store, deadline, waited_for) as session:
             ids = {"$in": [step.inbox for step in steps]}
             known = {row["_id"] for row in store["inbox"].find({"_id": ids}, session=session)}
             new = [step for step in steps if step.inbox not in known]
-            if not new:
-                return [(None, []) for _ in steps]  # commits, as for one event
-            for step in steps:
-                if step.inbox in known:
-                    outcomes.append((None, []))
-                    continue
-                work = Work(store, session, step.origin)
-                ids_of_step = (step.origin.correlation_id, step.origin.causation_id)
-                with (
-                    correlated(step.origin.correlation_id),
-                    under(step.span),
-                    span(step.use_case.__name__),
-                ):
-                    result = finished(step.use_case(work, step.command))
-                    now = step.origin.now
-                    rows += outbox_rows(work.recorded, self.service, now, *ids_of_step)
-                outcomes.append((result, work.recorded))
-            at = wall_clock()
-            store.insert("inbox", [{"_id": step.inbox, "at": at} for step in new], session)
-            # Last, as for one event.
-            if rows:
-                store.insert("outbox", rows, session)
-        return outcomes
+            ends = [run_step(one, Work(store, session, one.origin), self.service) for one in new]
+            store_ends(store, ends, session)  # if none is new, it commits, as for one event
+        return {step: ended.outcome for step, ended in zip(new, ends, strict=True)}

@@ -10,8 +10,8 @@ from pymongo.errors import PyMongoError
 
 from services.gateway.app import create_app
 from services.gateway.settings import Settings
-from services.gateway.views.coalescer import AT_ONCE
 from services.gateway.views.own_writes import OwnWrites
+from shared.coalescer import AT_ONCE
 from shared.contracts import circulation
 from shared.mongo import Database
 from tests import samples

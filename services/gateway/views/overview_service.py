@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from services.gateway.views import accruing
-from services.gateway.views.coalescer import Coalescer
 from services.gateway.views.open_items import (
     is_linked,
     open_loans,
@@ -25,6 +24,7 @@ from services.gateway.views.overview_cache import Answer, OverviewCache
 from services.gateway.views.store import reads, writes
 from shared.auth import Caller
 from shared.clock import library_day
+from shared.coalescer import Coalescer
 from shared.http.dependencies import STORE_SECONDS
 from shared.mongo import Document
 from shared.owners import OwnerAway
@@ -60,7 +60,7 @@ class OverviewService:
         self._app = app
         self._cache = OverviewCache()
         self._stamps: Coalescer[str, reads.Stamps] = Coalescer(self._read_stamps)
-        self._views: Coalescer[str, reads.View] = Coalescer(self._read_views, MOST_VIEWS)
+        self._views: Coalescer[str, reads.View] = Coalescer(self._read_views, most=MOST_VIEWS)
         self._common: tuple[object, reads.Common] | None = None
         self._writing: set[asyncio.Task[None]] = set()
 

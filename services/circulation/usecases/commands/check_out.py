@@ -14,6 +14,7 @@ from services.circulation.usecases.steps.lend_copies import (
     lend_each,
     save_loans,
 )
+from shared.brief import brief
 from shared.unit_of_work import Work
 
 OFFLINE_DAYS = 31
@@ -35,6 +36,7 @@ class CheckOut:
     patron: Patron | None = None
 
 
+@brief
 async def check_out(work: Work, command: CheckOut) -> list[Lent]:
     """Lend the copies; return the outcome for each, in the order of the command.
 

@@ -36,6 +36,7 @@ from services.circulation.usecases.steps.current_loan import current_loans, reco
 from services.circulation.usecases.steps.post_to_ledger import post
 from services.circulation.usecases.steps.serve_queue import Served, hand_out
 from services.circulation.usecases.steps.unpack_copy import unpack
+from shared.brief import brief
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -85,6 +86,7 @@ class _Ended:
         return self.before.loan.state is LoanState.LOST
 
 
+@brief
 async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """Take the copies back; return the outcome for each, in the order of the command.
 
@@ -214,7 +216,6 @@ async def _save(
             loan_events.returned(end.loan, branch_code=command.branch, channel=command.channel)
         )
     await store.titles.save_copies(work, [end.copy for end in ended])
-    await store.loans.save(work, [step for end in ended for step in (*end.before.moves, end.loan)])
     for patron_id in dict.fromkeys(end.loan.patron_id for end in ended):
         own = [end for end in ended if end.loan.patron_id == patron_id]
         postings = [assessed(end.charge, work.now) for end in own if end.charge]
@@ -222,6 +223,8 @@ async def _save(
             postings += await _credits(work, command, end, suspensions)
         returned = sum(not end.was_lost for end in own)
         await post(work, borrowers[patron_id], postings, loans=-returned)
+    # Last, so that all reads come before it, and returns with a fine share transactions, too.
+    await store.loans.save(work, [step for end in ended for step in (*end.before.moves, end.loan)])
 
 
 async def _credits(

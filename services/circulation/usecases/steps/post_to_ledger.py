@@ -41,10 +41,12 @@ async def post(
 
 async def _titles(work: Work, charges: Sequence[Charge]) -> dict[str, str]:
     """Return the title ids of the charges, by charge id, where the loan or hold still exists."""
-    loans = await store.loans.some(work, {one.loan_id for one in charges if one.loan_id})
-    holds = await store.holds.some(work, {one.hold_id for one in charges if one.hold_id})
-    known = {loan.id: loan.title_id for loan in loans}
-    known |= {hold_id: hold.title_id for hold_id, hold in holds.items()}
+    known: dict[str, str] = {}
+    if loan_ids := {one.loan_id for one in charges if one.loan_id}:
+        known |= {loan.id: loan.title_id for loan in await store.loans.some(work, loan_ids)}
+    if hold_ids := {one.hold_id for one in charges if one.hold_id}:
+        holds = await store.holds.some(work, hold_ids)
+        known |= {hold_id: hold.title_id for hold_id, hold in holds.items()}
     about = {one.id: one.loan_id or one.hold_id or "" for one in charges}
     return {charge_id: known[one] for charge_id, one in about.items() if one in known}
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from services.gateway.views.coalescer import AT_ONCE, MOST, Coalescer
+from shared.coalescer import AT_ONCE, MOST, Coalescer
 
 
 class Shelf:

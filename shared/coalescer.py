@@ -1,4 +1,4 @@
-"""Combine the reads, or the writes, of callers that ask at the same moment.
+"""Combine the reads, the writes or the transactions of callers that ask at the same moment.
 
 For the driver, one small document costs nearly as much as fifty. So callers that ask while calls of
 the store are under way wait for the next one and share it. A caller is answered by a call that
@@ -8,26 +8,32 @@ nobody.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextvars import Context
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 AT_ONCE = 2
-"""Maximum number of concurrent calls: while one is on the wire, another is prepared."""
+"""Usual number of concurrent calls: while one is on the wire, another is prepared."""
 MOST = 500
-"""Maximum number of keys in one call."""
+"""Usual maximum number of keys in one call."""
 
 
 class Coalescer(Generic[K, V]):
     """Values by key, from shared calls of `call`, which takes distinct keys and answers each."""
 
     def __init__(
-        self, call: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]], most: int = MOST
+        self,
+        call: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
+        *,
+        most: int = MOST,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._call = call
         self._most = most
+        self._at_once = at_once
+        self._context = copy_context()
         self._asked: dict[K, asyncio.Future[V]] = {}
         self._calling: set[object] = set()
         """The tasks that call, kept here because an event loop has only weak references."""
@@ -37,10 +43,11 @@ class Coalescer(Generic[K, V]):
         value = self._asked.get(key)
         if value is None:
             value = self._asked[key] = asyncio.get_running_loop().create_future()
-            if len(self._calling) < AT_ONCE:
-                # In its own context: deadline, trace and log fields of the first caller do not
-                # apply to the others.
-                self._calling.add(asyncio.create_task(self._answer_all(), context=Context()))
+            if len(self._calling) < self._at_once:
+                # In the context of the process: deadline, trace and log fields of the first caller
+                # do not apply to the others.
+                context = self._context.copy()
+                self._calling.add(asyncio.create_task(self._answer_all(), context=context))
         return await asyncio.shield(value)  # a caller that gives up does not cancel the others
 
     async def _answer_all(self) -> None:
