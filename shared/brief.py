@@ -110,9 +110,10 @@ def commit_together(
             written: set[tuple[str, str]] = set()
             writes: dict[tuple[str, str], list[Document]] = {}
             for step, work, ended in ran:
-                if step.is_waited_for and written.isdisjoint(work.written):
+                own = work.written
+                if step.is_waited_for and written.isdisjoint(own):
                     taken[step] = ended
-                    written |= work.written
+                    written |= own
                     for command, collection, more in work.kept:
                         writes.setdefault((command, collection), []).extend(more)
             _send(database, writes, session)

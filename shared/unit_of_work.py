@@ -45,8 +45,9 @@ class Busy(Exception):
 class UnitOfWork:
     """Runs use cases, each in one transaction on the database of its service.
 
-    A transaction runs in a thread of its own from its start to its commit, so that its round trips
-    are not handed over between threads one by one (docs/decisions/200).
+    Brief ones that wait at the same moment share theirs (`shared/brief.py`). A transaction runs in
+    a thread of its own from its start to its commit, so that its round trips are not handed over
+    between threads one by one (docs/decisions/200).
     """
 
     def __init__(
@@ -109,6 +110,8 @@ class UnitOfWork:
         finally:
             step.is_waited_for = False
         if not isinstance(outcome, Exception):
+            if outcome is not None:
+                self.commits.add()
             return outcome
 
         def look(waited_for: Callable[[], bool]) -> Outcome | None:
@@ -135,7 +138,6 @@ class UnitOfWork:
         # After any error each is run alone, and has its own.
         with contextlib.suppress(Exception), pymongo.timeout(_left(deadline)):
             outcomes = await self._in_thread(attempt)
-            self.commits.add()
         return {step: outcomes.get(step) for step in steps}
 
     async def try_out(
