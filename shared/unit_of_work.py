@@ -34,6 +34,7 @@ __all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "UseCase", "Work"]
 C = TypeVar("C")
 R = TypeVar("R")
 S = TypeVar("S")
+
 AT_ONCE = 32
 """Transactions of a process that run at once; others wait for their turn."""
 
@@ -107,17 +108,16 @@ class UnitOfWork:
         """Run a brief use case, with others that wait; None: it is to be run alone."""
         try:
             outcome = await self._brief.get(step)
-        finally:
+        except asyncio.CancelledError:
             step.is_waited_for = False
+            raise
         if not isinstance(outcome, Exception):
             if outcome is not None:
                 self.commits.add()
             return outcome
 
-        def look(waited_for: Callable[[], bool]) -> Outcome | None:
-            return self._earlier(step, waited_for)
-
-        if step.idempotency_key is not None and _is_an_end(outcome):
+        if (key := step.idempotency_key) is not None and _is_an_end(outcome):
+            look = partial(self._earlier, step, key)
             with pymongo.timeout(_left(step.deadline)):
                 if earlier := await self._until_committed("earlier", look, step.deadline):
                     return earlier
@@ -224,19 +224,19 @@ class UnitOfWork:
             # from its end, if what the first one changed did not (docs/decisions/220).
             if step.idempotency_key is None or not _is_an_end(error):
                 raise
-            earlier = self._earlier(step, waited_for)
+            earlier = self._earlier(step, step.idempotency_key, waited_for)
             if earlier is None:
                 raise
             return earlier
         note_commit([end])
         return end.outcome
 
-    def _earlier(self, step: Step, waited_for: Callable[[], bool]) -> Outcome | None:
+    def _earlier(
+        self, step: Step, key: IdempotencyKey, waited_for: Callable[[], bool]
+    ) -> Outcome | None:
         """Return the stored response of a repeated request; None: it is no repeat."""
-        if step.idempotency_key is None:
-            return None
         with transaction(self._store, step.deadline, waited_for) as session:
-            stored = find_response(self._store, step.idempotency_key, session)
+            stored = find_response(self._store, key, session)
         return None if stored is None else (stored.result(step.use_case), stored.events)
 
 
