@@ -181,6 +181,7 @@ def outbox_producer(
         client_id=client_id,
         acks="all",
         enable_idempotence=idempotent,
+        compression_type="gzip",
         linger_ms=2,
         max_batch_size=256 * 1024,
         request_timeout_ms=10_000,

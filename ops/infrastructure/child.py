@@ -44,6 +44,8 @@ class Child:
     """Seconds that it may take to become ready."""
     more_ports: Sequence[int] = ()
     """Further ports that it listens on."""
+    niceness: int = 0
+    """Its niceness, 0 to 19: the higher, the more it gives way while the processors are busy."""
     _process: subprocess.Popen[bytes] | prepared.Forked | None = field(
         default=None, init=False, repr=False
     )
@@ -80,8 +82,9 @@ class Child:
             if prepared.suits(self.command, self.environment):
                 self._process = prepared.start(self.command, environment, log, log)
             else:
+                nice = ("nice", "-n", str(self.niceness)) if self.niceness else ()
                 self._process = subprocess.Popen(  # noqa: S603 - built in this package
-                    self.command,
+                    [*nice, *self.command],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -90,6 +93,8 @@ class Child:
                     # signalled only by us, in order.
                     start_new_session=True,
                 )
+                if self.niceness:
+                    _give_way(self._process.pid, self.niceness)
         _watch(self._process.pid)
 
     def wait_ready(self) -> None:
@@ -164,6 +169,15 @@ class Child:
             self._signal(signal.SIGKILL)
             process.wait(10.0)
         _forget(process.pid)
+
+
+def _give_way(session: int, niceness: int) -> None:
+    """Give a session's group of processes less of the processors, where the kernel forms such.
+
+    It then compares the niceness of processes only within their group: sched(7), autogroup.
+    """
+    with contextlib.suppress(OSError):  # no such groups: not Linux, or without this feature
+        Path(f"/proc/{session}/autogroup").write_text(str(niceness))
 
 
 def stop_all(children: Sequence[Child]) -> None:

@@ -31,6 +31,8 @@ KAFKA_PORT = 9092
 REPLICA_SET = "rs0"
 ELECTION_TIMEOUT_MS = 5000
 """Milliseconds that the nodes of a set wait for their primary before an election (decision 011)."""
+BROKER_NICENESS = 10
+"""Niceness of the embedded broker, with which it gives way to other processes (decision 223)."""
 BROKERS: Mapping[str, Mapping[str, str]] = {
     # One process on one machine: more partitions only cost. It answers empty fetches at once.
     "embedded": {"CARREL_PARTITIONS": "3", "CARREL_IDLE_POLL_MS": "40"},
@@ -187,7 +189,8 @@ def broker_child(data: Path, port: int | None = None) -> Child:
     """Return a Kafka-protocol broker with its data in `data/kafka`, not started yet.
 
     The broker is noida-db, which holds all data in memory and writes it out about once a second:
-    SIGTERM loses nothing, `kill` up to 2.4 s of what it acknowledged.
+    SIGTERM loses nothing, `kill` up to 2.4 s of what it acknowledged. It gives way to the other
+    processes, because its write takes a processor the longer the more it holds.
     """
     port = ports.reserve(port)
     folder = data / "kafka"
@@ -196,7 +199,8 @@ def broker_child(data: Path, port: int | None = None) -> Child:
         str(_find_noida()),
         *("start", "--data-dir", str(folder), "--only", "kafka", "--kafka-port", str(port)),
     ]
-    return Child("broker", command, data / "logs" / "broker.log", lambda: _listens(port), port)
+    log = data / "logs" / "broker.log"
+    return Child("broker", command, log, lambda: _listens(port), port, niceness=BROKER_NICENESS)
 
 
 def find_mongod() -> Path:

@@ -90,6 +90,16 @@ async def test_database_and_broker_start_work_and_end(tmp_path: Path) -> None:
     assert not any(pid and exists(pid) for pid in pids)
 
 
+def test_the_broker_gives_way_to_the_database(tmp_path: Path) -> None:
+    with embedded(tmp_path, mongo_port=None, kafka_port=None) as infrastructure:
+        mongod, broker = (child.pid or 0 for child in infrastructure.children)
+        assert os.getpriority(os.PRIO_PROCESS, broker) > os.getpriority(os.PRIO_PROCESS, mongod)
+        groups = [Path(f"/proc/{pid}/autogroup") for pid in (mongod, broker)]
+        if all(group.exists() for group in groups):  # a kernel that forms groups
+            nice = [int(group.read_text().split()[-1]) for group in groups]
+            assert nice[1] > nice[0]
+
+
 async def test_data_is_found_again_at_another_port(tmp_path: Path) -> None:
     folder = tmp_path / "with a space"
     with embedded(folder, mongo_port=None, kafka_port=None) as first:

@@ -15,6 +15,7 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import GroupLoadInProgressError, KafkaConnectionError
 from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
@@ -201,6 +202,33 @@ async def test_rows_of_a_busy_service_are_sent_together(
         await until(lambda: _true(sum(sent) == 6))
 
     assert [number for number in sent if number] == [1, 5]
+
+
+async def test_a_batch_of_rows_is_stored_compressed(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    await ensure_topics(settings, NAMES)
+    for _ in range(20):
+        await unit_of_work.run(raise_count, Raise("a"), ORIGIN)
+    async with relaying(unit_of_work, settings):
+        await until(lambda: _no_age(unit_of_work))
+    rows = await unit_of_work.database.outbox.find({}).to_list(None)
+    assert len(rows) == 20
+    assert 0 < await _stored_bytes(settings, rows[0]["topic"]) < sum(len(r["body"]) for r in rows)
+
+
+async def _stored_bytes(settings: Settings, topic: str) -> int:
+    """Return the bytes that the partitions of a topic take on the broker, as a fetch answers."""
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka)
+    await client.bootstrap()
+    try:
+        await client.set_topics([topic])
+        parts = [(partition, 0, 10**6) for partition in range(settings.partitions)]
+        node = client.cluster.leader_for_partition(TopicPartition(topic, 0))
+        answer = await client.send(node, FetchRequest(0, 0, 10**6, 0, [(topic, parts)], ""))
+        return sum(len(part[-1] or b"") for _, partitions in answer.topics for part in partitions)
+    finally:
+        await client.close()
 
 
 async def test_the_rows_of_another_process_are_found_by_the_clock(
