@@ -201,6 +201,8 @@ EXAMPLES: Mapping[str, Any] = {
     "ChargeInFull.hold_id": None,
     "ChargeInFull.id": CHARGE,
     "ChargeInFull.kind": "fine",
+    "ListedCharge.hold_id": None,
+    "ListedCharge.kind": "fine",
     "EntryOut.by": "",
     "EntryOut.id": f"{CHARGE}.0001.charge",
     "EntryOut.kind": "charge",

@@ -158,6 +158,24 @@ async def _settled(db: Database, loan_ids: list[str]) -> list[str]:
     return [loan_id for loan_id in loan_ids if loan_id not in unsettled]
 
 
+async def titles_of_charges(db: Database, charges: Collection[Charge]) -> dict[str, str]:
+    """Return the ids of the titles that charges are about, keyed by charge id.
+
+    A charge whose loan or hold has been deleted is left out.
+    """
+    titles = await store.loans.titles_of(db, {one.loan_id for one in charges if one.loan_id})
+    titles |= await store.holds.titles_by_hold(db, {one.hold_id for one in charges if one.hold_id})
+    about = {one.id: titles.get(one.loan_id or one.hold_id or "") for one in charges}
+    return {charge_id: title_id for charge_id, title_id in about.items() if title_id}
+
+
+async def items_of_charges(db: Database, charges: Collection[Charge]) -> dict[str, str]:
+    """Return the names of the titles that charges are about, as `titles_of_charges` does."""
+    titles = await titles_of_charges(db, charges)
+    names = await store.titles.find_names(db, set(titles.values()))
+    return {charge_id: names[title_id] for charge_id, title_id in titles.items()}
+
+
 @dataclass(frozen=True)
 class Read:
     """A past loan and the name of its title; empty if the catalogue no longer has the title."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from services.circulation import store
+from services.circulation import queries, store
 from services.circulation.usecases.events import (
     charge_events,
     hold_events,
@@ -36,11 +36,8 @@ async def holds(db: Database, query: SnapshotQuery) -> SnapshotPage:
 async def charges(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the charges with an unpaid amount or a refund due."""
     found, more = await store.charges.find_unpaid(db, query)
-    titles = await store.loans.titles_of(db, [one.loan_id for one in found if one.loan_id])
-    titles |= await store.holds.titles_by_hold(db, [one.hold_id for one in found if one.hold_id])
-    return [
-        charge_events.snapshot(one, titles.get(one.loan_id or one.hold_id or "")) for one in found
-    ], more
+    titles = await queries.titles_of_charges(db, found)
+    return [charge_events.snapshot(one, titles.get(one.id)) for one in found], more
 
 
 async def suspensions(db: Database, query: SnapshotQuery) -> SnapshotPage:

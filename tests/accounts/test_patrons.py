@@ -222,12 +222,26 @@ async def test_a_name_contact_or_pin_changes_without_an_event(api: Api) -> None:
     assert answer.json() == {
         **mei,
         "name": "Chan May",
-        "contact": {"email": None, "phone": "3000 0000"},
+        "contact": {**mei["contact"], "phone": "3000 0000"},
     }
     same = {"category": "adult", "language": "zh-Hant", "card_number": "hk0001a"}
     assert (await api.patch(f"/v1/patrons/{mei['id']}", same, as_=STAFF)).json()["version"] == 1
     assert topics(await events(api)) == ["patron.registered"]
     await logged_in(api, pin="31-41-59")
+
+
+async def test_null_removes_an_address_or_a_date_of_birth_and_what_is_absent_stays(
+    api: Api,
+) -> None:
+    mei = await registered(api, born_on="2012-03-04")
+    path, number = f"/v1/patrons/{mei['id']}", {"email": None, "phone": mei["contact"]["phone"]}
+    for changes, expected in (
+        ({"contact": {"email": None}}, {**mei, "contact": number}),
+        ({"contact": None, "name": None, "language": None}, {**mei, "contact": number}),
+        ({"contact": {}, "born_on": None}, {**mei, "contact": number, "born_on": None}),
+    ):
+        assert (await api.patch(path, changes, as_=STAFF)).json() == expected
+        assert (await api.get(path, as_=STAFF)).json() == expected
 
 
 async def test_concurrent_changes_are_all_stored(api: Api) -> None:

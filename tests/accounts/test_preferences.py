@@ -156,6 +156,8 @@ async def test_my_setting_can_be_saved_after_the_address_of_a_channel_was_remove
     mei = await registered(api)
     as_ = token(mei["id"])
     await api.insist("PATCH", PATH, {"channels": ["email"]}, as_=as_)
-    await api.insist("PATCH", f"/v1/patrons/{mei['id']}", {"contact": {"email": None}}, as_=STAFF)
+    await api.insist(
+        "PATCH", f"/v1/patrons/{mei['id']}", {"contact": {"email": None, "phone": None}}, as_=STAFF
+    )
     answer = await api.insist("PATCH", PATH, {"channels": ["email"], "language": "en"}, as_=as_)
     assert (answer.status, answer.json()["reachable_by"]) == (200, [])

@@ -125,6 +125,8 @@ async def test_a_finished_loan_is_kept_while_its_fine_is_open(desk: Desk) -> Non
     assert await mentions(desk, loan) == []
     after = (await desk.api.get(f"/v1/charges/{charge['id']}", as_=P1)).json()
     assert after["statement"] == charge["statement"]  # the statement is kept in full
+    assert charge["title"]
+    assert after["title"] is None
 
 
 async def test_an_ended_hold_is_purged_on_the_next_day(desk: Desk) -> None:

@@ -133,6 +133,8 @@ async def test_collecting_a_hold_charges_the_hold_fee(desk: Desk) -> None:
     assert (await now(desk, held))["state"] == "collected"
     charges = (await desk.api.get("/v1/me/charges", as_=token("p1"))).json()["items"]
     assert [(one["kind"], one["amount_cents"]) for one in charges] == [("hold-fee", 330)]
+    title = (await desk.api.get(f"/v1/titles/{held['title_id']}")).json()["title"]
+    assert charges[0]["title"] == title
     assert await desk.count("hold.collected") == 1
     assert await faults(desk) == []
 

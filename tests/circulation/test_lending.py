@@ -237,9 +237,11 @@ async def test_a_late_return_has_a_statement(desk: Desk) -> None:
     charge = await desk.api.get(f"/v1/charges/{result['charge']['id']}", as_=P1)
     [entry] = charge.json()["entries"]
     assert (entry["kind"], entry["amount_cents"], entry["on"]) == ("charge", 450, "2020-12-07")
-    assert charge.json() == {**result["charge"], "entries": [entry]}
+    title = (await desk.api.get(f"/v1/titles/{loan['title_id']}")).json()["title"]
+    listed = {**result["charge"], "title": title}
+    assert charge.json() == {**listed, "entries": [entry]}
     charges = (await desk.api.get("/v1/me/charges", as_=P1)).json()
-    assert charges == {"items": [result["charge"]], "next": None}
+    assert charges == {"items": [listed], "next": None}
     assert (await desk.api.get("/v1/me/loans", as_=P1)).json()["items"] == []
 
 

@@ -9,8 +9,7 @@ from services.accounts.domain.lockout import OWN_SESSION
 from services.accounts.domain.refusals import Locked, NoSuchPatron, WrongPin
 from services.accounts.routes.fields import Secret
 from services.accounts.routes.patrons import ContactIn, ContactOut
-from services.accounts.usecases.amend_patron import Contact
-from services.accounts.usecases.change_own_data import ChangeOwnData, change_own_data
+from services.accounts.usecases.change_own_data import ChangeOwnData, Contact, change_own_data
 from services.accounts.usecases.confirm_pin import confirm_pin
 from shared import auth
 from shared.clock import wall_clock

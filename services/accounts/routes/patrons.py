@@ -28,7 +28,7 @@ from services.accounts.routes.fields import (
     OwnSettings,
     PatronId,
 )
-from services.accounts.usecases.amend_patron import AmendPatron, Contact, amend_patron
+from services.accounts.usecases.amend_patron import AmendPatron, PersonalChanges, amend_patron
 from services.accounts.usecases.block_patron import BlockPatron, block_patron
 from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.erase_patron import erase_settled
@@ -59,7 +59,7 @@ Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 
 
 class ContactIn(Body):
-    """A patron's e-mail address and telephone number; they replace those on file."""
+    """A patron's e-mail address and telephone number; null: none."""
 
     email: str | None = Field(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
     phone: str | None = Field(default=None, max_length=30, pattern=r"^[0-9 +()-]{3,}$")
@@ -81,7 +81,11 @@ class PatronIn(Body):
 
 
 class PatronChanges(Body):
-    """The fields of a patron to change; an absent or null field stays as it is."""
+    """The fields of a patron to change; an absent field stays as it is.
+
+    `null` removes an e-mail address, a telephone number or a date of birth, and leaves any other
+    field as it is.
+    """
 
     card_number: CardNumber | None = Field(
         default=None, description="Number of the card that replaces the patron's card."
@@ -256,9 +260,7 @@ async def patch_patron(
             category=body.category,
             home_branch=body.home_branch,
             language=body.language,
-            name=body.name,
-            contact=Contact(body.contact.email, body.contact.phone) if body.contact else None,
-            born_on=body.born_on,
+            personal=_personal(body),
             card_number=body.card_number,
             card_digest=(
                 card_digest(body.card_number, settings.card_key) if body.card_number else None
@@ -268,6 +270,19 @@ async def patch_patron(
     )
     _, holder = await queries.patron(db, patron_id)
     return PatronOut.of(patron, holder)
+
+
+def _personal(body: PatronChanges) -> PersonalChanges:
+    changes = PersonalChanges()
+    if body.name is not None:
+        changes["name"] = body.name
+    if "born_on" in body.model_fields_set:
+        changes["born_on"] = body.born_on
+    if body.contact and "email" in body.contact.model_fields_set:
+        changes["email"] = body.contact.email
+    if body.contact and "phone" in body.contact.model_fields_set:
+        changes["phone"] = body.contact.phone
+    return changes
 
 
 async def _new_pin(db: Db, patron_id: str, body: PatronChanges) -> str | None:

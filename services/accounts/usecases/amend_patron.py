@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TypedDict
 
 from services.accounts import store
 from services.accounts.domain.cardholder import normal_card
@@ -16,12 +17,13 @@ from shared.contracts.accounts import PatronUpdated
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class Contact:
-    """A patron's e-mail address and telephone number; None: not known."""
+class PersonalChanges(TypedDict, total=False):
+    """The personal data to change, of a Cardholder; None removes what is known."""
 
-    email: str | None = field(repr=False)
-    phone: str | None = field(repr=False)
+    name: str
+    email: str | None
+    phone: str | None
+    born_on: date | None
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,7 @@ class AmendPatron:
     category: str | None = None
     home_branch: str | None = None
     language: str | None = None
-    name: str | None = field(default=None, repr=False)
-    contact: Contact | None = field(default=None, repr=False)
-    born_on: date | None = field(default=None, repr=False)
+    personal: PersonalChanges = field(default_factory=PersonalChanges, repr=False)
     card_number: str | None = field(default=None, repr=False)
     card_digest: str | None = field(default=None, repr=False)
     pin_hash: str | None = field(default=None, repr=False)
@@ -55,13 +55,9 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     new_card = command.card_digest not in (None, holder.card_digest)
     if new_card and await store.card_is_taken(work, command.card_digest or ""):
         raise CardTaken
-    contact = command.contact or Contact(holder.email, holder.phone)
     changed = replace(
         holder,
-        name=command.name or holder.name,
-        email=contact.email,
-        phone=contact.phone,
-        born_on=command.born_on or holder.born_on,
+        **command.personal,
         card_number=normal_card(command.card_number or holder.card_number),
         card_digest=command.card_digest or holder.card_digest,
     ).with_pin(command.pin_hash)

@@ -4,8 +4,15 @@ from dataclasses import dataclass, field, replace
 
 from services.accounts import store
 from services.accounts.domain.refusals import NoSuchPatron, WrongPin
-from services.accounts.usecases.amend_patron import Contact
 from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A patron's e-mail address and telephone number; None: not known."""
+
+    email: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -173,7 +173,13 @@ class EntryOut(BaseModel):
         )
 
 
-class ChargeInFull(ChargeOut):
+class ListedCharge(ChargeOut):
+    """A charge with the title that it is about."""
+
+    title: str | None = Field(description="Null once the loan or the hold has been deleted.")
+
+
+class ChargeInFull(ListedCharge):
     """A charge with its ledger, oldest entry first."""
 
     entries: list[EntryOut]
@@ -189,7 +195,7 @@ class WaiverIn(Body):
 class ChargePage(BaseModel):
     """A page of charges; send `next` as `after` for the next page."""
 
-    items: list[ChargeOut]
+    items: list[ListedCharge]
     next: str | None
 
 
@@ -266,10 +272,12 @@ async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) ->
 
 async def _in_full(db: Database, charge: Charge) -> ChargeInFull:
     entries = [EntryOut.of(entry) for entry in await store.charges.find_entries(db, charge.id)]
-    return ChargeInFull(**dict(ChargeOut.of(charge)), entries=entries)
+    items = await queries.items_of_charges(db, [charge])
+    return ChargeInFull(**dict(ChargeOut.of(charge)), title=items.get(charge.id), entries=entries)
 
 
 async def _charges_of(db: Database, patron_id: str, page: Page) -> ChargePage:
     found = await store.charges.find_of(db, patron_id, page.limit, page.after)
-    items = [ChargeOut.of(charge) for charge in found]
+    about = await queries.items_of_charges(db, found)
+    items = [ListedCharge(**dict(ChargeOut.of(one)), title=about.get(one.id)) for one in found]
     return ChargePage(**page_of(items, page, lambda item: str(item.id)))

@@ -1,7 +1,5 @@
 """Pages of charges: statement, ledger entries and payment."""
 
-import asyncio
-
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import segment
@@ -14,13 +12,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/charges/{charge_id}")
 async def get_charge(visit: PatronVisit, charge_id: str) -> Response:
     """Show a charge with its statement and its ledger."""
-    reply, overview = await asyncio.gather(
-        visit.api.get(f"/v1/charges/{segment(charge_id)}"), visit.api.get("/v1/me")
-    )
-    charges = overview.json()["charges"] if overview.done else []
-    # The overview names the item of an open charge only; a settled charge is shown without it.
-    title = next((one["title"] for one in charges if one["id"] == charge_id), None)
-    return visit.page("charge.html", charge=reply.json(), title=title)
+    charge = (await visit.api.get(f"/v1/charges/{segment(charge_id)}")).json()
+    return visit.page("charge.html", charge=charge)
 
 
 @router.post("/payments")

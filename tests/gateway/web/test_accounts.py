@@ -85,6 +85,10 @@ async def test_details_that_somebody_else_changed_meanwhile_stay(
     stored = await library.get(f"/v1/patrons/{patron}", by="staff")
     assert stored["contact"] == {"email": "mei@example.org", "phone": "2921 0388"}
     assert (stored["name"], stored["language"]) == ("Chan Mei", "zh-Hant")
+    page = await sent(desk, page, "details", born_on="1990-02-01")
+    page = await sent(desk, page, "details", born_on="", phone="")
+    stored = await library.get(f"/v1/patrons/{patron}", by="staff")
+    assert (stored["born_on"], stored["contact"]["phone"]) == (None, None)
 
     page = await sent(desk, page, "details")
     assert "Nothing was changed." in page.text
@@ -139,12 +143,15 @@ async def test_a_charge_is_explained_and_waived_in_parts(library: Library, desk:
     charge = returned["charge"]
     assert charge["outstanding_cents"] == 600
 
+    item = (await library.get(f"/v1/titles/{returned['loan']['title_id']}"))["title"]
     page = await found(desk, card)
     assert "Overdue fine" in page.text
+    assert item in page.text
     address = f"/desk/charges/{charge['id']}"
     assert address in page.links
     page = await insist(partial(desk.get, address))
     assert "How the fine is calculated" in page.text
+    assert item in page.text
     assert dict(page.form(address).fields)["amount"] == "6.00"
     for amount, says in (
         ("", "Enter an amount in dollars, such as 6.00."),

@@ -16,7 +16,7 @@ from services.gateway.web.visit import DeskVisit, Visit
 router = APIRouter(include_in_schema=False)
 
 PATH = "/v1/patrons"
-_DETAILS = ("name", "category", "home_branch", "language", "born_on")
+_DETAILS = ("name", "category", "home_branch", "language")
 _CONTACT = ("email", "phone")
 _FORMS = ("details", "pin", "card", "block", "unblock")
 _AMOUNT = re.compile(r"(\d{1,5})(?:\.(\d\d))?")
@@ -48,10 +48,10 @@ async def get_account(visit: DeskVisit, patron_id: str) -> Response:
 async def post_details(visit: DeskVisit, patron_id: str) -> Response:
     """Change what was changed in the form; other changes since it was opened stay."""
     body: dict[str, Any] = {name: visit.text(name) for name in _DETAILS if _changed(visit, name)}
-    contact = {name: visit.text(name) or None for name in _CONTACT if _changed(visit, name)}
-    if contact:  # the API takes both or neither
-        patron = (await visit.api.get(f"{PATH}/{segment(patron_id)}")).json()
-        body["contact"] = patron["contact"] | contact
+    if _changed(visit, "born_on"):
+        body["born_on"] = visit.text("born_on") or None
+    if contact := {name: visit.text(name) or None for name in _CONTACT if _changed(visit, name)}:
+        body["contact"] = contact
     if not body:
         return visit.go(_page_of(patron_id), FlashMessage("nothing-changed", {}))
     return await _amend(visit, patron_id, body, "account-changed")
@@ -167,4 +167,4 @@ async def _to_pay(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
 async def _charge(visit: Visit, charge_id: str, refused: Failure | None = None) -> Response:
     found = (await visit.api.get(f"/v1/charges/{segment(charge_id)}")).json()
     shown = forms.outcome_of(visit, refused)
-    return visit.page("desk/charge.html", charge=found, title=None, **shown)
+    return visit.page("desk/charge.html", charge=found, **shown)
