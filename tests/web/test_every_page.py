@@ -93,10 +93,12 @@ async def test_every_desk_page_passes_the_checks(
     await story.library.call("PATCH", path, {"enabled": False}, by="staff")
     page = await windows.open(language, card=story.librarian)
     owing = await story.library.get(f"/v1/patrons?card={await story.debtor()}", by="staff")
+    account = await story.library.get("/v1/me", by=await story.reader())
     kinds = []
     starts = [
         "/desk",
         f"/desk/accounts/{owing['items'][0]['id']}",
+        f"/desk/loans/{account['loans'][0]['id']}",
         "/desk/activities/new",
         f"/desk/activities/{story.activities['talk']}",
         f"/desk/study-rooms/{story.drawn_id}/door",
@@ -113,6 +115,7 @@ async def test_every_desk_page_passes_the_checks(
         "/desk/accounts",
         "/desk/accounts/one",
         "/desk/charges/one",
+        "/desk/loans/one",
         "/desk/activities/new",
         "/desk/activities/one",
         "/desk/closures/one",

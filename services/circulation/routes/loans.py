@@ -1,6 +1,6 @@
 """Routes that show loans, and that record losses and claims."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated
 
@@ -107,6 +107,12 @@ class LoanOut(BaseModel):
         )
 
 
+class ListedLoan(LoanOut):
+    """A loan with the title of its copy."""
+
+    title: str
+
+
 class LossIn(Body):
     """The copy's price in cents, if none is recorded or another applies; staff only."""
 
@@ -139,7 +145,7 @@ class LossOut(BaseModel):
 class LoanPage(BaseModel):
     """A page of loans; send `next` as `after` for the next page."""
 
-    items: list[LoanOut]
+    items: list[ListedLoan]
     next: str | None
 
 
@@ -166,10 +172,16 @@ async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:
 
 
 async def _loan_page(db: Database, found: list[Loan], page: Page, today: date) -> LoanPage:
-    left = await queries.renewals_left(db, found, today)
-    return LoanPage(
-        **page_of([LoanOut.of(loan, left) for loan in found], page, lambda item: str(item.id))
-    )
+    items = await _listed(db, found, today)
+    return LoanPage(**page_of(items, page, lambda item: str(item.id)))
+
+
+async def _listed(db: Database, loans: Sequence[Loan], today: date) -> list[ListedLoan]:
+    left = await queries.renewals_left(db, loans, today)
+    names = await store.titles.find_names(db, {loan.title_id for loan in loans})
+    return [
+        ListedLoan(**dict(LoanOut.of(loan, left)), title=names[loan.title_id]) for loan in loans
+    ]
 
 
 async def _shown(loan: Loan, run: Run) -> LoanOut:
@@ -249,10 +261,10 @@ async def get_my_loans(caller: Patron, db: Db, page: PageQuery, today: Today) ->
 @router.get("/loans/{loan_id}")
 @refuses(NoSuchLoan)
 @shows_patrons
-async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> LoanOut:
+async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> ListedLoan:
     """Get a loan with every move of its due date."""
-    loan = await _loan(db, loan_id, caller)
-    return LoanOut.of(loan, await queries.renewals_left(db, [loan], today))
+    [listed] = await _listed(db, [await _loan(db, loan_id, caller)], today)
+    return listed
 
 
 @router.get("/loans/{loan_id}/fine-statement")

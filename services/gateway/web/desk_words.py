@@ -148,6 +148,11 @@ MESSAGES = {
     ),
     "account-blocked": marked("The account is blocked. The reader is logged out everywhere."),
     "account-unblocked": marked("The account is no longer blocked by the staff."),
+    "loss-recorded": marked("The item is recorded as lost. Its charges are below."),
+    "claim-recorded": marked(
+        "Recorded: the reader says that it is back. Please look for it on the shelves."
+    ),
+    "claim-rejected": marked("Recorded: it was not found. Its fine counts again."),
     "charge-waived": marked("%(waived_cents)s is waived."),
     "patron-erased": marked("The account is erased."),
     "junior-linked": marked("The two cards are linked."),
@@ -285,6 +290,9 @@ PROBLEMS = {
         "The staff have not blocked this account. A reader who owes too much can borrow again "
         "after paying."
     ),
+    "no-claim": marked("Nobody says any more that this item is back."),
+    "price-needed": marked("The price of this item is not recorded. Enter it."),
+    "bad-price": marked("Enter an amount in dollars, such as 120.00."),
     "bad-amount": marked("Enter an amount in dollars, such as 6.00."),
     "more-than-outstanding": marked("This is more than is left to pay of this charge."),
     "card-taken": marked("This card number belongs to another account."),
@@ -317,6 +325,9 @@ PROBLEMS = {
 }
 """Texts of problems by code."""
 
+OF_LOAN = {"price-unknown": "price-needed", "loan-lost": "copy-lost"}
+"""Codes of the desk's texts by the API's codes, whose texts are for readers."""
+
 AT_FAULT = {
     **staff_words.AT_FAULT,
     "trial-not-sent": "address",
@@ -326,6 +337,8 @@ AT_FAULT = {
     "guardian-not-asked": "agreed",
     "card-taken": "card_number",
     "bad-amount": "amount",
+    "bad-price": "price",
+    "price-needed": "price",
     "more-than-outstanding": "amount",
     "in-the-future": "at",
     "no-branch-covered": "kinds",
@@ -361,6 +374,7 @@ FIELDS = {
     "name": marked("Name"),
     "pin": marked("PIN"),
     "amount": marked("Amount in dollars"),
+    "price": marked("Price in dollars"),
     "category": marked("Kind of card"),
     "born_on": marked("Date of birth"),
     "email": marked("E-mail"),

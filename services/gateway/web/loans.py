@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
-from services.gateway.web.api import Reply, segment
+from services.gateway.web.api import segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import PatronVisit, Visit
@@ -96,24 +96,10 @@ def _of_renewal(result: Mapping[str, Any], title: str) -> FlashMessage:
 async def get_loan(visit: PatronVisit, loan_id: str) -> Response:
     """Show a loan with the moves of its due date, the days of its fine, and forms to report it."""
     path = f"/v1/loans/{segment(loan_id)}"
-    loan, fine, overview, names = await asyncio.gather(
-        visit.api.get(path),
-        visit.api.get(f"{path}/fine-statement"),
-        visit.api.get("/v1/me"),
-        branch_names(visit.api),
+    loan, fine, names = await asyncio.gather(
+        visit.api.get(path), visit.api.get(f"{path}/fine-statement"), branch_names(visit.api)
     )
-    return visit.page(
-        "loan.html",
-        loan=loan.json(),
-        fine=fine.json(),
-        shown=_in_overview(overview, loan_id),
-        branches=names,
-    )
-
-
-def _in_overview(overview: Reply, loan_id: str) -> dict[str, Any] | None:
-    loans = overview.json()["loans"] if overview.done else []
-    return next((loan for loan in loans if loan["id"] == loan_id), None)
+    return visit.page("loan.html", loan=loan.json(), fine=fine.json(), branches=names)
 
 
 @router.post("/loans/{loan_id}/claim")

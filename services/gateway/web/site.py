@@ -57,6 +57,7 @@ from services.gateway.web.desk import (
 )
 from services.gateway.web.desk import enquiries as desk_enquiries
 from services.gateway.web.desk import family as desk_family
+from services.gateway.web.desk import loans as desk_loans
 from services.gateway.web.desk import study_rooms as desk_study_rooms
 from services.gateway.web.desk import study_sessions as desk_study_sessions
 from services.gateway.web.session import (
@@ -78,7 +79,7 @@ ROUTERS = tuple(
         *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
         *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
         *(calendar, family, desk_family, staff, audit_trail, second_factor, own_log_in),
-        desk_accounts,
+        *(desk_accounts, desk_loans),
     )
 )
 

@@ -1,4 +1,4 @@
-"""The desk's page of a patron's account: details, card, PIN, block and charges."""
+"""The desk's pages of a patron's account: details, card, PIN, block, loans and charges."""
 
 from collections.abc import AsyncIterator
 from functools import partial
@@ -173,3 +173,62 @@ async def test_a_charge_is_explained_and_waived_in_parts(library: Library, desk:
     assert [form.action for form in page.forms if form.action == address] == []
     ledger = await library.get(f"/v1/charges/{charge['id']}", by="staff")
     assert ledger["waived_cents"] == 600
+
+
+async def lent(library: Library, desk: Browser) -> tuple[Page, str]:
+    """Lend a copy; return the desk's page of the loan and the title."""
+    branch = await library.branch()
+    card = await library.patron(branch)
+    [book] = await library.copies(branch, 1)
+    await library.flow.settle(within=60)
+    [result] = await library.lend(card, [book], branch)
+    title = (await library.get(f"/v1/titles/{result['title_id']}"))["title"]
+    account = await found(desk, card)
+    assert title in account.text
+    address = f"/desk/loans/{result['id']}"
+    assert address in account.links
+    return await insist(partial(desk.get, address)), title
+
+
+async def test_an_item_that_is_said_to_be_back_is_looked_for_and_not_found(
+    library: Library, desk: Browser
+) -> None:
+    page, title = await lent(library, desk)
+    assert title in page.text
+    assert "If it is returned on" in page.text
+    for day, says in (
+        ("2021-11-20", "This day is in the future. Enter today or an earlier day."),
+        ("2020-10-01", "The item was borrowed after that day."),
+    ):
+        refused = await insist(partial(desk.submit, page, f"{page.path}/claim", at=day))
+        assert says in refused.text
+        assert dict(refused.form(f"{page.path}/claim").fields)["at"] == day
+    page = await insist(partial(desk.submit, page, f"{page.path}/claim", at="2020-11-18"))
+    assert "Please look for it on the shelves." in page.text
+    assert "it has been back since 18 November 2020" in page.text
+    late = page
+    page = await insist(partial(desk.submit, page, f"{page.path}/rejection"))
+    assert "Its fine counts again." in page.text
+    again = await insist(partial(desk.submit, late, f"{late.path}/rejection"))
+    assert "Nobody says any more" not in again.text  # the same form, sent twice
+    assert (again.path, again.status) == (page.path, 200)
+
+
+async def test_a_lost_item_is_recorded_with_its_price(library: Library, desk: Browser) -> None:
+    page, _ = await lent(library, desk)
+    here = page.path
+    for price, says in (
+        ("", "The price of this item is not recorded. Enter it."),
+        ("ten", "Enter an amount in dollars, such as 120.00."),
+    ):
+        refused = await insist(partial(desk.submit, page, f"{here}/loss", price=price))
+        assert says in refused.text
+        assert dict(refused.form(f"{here}/loss").fields)["price"] == price
+    account = await insist(partial(desk.submit, page, f"{here}/loss", price="120.00"))
+    assert "The item is recorded as lost." in account.text
+    assert "$120.00" in account.text
+    lost = await insist(partial(desk.get, here))
+    assert "It was recorded as lost on 20 November 2020." in lost.text
+    assert [form.action for form in lost.forms if here in form.action] == []
+    refused = await insist(partial(desk.submit, page, f"{here}/claim"))
+    assert "This item is recorded as lost." in refused.text

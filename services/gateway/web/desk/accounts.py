@@ -1,7 +1,6 @@
 """Desk pages of a patron's account: find it by its card, change it, and waive charges."""
 
 import asyncio
-import re
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -19,8 +18,6 @@ PATH = "/v1/patrons"
 _DETAILS = ("name", "category", "home_branch", "language")
 _CONTACT = ("email", "phone")
 _FORMS = ("details", "pin", "card", "block", "unblock")
-_AMOUNT = re.compile(r"(\d{1,5})(?:\.(\d\d))?")
-"""An amount in dollars, which the API takes."""
 
 
 @router.get("/desk/accounts")
@@ -91,8 +88,7 @@ async def get_charge(visit: DeskVisit, charge_id: str) -> Response:
 @router.post("/desk/charges/{charge_id}")
 async def post_waiver(visit: DeskVisit, charge_id: str) -> Response:
     """Waive a charge or a part of it."""
-    amount = _AMOUNT.fullmatch(visit.text("amount"))
-    cents = int(amount[1]) * 100 + int(amount[2] or 0) if amount else 0
+    cents = forms.cents(visit, "amount")
     if not cents:
         return await _charge(visit, charge_id, Failure(422, "bad-amount", "", []))
     body = {"amount_cents": cents, "reason": visit.text("reason")}
@@ -130,8 +126,9 @@ async def _done(visit: Visit, patron_id: str, reply: Reply, said: str) -> Respon
 
 
 async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> Response:
-    found, charges, names, categories = await asyncio.gather(
+    found, loans, charges, names, categories = await asyncio.gather(
         visit.api.get(f"{PATH}/{segment(patron_id)}"),
+        _not_back(visit.api, patron_id),
         _to_pay(visit.api, patron_id),
         branch_names(visit.api),
         forms.categories(visit.api),
@@ -141,6 +138,7 @@ async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> 
     return visit.page(
         "desk/account.html",
         patron=patron,
+        loans=loans,
         charges=charges,
         # A choice that nobody knows here stays the chosen one.
         branches={**names, home: names.get(home, home)},
@@ -149,18 +147,30 @@ async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> 
     )
 
 
+async def _not_back(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
+    """Return the loans that have not been returned; None if they can't be read at the moment."""
+    loans = await _every(api, "/v1/loans", patron=patron_id)
+    return loans and [loan for loan in loans if not loan["returned_on"]]
+
+
 async def _to_pay(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
     """Return the charges that are not settled; None if they can't be read at the moment."""
-    charges: list[dict[str, Any]] = []
-    query = {"limit": "200"}
+    charges = await _every(api, f"{PATH}/{segment(patron_id)}/charges")
+    return charges and [charge for charge in charges if charge["outstanding_cents"]]
+
+
+async def _every(api: Api, path: str, **query: str) -> list[dict[str, Any]] | None:
+    """Return the items of all pages; None if one can't be read at the moment."""
+    items: list[dict[str, Any]] = []
+    query["limit"] = "200"
     while True:
-        reply = await api.get(f"{PATH}/{segment(patron_id)}/charges", **query)
+        reply = await api.get(path, **query)
         if not reply.done:
             return None
         found = reply.json()
-        charges += (one for one in found["items"] if one["outstanding_cents"])
+        items += found["items"]
         if not found["next"]:
-            return charges
+            return items
         query["after"] = found["next"]
 
 

@@ -1,5 +1,6 @@
 """Common parts of the desk's forms: libraries, cards, lists of barcodes, and outcomes."""
 
+import re
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,8 @@ from services.gateway.web.words import MALFORMED_BARCODES
 COOKIE = "carrel_place"
 _COOKIE_SECONDS = 365 * 24 * 3600
 _USUAL = ("adult", "junior")
+_AMOUNT = re.compile(r"(\d{1,5})(?:\.(\d\d))?")
+"""An amount in dollars, which the API takes."""
 _LONGEST_SHOWN = 40
 """Characters of a malformed barcode that its message shows."""
 
@@ -67,6 +70,12 @@ def instant(visit: Visit, name: str) -> str | None:
         return datetime.fromisoformat(typed).replace(tzinfo=visit.zone).isoformat()
     except ValueError:
         return typed  # the API says what is wrong with it
+
+
+def cents(visit: Visit, name: str) -> int | None:
+    """Return an amount that was typed in dollars; None if it is none."""
+    amount = _AMOUNT.fullmatch(visit.text(name))
+    return int(amount[1]) * 100 + int(amount[2] or 0) if amount else None
 
 
 def seen(visit: Visit, name: str = "seen") -> int | None:
