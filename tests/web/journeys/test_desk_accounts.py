@@ -1,9 +1,9 @@
-"""The journey of a librarian in a reader's account: charges, details, card, PIN and a block."""
+"""Journeys of a librarian in a reader's account: charges, details, card, PIN, a block, loans."""
 
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web.desk import accounts
+from services.gateway.web.desk import accounts, loans
 from services.gateway.web.desk_words import MESSAGES
 from tests.library import unique
 from tests.web.browser import Watch
@@ -14,7 +14,7 @@ from tests.web.story import Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(accounts.router)
+ROUTES = routes_of(accounts.router, loans.router)
 NEW_PIN = "748193"
 
 
@@ -95,6 +95,42 @@ async def test_a_librarian_looks_after_an_account(
     await page.goto("/")
     await reader.log_in(new, NEW_PIN)
     await expect(page.locator("h1")).to_have_text(reader.say("My Account"))
+    await left(reader)
+
+
+@EACH_WAY
+async def test_a_librarian_looks_for_an_item_and_records_it_as_lost(
+    reader: Reader, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {422}
+    page, told = reader.page, reader.told
+    card = await story.reader(reader.language)
+    await page.goto("/desk")
+    await reader.log_in(story.librarian)
+    await reader.follow("Accounts")
+    await reader.fill("#card_number", card)
+    await reader.press("Find the account")
+    listed = page.locator("main a[href^='/desk/loans/']")
+    await expect(listed).to_have_count(2)
+
+    # The reader says that it is back, but it is not found.
+    await reader.work(listed.first)
+    await reader.press("Record that it is said to be back")
+    await told(MESSAGES["claim-recorded"])
+    await reader.press("It was not found")
+    await told(MESSAGES["claim-rejected"])
+
+    # So it is lost. The price is on the cover of another copy.
+    await reader.fill("#price", "twelve")
+    await reader.press("Record it as lost")
+    await told("Enter an amount in dollars, such as 120.00.")
+    await reader.fill("#price", "120.00")
+    await reader.press("Record it as lost")
+    await told(MESSAGES["loss-recorded"])
+    charges = page.locator("section[aria-labelledby=charges]")
+    await expect(charges).to_contain_text("$120.00")
+    rows = page.locator("section[aria-labelledby=loans] tbody tr")
+    await expect(rows.filter(has_text=reader.say("Lost"))).to_have_count(1)
     await left(reader)
 
 
