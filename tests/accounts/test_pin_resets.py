@@ -7,10 +7,12 @@ from typing import Any
 import orjson
 import pytest
 
+from services.accounts import store
 from services.accounts.domain.lockout import MOST_ATTEMPTS
-from services.accounts.domain.pin_reset import MOST_TRIES, code_of
+from services.accounts.domain.pin_reset import MOST_CODES, MOST_TRIES, budget_of_resets, code_of
 from services.accounts.settings import Settings
 from shared.clock import wall_clock
+from shared.ids import card_digest
 from tests.accounts.people import STAFF, events, logged_in, registered
 from tests.support import OPS, Answer, Api, token
 
@@ -159,6 +161,20 @@ async def test_codes_for_one_card_are_limited_without_locking_the_card(api: Api)
         assert [answer.status for answer in answers] == [202] * MOST_ATTEMPTS + [429]
         assert answers[-1].json()["code"] == "too-many-resets"
     await logged_in(api)
+
+
+async def test_codes_for_one_card_are_limited_for_a_day_until_it_has_a_new_pin(
+    api: Api,
+) -> None:
+    mei = await registered(api)
+    key = api.app.state.settings.card_key
+    for card in ("HK0001A", "HK-NOBODY"):
+        budget = budget_of_resets(card_digest(card, key))
+        for _ in range(MOST_CODES - 1):
+            assert await store.attempts.spend(api.app.state.database, budget, wall_clock())
+        assert [(await ask(api, card)).status for _ in range(2)] == [202, 429]
+    await api.insist("PATCH", f"/v1/patrons/{mei['id']}", {"pin": "27-18-28"}, as_=STAFF)
+    assert [(await ask(api, card)).status for card in ("HK0001A", "HK-NOBODY")] == [202, 429]
 
 
 async def test_a_pin_changed_otherwise_and_a_used_code_end_other_codes(api: Api) -> None:

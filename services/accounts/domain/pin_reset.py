@@ -5,10 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from services.accounts.domain.lockout import DAY, Budget
+
 VALID_FOR = timedelta(minutes=15)
 MOST_TRIES = 5
 """Tries to enter the code; after them it is dead."""
 DIGITS = 8
+MOST_CODES = 20
+"""Codes a day for one card: they can't be guessed, and don't fill the mailbox of its holder."""
 
 State = Literal["requested", "void", "sent", "used"]
 """`requested` until the job has looked for the card; `void` if no code can be sent."""
@@ -28,6 +32,11 @@ class PinReset:
     state: State = "requested"
     tries: int = 0
     version: int = 1
+
+
+def budget_of_resets(card_digest: str) -> Budget:
+    """Return the budget of codes for a card; a new PIN begins another."""
+    return Budget(f"resets {card_digest}", MOST_CODES, DAY, card_digest)
 
 
 def code_of(reset_id: str, key: str) -> str | None:

@@ -94,7 +94,10 @@ class TooManyResets(Refusal):
 
     code = "too-many-resets"
     status = 429
-    reason = "Too many codes were asked for this card number. Please try again in 15 minutes."
+    reason = (
+        "Too many codes were asked for this card number. Please try again later, or ask the staff "
+        "for a new PIN."
+    )
 
 
 class WrongResetCode(Refusal):

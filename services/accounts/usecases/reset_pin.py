@@ -48,13 +48,17 @@ class ReplacePin:
 async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     """Store the request and return it. Raises TooManyResets.
 
-    The limit is that of log-ins, counted apart: asking for codes does not lock the card.
+    The limit is that of log-ins, counted apart: asking for codes does not lock the card. Beside it
+    a card has a budget of each day.
     """
     counted = store.pin_resets.resets_of(command.card_digest)
     attempt = await store.attempts.take(run.database, counted, command.card_digest, command.at)
     if not attempt.taken:
         raise TooManyResets
     await store.attempts.note_failure(run.database, counted)
+    budget = rules.budget_of_resets(command.card_digest)
+    if not await store.attempts.spend(run.database, budget, command.at):
+        raise TooManyResets
     return await run(request_pin_reset, command)
 
 

@@ -16,7 +16,8 @@ PROBLEMS = {
         "Too many attempts to log in with this card number. Please try again in 15 minutes."
     ),
     "too-many-resets": marked(
-        "Too many codes were asked for this card number. Please try again in 15 minutes."
+        "Too many codes were asked for this card number. Please try again later, or ask the staff "
+        "for a new PIN."
     ),
     "wrong-reset-code": marked("This code is wrong or too old. Check it, or ask for a new one."),
     # PINs
