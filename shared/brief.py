@@ -5,6 +5,7 @@ write the same document do not share.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from enum import Enum, auto
 from typing import Any, TypeVar
 
 from pymongo.errors import PyMongoError
@@ -18,6 +19,18 @@ F = TypeVar("F", bound=UseCase[Any, Any])
 
 MOST = 16
 """Most use cases of one transaction: others wait until it has ended."""
+MOST_TURNS = 2
+"""Most transactions from which a use case is left out before it is run alone."""
+
+
+class LeftOut(Enum):
+    """The reason why a use case was left out of a transaction; it has changed nothing."""
+
+    APART = auto()
+    """It can't share one, or all were undone: it is to be run alone."""
+    BEHIND = auto()
+    """One before it writes the same document: the next transaction may take it."""
+
 
 _brief: set[UseCase[Any, Any]] = set()
 
@@ -85,13 +98,12 @@ def commit_together(
     steps: Sequence[Step],
     deadline: float,
     waited_for: Callable[[], bool],
-) -> Mapping[Step, Outcome | Exception]:
+) -> Mapping[Step, Outcome | Exception | LeftOut]:
     """Run brief use cases in one transaction; return the outcome or the error of each.
 
-    Those that are left out have changed nothing and are to be run alone. The same is true for all
-    if this raises.
+    Those without one can't share, and are to be run alone. The same is true for all if this raises.
     """
-    outcomes: dict[Step, Outcome | Exception] = {}
+    outcomes: dict[Step, Outcome | Exception | LeftOut] = {}
     taken: dict[Step, Ended] = {}
     is_sent = False
     try:
@@ -116,6 +128,8 @@ def commit_together(
                     written |= own
                     for command, collection, more in work.kept:
                         writes.setdefault((command, collection), []).extend(more)
+                else:
+                    outcomes[step] = LeftOut.BEHIND
             _send(database, writes, session)
             store_ends(database, list(taken.values()), session)
             is_sent = True

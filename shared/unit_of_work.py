@@ -17,6 +17,7 @@ import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from shared import brief
+from shared.brief import LeftOut
 from shared.coalescer import Coalescer
 from shared.commits import Commits
 from shared.contracts import Event
@@ -64,7 +65,7 @@ class UnitOfWork:
         """The commits among them that recorded events, for the relay."""
         self._store = BlockingDatabase(database)
         self._threads = ThreadPoolExecutor(AT_ONCE, "transaction")
-        self._brief: Coalescer[Step, Outcome | Exception | None] = Coalescer(
+        self._brief: Coalescer[Step, Outcome | Exception | LeftOut] = Coalescer(
             self._attempt_together, most=brief.MOST, at_once=1
         )
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -106,14 +107,19 @@ class UnitOfWork:
 
     async def _run_together(self, step: Step) -> Outcome | None:
         """Run a brief use case, with others that wait; None: it is to be run alone."""
+        outcome: Outcome | Exception | LeftOut = LeftOut.BEHIND
+        turns = 0
         try:
-            outcome = await self._brief.get(step)
+            while outcome is LeftOut.BEHIND and turns < brief.MOST_TURNS:
+                outcome = await self._brief.get(step)
+                turns += 1
         except asyncio.CancelledError:
             step.is_waited_for = False
             raise
+        if isinstance(outcome, LeftOut):
+            return None
         if not isinstance(outcome, Exception):
-            if outcome is not None:
-                self.commits.add()
+            self.commits.add()
             return outcome
 
         if (key := step.idempotency_key) is not None and _is_an_end(outcome):
@@ -125,20 +131,20 @@ class UnitOfWork:
 
     async def _attempt_together(
         self, steps: Sequence[Step]
-    ) -> Mapping[Step, Outcome | Exception | None]:
-        """Run brief use cases in one transaction; None: to be run alone."""
+    ) -> Mapping[Step, Outcome | Exception | LeftOut]:
+        """Run brief use cases in one transaction."""
         now = time.monotonic()
         in_time = [step for step in steps if step.is_waited_for and step.deadline > now]
         deadline = min((step.deadline for step in in_time), default=now)
 
-        def attempt(waited_for: Callable[[], bool]) -> Mapping[Step, Outcome | Exception]:
+        def attempt(waited_for: Callable[[], bool]) -> Mapping[Step, Outcome | Exception | LeftOut]:
             return brief.commit_together(self._store, self.service, in_time, deadline, waited_for)
 
-        outcomes: Mapping[Step, Outcome | Exception] = {}
+        outcomes: Mapping[Step, Outcome | Exception | LeftOut] = {}
         # After any error each is run alone, and has its own.
         with contextlib.suppress(Exception), pymongo.timeout(_left(deadline)):
             outcomes = await self._in_thread(attempt)
-        return {step: outcomes.get(step) for step in steps}
+        return {step: outcomes.get(step, LeftOut.APART) for step in steps}
 
     async def try_out(
         self, use_case: UseCase[C, R], command: C, origin: Origin, *, within: float = 10.0

@@ -13,7 +13,7 @@ from pymongo.errors import AutoReconnect, PyMongoError
 
 from shared import transactions
 from shared.audit_trail import Act
-from shared.brief import MOST, brief
+from shared.brief import MOST, MOST_TURNS, brief
 from shared.contracts import Event
 from shared.idempotency import IdempotencyKey, KeyReused
 from shared.ids import new_id
@@ -178,6 +178,22 @@ async def test_writers_of_one_document_do_not_share_and_lose_nothing(desk: Desk)
         row["body"].decode().split("count ")[1].split('"')[0] for row in await desk.published()
     ]
     assert versions == [str(n) for n in range(1, 11)]
+
+
+async def test_those_behind_another_writer_share_the_next_transaction(desk: Desk) -> None:
+    await desk.all_at_once(*(desk.raise_briefly(id_) for id_ in "abcabcd"))
+
+    assert list(Counter(desk.transactions).values()) == [7, 3]
+    assert await desk.counts() == {"a": 2, "b": 2, "c": 2, "d": 1}
+
+
+async def test_one_that_is_behind_again_and_again_runs_alone(desk: Desk) -> None:
+    await desk.all_at_once(*(desk.raise_briefly("a", within=60) for _ in range(6)))
+
+    shared, alone = [*Counter(desk.transactions).values()][:MOST_TURNS], 6 - MOST_TURNS
+    assert shared == [6, 5]
+    assert [*Counter(desk.transactions).values()][MOST_TURNS:].count(1) >= alone
+    assert await desk.counts() == {"a": 6}
 
 
 async def add_the_first(work: Work, command: Raise) -> Thing:
