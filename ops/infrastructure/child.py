@@ -20,6 +20,8 @@ from ops.infrastructure import guard, prepared
 
 POLL = 0.02
 """Seconds between two checks of a process that starts or ends."""
+GROUP_TRIES = 50
+"""Tries to change the niceness of a group, which others may do at the same time."""
 
 
 class StartFailed(Exception):
@@ -174,10 +176,18 @@ class Child:
 def _give_way(session: int, niceness: int) -> None:
     """Give a session's group of processes less of the processors, where the kernel forms such.
 
-    It then compares the niceness of processes only within their group: sched(7), autogroup.
+    It then compares the niceness of processes only within their group: sched(7), autogroup. All
+    users but root together may change one such group in 0.1 s.
     """
-    with contextlib.suppress(OSError):  # no such groups: not Linux, or without this feature
-        Path(f"/proc/{session}/autogroup").write_text(str(niceness))
+    for _ in range(GROUP_TRIES):
+        try:
+            Path(f"/proc/{session}/autogroup").write_text(str(niceness))
+        except BlockingIOError:
+            time.sleep(POLL)  # it is not told when the next change is allowed
+        except OSError:
+            return  # no such groups: not Linux, or without this feature
+        else:
+            return
 
 
 def stop_all(children: Sequence[Child]) -> None:
