@@ -5,10 +5,12 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from importlib import import_module
+from typing import Any
 from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from ops.broker.dead_letters import Filter, find_dead_letters
 from services.gateway.app import create_app
@@ -268,3 +270,23 @@ async def test_a_gateway_is_ready_once_its_views_are_whole_even_without_owners(
         status, lost = await readiness(api)
         assert (status, lost["status"]) == (200, "degraded")
         assert lost["checks"]["views"] == "being built"
+
+
+async def test_topics_created_while_a_rebuild_begins_are_learned_all_at_once(
+    settings: Settings,
+    views: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    prefixed = settings.model_copy(update={"topic_prefix": f"{settings.database_prefix}-late."})
+    describe = AIOKafkaAdminClient.describe_topics
+
+    async def described(admin: AIOKafkaAdminClient) -> list[dict[str, Any]]:
+        await ensure_topics(prefixed, NAMES)
+        return list(await describe(admin))
+
+    monkeypatch.setattr(AIOKafkaAdminClient, "describe_topics", described)
+    with caplog.at_level("DEBUG", "aiokafka.consumer.fetcher"):
+        await built(prefixed, views)
+    assert await builds.form(views) == FORM
+    assert "is unknown for fetching offset" not in caplog.text

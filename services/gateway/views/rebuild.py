@@ -306,8 +306,7 @@ class _Topics:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._reader.start()
-            await self._note_positions()
+            await self._start()
         except BaseException:
             await self._reader.stop()
             raise
@@ -316,8 +315,8 @@ class _Topics:
     async def __aexit__(self, *_: object) -> None:
         await self._reader.stop()
 
-    async def _note_positions(self) -> None:
-        """Set the start of each partition: the committed offset, or an earlier one.
+    async def _start(self) -> None:
+        """Start to read each partition from its place: the committed offset, or an earlier one.
 
         Events that the consumers have still to apply may be older than the owners' answers. A
         loan's renewal and its return, for example, are on two topics. If the build started at their
@@ -341,6 +340,9 @@ class _Topics:
             if self._names.topic(topic["topic"]) in self._subscribed
             for partition in topic["partitions"]
         ]
+        # Started before, it would not know topics that were created in between, and learn of one
+        # after the other, with a pause of 100 ms for each.
+        await self._reader.start()
         starts = await self._reader.beginning_offsets(partitions)
         ends = await self._reader.end_offsets(partitions)
         recent = await self._reader.offsets_for_times(
