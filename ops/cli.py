@@ -19,9 +19,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+import services
 from ops import commands
-from services.registry import NAMES
+from ops.infrastructure import prepared
 
+SERVICES = sorted(found.name for found in iter_modules(services.__path__) if found.ispkg)
 RUNS = Path(".data")
 DATA = RUNS / "up"
 COLLECT_AFTER = (20_000, 20, 20)
@@ -65,8 +67,8 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def _service(value: str) -> str:
-    if value not in NAMES:
-        raise typer.BadParameter(f"no such service; there are {', '.join(sorted(NAMES))}")
+    if value not in SERVICES:
+        raise typer.BadParameter(f"no such service; there are {', '.join(SERVICES)}")
     return value
 
 
@@ -111,7 +113,7 @@ Broker = Annotated[
 def serve(
     service: Annotated[
         str,
-        typer.Argument(callback=_service, help=", ".join(NAMES)),
+        typer.Argument(callback=_service, help=", ".join(SERVICES)),
     ],
     role: Roles = "",
 ) -> None:
@@ -185,6 +187,7 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
     A service that ends is started again, after a pause that grows if it ends
     repeatedly. If the database or the broker ends, everything ends.
     """
+    prepared.prepare()  # its imports take longest
     from ops.infrastructure.processes import system
     from ops.infrastructure.restarts import Restarts
 
@@ -242,6 +245,7 @@ def demo(
     ] = None,
 ) -> None:
     """Play the reopening of 2021 on the whole system, show the result and check it."""
+    prepared.prepare()  # its imports take longest
     from ops.infrastructure.processes import system
 
     if tables is not None:

@@ -25,8 +25,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO
 
-from services.registry import NAMES
-
 COMMAND = (sys.executable, "-m", "ops")
 """The beginning of each command of `carrel`."""
 program: Sequence[str] = ("-m", "ops.infrastructure.prepared")
@@ -199,6 +197,8 @@ def main() -> None:
 
 def _modules() -> list[str]:
     """Return the modules to import, those of the service that is started first at the beginning."""
+    from services.registry import NAMES
+
     commands = import_module("ops.commands")
     found = [one.name for one in pkgutil.iter_modules(commands.__path__, "ops.commands.")]
     served = [module for name in NAMES for module in _served(name)]
@@ -214,6 +214,8 @@ def _needed(arguments: Sequence[str], left: Sequence[str]) -> list[str]:
 
     A service begins while those after it are still imported; any other command waits for all.
     """
+    from services.registry import NAMES
+
     match arguments:
         case ["serve", service, *_]:
             others = {module for name in NAMES if name != service for module in _served(name)}

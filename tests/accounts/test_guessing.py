@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
+from argon2 import PasswordHasher, extract_parameters
 
 from services.accounts.domain.lockout import MOST_OF_CARD, MOST_OF_SPRAYED_CARD
 from services.accounts.settings import Settings
@@ -299,6 +299,13 @@ async def test_a_log_in_hashes_the_pin_again_when_the_parameters_rise(
     await guesses(Client(api, "203.0.113.1"), 5)
     assert (await owner.log_in()).status == 200
     assert (await cardholders.find_one({"_id": mei["id"]}))["pin_hash"] == after
+
+
+@pytest.mark.usual_hashes
+def test_a_card_that_does_not_exist_costs_the_hash_of_a_wrong_pin() -> None:
+    wrong = check_pin._hasher.hash("another PIN")
+    assert extract_parameters(check_pin._nobodys) == extract_parameters(wrong)
+    assert not check_pin._matches(PIN, check_pin._nobodys)
 
 
 # ---- a bot --------------------------------------------------------------------------------------

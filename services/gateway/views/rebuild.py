@@ -7,6 +7,7 @@ does not matter which of the two is ahead. A rebuild publishes nothing and write
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -47,6 +48,8 @@ VIEWS_WHOLE = Gauge("carrel_views_whole", "1 where the account views can be show
 
 LEASE = "rebuild"
 LEASE_SECONDS = 30
+RENEW_SECONDS = 10
+"""Minimum time between two renewals of the lease."""
 LOOK_SECONDS = 1.0
 SOON_SECONDS = 0.2
 """Pause between two checks while there are no views to show."""
@@ -186,6 +189,7 @@ class _Builder:
         self._build = build
         self._subscriptions = subscriptions
         self._on_progress = on_progress
+        self._renewed = time.monotonic()
 
     async def ask(self, owners: Owners, service: str, kind: str, contract: type[Event]) -> None:
         """Apply all snapshots of one kind that an owner has."""
@@ -227,8 +231,10 @@ class _Builder:
                     _pass_over(record, fault)
 
     async def _apply(self, changes: Sequence[Change]) -> None:
-        if not await hold_lease(self._database, LEASE, self._build, LEASE_SECONDS):
-            raise Underway
+        if time.monotonic() - self._renewed >= RENEW_SECONDS:
+            if not await hold_lease(self._database, LEASE, self._build, LEASE_SECONDS):
+                raise Underway
+            self._renewed = time.monotonic()
         await writes.apply(self.views, changes)
 
 
