@@ -81,6 +81,7 @@ SERVICES = (
         port=8102,
         prefixes=(
             "/v1/patrons/*/charges",
+            "/v1/patrons/*/payments",
             "/v1/me/charges",
             "/v1/ops/sweeps",
             "/v1/titles",

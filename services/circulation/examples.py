@@ -63,6 +63,7 @@ EXAMPLES: Mapping[str, Any] = {
     "fault": "damaged",
     "frozen_until": None,
     "hold_id": HOLD,
+    "in_cash": False,
     "isbn": "9789620000003",
     "lost_on": None,
     "note": "Settled with the patron at the desk",
@@ -226,6 +227,7 @@ EXAMPLES: Mapping[str, Any] = {
     "ClosingOut.outstanding_cents": 0,
     "RefundOut.id": "01781131-9d20-7ad6-87e9-5f1a0b3c2d18",
     "RefundOut.state": "given",
+    "POST /v1/patrons/{patron_id}/payments.in_cash": True,
     "POST /v1/charges/{charge_id}/refund 202.state": "pending",
     # closures, suspensions and their effects
     "SuspensionIn.branches": LEFT_OUT,

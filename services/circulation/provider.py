@@ -1,7 +1,7 @@
 """The payment provider: the interface that circulation calls, and a test double.
 
 Carrel includes no real provider. With CARREL_PAYMENT_PROVIDER=double the double below handles
-payments and moves no money. Without it payments are refused.
+payments and moves no money. Without one, charges are paid in cash at the desk of a library.
 """
 
 import asyncio

@@ -13,8 +13,8 @@ class Settings(settings.Settings):
 
     payment_provider: Literal["none", "double"] = Field(
         default="none",
-        description="Payment provider. `none`: payments are refused. `double`: a test double "
-        "that moves no money, for tests and demonstrations.",
+        description="Payment provider. `none`: charges are paid in cash only, at the desk. "
+        "`double`: a test double that moves no money, for tests and demonstrations.",
     )
     overdue_days: Annotated[tuple[int, ...], NoDecode] = Field(
         default=(1, 7, 21),

@@ -5,9 +5,10 @@ from typing import Any
 
 from services.circulation import store
 from services.circulation.domain.ledger import Occasion, lower
-from services.circulation.domain.payment import Payment, Step
+from services.circulation.domain.payment import Payment, Refund, Step
 from services.circulation.usecases.commands.advance_payment import AdvancePayment, advance_payment
 from services.circulation.usecases.commands.begin_payment import BeginPayment, begin_payment
+from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
 from services.circulation.usecases.steps.post_to_ledger import post
 from shared.unit_of_work import Work
 from tests.circulation.desk import STAFF, Desk, noon
@@ -103,6 +104,12 @@ def kinds(charge: dict[str, Any]) -> dict[str, int]:
 async def begun(desk: Desk, charge: dict[str, Any]) -> Payment:
     """Begin a payment whose process ends before it asks the provider."""
     return await desk.run()(begin_payment, BeginPayment((charge["id"],), "p1"))
+
+
+async def refund_begun(desk: Desk, charge: dict[str, Any]) -> Refund:
+    """Begin a refund whose process ends before it asks the provider."""
+    run = desk.run()
+    return await run(begin_refund, BeginRefund(charge["id"], "s1", run.now.date(), True))
 
 
 async def step(desk: Desk, payment: Payment, step: Step) -> Payment:

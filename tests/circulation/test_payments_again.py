@@ -9,7 +9,6 @@ from services.circulation.domain.payment import Payment, Step
 from services.circulation.domain.refusals.money import PaymentDeclined
 from services.circulation.provider import Double
 from services.circulation.usecases.commands.begin_payment import BeginPayment
-from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
 from services.circulation.usecases.workflows.pay_charges import pay_charges
 from tests.circulation.cashier import (
     P1,
@@ -26,6 +25,7 @@ from tests.circulation.cashier import (
     now,
     owed,
     pay,
+    refund_begun,
     step,
 )
 from tests.circulation.desk import STAFF, Desk, noon
@@ -137,7 +137,7 @@ async def test_requesting_a_refund_again_continues_the_pending_one(desk: Desk, g
     charge = await fine(desk)
     payment = (await pay(desk, charge)).json()
     await lowered(desk, charge, 0)
-    refund = await desk.run()(begin_refund, BeginRefund(charge["id"], "s1"))
+    refund = await refund_begun(desk, charge)
     if given:
         facts = {"of": payment["id"], "cents": 450, "refund": True}
         await store.double.record(desk.api.app.state.database, refund.id, facts)

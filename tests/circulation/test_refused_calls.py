@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
 from tests.circulation.cashier import (
     P1,
     P2,
@@ -17,6 +16,7 @@ from tests.circulation.cashier import (
     now,
     order,
     pay,
+    refund_begun,
     waive,
 )
 from tests.circulation.desk import STAFF, Desk, noon
@@ -39,6 +39,7 @@ UNKNOWN: list[tuple[str, str, Any, str]] = [
     ("GET", "/v1/charges/none/statement", None, "no-such-charge"),
     ("POST", "/v1/charges/none/waiver", {"amount_cents": 1, "reason": "asked"}, "no-such-charge"),
     ("POST", "/v1/charges/none/refund", None, "no-such-charge"),
+    ("POST", "/v1/patrons/p1/payments", {"charge_ids": ["none"]}, "no-such-charge"),
     ("GET", "/v1/loans/none", None, "no-such-loan"),
     ("GET", "/v1/loans/none/fine-statement", None, "no-such-loan"),
     ("POST", "/v1/loans/none/renewals", None, "no-such-loan"),
@@ -214,7 +215,7 @@ async def test_a_charge_is_neither_waived_nor_refunded_while_its_refund_is_under
     charge = await fine(desk)
     await pay(desk, charge)
     await lowered(desk, charge, 150)
-    await desk.run()(begin_refund, BeginRefund(charge["id"], "s1"))
+    await refund_begun(desk, charge)
     assert refusal(await waive(desk, charge, 1)) == (409, "payment-under-way")
     assert (await now(desk, charge))["waived_cents"] == 0
 

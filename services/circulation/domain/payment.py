@@ -1,7 +1,7 @@
-"""Payments and refunds: money moved by a payment provider, which may not answer.
+"""Payments and refunds: money moved by a payment provider, which may not answer, or in cash.
 
-A payment fixes its charges and their sums before the provider is asked, and the provider knows it
-by its id. A request can therefore be repeated, and the money is taken once.
+A payment through the provider fixes its charges and their sums before the provider is asked, and
+the provider knows it by its id. A request can therefore be repeated, and the money is taken once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +68,14 @@ class Payment:
     begun_at: datetime
     """Business time, UTC."""
     state: PaymentState = PaymentState.PENDING
+    taken_by: str = ""
+    """Member of staff who took the money in cash; empty: the provider takes it."""
     version: int = 1
+
+    @property
+    def in_cash(self) -> bool:
+        """True if a member of staff took the money."""
+        return bool(self.taken_by)
 
     @property
     def cents(self) -> int:
@@ -78,7 +85,7 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Money given back to a patron for one charge, through the payment that paid the charge."""
+    """Money given back to a patron for one charge, in the way in which the charge was paid."""
 
     id: str
     """Id by which the provider knows the refund."""
@@ -91,6 +98,8 @@ class Refund:
     by: str
     """Member of staff who gives it."""
     settled: bool = False
+    in_cash: bool = False
+    """True if the member of staff gives the money; else the provider does."""
     version: int = 1
 
 
@@ -107,10 +116,24 @@ def begin_payment(
     return Payment(payment_id, patron_id, parts, at)
 
 
+def take_cash(
+    payment_id: str, patron_id: str, charges: Sequence[Charge], at: datetime, *, by: str
+) -> Payment:
+    """Return a payment in cash of all that is outstanding on these charges; `by` took it.
+
+    Raises NothingToPay if one of them is settled.
+    """
+    payment = begin_payment(payment_id, patron_id, charges, at)
+    return replace(payment, state=PaymentState.PAID, taken_by=by)
+
+
 def begin_refund(
     refund_id: str, charge: Charge, payment: Payment, at: datetime, *, by: str
 ) -> Refund:
-    """Return a refund of all that is due back for this charge. Raises NoRefundDue."""
+    """Return a refund of all that is due back for this charge, given already if it is in cash.
+
+    Raises NoRefundDue.
+    """
     if not charge.refund_due_cents:
         raise NoRefundDue
     return Refund(
@@ -121,6 +144,8 @@ def begin_refund(
         charge.refund_due_cents,
         at,
         by,
+        settled=payment.in_cash,
+        in_cash=payment.in_cash,
     )
 
 

@@ -21,6 +21,7 @@ from services.circulation.provider import Provider, provider_of
 from services.circulation.routes.fields import Id, Ids, day_of
 from services.circulation.usecases.commands.begin_payment import BeginPayment
 from services.circulation.usecases.commands.begin_refund import BeginRefund
+from services.circulation.usecases.commands.take_cash import TakeCash, take_cash
 from services.circulation.usecases.workflows.pay_charges import pay_charges
 from services.circulation.usecases.workflows.refund_charge import refund_charge
 from shared.audit_trail import shows_patrons
@@ -55,6 +56,7 @@ class PaymentOut(BaseModel):
     currency: str = "HKD"
     parts: list[PartOut]
     begun_at: datetime
+    in_cash: bool = Field(description="True if a library's desk took it, not the provider.")
 
     @classmethod
     def of(cls, payment: Payment) -> "PaymentOut":
@@ -69,6 +71,7 @@ class PaymentOut(BaseModel):
                 PartOut(charge_id=part.charge_id, amount_cents=part.cents) for part in payment.parts
             ],
             begun_at=payment.begun_at,
+            in_cash=payment.in_cash,
         )
 
 
@@ -81,6 +84,7 @@ class RefundOut(BaseModel):
     amount_cents: int
     currency: str = "HKD"
     state: str = Field(description="`pending` or `given`.")
+    in_cash: bool = Field(description="True if it is given at a library's desk, as it was paid.")
 
     @classmethod
     def of(cls, refund: Refund) -> "RefundOut":
@@ -91,6 +95,7 @@ class RefundOut(BaseModel):
             charge_id=refund.charge_id,
             amount_cents=refund.cents,
             state="given" if refund.settled else "pending",
+            in_cash=refund.in_cash,
         )
 
 
@@ -99,8 +104,17 @@ async def _provider(request: Request, db: Db) -> Provider:
     return provider_of(request.app.state.settings, db)
 
 
+async def _provider_if_any(request: Request, db: Db) -> Provider | None:
+    try:
+        return provider_of(request.app.state.settings, db)
+    except NoPaymentProvider:
+        return None
+
+
 Pays = Annotated[Provider, Depends(_provider)]
 """The payment provider."""
+Repays = Annotated[Provider | None, Depends(_provider_if_any)]
+"""The payment provider, if one is set up; cash is given back without one."""
 
 
 @router.post("/payments", status_code=201, responses={202: {"model": PaymentOut}})
@@ -118,6 +132,14 @@ async def post_payment(
     return PaymentOut.of(payment)
 
 
+@router.post("/patrons/{patron_id}/payments", status_code=201)
+@refuses(NoSuchCharge, NothingToPay, PaymentUnderWay)
+async def post_cash_payment(patron_id: Id, body: PaymentIn, caller: Staff, run: Run) -> PaymentOut:
+    """Record that a patron has paid charges in cash at a library's desk, each in full."""
+    command = TakeCash(body.charge_ids, patron_id, caller.id, day_of(None, run))
+    return PaymentOut.of(await run(take_cash, command))
+
+
 @router.get("/payments/{payment_id}")
 @refuses(NoSuchPayment)
 @shows_patrons
@@ -130,13 +152,15 @@ async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentO
 
 
 @router.post("/charges/{charge_id}/refund", status_code=201, responses={202: {"model": RefundOut}})
-@refuses(NoSuchCharge, NoRefundDue, PaymentUnderWay)
+@refuses(NoSuchCharge, NoRefundDue, PaymentUnderWay, NoPaymentProvider)
 async def post_refund(
-    charge_id: Id, caller: Staff, run: Run, provider: Pays, response: Response
+    charge_id: Id, caller: Staff, run: Run, provider: Repays, response: Response
 ) -> RefundOut:
-    """Give back the refund due on a charge. 202: the provider has not answered yet; ask again."""
-    refund = await refund_charge(
-        run, provider, BeginRefund(charge_id, caller.id), day_of(None, run)
-    )
+    """Give back the refund due on a charge, in the way in which it was paid.
+
+    `in_cash`: a library's desk gives it. 202: the provider has not answered yet; ask again.
+    """
+    command = BeginRefund(charge_id, caller.id, day_of(None, run), provider is not None)
+    refund = await refund_charge(run, provider, command)
     response.status_code = 201 if refund.settled else 202
     return RefundOut.of(refund)

@@ -47,6 +47,16 @@ async def begin(work: Work, payment: Payment) -> None:
     await work.add("claims", *(_Claim(part.charge_id, payment.id) for part in payment.parts))
 
 
+async def add(work: Work, payment: Payment) -> None:
+    """Insert a payment that was made in cash; it claims nothing, because it is over."""
+    await work.add("payments", payment)
+
+
+async def add_refund(work: Work, refund: Refund) -> None:
+    """Insert a refund that was given in cash."""
+    await work.add("refunds", refund)
+
+
 async def begin_refund(work: Work, refund: Refund) -> None:
     """Insert a new refund and its claim on its charge."""
     await work.add("refunds", refund)

@@ -154,6 +154,11 @@ MESSAGES = {
     ),
     "claim-rejected": marked("Recorded: it was not found. Its fine counts again."),
     "charge-waived": marked("%(waived_cents)s is waived."),
+    "cash-recorded": marked("A payment of %(paid_cents)s in cash is recorded."),
+    "refund-given": marked("%(refunded_cents)s is given back."),
+    "refund-pending": marked(
+        "The refund of %(refunded_cents)s is being processed. It will show here within minutes."
+    ),
     "patron-erased": marked("The account is erased."),
     "junior-linked": marked("The two cards are linked."),
     "closure-recorded": marked("The closure is recorded. Due dates are updated within minutes."),
@@ -295,6 +300,11 @@ PROBLEMS = {
     "bad-price": marked("Enter an amount in dollars, such as 120.00."),
     "bad-amount": marked("Enter an amount in dollars, such as 6.00."),
     "more-than-outstanding": marked("This is more than is left to pay of this charge."),
+    "refunded-already": marked("No refund is due on this charge any more."),
+    "no-provider-for-refund": marked(
+        "No payment provider is set up here, so it can't give the refund. Please ask the "
+        "operators of the system."
+    ),
     "card-taken": marked("This card number belongs to another account."),
     "no-such-branch": marked("There is no such library."),
     "no-such-closure": marked("There is no such closure."),
@@ -325,6 +335,7 @@ PROBLEMS = {
 }
 """Texts of problems by code."""
 
+OF_REFUND = {"no-payment-provider": "no-provider-for-refund", "no-refund-due": "refunded-already"}
 OF_LOAN = {"price-unknown": "price-needed", "loan-lost": "copy-lost"}
 """Codes of the desk's texts by the API's codes, whose texts are for readers."""
 

@@ -395,7 +395,7 @@ ENTRIES = {
     "payment": marked("Paid"),
     "waiver": marked("Waived"),
     "credit": marked("Charge lowered"),
-    "refund-due": marked("Charge lowered after it was paid: due back to you"),
+    "refund-due": marked("Charge lowered after it was paid: to be refunded"),
     "refund": marked("Refunded"),
 }
 """Names of entries in a charge's ledger, by kind."""

@@ -13,6 +13,7 @@ from services.circulation.domain.payment import (
     begin_payment,
     begin_refund,
     settle_refund,
+    take_cash,
     take_step,
 )
 from services.circulation.domain.refusals.money import NoRefundDue, NothingToPay, PaymentOver
@@ -63,6 +64,14 @@ def test_a_payment_pays_all_that_is_outstanding() -> None:
 def test_a_payment_with_a_settled_charge_is_refused() -> None:
     with pytest.raises(NothingToPay):
         begin_payment("pay-1", "p1", [fine("c1", 450), fine("c2", 0)], AT)
+
+
+def test_cash_is_taken_at_once_and_given_back_at_once() -> None:
+    taken = take_cash("pay-1", "p1", [fine("c1", 450)], AT, by="s1")
+    assert (taken.state, taken.in_cash, taken.cents) == (PaymentState.PAID, True, 450)
+    due = replace(fine("c1", 450), refund_due_cents=300)
+    refund = begin_refund("r1", due, taken, AT, by="s1")
+    assert (refund.settled, refund.in_cash) == (True, True)
 
 
 def test_a_refund_gives_all_that_is_due_back_once() -> None:

@@ -81,7 +81,7 @@ async def test_the_ledger_of_a_paid_charge_shows_how_it_was_lowered(
     for entry in (
         "Charged $6.00 $6.00",
         "Paid -$6.00 $0.00",
-        "Charge lowered after it was paid: due back to you -$3.00 -$3.00",
+        "Charge lowered after it was paid: to be refunded -$3.00 -$3.00",
     ):
         assert entry in page.text
     assert "its refunds are given" in history.text

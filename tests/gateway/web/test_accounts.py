@@ -168,11 +168,46 @@ async def test_a_charge_is_explained_and_waived_in_parts(library: Library, desk:
     assert "$3.50" in page.text
     page = await insist(partial(desk.get, address))
     page = await insist(partial(desk.submit, page, address, reason="Flood"))
-    assert "There is nothing to pay." in page.text
+    assert "There is nothing to pay or to give back." in page.text
     page = await insist(partial(desk.get, address))
     assert [form.action for form in page.forms if form.action == address] == []
     ledger = await library.get(f"/v1/charges/{charge['id']}", by="staff")
     assert ledger["waived_cents"] == 600
+
+
+async def test_a_refund_goes_back_in_the_way_in_which_it_was_paid(
+    library: Library, desk: Browser
+) -> None:
+    branch = await library.branch()
+    card = await library.patron(branch)
+    [book] = await library.copies(branch, 1)
+    await library.flow.settle(within=60)
+    [loan] = await library.lend(card, [book], branch)
+    priced = {"price_cents": 12000}
+    lost = await library.post(f"/v1/loans/{loan['id']}/loss", priced, by="staff")
+    charges = [charge["id"] for charge in lost["charges"]]
+    page = await found(desk, card)
+    payment = f"{page.path}/payment"
+    await library.post("/v1/payments", {"charge_ids": charges}, by=card)
+    page = await insist(partial(desk.submit, page, payment))  # it was paid meanwhile
+    assert page.status == 409
+    assert "Nothing was paid: one of these charges is already settled." in page.text
+
+    await library.take_back([book], branch)
+    page = await found(desk, card)
+    assert "$120.00 is to be given back." in page.text
+    assert "There is nothing to pay" not in page.text
+    [address] = [link for link in page.links if link.startswith("/desk/charges/")]
+    page = await insist(partial(desk.get, address))
+    assert "$120.00 goes back in the way in which it was paid." in page.text
+    given = await insist(partial(desk.submit, page, f"{address}/refund"))
+    assert "$120.00 is given back." in given.text
+    assert [form.action for form in given.forms if form.action == f"{address}/refund"] == []
+    page = await found(desk, card)
+    assert "There is nothing to pay or to give back." in page.text
+    [charge] = [one for one in charges if one == address.rpartition("/")[2]]
+    ledger = await library.get(f"/v1/charges/{charge}", by="staff")
+    assert (ledger["refund_due_cents"], ledger["entries"][-1]["kind"]) == (0, "refund")
 
 
 async def lent(library: Library, desk: Browser) -> tuple[Page, str]:

@@ -10,7 +10,7 @@ from tests.web.browser import Watch
 from tests.web.journeys.steps import EACH_WAY, left
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
-from tests.web.story import Story
+from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -41,7 +41,7 @@ async def test_a_librarian_looks_after_an_account(
     await expect(facts).to_contain_text(card)
     await expect(facts).to_contain_text(reader.say("Blocked until charges are paid"))
 
-    # A part of its fine is waived, then the rest.
+    # A part of its fine is waived, and the rest is paid in cash.
     await reader.follow("Overdue fine")
     await reader.fill("#amount", "9.50")
     await reader.fill("#reason", "Flood")
@@ -50,11 +50,17 @@ async def test_a_librarian_looks_after_an_account(
     await reader.fill("#amount", "2.50")
     await reader.press("Waive")
     await told("%(waived_cents)s is waived.", waived_cents=250)
-    await reader.follow("Overdue fine")
-    await reader.fill("#reason", "Flood")
-    await reader.press("Waive")
-    await told("%(waived_cents)s is waived.", waived_cents=350)
-    await expect(page.locator("main")).to_contain_text(reader.say("There is nothing to pay."))
+    rest = reader.words.money(350)
+    pay = reader.say("Record %(amount)s as paid in cash", amount=rest)
+    ticked = page.locator("input[name=charge]")
+    await reader.work(ticked)
+    await reader.work(page.get_by_role("button", name=pay))
+    await told("Select at least one item first.")
+    await expect(ticked).to_be_checked()
+    await reader.work(page.get_by_role("button", name=pay))
+    await told(MESSAGES["cash-recorded"], paid_cents=350)
+    charges = page.locator("section[aria-labelledby=charges]")
+    await expect(charges).to_contain_text(reader.say("There is nothing to pay or to give back."))
     await library.flow.settle()
 
     # The reader has moved, has lost the card and forgotten the PIN.
@@ -130,7 +136,24 @@ async def test_a_librarian_looks_for_an_item_and_records_it_as_lost(
     charges = page.locator("section[aria-labelledby=charges]")
     await expect(charges).to_contain_text("$120.00")
     rows = page.locator("section[aria-labelledby=loans] tbody tr")
-    await expect(rows.filter(has_text=reader.say("Lost"))).to_have_count(1)
+    lost = rows.filter(has_text=reader.say("Lost"))
+    await expect(lost).to_have_count(1)
+    barcode = await lost.locator("td").first.inner_text()
+
+    # The reader pays, and finds it at home: the price is given back.
+    owing = (await story.library.get("/v1/me/charges", by=card))["items"]
+    await reader.press("Record the selected as paid in cash")
+    paid = sum(charge["outstanding_cents"] for charge in owing)
+    await told(MESSAGES["cash-recorded"], paid_cents=paid)
+    await story.library.take_back([barcode.strip()], CENTRAL)
+    await page.reload()
+    price = reader.words.money(12000)
+    owed = reader.say("%(amount)s is to be given back.", amount=price)
+    await expect(charges).to_contain_text(owed)
+    await reader.follow("Price of a lost item")
+    await reader.press("Record the refund as given")
+    await told(MESSAGES["refund-given"], refunded_cents=12000)
+    await expect(page.locator("#refund")).to_have_count(0)
     await left(reader)
 
 

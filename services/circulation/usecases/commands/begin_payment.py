@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from services.circulation import store
 from services.circulation.domain import payment as rules
 from services.circulation.domain.payment import Payment
-from services.circulation.domain.refusals.money import NoSuchCharge, PaymentUnderWay
+from services.circulation.domain.refusals.money import PaymentUnderWay
+from services.circulation.usecases.steps.own_charges import own_charges
 from services.circulation.usecases.steps.post_to_ledger import post
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -29,13 +30,10 @@ async def begin_payment(work: Work, command: BeginPayment) -> Payment:
     the same time therefore commits before or after this transaction, and the sum is what is
     outstanding.
     """
-    charges = [await store.charges.get(work, charge_id) for charge_id in command.charge_ids]
-    own = [charge for charge in charges if charge and charge.patron_id == command.patron_id]
-    if len(own) < len(charges):
-        raise NoSuchCharge
+    charges = await own_charges(work, command.charge_ids, command.patron_id)
     if await store.payments.claimed(work, command.charge_ids):
         return await _under_way(work, command)
-    payment = rules.begin_payment(new_id(), command.patron_id, own, work.now)
+    payment = rules.begin_payment(new_id(), command.patron_id, charges, work.now)
     await post(work, await store.patrons.borrower(work, command.patron_id), [])
     await store.payments.begin(work, payment)
     return payment

@@ -1,11 +1,19 @@
 """Begin a refund of money that was paid beyond what is charged."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from services.circulation import store
+from services.circulation.domain import ledger
 from services.circulation.domain import payment as rules
+from services.circulation.domain.ledger import Occasion
 from services.circulation.domain.payment import Refund
-from services.circulation.domain.refusals.money import NoRefundDue, NoSuchCharge, PaymentUnderWay
+from services.circulation.domain.refusals.money import (
+    NoPaymentProvider,
+    NoRefundDue,
+    NoSuchCharge,
+    PaymentUnderWay,
+)
 from services.circulation.usecases.steps.post_to_ledger import post
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -17,12 +25,18 @@ class BeginRefund:
 
     charge_id: str
     by: str
+    on: date
+    has_provider: bool
+    """True if a payment provider is set up; cash is given back without one."""
 
 
 async def begin_refund(work: Work, command: BeginRefund) -> Refund:
     """Begin the refund; if one for this charge is under way, return that one.
 
-    Raises NoSuchCharge, NoRefundDue, or PaymentUnderWay if a payment of the charge is under way.
+    What was paid in cash is given back in cash, so this refund is over at once.
+
+    Raises NoSuchCharge, NoRefundDue, NoPaymentProvider, or PaymentUnderWay if a payment of the
+    charge is under way.
 
     The patron's counts are written for the reason that `begin_payment` gives.
     """
@@ -38,6 +52,14 @@ async def begin_refund(work: Work, command: BeginRefund) -> Refund:
     if payment is None:
         raise NoRefundDue
     refund = rules.begin_refund(new_id(), charge, payment, work.now, by=command.by)
-    await post(work, await store.patrons.borrower(work, charge.patron_id), [])
-    await store.payments.begin_refund(work, refund)
+    borrower = await store.patrons.borrower(work, charge.patron_id)
+    if refund.in_cash:
+        occasion = Occasion(on=command.on, at=work.now, reference=refund.id, by=command.by)
+        await post(work, borrower, [ledger.refund(charge, refund.cents, occasion)])
+        await store.payments.add_refund(work, refund)
+    elif command.has_provider:
+        await post(work, borrower, [])
+        await store.payments.begin_refund(work, refund)
+    else:
+        raise NoPaymentProvider
     return refund

@@ -15,17 +15,19 @@ from shared.unit_of_work import Run
 log = structlog.get_logger()
 
 
-async def refund_charge(run: Run, provider: Provider, command: BeginRefund, on: date) -> Refund:
+async def refund_charge(run: Run, provider: Provider | None, command: BeginRefund) -> Refund:
     """Refund the charge; return the refund, still under way if the provider does not answer.
 
     Raises a refusal of `begin_refund`.
     """
     begun = await run(begin_refund, command)
+    if provider is None:
+        return begun  # only one in cash can have begun
     refund = await store.payments.find_refund(run.database, begun.id)
     if refund is None:
         raise NoSuchPayment
     steps = run.in_steps()
-    refund = await give_refund(steps, provider, refund, on)
+    refund = await give_refund(steps, provider, refund, command.on)
     run.events.extend(steps.events)
     return refund
 

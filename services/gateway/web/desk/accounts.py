@@ -1,4 +1,4 @@
-"""Desk pages of a patron's account: find it by its card, change it, and waive charges."""
+"""Desk pages of a patron's account: find it by its card, change it, settle its charges."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Response
 from services.gateway.web.api import Api, Failure, Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
-from services.gateway.web.desk_words import CATEGORIES
+from services.gateway.web.desk_words import CATEGORIES, OF_REFUND
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
 
@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 PATH = "/v1/patrons"
 _DETAILS = ("name", "category", "home_branch", "language")
 _CONTACT = ("email", "phone")
-_FORMS = ("details", "pin", "card", "block", "unblock")
+_FORMS = ("payment", "details", "pin", "card", "block", "unblock")
 
 
 @router.get("/desk/accounts")
@@ -79,9 +79,23 @@ async def post_unblock(visit: DeskVisit, patron_id: str) -> Response:
     return await _block(visit, patron_id, "unblock", "account-unblocked")
 
 
+@router.post("/desk/accounts/{patron_id}/payment")
+async def post_payment(visit: DeskVisit, patron_id: str) -> Response:
+    """Record that the selected charges were paid in cash."""
+    charges = visit.texts("charge")
+    if not charges:
+        return visit.go(_page_of(patron_id), FlashMessage("nothing-chosen", {}, went_well=False))
+    path = f"{PATH}/{segment(patron_id)}/payments"
+    reply = await visit.api.send("POST", path, {"charge_ids": charges}, key=visit.key)
+    if not reply.done:
+        return await _account(visit, patron_id, reply)
+    said = FlashMessage("cash-recorded", {"paid_cents": reply.json()["amount_cents"]})
+    return visit.go(_page_of(patron_id), said)
+
+
 @router.get("/desk/charges/{charge_id}")
 async def get_charge(visit: DeskVisit, charge_id: str) -> Response:
-    """Show a charge with its statement and entries, and a form to waive it."""
+    """Show a charge with its statement and entries, and forms to waive it or give a refund."""
     return await _charge(visit, charge_id)
 
 
@@ -98,6 +112,19 @@ async def post_waiver(visit: DeskVisit, charge_id: str) -> Response:
         return await _charge(visit, charge_id, forms.refusal(reply))
     said = FlashMessage("charge-waived", {"waived_cents": cents})
     return visit.go(_page_of(reply.json()["patron_id"]), said)
+
+
+@router.post("/desk/charges/{charge_id}/refund")
+async def post_refund(visit: DeskVisit, charge_id: str) -> Response:
+    """Give back the refund due on a charge, or record that it was given in cash."""
+    path = f"/v1/charges/{segment(charge_id)}/refund"
+    reply = await visit.api.send("POST", path, key=visit.key)
+    if not reply.done:
+        return await _charge(visit, charge_id, forms.refusal(reply))
+    refund = reply.json()
+    said = f"refund-{refund['state']}"
+    facts = {"refunded_cents": refund["amount_cents"]}
+    return visit.go(f"/desk/charges/{segment(charge_id)}", FlashMessage(said, facts))
 
 
 def _page_of(patron_id: str) -> str:
@@ -129,7 +156,7 @@ async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> 
     found, loans, charges, names, categories = await asyncio.gather(
         visit.api.get(f"{PATH}/{segment(patron_id)}"),
         _not_back(visit.api, patron_id),
-        _to_pay(visit.api, patron_id),
+        _unsettled(visit.api, patron_id),
         branch_names(visit.api),
         forms.categories(visit.api),
     )
@@ -153,10 +180,12 @@ async def _not_back(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
     return loans and [loan for loan in loans if not loan["returned_on"]]
 
 
-async def _to_pay(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
-    """Return the charges that are not settled; None if they can't be read at the moment."""
+async def _unsettled(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
+    """Return the charges to be paid or given back; None if they can't be read at the moment."""
     charges = await _every(api, f"{PATH}/{segment(patron_id)}/charges")
-    return charges and [charge for charge in charges if charge["outstanding_cents"]]
+    return charges and [
+        charge for charge in charges if charge["outstanding_cents"] or charge["refund_due_cents"]
+    ]
 
 
 async def _every(api: Api, path: str, **query: str) -> list[dict[str, Any]] | None:
@@ -176,5 +205,17 @@ async def _every(api: Api, path: str, **query: str) -> list[dict[str, Any]] | No
 
 async def _charge(visit: Visit, charge_id: str, refused: Failure | None = None) -> Response:
     found = (await visit.api.get(f"/v1/charges/{segment(charge_id)}")).json()
+    if refused is not None and not refused.errors:
+        code = OF_REFUND.get(refused.code, refused.code)
+        refused = Failure(refused.status, code, refused.detail, [])
     shown = forms.outcome_of(visit, refused)
-    return visit.page("desk/charge.html", charge=found, **shown)
+    in_cash = await _paid_in_cash(visit.api, found)
+    return visit.page("desk/charge.html", charge=found, in_cash=in_cash, **shown)
+
+
+async def _paid_in_cash(api: Api, charge: dict[str, Any]) -> bool:
+    """Return whether a charge with a refund due was paid in cash."""
+    paid = [entry["reference"] for entry in charge["entries"] if entry["kind"] == "payment"]
+    if not charge["refund_due_cents"] or not paid:
+        return False
+    return bool((await api.get(f"/v1/payments/{segment(paid[-1])}")).json()["in_cash"])

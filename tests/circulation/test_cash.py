@@ -1,0 +1,132 @@
+"""Payments and refunds in cash, which need no payment provider."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.circulation.cashier import (
+    P1,
+    PAID_ON,
+    begun,
+    books,
+    fine,
+    fines,
+    kinds,
+    lowered,
+    now,
+    owed,
+    pay,
+    waive,
+)
+from tests.circulation.desk import STAFF, Desk, noon
+from tests.support import Answer
+
+
+@pytest.fixture
+def without_provider(desk: Desk) -> None:
+    state = desk.api.app.state
+    state.settings = state.settings.model_copy(update={"payment_provider": "none"})
+
+
+async def take(desk: Desk, *charges: dict[str, Any], patron: str = "p1", **more: Any) -> Answer:
+    """Record that a patron has paid these charges in cash."""
+    body = {"charge_ids": [charge["id"] for charge in charges]}
+    more = {"as_": STAFF, "at": noon(PAID_ON), **more}
+    return await desk.api.insist("POST", f"/v1/patrons/{patron}/payments", body, **more)
+
+
+async def give_back(desk: Desk, charge: dict[str, Any]) -> Answer:
+    path = f"/v1/charges/{charge['id']}/refund"
+    return await desk.api.insist("POST", path, as_=STAFF, at=noon(PAID_ON))
+
+
+@pytest.mark.usefixtures("without_provider")
+async def test_cash_pays_each_charge_in_full_and_the_patron_borrows_at_once(desk: Desk) -> None:
+    one, two = await fines(desk, 450, 300)
+    taken = await take(desk, one, two, key="till-1")
+    payment = taken.json()
+    assert (taken.status, payment["state"], payment["in_cash"]) == (201, "paid", True)
+    assert (payment["patron_id"], payment["amount_cents"]) == ("p1", 750)
+    assert (await take(desk, one, two, key="till-1")).json() == payment
+    assert (await desk.api.get(f"/v1/payments/{payment['id']}", as_=P1)).json() == payment
+    for charge in (one, two):
+        paid = await now(desk, charge)
+        assert (paid["outstanding_cents"], paid["paid_cents"]) == (0, charge["amount_cents"])
+        entry = paid["entries"][-1]
+        assert (entry["kind"], entry["reference"]) == ("payment", payment["id"])
+        assert (entry["by"], entry["on"]) == ("s1", PAID_ON)
+    assert await owed(desk) == 0
+    assert await desk.count("fine.paid") == 2
+    [copy] = await desk.copies(1)
+    [lent] = await desk.lend(copy, on=PAID_ON)
+    assert lent["ok"]
+
+
+async def test_cash_is_refused_for_what_is_not_to_be_paid(desk: Desk) -> None:
+    await desk.patron("p2")
+    theirs, mine = await fine(desk, to="p2"), await fine(desk)
+    other = await take(desk, theirs, mine)
+    assert (other.status, other.json()["code"]) == (404, "no-such-charge")
+    assert (await take(desk, theirs, patron="p2")).status == 201
+    again = await take(desk, theirs, patron="p2")
+    assert (again.status, again.json()["code"]) == (409, "nothing-to-pay")
+    await begun(desk, mine)
+    busy = await take(desk, mine)
+    assert (busy.status, busy.json()["code"]) == (409, "payment-under-way")
+    assert await owed(desk) == 450
+
+
+async def test_concurrent_payments_and_waivers_at_desks_add_up_to_the_charges(
+    desk: Desk,
+) -> None:
+    charges = await fines(desk, 450, 450, 450)
+
+    async def call(number: int) -> Answer:
+        charge = charges[number % 3]
+        return await (waive(desk, charge, 50) if number % 2 else take(desk, charge))
+
+    answers = await asyncio.gather(*(call(number) for number in range(30)))
+    codes = {answer.json()["code"] for answer in answers if answer.status == 409}
+    assert codes <= {"nothing-to-pay", "more-than-outstanding"}
+    taken = [answer.json() for answer in answers if answer.status == 201]
+    assert sorted(one["parts"][0]["charge_id"] for one in taken) == sorted(
+        charge["id"] for charge in charges
+    )
+    for charge in charges:
+        after = await now(desk, charge)
+        assert after["outstanding_cents"] == after["refund_due_cents"] == 0
+        [paid] = [one for one in taken if one["parts"][0]["charge_id"] == charge["id"]]
+        assert after["waived_cents"] == 450 - paid["amount_cents"]
+    assert await owed(desk) == 0
+
+
+@pytest.mark.usefixtures("without_provider")
+async def test_a_payment_in_cash_is_given_back_in_cash_once(desk: Desk) -> None:
+    charge = await fine(desk)
+    await take(desk, charge)
+    assert (await give_back(desk, charge)).json()["code"] == "no-refund-due"
+    await lowered(desk, charge, 150)
+    given = await give_back(desk, charge)
+    refund = given.json()
+    assert (given.status, refund["state"], refund["in_cash"]) == (201, "given", True)
+    assert (await give_back(desk, charge)).json()["code"] == "no-refund-due"
+    after = await now(desk, charge)
+    assert after["refund_due_cents"] == 0
+    assert kinds(after) == {"charge": 450, "payment": -450, "refund-due": -300, "refund": 300}
+    assert (after["entries"][-1]["by"], after["entries"][-1]["reference"]) == ("s1", refund["id"])
+    assert await books(desk) == []
+
+
+async def test_without_a_provider_its_payments_are_not_given_back_in_cash(desk: Desk) -> None:
+    charge = await fine(desk)
+    await pay(desk, charge)
+    await lowered(desk, charge, 150)
+    state = desk.api.app.state
+    provided = state.settings
+    state.settings = provided.model_copy(update={"payment_provider": "none"})
+    assert (await give_back(desk, charge)).json()["code"] == "no-payment-provider"
+    state.settings = provided
+    given = await give_back(desk, charge)
+    assert (given.json()["state"], given.json()["in_cash"]) == ("given", False)
+    assert [row["cents"] for row in await books(desk, refund=True)] == [300]
