@@ -189,7 +189,8 @@ class _Builder:
         self._build = build
         self._subscriptions = subscriptions
         self._on_progress = on_progress
-        self._renewed = time.monotonic()
+        self._renew_at = 0.0
+        """When the lease is to be renewed, by the monotonic clock: first at the first write."""
 
     async def ask(self, owners: Owners, service: str, kind: str, contract: type[Event]) -> None:
         """Apply all snapshots of one kind that an owner has."""
@@ -231,10 +232,10 @@ class _Builder:
                     _pass_over(record, fault)
 
     async def _apply(self, changes: Sequence[Change]) -> None:
-        if time.monotonic() - self._renewed >= RENEW_SECONDS:
+        if time.monotonic() >= self._renew_at:
             if not await hold_lease(self._database, LEASE, self._build, LEASE_SECONDS):
                 raise Underway
-            self._renewed = time.monotonic()
+            self._renew_at = time.monotonic() + RENEW_SECONDS
         await writes.apply(self.views, changes)
 
 
