@@ -37,7 +37,9 @@ async def lend(system: System) -> None:
     async with Library(system) as library:
         branch = await library.branch()
         card = await library.patron(branch)
-        loans = await library.lend(card, await library.copies(branch, 2), branch)
+        barcodes = await library.copies(branch, 2)
+        await library.flow.settle(within=120)  # circulation has to know the branch
+        loans = await library.lend(card, barcodes, branch)
         await library.flow.settle(within=120)
         overview = await library.get("/v1/me", by=card)
         assert {shown["id"] for shown in overview["loans"]} == {loan["id"] for loan in loans}

@@ -22,7 +22,7 @@ async def refund_charge(run: Run, provider: Provider | None, command: BeginRefun
     """
     begun = await run(begin_refund, command)
     if provider is None:
-        return begun  # only one in cash can have begun
+        return begun  # given in cash, or begun while there was a provider
     refund = await store.payments.find_refund(run.database, begun.id)
     if refund is None:
         raise NoSuchPayment
