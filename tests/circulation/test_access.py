@@ -24,7 +24,7 @@ STAFF_ONLY: list[tuple[str, str, Any]] = [
     ("GET", "/v1/patrons/p1/charges", None),
     ("POST", "/v1/charges/x/waiver", {"amount_cents": 1, "reason": "asked"}),
     ("POST", "/v1/charges/x/refund", None),
-    ("POST", "/v1/patrons/x/payments", {"charge_ids": ["x"]}),
+    ("POST", "/v1/patrons/x/payments", {"charge_ids": ["x"], "amount_cents": 1}),
     ("GET", "/v1/policies", None),
     ("GET", "/v1/holds?patron=p1", None),
     ("GET", "/v1/holds/shelves/HKCL", None),

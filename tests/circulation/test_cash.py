@@ -29,16 +29,25 @@ def without_provider(desk: Desk) -> None:
     state.settings = state.settings.model_copy(update={"payment_provider": "none"})
 
 
-async def take(desk: Desk, *charges: dict[str, Any], patron: str = "p1", **more: Any) -> Answer:
-    """Record that a patron has paid these charges in cash."""
-    body = {"charge_ids": [charge["id"] for charge in charges]}
+async def take(
+    desk: Desk,
+    *charges: dict[str, Any],
+    patron: str = "p1",
+    cents: int | None = None,
+    **more: Any,
+) -> Answer:
+    """Record that a patron has paid these charges in cash, by default as they were at first."""
+    if cents is None:
+        cents = sum(charge["amount_cents"] for charge in charges)
+    body = {"charge_ids": [charge["id"] for charge in charges], "amount_cents": cents}
     more = {"as_": STAFF, "at": noon(PAID_ON), **more}
     return await desk.api.insist("POST", f"/v1/patrons/{patron}/payments", body, **more)
 
 
-async def give_back(desk: Desk, charge: dict[str, Any]) -> Answer:
+async def give_back(desk: Desk, charge: dict[str, Any], cents: int | None = None) -> Answer:
     path = f"/v1/charges/{charge['id']}/refund"
-    return await desk.api.insist("POST", path, as_=STAFF, at=noon(PAID_ON))
+    body = {"amount_cents": cents} if cents else None
+    return await desk.api.insist("POST", path, body, as_=STAFF, at=noon(PAID_ON))
 
 
 @pytest.mark.usefixtures("without_provider")
@@ -77,6 +86,24 @@ async def test_cash_is_refused_for_what_is_not_to_be_paid(desk: Desk) -> None:
     assert await owed(desk) == 450
 
 
+async def test_cash_of_another_amount_than_is_due_is_not_recorded(desk: Desk) -> None:
+    charge = await fine(desk)
+    await lowered(desk, charge, 300)
+    less = await take(desk, charge)
+    assert (less.status, less.json()["code"]) == (409, "amount-changed")
+    assert "$3.00" in less.json()["detail"]
+    assert (await take(desk, charge, cents=300)).status == 201
+    await lowered(desk, charge, 150)
+    assert (await give_back(desk, charge, 300)).json()["code"] == "amount-changed"
+    assert (await give_back(desk, charge, 150)).status == 201
+    after = await now(desk, charge)
+    assert (after["outstanding_cents"], after["refund_due_cents"], after["paid_cents"]) == (
+        0,
+        0,
+        150,
+    )
+
+
 async def test_concurrent_payments_and_waivers_at_desks_add_up_to_the_charges(
     desk: Desk,
 ) -> None:
@@ -84,11 +111,17 @@ async def test_concurrent_payments_and_waivers_at_desks_add_up_to_the_charges(
 
     async def call(number: int) -> Answer:
         charge = charges[number % 3]
-        return await (waive(desk, charge, 50) if number % 2 else take(desk, charge))
+        if number % 2:
+            return await waive(desk, charge, 50)
+        left = (await now(desk, charge))["outstanding_cents"]
+        return await take(desk, charge, cents=left or 50)
 
     answers = await asyncio.gather(*(call(number) for number in range(30)))
+    for charge in charges:  # each attempt above may have met a waiver
+        if left := (await now(desk, charge))["outstanding_cents"]:
+            answers.append(await take(desk, charge, cents=left))
     codes = {answer.json()["code"] for answer in answers if answer.status == 409}
-    assert codes <= {"nothing-to-pay", "more-than-outstanding"}
+    assert codes <= {"nothing-to-pay", "more-than-outstanding", "amount-changed"}
     taken = [answer.json() for answer in answers if answer.status == 201]
     assert sorted(one["parts"][0]["charge_id"] for one in taken) == sorted(
         charge["id"] for charge in charges

@@ -39,7 +39,12 @@ UNKNOWN: list[tuple[str, str, Any, str]] = [
     ("GET", "/v1/charges/none/statement", None, "no-such-charge"),
     ("POST", "/v1/charges/none/waiver", {"amount_cents": 1, "reason": "asked"}, "no-such-charge"),
     ("POST", "/v1/charges/none/refund", None, "no-such-charge"),
-    ("POST", "/v1/patrons/p1/payments", {"charge_ids": ["none"]}, "no-such-charge"),
+    (
+        "POST",
+        "/v1/patrons/p1/payments",
+        {"charge_ids": ["none"], "amount_cents": 1},
+        "no-such-charge",
+    ),
     ("GET", "/v1/loans/none", None, "no-such-loan"),
     ("GET", "/v1/loans/none/fine-statement", None, "no-such-loan"),
     ("POST", "/v1/loans/none/renewals", None, "no-such-loan"),

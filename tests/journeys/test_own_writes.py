@@ -278,7 +278,8 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     await account.do("POST /v1/loans/{loan_id}/loss", {}, "staff", loan_id=lost["id"])
     charges = (await account.sees())["charges"]
     assert {"lost", "lost-processing"} <= {one["kind"] for one in charges}
-    owing = {"charge_ids": [one["id"] for one in charges]}
+    cents = sum(one["outstanding_cents"] for one in charges)
+    owing = {"charge_ids": [one["id"] for one in charges], "amount_cents": cents}
     patron_id = seen["patron"]["id"]
     await account.do("POST /v1/patrons/{patron_id}/payments", owing, "staff", patron_id=patron_id)
     assert (await account.sees())["totals"]["outstanding_cents"] == 0

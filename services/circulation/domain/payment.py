@@ -10,7 +10,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from services.circulation.domain.charge import Charge
-from services.circulation.domain.refusals.money import NoRefundDue, NothingToPay, PaymentOver
+from services.circulation.domain.refusals.money import (
+    AmountChanged,
+    NoRefundDue,
+    NothingToPay,
+    PaymentOver,
+)
 
 
 class PaymentState(StrEnum):
@@ -117,25 +122,34 @@ def begin_payment(
 
 
 def take_cash(
-    payment_id: str, patron_id: str, charges: Sequence[Charge], at: datetime, *, by: str
+    payment_id: str, patron_id: str, charges: Sequence[Charge], at: datetime, *, cents: int, by: str
 ) -> Payment:
-    """Return a payment in cash of all that is outstanding on these charges; `by` took it.
+    """Return a payment in cash of all that is outstanding on these charges; `by` took the cents.
 
-    Raises NothingToPay if one of them is settled.
+    Raises NothingToPay if one of them is settled, or AmountChanged if another sum is outstanding.
     """
     payment = begin_payment(payment_id, patron_id, charges, at)
+    _check_amount(cents, payment.cents)
     return replace(payment, state=PaymentState.PAID, taken_by=by)
 
 
 def begin_refund(
-    refund_id: str, charge: Charge, payment: Payment, at: datetime, *, by: str
+    refund_id: str,
+    charge: Charge,
+    payment: Payment,
+    at: datetime,
+    *,
+    by: str,
+    cents: int | None = None,
 ) -> Refund:
     """Return a refund of all that is due back for this charge, given already if it is in cash.
 
-    Raises NoRefundDue.
+    `cents` is the amount that `by` was shown, if known. Raises NoRefundDue or AmountChanged.
     """
     if not charge.refund_due_cents:
         raise NoRefundDue
+    if cents is not None:
+        _check_amount(cents, charge.refund_due_cents)
     return Refund(
         refund_id,
         payment.id,
@@ -147,6 +161,11 @@ def begin_refund(
         settled=payment.in_cash,
         in_cash=payment.in_cash,
     )
+
+
+def _check_amount(given: int, due: int) -> None:
+    if given != due:
+        raise AmountChanged(amount=f"${due / 100:,.2f}")
 
 
 def take_step(payment: Payment, step: Step) -> Payment:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from services.circulation import store
 from services.circulation.domain.payment import Payment, PaymentState, Refund
 from services.circulation.domain.refusals.money import (
+    AmountChanged,
     NoPaymentProvider,
     NoRefundDue,
     NoSuchCharge,
@@ -37,6 +38,18 @@ class PaymentIn(Body):
     """The charges to pay in full."""
 
     charge_ids: Ids
+
+
+class CashIn(PaymentIn):
+    """The charges to pay in full, and the amount that was taken for all of them together."""
+
+    amount_cents: int = Field(ge=1, le=100_000_000)
+
+
+class RefundIn(Body):
+    """The amount that is given back, as it was shown; refused if another is due by now."""
+
+    amount_cents: int = Field(ge=1, le=100_000_000)
 
 
 class PartOut(BaseModel):
@@ -133,10 +146,14 @@ async def post_payment(
 
 
 @router.post("/patrons/{patron_id}/payments", status_code=201)
-@refuses(NoSuchCharge, NothingToPay, PaymentUnderWay)
-async def post_cash_payment(patron_id: Id, body: PaymentIn, caller: Staff, run: Run) -> PaymentOut:
-    """Record that a patron has paid charges in cash at a library's desk, each in full."""
-    command = TakeCash(body.charge_ids, patron_id, caller.id, day_of(None, run))
+@refuses(NoSuchCharge, NothingToPay, AmountChanged, PaymentUnderWay)
+async def post_cash_payment(patron_id: Id, body: CashIn, caller: Staff, run: Run) -> PaymentOut:
+    """Record that a patron has paid charges in cash at a library's desk, each in full.
+
+    `amount-changed`: another amount is to be paid now, for example because a fine was lowered.
+    """
+    day = day_of(None, run)
+    command = TakeCash(body.charge_ids, patron_id, body.amount_cents, caller.id, day)
     return PaymentOut.of(await run(take_cash, command))
 
 
@@ -152,15 +169,22 @@ async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentO
 
 
 @router.post("/charges/{charge_id}/refund", status_code=201, responses={202: {"model": RefundOut}})
-@refuses(NoSuchCharge, NoRefundDue, PaymentUnderWay, NoPaymentProvider)
+@refuses(NoSuchCharge, NoRefundDue, AmountChanged, PaymentUnderWay, NoPaymentProvider)
 async def post_refund(
-    charge_id: Id, caller: Staff, run: Run, provider: Repays, response: Response
+    charge_id: Id,
+    caller: Staff,
+    run: Run,
+    provider: Repays,
+    response: Response,
+    *,
+    body: RefundIn | None = None,
 ) -> RefundOut:
     """Give back the refund due on a charge, in the way in which it was paid.
 
     `in_cash`: a library's desk gives it. 202: the provider has not answered yet; ask again.
     """
-    command = BeginRefund(charge_id, caller.id, day_of(None, run), provider is not None)
+    day, cents = day_of(None, run), body.amount_cents if body else None
+    command = BeginRefund(charge_id, caller.id, day, provider is not None, cents)
     refund = await refund_charge(run, provider, command)
     response.status_code = 201 if refund.settled else 202
     return RefundOut.of(refund)

@@ -300,6 +300,9 @@ PROBLEMS = {
     "bad-price": marked("Enter an amount in dollars, such as 120.00."),
     "bad-amount": marked("Enter an amount in dollars, such as 6.00."),
     "more-than-outstanding": marked("This is more than is left to pay of this charge."),
+    "amount-changed": marked(
+        "The amount has changed meanwhile, so nothing was recorded. Check it, then try again."
+    ),
     "refunded-already": marked("No refund is due on this charge any more."),
     "no-provider-for-refund": marked(
         "No payment provider is set up here, so it can't give the refund. Please ask the "

@@ -67,7 +67,7 @@ def test_a_payment_with_a_settled_charge_is_refused() -> None:
 
 
 def test_cash_is_taken_at_once_and_given_back_at_once() -> None:
-    taken = take_cash("pay-1", "p1", [fine("c1", 450)], AT, by="s1")
+    taken = take_cash("pay-1", "p1", [fine("c1", 450)], AT, cents=450, by="s1")
     assert (taken.state, taken.in_cash, taken.cents) == (PaymentState.PAID, True, 450)
     due = replace(fine("c1", 450), refund_due_cents=300)
     refund = begin_refund("r1", due, taken, AT, by="s1")

@@ -199,6 +199,11 @@ async def test_a_refund_goes_back_in_the_way_in_which_it_was_paid(
     assert "There is nothing to pay" not in page.text
     [address] = [link for link in page.links if link.startswith("/desk/charges/")]
     page = await insist(partial(desk.get, address))
+    changed = await insist(partial(desk.submit, page, f"{address}/refund", cents="11900"))
+    assert (
+        "The amount has changed meanwhile, so nothing was recorded. Check it, then try again."
+        in changed.text
+    )
     assert "$120.00 goes back in the way in which it was paid." in page.text
     given = await insist(partial(desk.submit, page, f"{address}/refund"))
     assert "$120.00 is given back." in given.text

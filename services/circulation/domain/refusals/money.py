@@ -18,6 +18,13 @@ class MoreThanOutstanding(Refusal):
     says = "Only {outstanding} of this charge is outstanding. You can't waive more."
 
 
+class AmountChanged(Refusal):
+    """Cash of another amount than is to be paid, or given back, at the moment."""
+
+    code = "amount-changed"
+    says = "The amount is {amount} now. Nothing was recorded."
+
+
 class NoRefundDue(Refusal):
     """A refund for which nothing, or not enough, is due back."""
 

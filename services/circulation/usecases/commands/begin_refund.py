@@ -28,6 +28,8 @@ class BeginRefund:
     on: date
     has_provider: bool
     """True if a payment provider is set up; cash is given back without one."""
+    cents: int | None = None
+    """Cents that the member of staff was shown, if known."""
 
 
 async def begin_refund(work: Work, command: BeginRefund) -> Refund:
@@ -35,8 +37,8 @@ async def begin_refund(work: Work, command: BeginRefund) -> Refund:
 
     What was paid in cash is given back in cash, so this refund is over at once.
 
-    Raises NoSuchCharge, NoRefundDue, NoPaymentProvider, or PaymentUnderWay if a payment of the
-    charge is under way.
+    Raises NoSuchCharge, NoRefundDue, AmountChanged if other cents are due back,
+    NoPaymentProvider, or PaymentUnderWay if a payment of the charge is under way.
 
     The patron's counts are written for the reason that `begin_payment` gives.
     """
@@ -51,7 +53,9 @@ async def begin_refund(work: Work, command: BeginRefund) -> Refund:
     payment = await store.payments.of_charge(work, charge.id)
     if payment is None:
         raise NoRefundDue
-    refund = rules.begin_refund(new_id(), charge, payment, work.now, by=command.by)
+    refund = rules.begin_refund(
+        new_id(), charge, payment, work.now, by=command.by, cents=command.cents
+    )
     borrower = await store.patrons.borrower(work, charge.patron_id)
     if refund.in_cash:
         occasion = Occasion(on=command.on, at=work.now, reference=refund.id, by=command.by)

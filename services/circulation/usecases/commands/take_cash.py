@@ -20,6 +20,8 @@ class TakeCash:
 
     charge_ids: tuple[str, ...]
     patron_id: str
+    cents: int
+    """Cents that were taken."""
     by: str
     on: date
 
@@ -27,13 +29,16 @@ class TakeCash:
 async def take_cash(work: Work, command: TakeCash) -> Payment:
     """Record the payment, which is over at once.
 
-    Raises NoSuchCharge (also for another patron's charge), NothingToPay, or PaymentUnderWay if
-    another payment or a refund of one of the charges is under way.
+    Raises NoSuchCharge (also for another patron's charge), NothingToPay, AmountChanged if another
+    sum is to be paid, or PaymentUnderWay if another payment or a refund of one of the charges is
+    under way.
     """
     charges = await own_charges(work, command.charge_ids, command.patron_id)
     if await store.payments.claimed(work, command.charge_ids):
         raise PaymentUnderWay
-    payment = rules.take_cash(new_id(), command.patron_id, charges, work.now, by=command.by)
+    payment = rules.take_cash(
+        new_id(), command.patron_id, charges, work.now, cents=command.cents, by=command.by
+    )
     occasion = Occasion(on=command.on, at=work.now, reference=payment.id, by=command.by)
     postings = [pay(charge, charge.outstanding_cents, occasion) for charge in charges]
     await post(work, await store.patrons.borrower(work, command.patron_id), postings)

@@ -86,7 +86,9 @@ async def post_payment(visit: DeskVisit, patron_id: str) -> Response:
     if not charges:
         return visit.go(_page_of(patron_id), FlashMessage("nothing-chosen", {}, went_well=False))
     path = f"{PATH}/{segment(patron_id)}/payments"
-    reply = await visit.api.send("POST", path, {"charge_ids": charges}, key=visit.key)
+    shown = sum(_shown_cents(visit, f"cents-{charge_id}") for charge_id in charges)
+    body = {"charge_ids": charges, "amount_cents": shown}
+    reply = await visit.api.send("POST", path, body, key=visit.key)
     if not reply.done:
         return await _account(visit, patron_id, reply)
     said = FlashMessage("cash-recorded", {"paid_cents": reply.json()["amount_cents"]})
@@ -118,7 +120,8 @@ async def post_waiver(visit: DeskVisit, charge_id: str) -> Response:
 async def post_refund(visit: DeskVisit, charge_id: str) -> Response:
     """Give back the refund due on a charge, or record that it was given in cash."""
     path = f"/v1/charges/{segment(charge_id)}/refund"
-    reply = await visit.api.send("POST", path, key=visit.key)
+    body = {"amount_cents": _shown_cents(visit, "cents")}
+    reply = await visit.api.send("POST", path, body, key=visit.key)
     if not reply.done:
         return await _charge(visit, charge_id, forms.refusal(reply))
     refund = reply.json()
@@ -129,6 +132,11 @@ async def post_refund(visit: DeskVisit, charge_id: str) -> Response:
 
 def _page_of(patron_id: str) -> str:
     return f"/desk/accounts/{segment(patron_id)}"
+
+
+def _shown_cents(visit: Visit, name: str) -> int:
+    """Return the cents that the page showed; 0, which the API refuses, if they are no number."""
+    return forms.seen(visit, name) or 0
 
 
 def _changed(visit: Visit, name: str) -> bool:
@@ -205,10 +213,7 @@ async def _every(api: Api, path: str, **query: str) -> list[dict[str, Any]] | No
 
 async def _charge(visit: Visit, charge_id: str, refused: Failure | None = None) -> Response:
     found = (await visit.api.get(f"/v1/charges/{segment(charge_id)}")).json()
-    if refused is not None and not refused.errors:
-        code = OF_REFUND.get(refused.code, refused.code)
-        refused = Failure(refused.status, code, refused.detail, [])
-    shown = forms.outcome_of(visit, refused)
+    shown = forms.outcome_of(visit, forms.reworded(refused, OF_REFUND))
     in_cash = await _paid_in_cash(visit.api, found)
     return visit.page("desk/charge.html", charge=found, in_cash=in_cash, **shown)
 

@@ -1,6 +1,7 @@
 """Common parts of the desk's forms: libraries, cards, lists of barcodes, and outcomes."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -79,7 +80,7 @@ def cents(visit: Visit, name: str) -> int | None:
 
 
 def seen(visit: Visit, name: str = "seen") -> int | None:
-    """Return the version of the thing that the form was shown with; None if it is no number."""
+    """Return a number that the form was shown with, such as a version; None if it is none."""
     text = visit.text(name)
     return int(text) if text.isdecimal() and len(text) < 10 else None
 
@@ -92,6 +93,14 @@ def refusal(reply: Reply | None) -> Failure | None:
     if failure.status == 401:
         raise failure
     return failure
+
+
+def reworded(refused: Failure | None, codes: Mapping[str, str]) -> Failure | None:
+    """Return a refusal with the code of the desk's own text, where the API's is for readers."""
+    if refused is None:
+        return None
+    code = codes.get(refused.code, refused.code)
+    return Failure(refused.status, code, refused.detail, refused.errors)
 
 
 async def categories(api: Api) -> dict[str, str]:

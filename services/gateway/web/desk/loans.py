@@ -65,8 +65,5 @@ async def _page(visit: Visit, loan_id: str, refused: Failure | None = None) -> R
         visit.api.get(f"{_path(loan_id)}/fine-statement"),
         branch_names(visit.api),
     )
-    if refused is not None and not refused.errors:
-        code = OF_LOAN.get(refused.code, refused.code)
-        refused = Failure(refused.status, code, refused.detail, [])
-    shown = forms.outcome_of(visit, refused)
+    shown = forms.outcome_of(visit, forms.reworded(refused, OF_LOAN))
     return visit.page("desk/loan.html", loan=loan.json(), fine=fine.json(), branches=names, **shown)
