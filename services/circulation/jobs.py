@@ -20,6 +20,7 @@ from services.circulation.usecases.workflows.refund_charge import give_refund
 from services.circulation.usecases.workflows.run_reworks import run_reworks
 from services.circulation.usecases.workflows.serve_waiting import serve_waiting
 from services.circulation.usecases.workflows.sweep_branch import sweep_branch
+from shared import folded_terms
 from shared.clock import library_day, wall_clock
 from shared.jobs import Jobs, in_any_order
 from shared.unit_of_work import Run
@@ -139,6 +140,12 @@ async def sweep(run: Run) -> int:
     branches = await store.sweeps.find_waiting(run.database, wall_clock(), all_settling=False)
     random.shuffle(branches)  # so that a branch that fails does not block the others forever
     return sum([await sweep_branch(run, branch, rest=REST) for branch in branches])
+
+
+@jobs.every(minutes=10)
+async def fold_terms(run: Run) -> int:
+    """Give search terms that an earlier release stored today's form; return the number changed."""
+    return await folded_terms.fold_terms(run.database, "titles")
 
 
 @jobs.every(minutes=60)

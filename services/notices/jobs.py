@@ -31,6 +31,7 @@ from services.notices.usecases.settle_occupancy import SettleOccupancy, settle_o
 from services.notices.usecases.tell_held import TellHeld
 from services.notices.usecases.tell_held import tell_held as tell
 from services.notices.webhooks import PURPOSE, send_next
+from shared import folded_terms
 from shared.clock import library_day, wall_clock
 from shared.jobs import Jobs, in_any_order
 from shared.owners import OwnerAway, OwnerRefused
@@ -133,6 +134,13 @@ async def purge_attachments(run: Run) -> int:
         await store.attachments.delete_content(run.database, content)
         done += 1
     return done
+
+
+@jobs.every(minutes=10)
+async def fold_terms(run: Run) -> int:
+    """Give search terms that an earlier release stored today's form; return the number changed."""
+    collections = (store.bank.BANK, store.enquiries.MESSAGES)
+    return sum([await folded_terms.fold_terms(run.database, each) for each in collections])
 
 
 @jobs.every(seconds=10)

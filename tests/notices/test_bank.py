@@ -37,6 +37,7 @@ async def test_anyone_finds_a_question_by_words_of_any_language(api: Api) -> Non
     maps, cards = [(await publish(api, wordings))["id"] for wordings in (MAPS, CARDS)]
     assert await found(api, "") == [cards, maps]
     assert await found(api, "OLD+maps") == await found(api, "地圖") == [maps]
+    assert await found(api, "地图") == await found(api, "裡") == [maps]
     assert await found(api, "(map") == [maps]
     assert await found(api, "maps+card") == await found(api, ".*") == []
     shown = (await api.get(f"/v1/questions/{maps}")).json()

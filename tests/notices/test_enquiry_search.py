@@ -21,7 +21,7 @@ async def test_questions_are_found_by_words_of_subject_messages_and_notes(api: A
     await command(api, chinese, "answers", text="在六樓地圖室。", seen=1)
     for query in ("q=OLD", "q=harbour+plans", "q=map+room", "q=cafe", "q=19"):
         assert await found(api, query) == [maps["id"]], query
-    for query in ("q=地圖", "q=海港地圖", "q=六樓", "q=室"):
+    for query in ("q=地圖", "q=海港地图", "q=六楼", "q=室", "q=哪裡"):
         assert await found(api, query) == [chinese["id"]], query
     for query in ("q=harbour+cafe", "q=圖地", "q=...", "q=ape", "q=.*"):
         assert await found(api, query) == [], query

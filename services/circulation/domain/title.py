@@ -1,12 +1,12 @@
 """Titles of the catalogue."""
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from services.circulation.domain.refusals.titles import TooManyCopies
+from shared.search_form import UNSPACED, search_form
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,8 @@ def _weighed(digits: str) -> int:
 
 
 def words_of(text: str) -> tuple[str, ...]:
-    """Return the distinct words of a query or a title, without case and accents."""
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return tuple(dict.fromkeys(re.findall(r"\w+", kept)))
+    """Return the distinct words of a query or a title, in their search form."""
+    return tuple(dict.fromkeys(re.findall(r"\w+", search_form(text))))
 
 
 def sought(text: str) -> tuple[str, ...]:
@@ -102,4 +100,4 @@ MOST_WORDS = 8
 """Most words of a search. Each adds a condition on every title, and long words select best."""
 MOST_LETTERS = 40
 """Most characters of a search term; longer ones are cut."""
-_UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana and Han characters
+_UNSPACED = re.compile(f"[{UNSPACED}]")

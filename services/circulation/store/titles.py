@@ -10,6 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
+from shared import folded_terms
 from shared.mongo import (
     Database,
     Indexes,
@@ -30,6 +31,7 @@ FREE = {
 TO_FETCH = {"state": CopyState.TO_FETCH.value}
 
 INDEXES: Indexes = {
+    **folded_terms.INDEXES,
     "titles": [
         IndexModel([("terms", ASCENDING)]),
         IndexModel(

@@ -1,19 +1,19 @@
 """Search terms: the parts of texts in three languages that an index finds."""
 
 import re
-import unicodedata
+
+from shared.search_form import UNSPACED, search_form
 
 MOST_WORDS = 8
 """Number of words of a search that count. Long words select best, so the longest count."""
 MOST_LETTERS = 40
 """Number of letters of a term; longer ones are cut."""
 
-_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # kana and Han characters
-_RUNS = re.compile(f"[{_UNSPACED}]+|[^\\W{_UNSPACED}]+")
+_RUNS = re.compile(f"[{UNSPACED}]+|[^\\W{UNSPACED}]+")
 
 
 def terms_of(*texts: str) -> tuple[str, ...]:
-    """Return the distinct terms of texts, without case and accents.
+    """Return the distinct terms of texts, in their search form.
 
     A word is a term. Chinese is written without spaces, so each character with the one after it is
     a term. A search word matches the beginning of a term.
@@ -38,10 +38,8 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def _runs(text: str) -> list[str]:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    kept = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return _RUNS.findall(kept)
+    return _RUNS.findall(search_form(text))
 
 
 def _is_unspaced(run: str) -> bool:
-    return bool(re.match(f"[{_UNSPACED}]", run))
+    return bool(re.match(f"[{UNSPACED}]", run))

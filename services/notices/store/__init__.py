@@ -24,6 +24,7 @@ from services.notices.store import (
     webhooks,
     wordings,
 )
+from shared import folded_terms
 from shared.mongo import Indexes
 from shared.personal_data import Personal
 
@@ -65,6 +66,7 @@ INDEXES: Indexes = {
     **occupancy.INDEXES,
     **patrons.INDEXES,
     **ready_delays.INDEXES,
+    **folded_terms.INDEXES,
     **titles.INDEXES,
     **visits.INDEXES,
     **webhooks.INDEXES,

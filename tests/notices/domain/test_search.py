@@ -5,7 +5,7 @@ from services.notices.domain.search import MOST_LETTERS, MOST_WORDS, terms_of, w
 
 def test_words_and_pairs_of_chinese_characters_are_terms() -> None:
     assert terms_of("Old Maps, old maps", "Café 1900") == ("old", "maps", "cafe", "1900")
-    assert terms_of("舊地圖abc在") == ("舊地", "地圖", "圖", "abc", "在")
+    assert terms_of("舊地圖abc在") == ("旧地", "地图", "图", "abc", "在")
 
 
 def test_each_search_word_begins_a_term_of_a_text_that_has_it() -> None:
