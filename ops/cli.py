@@ -119,11 +119,9 @@ def serve(
 ) -> None:
     """Run one service in this process until SIGTERM; CARREL_… variables hold its settings."""
     import structlog
-    from uvicorn import Config
 
-    from shared.server import Server
+    from shared.server import Server, config_of
     from shared.settings import load_to_serve, readable_by_everyone
-    from shared.wire import BoundedProtocol
 
     if role:
         os.environ["CARREL_ROLES"] = role
@@ -135,25 +133,7 @@ def serve(
     gc.freeze()  # no later collection looks at it again
     gc.set_threshold(*COLLECT_AFTER)
     gc.enable()
-    config = Config(
-        served,
-        host=settings.host,
-        port=settings.port,
-        loop="uvloop",
-        http=BoundedProtocol,
-        # Proxies whose X-Forwarded-For is trusted: callers without a token are counted by it.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
-        lifespan="on",
-        access_log=False,
-        log_config=None,  # the chassis sets up logs
-        server_header=False,
-        # Seconds, longer than the gateway keeps an idle connection: closing it from this end could
-        # lose a command that nobody may send again.
-        timeout_keep_alive=60,
-        timeout_graceful_shutdown=5,  # seconds; else a client that reads nothing delays it for ever
-    )
-    server = Server(served, config, operations_port=settings.operations_port)
+    server = Server(served, config_of(served, settings), operations_port=settings.operations_port)
     with suppress(KeyboardInterrupt):
         server.run()
     if server.failed or not server.started:

@@ -21,6 +21,8 @@ from shared.tracing import span, trace_headers
 
 ANSWER_SECONDS = 2.0
 CONNECT_SECONDS = 0.5
+IDLE_SECONDS = 30
+"""Seconds for which an idle connection is kept: shorter than its server does (shared/server.py)."""
 
 
 class OwnerAway(Exception):
@@ -86,7 +88,9 @@ class Owners:
         if self._session is None or self._session.closed:
             self._session = aiohttp.ClientSession(
                 # Limited by host: an owner that hangs must not take the connections to the others.
-                connector=aiohttp.TCPConnector(limit=0, limit_per_host=64, keepalive_timeout=30),
+                connector=aiohttp.TCPConnector(
+                    limit=0, limit_per_host=64, keepalive_timeout=IDLE_SECONDS
+                ),
                 timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )

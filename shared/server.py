@@ -8,10 +8,42 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from shared.settings import Settings
+from shared.wire import BoundedProtocol
+
 log = structlog.get_logger()
 
 TICK_SECONDS = 1.0
 """Seconds between two changes of the header `Date`."""
+IDLE_SECONDS = 620
+"""Seconds for which a connection may be idle.
+
+Longer than every client keeps one: if this end closed it first, a command that nobody may send
+again could be lost. nginx and the load balancers of AWS keep theirs for 60 s, Google's for 600 s,
+which can't be changed there.
+"""
+GRACE_SECONDS = 5
+"""Seconds for requests in progress to end; else a client that reads nothing delays a stop."""
+
+
+def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Return the configuration of the server of a service."""
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=BoundedProtocol,
+        # Proxies whose X-Forwarded-For is trusted: callers without a token are counted by it.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        lifespan="on",
+        access_log=False,
+        log_config=None,  # the chassis sets up logs
+        server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
 
 
 class Server(uvicorn.Server):
@@ -70,6 +102,7 @@ class Server(uvicorn.Server):
             access_log=False,
             log_config=None,
             server_header=False,
+            timeout_keep_alive=self.config.timeout_keep_alive,
         )
         config.load()
 

@@ -9,7 +9,9 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from shared.server import Server
+from services.settings import Settings
+from shared import owners
+from shared.server import Server, config_of
 from tests.support import until
 
 
@@ -90,3 +92,11 @@ async def test_a_server_that_is_told_to_stop_does_not_wait_for_its_tick(
             await asyncio.to_thread(server.handle_exit, signal.SIGTERM, None)
             server._captured_signals.clear()  # else uvicorn raises it again
             await serving
+
+
+def test_a_server_keeps_idle_connections_longer_than_its_clients() -> None:
+    """A client that sends on a connection that is being closed can't know if it was received."""
+    idle = config_of(FastAPI(), Settings()).timeout_keep_alive
+    assert idle > owners.IDLE_SECONDS
+    # Google's load balancers keep theirs longest of those that can't be set otherwise.
+    assert idle > 600
