@@ -1,7 +1,7 @@
 """Rows with typed columns: those of an event's contract, and those of its message."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from ops.analytics.destination import Row
 from ops.analytics.payloads import USUAL_YEARS, usual_payload
+from ops.broker.offsets import published_at
 from shared.bus.subscriptions import Record, Subscriptions
 from shared.clock import library_day, wall_clock
 from shared.contracts import Event, published, schema_uri
@@ -100,7 +101,7 @@ def _usual_row(record: Record, zone: ZoneInfo) -> Row:
     row["event_id"] = event_id
     row["event_time"] = at
     row["business_day"] = library_day(at, zone)
-    row["recorded_at"] = _instant(record)
+    row["recorded_at"] = published_at(record)
     row["correlation_id"] = correlation_id
     row["causation_id"] = None if causation is None else causation.decode()
     row["kafka_partition"] = record.partition
@@ -119,7 +120,7 @@ def _any_row(record: Record, zone: ZoneInfo) -> Row:
     headers = {name: value.decode() for name, value in record.headers}
     return {
         **event_row(event, event_id, origin.now, zone),
-        "recorded_at": _instant(record),
+        "recorded_at": published_at(record),
         "correlation_id": origin.correlation_id,
         "causation_id": headers.get("ce_causationid"),
         "kafka_partition": record.partition,
@@ -144,7 +145,7 @@ def unreadable_row(record: Record, error: ValueError) -> Row:
     return {
         "event_id": (headers.get("ce_id") or b"").decode("ascii", "replace"),
         "topic": record.topic,
-        "recorded_at": _instant(record),
+        "recorded_at": published_at(record),
         "kafka_partition": record.partition,
         "kafka_offset": record.offset,
         "error": type(error).__name__,
@@ -154,10 +155,6 @@ def unreadable_row(record: Record, error: ValueError) -> Row:
 def table_of(rows: list[Row], columns: Any) -> Any:
     """Return an Arrow table of rows."""
     return pa.Table.from_pylist(rows, columns)
-
-
-def _instant(record: Record) -> datetime:
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
 def _type(

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from datetime import datetime
 
 import orjson
@@ -12,6 +13,7 @@ from ops.audit.lost_events import Lost
 from ops.broker.offsets import Positions
 from services.registry import OWNERS
 from services.settings import Settings
+from shared.bus.subscriptions import Record
 from shared.contracts import published, resource_of
 from shared.mongo import Database
 
@@ -31,8 +33,12 @@ async def check_events(
     `lost` are events lost before a backup was restored: no outbox has them, and their versions are
     not used again.
     """
-    relayed, result.aged = await events_on_topics(settings, since)
-    result.counts["events on topics"] = sum(len(ids) for ids in relayed.values())
+    found = await events_on_topics(settings, since)
+    result.aged = found.aged
+    relayed = {topic: dict(places) for topic, places in found.places.items()}
+    result.counts["events on topics"] = sum(map(len, relayed.values()))
+    for place in found.without_id:
+        result.expect(False, f"{place} is no event: it has no id that can be read")
     versions: dict[tuple[str, str], Counter[int]] = defaultdict(Counter)
     for service in OWNERS:
         async for row in stores[service].outbox.find({"recorded_at": {"$gte": since}}):
@@ -42,20 +48,20 @@ async def check_events(
             result.expect(
                 row["_id"] in relayed[topic], f"{topic} {row['_id']} is not on its topic", lost=1
             )
-            relayed[topic].discard(row["_id"])
+            relayed[topic].pop(row["_id"], None)
             resource = (resource_of(topic), row["headers"]["ce_subject"])
             versions[resource][orjson.loads(row["body"])["version"]] += 1
     for event in lost:
-        relayed.get(event.topic, set()).discard(event.event_id)
+        relayed.get(event.topic, {}).pop(event.event_id, None)
         kind = resource_of(event.topic)
         if counted := versions.get((kind, event.subject)):
             # A notification's id derives from its event, so it may be made again after a restore.
             again = kind == "notification" and counted[event.version]
             counted[event.version] += 0 if again else 1
     result.counts["events lost before a restore"] = len(lost)
-    for topic, left in relayed.items():
-        for event_id in left:
-            result.expect(False, f"{topic} {event_id} is on its topic, but in no outbox", lost=1)
+    for left in relayed.values():
+        for event_id, place in left.items():
+            result.expect(False, f"{place} is in no outbox: {event_id}", lost=1)
     result.counts["resources"] = len(versions)
     for (kind, subject), counted in versions.items():
         first = min(counted) if result.aged else 1
@@ -69,19 +75,44 @@ async def check_events(
         )
 
 
-async def events_on_topics(settings: Settings, since: datetime) -> tuple[dict[str, set[str]], bool]:
-    """Return the event ids of each topic recorded since `since`, and whether any event is older.
+@dataclass(frozen=True)
+class OnTopics:
+    """The messages on the topics since some moment; a place is topic/partition/offset."""
+
+    places: Mapping[str, dict[str, str]]
+    """The place of each event, by topic and id; the last one of an event that is there twice."""
+    without_id: Sequence[str]
+    """The places of messages without an id that can be read."""
+    aged: bool
+    """True if the topics have earlier messages."""
+
+
+async def events_on_topics(settings: Settings, since: datetime) -> OnTopics:
+    """Return what was published on the topics since `since`.
 
     Raises KafkaTimeoutError if the broker falls silent.
     """
-    found: dict[str, set[str]] = {topic: set() for topic in published()}
+    places: dict[str, dict[str, str]] = {topic: {} for topic in published()}
+    without_id = []
     oldest = int(since.timestamp() * 1000)
     async with Positions(settings) as positions:
         starts = await positions.starts()
-        first = {p: at for p, at in (await positions.since(since)).items() if p.topic in found}
+        first = {p: at for p, at in (await positions.since(since)).items() if p.topic in places}
         async with aclosing(positions.records_from(first)) as records:
             async for record in records:
-                if record.timestamp >= oldest:
-                    event_id = dict(record.headers).get("ce_id", b"?").decode()
-                    found[record.topic].add(event_id)
-    return found, any(starts[p] < at for p, at in first.items())
+                if record.timestamp < oldest:
+                    continue
+                place = f"{record.topic}/{record.partition}/{record.offset}"
+                if event_id := _id_of(record):
+                    places[record.topic][event_id] = place
+                else:
+                    without_id.append(place)
+    return OnTopics(places, without_id, aged=any(starts[p] < at for p, at in first.items()))
+
+
+def _id_of(record: Record) -> str:
+    """Return the id of an event; empty if the message has none that is a text."""
+    try:
+        return (dict(record.headers).get("ce_id") or b"").decode()
+    except UnicodeDecodeError:
+        return ""

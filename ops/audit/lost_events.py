@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import orjson
 from aiokafka import ConsumerRecord
 
-from ops.broker.offsets import Positions
+from ops.broker.offsets import Positions, published_at
 from services.settings import Settings
 from shared.clock import wall_clock
 from shared.contracts import published
@@ -89,7 +89,7 @@ def _in_question(settings: Settings, record: ConsumerRecord[bytes, bytes]) -> It
     headers = dict(record.headers)
     event_id = (headers.get("ce_id") or b"").decode(errors="replace")
     recorded_at = time_of(event_id)
-    if recorded_at is None or min(recorded_at, _instant(record.timestamp)) < _oldest(settings):
+    if recorded_at is None or min(recorded_at, published_at(record)) < _oldest(settings):
         return
     try:
         version = int(orjson.loads(record.value or b"")["version"])
@@ -117,10 +117,6 @@ async def _not_kept(settings: Settings, client: Client, asked: Sequence[Lost]) -
             rows = collection.find({"_id": {"$in": wanted}}, {"_id": 1})
             kept |= {row["_id"] async for row in rows}
     return [event for event in asked if event.event_id not in kept]
-
-
-def _instant(milliseconds: int) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
 
 
 @asynccontextmanager

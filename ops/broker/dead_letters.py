@@ -3,13 +3,13 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 from pymongo.errors import DuplicateKeyError
 
-from ops.broker.offsets import Positions
+from ops.broker.offsets import Positions, published_at
 from ops.console import progress_bar
 from services.registry import NAMES
 from services.settings import Settings
@@ -206,7 +206,7 @@ async def _read(
                 error=headers.get("carrel-error", ""),
                 tries=headers.get("carrel-tries", "?"),
                 left_out=LEFT_OUT in headers,
-                buried_at=headers.get("carrel-buried-at", "") or _instant(record.timestamp),
+                buried_at=headers.get("carrel-buried-at", "") or published_at(record).isoformat(),
                 recorded_at=time_of(headers.get("ce_id", "")),
                 dealt_with="",
                 dealt_by="",
@@ -252,10 +252,6 @@ async def _producer(settings: Settings, outcome: Outcome) -> AsyncIterator[AIOKa
         yield producer
     finally:
         await producer.stop()
-
-
-def _instant(milliseconds: int) -> str:
-    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)).isoformat()
 
 
 def text_of(raw: bytes | None) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -70,6 +70,16 @@ class Lag:
     committed: int
     lag: int
     """Events that it has still to process. Events that the topic no longer keeps do not count."""
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+def published_at(record: Record) -> datetime:
+    """Return the time of a message, which its publisher states: the nearest that a calendar has."""
+    latest_ms = (LATEST - EPOCH) // timedelta(milliseconds=1)
+    return EPOCH + timedelta(milliseconds=min(max(record.timestamp, 0), latest_ms))
 
 
 class Positions:

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from ops.audit.system import audit
-from ops.console import AsJson, explain_outages, show_status
+from ops.console import AsJson, explain_outages, printable, show_status
 from ops.target import Data, settings_of
 
 app = typer.Typer()
@@ -35,6 +35,6 @@ def audit_command(as_json: AsJson = False, data: Data = None) -> None:
         for what, count in sorted(found.counts.items()):
             console.print(f"{count:>8} {what}")
         for finding in found.findings:
-            console.print(finding, style="red", markup=False)
+            console.print(printable(finding), style="red", markup=False)
         console.print("All agree." if not found.findings else f"{len(found.findings)} findings.")
     raise typer.Exit(1 if found.findings else 0)

@@ -372,9 +372,10 @@ def _operator() -> str:
 
 
 def _is_json(value: bytes) -> bool:
+    """Return whether a payload can be shown as JSON, which is read deeper than it is written."""
     try:
-        orjson.loads(value)
-    except orjson.JSONDecodeError:
+        orjson.dumps(orjson.loads(value))
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return False
     return True
 
@@ -392,7 +393,7 @@ def _shown(value: bytes) -> str:
     start = value[:SHOWN_BYTES]
     more = f"\n… {len(value)} bytes in all" if len(value) > SHOWN_BYTES else ""
     try:
-        return "not JSON:\n" + printable(start.decode()) + more
+        return "not JSON, or nested too deep:\n" + printable(start.decode()) + more
     except UnicodeDecodeError:
         lines = [start[at : at + 16].hex(" ") for at in range(0, len(start), 16)]
         return "not text:\n" + "\n".join(lines) + more

@@ -138,7 +138,7 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
     [
         pytest.param(
             delete_one("circulation", "outbox", {"topic": "loan.checked-out"}),
-            "but in no outbox",
+            "is in no outbox",
             id="an event lost from an outbox",
         ),
         pytest.param(row_of_the_outbox_again, "was published as versions", id="an event doubled"),

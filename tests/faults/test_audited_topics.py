@@ -33,6 +33,6 @@ async def test_events_older_than_the_outboxes_are_left_out(kafka: str) -> None:
     finally:
         await producer.stop()
     for days, expected, aged in ((30, set("abcd"), False), (7, set("bd"), True), (-1, set(), True)):
-        found, older = await events_on_topics(settings, now - timedelta(days=days))
-        assert (found[TOPIC], older) == (expected, aged)
-        assert {topic for topic, ids in found.items() if ids} <= {TOPIC}
+        found = await events_on_topics(settings, now - timedelta(days=days))
+        assert (set(found.places[TOPIC]), found.aged) == (expected, aged)
+        assert {topic for topic, ids in found.places.items() if ids} <= {TOPIC}

@@ -35,10 +35,10 @@ from shared.owners import Owners
 from shared.unit_of_work import UnitOfWork
 from tests import samples
 from tests.faults.kills import arm, disarm
-from tests.faults.test_poison import BODY, GOOD, LARGE, POISONS, TOPIC, Poison, as_it_came
 from tests.gateway import story
 from tests.gateway.conftest import Tell
 from tests.gateway.test_projection import clear, everything
+from tests.poison import BODY, GOOD, LARGE, POISONS, TOPIC, Poison, as_it_came
 from tests.support import SERVICE_KEYS, patient_client, until
 
 PATRONS = [f"patron-{number}" for number in range(200)]
