@@ -9,6 +9,7 @@ TIMES = 10
 DEADLINES = {
     "services.accounts.usecases.confirm_pin": ["PATIENCE_SECONDS"],
     "services.accounts.usecases.erase_patron": ["WITHIN_SECONDS"],
+    "services.accounts.usecases.spend_budgets": ["PATIENCE_SECONDS"],
     "services.circulation.provider": ["CALL_SECONDS"],
     "services.circulation.store.titles": ["SEARCH_SECONDS"],
     "services.gateway.edge.busy": ["LATE_SECONDS"],

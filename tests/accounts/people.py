@@ -1,5 +1,6 @@
 """The people and machines in these tests, and the events that accounts published."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -41,3 +42,18 @@ async def events(api: Api) -> list[tuple[str, dict[str, Any]]]:
     """Topic and payload of everything in the outbox, oldest first."""
     rows = api.app.state.database.outbox.find().sort("_id", 1)
     return [(row["topic"], orjson.loads(row["body"])) async for row in rows]
+
+
+async def pass_time(api: Api, passed: timedelta) -> None:
+    """Make all that is counted of attempts and wrong PINs older: its times are the database's."""
+    for collection in (api.app.state.database.attempts, api.app.state.database.wrong_pins):
+        async for one in collection.find():
+            await collection.replace_one({"_id": one["_id"]}, _older(one, passed))
+
+
+def _older(value: Any, passed: timedelta) -> Any:
+    if isinstance(value, datetime):
+        return value - passed
+    if isinstance(value, dict):
+        return {name: _older(one, passed) for name, one in value.items()}
+    return [_older(one, passed) for one in value] if isinstance(value, list) else value

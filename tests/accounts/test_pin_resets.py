@@ -171,7 +171,7 @@ async def test_codes_for_one_card_are_limited_for_a_day_until_it_has_a_new_pin(
     for card in ("HK0001A", "HK-NOBODY"):
         budget = budget_of_resets(card_digest(card, key))
         for _ in range(MOST_CODES - 1):
-            assert await store.attempts.spend(api.app.state.database, budget, wall_clock())
+            assert (await store.attempts.spend(api.app.state.database, budget)).spent
         assert [(await ask(api, card)).status for _ in range(2)] == [202, 429]
     await api.insist("PATCH", f"/v1/patrons/{mei['id']}", {"pin": "27-18-28"}, as_=STAFF)
     assert [(await ask(api, card)).status for card in ("HK0001A", "HK-NOBODY")] == [202, 429]

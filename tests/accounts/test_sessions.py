@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER
-from tests.accounts.people import STAFF, logged_in, registered
+from tests.accounts.people import STAFF, logged_in, pass_time, registered
 from tests.support import OPS, Answer, Api
 
 MEIS = {"card_number": " hk0001A", "pin": "27-18-28"}
@@ -142,16 +142,6 @@ async def test_a_malformed_log_in_is_422(api: Api, body: dict[str, Any]) -> None
 async def attempt(other_replica: Api, body: dict[str, str], **more: Any) -> tuple[int, str]:
     answer = await other_replica.post("/v1/sessions", body, **more)
     return answer.status, answer.json().get("code", "")
-
-
-async def pass_time(other_replica: Api, passed: timedelta) -> None:
-    """Make all recorded attempts older by `passed`."""
-    attempts = other_replica.app.state.database.attempts
-    async for one in attempts.find():
-        aged: dict[str, Any] = {"times": [time - passed for time in one["times"]]}
-        if one.get("locked_until"):
-            aged["locked_until"] = one["locked_until"] - passed
-        await attempts.update_one({"_id": one["_id"]}, {"$set": aged})
 
 
 @pytest.mark.parametrize("card", ["HK0001A", "HK9999"], ids=["a known card", "an unknown card"])

@@ -14,6 +14,9 @@ MOST_ATTEMPTS = 5
 deletes the attempts before it."""
 WINDOW = timedelta(minutes=15)
 LOCKED_FOR = timedelta(minutes=15)
+CHECKED_WITHIN = timedelta(seconds=10)
+"""Longest check of an attempt: one that took longer was ended by a deadline, or with its process,
+and stays counted."""
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MOST_OF_DEVICE = 20

@@ -12,7 +12,6 @@ from services.accounts.routes.patrons import ContactIn, ContactOut
 from services.accounts.usecases.change_own_data import ChangeOwnData, Contact, change_own_data
 from services.accounts.usecases.confirm_pin import confirm_pin
 from shared import auth
-from shared.clock import wall_clock
 from shared.http.dependencies import Db, Run
 from shared.mongo import Database
 from shared.refusals import refuses
@@ -29,7 +28,7 @@ class OwnContactIn(ContactIn):
 async def _confirmed(db: Database, patron_id: str, pin: SecretStr) -> Cardholder:
     _, holder = await queries.patron(db, patron_id)
     confirmed = await confirm_pin(
-        db, holder.card_digest, pin.get_secret_value(), wall_clock(), source=OWN_SESSION
+        db, holder.card_digest, pin.get_secret_value(), source=OWN_SESSION
     )
     if confirmed is None:
         raise WrongPin

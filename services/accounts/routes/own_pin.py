@@ -17,7 +17,6 @@ from services.accounts.usecases.change_own_pin import ChangeOwnPin, change_own_p
 from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.confirm_pin import confirm_pin
 from shared.auth import Person
-from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.refusals import refuses
@@ -43,7 +42,7 @@ async def put_own_pin(body: OwnPinIn, caller: Person, run: Run, db: Db) -> None:
     if holder is None:
         raise NoSuchPatron if "patron" in caller.roles else NoSuchAccount
     pin = body.pin.get_secret_value()
-    confirmed = await confirm_pin(db, holder.card_digest, pin, wall_clock(), source=OWN_SESSION)
+    confirmed = await confirm_pin(db, holder.card_digest, pin, source=OWN_SESSION)
     if confirmed is None:
         raise WrongPin
     pin_hash = await new_pin_hash(body.new_pin.get_secret_value(), confirmed.card_number)

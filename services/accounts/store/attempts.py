@@ -1,13 +1,23 @@
-"""Attempts to log in, and budgets of wrong PINs. All replicas count together, in atomic writes."""
+"""Attempts to log in, and budgets of wrong PINs. All replicas count together, in atomic writes.
+
+All times are those of the database (`$$NOW`): a replica whose clock is wrong counts as the others.
+"""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from services.accounts.domain.lockout import DAY, LOCKED_FOR, MOST_ATTEMPTS, WINDOW, Budget
+from services.accounts.domain.lockout import (
+    CHECKED_WITHIN,
+    DAY,
+    LOCKED_FOR,
+    MOST_ATTEMPTS,
+    WINDOW,
+    Budget,
+)
 from shared.mongo import Database, Document, Indexes, sharded_by
 from shared.unit_of_work import Work
 
@@ -42,14 +52,25 @@ class Taken:
 
 @dataclass(frozen=True)
 class Spent:
-    """Result of counting a wrong PIN of a network."""
+    """Result of counting a wrong PIN: whether it is counted, and in which slot."""
 
     spent: bool
+    slot: datetime
+    others_checked: bool
+    """True if the PINs of others are being checked: those that are right will be uncounted."""
+
+
+@dataclass(frozen=True)
+class SpentOfNetwork(Spent):
+    """The same for a network, with the cards that it has tried."""
+
     sprays: bool
-    """True if the network has tried another card in vain within a day."""
+    """True if the network has tried another card within a day, in vain or just now."""
+    sprays_in_vain: bool
+    """True if it has tried another card in vain, and not just now."""
 
 
-async def take(db: Database, lock: str, card_digest: str, now: datetime) -> Taken:
+async def take(db: Database, lock: str, card_digest: str) -> Taken:
     """Count one more attempt on a lock of a card, unless it is locked.
 
     This is one atomic write, so that all replicas together admit MOST_ATTEMPTS. The attempt counts
@@ -59,21 +80,25 @@ async def take(db: Database, lock: str, card_digest: str, now: datetime) -> Take
     recent = {
         "$filter": {
             "input": {"$ifNull": ["$times", []]},
-            "cond": {"$gt": ["$$this", now - WINDOW]},
+            "cond": {"$gt": ["$$this", _ago(WINDOW)]},
         }
     }
-    open_ = {"$lte": [{"$ifNull": ["$locked_until", now]}, now]}
+    open_ = {"$lte": [{"$ifNull": ["$locked_until", "$$NOW"]}, "$$NOW"]}
     full = {"$gte": [{"$size": "$times"}, MOST_ATTEMPTS]}
     change: list[dict[str, Any]] = [
         {"$set": {"times": recent, "card_digest": card_digest}},
         {"$set": {"taken": {"$and": [open_, {"$not": [full]}]}}},
-        {"$set": {"times": {"$cond": ["$taken", {"$concatArrays": ["$times", [now]]}, "$times"]}}},
+        {
+            "$set": {
+                "times": {"$cond": ["$taken", {"$concatArrays": ["$times", ["$$NOW"]]}, "$times"]}
+            }
+        },
         {
             "$set": {
                 "locked_until": {
-                    "$cond": [{"$and": ["$taken", full]}, now + LOCKED_FOR, "$locked_until"]
+                    "$cond": [{"$and": ["$taken", full]}, _in(LOCKED_FOR), "$locked_until"]
                 },
-                "forgotten_at": {"$cond": ["$taken", now + WINDOW + LOCKED_FOR, "$forgotten_at"]},
+                "forgotten_at": {"$cond": ["$taken", _in(WINDOW + LOCKED_FOR), "$forgotten_at"]},
                 "under_way": {"$add": [{"$ifNull": ["$under_way", 0]}, {"$toInt": "$taken"}]},
             }
         },
@@ -109,16 +134,19 @@ async def delete_of_card(work: Work, card_digest: str) -> None:
 # ---- budgets of wrong PINs ----------------------------------------------------------------------
 
 
-async def spend(db: Database, budget: Budget, now: datetime) -> bool:
-    """Count one more wrong PIN, unless the budget is spent; return whether it is counted.
+async def spend(db: Database, budget: Budget, attempt: str = "") -> Spent:
+    """Count one more wrong PIN, unless the budget is spent.
 
-    Wrong PINs are counted in slots, and a slot counts as long as any part of it is in the window.
-    So no window of that length, wherever it begins, has more wrong PINs than the budget.
+    `attempt` is the id of the attempt whose PIN is checked next; "": it stays counted whatever
+    becomes of it. Wrong PINs are counted in slots, and a slot counts as long as any part of it is
+    in the window. So no window of that length, wherever it begins, has more wrong PINs than the
+    budget.
     """
-    return bool((await _changed(db, "wrong_pins", budget.key, _spending(budget, now)))["spent"])
+    found = await _changed(db, "wrong_pins", budget.key, _spending(budget, attempt))
+    return Spent(bool(found["spent"]), found["slot"], _are_others_checked(found, attempt))
 
 
-async def spend_of_network(db: Database, budget: Budget, mark: str, now: datetime) -> Spent:
+async def spend_of_network(db: Database, budget: Budget, mark: str, attempt: str) -> SpentOfNetwork:
     """Do the same for a network; return also whether it has tried another card within a day.
 
     `mark` stands for the card. Beside it the first card is kept, so that nobody can have that one
@@ -127,11 +155,12 @@ async def spend_of_network(db: Database, budget: Budget, mark: str, now: datetim
     recent = {
         "$filter": {
             "input": {"$ifNull": ["$cards", []]},
-            "cond": {"$gt": ["$$this.at", now - DAY]},
+            "cond": {"$gt": ["$$this.at", _ago(DAY)]},
         }
     }
-    tried = {"card": mark, "at": now}
-    again = {"$cond": [{"$eq": ["$$this.card", mark]}, tried, "$$this"]}
+    tried = {"card": mark, "at": "$$NOW", "checked_until": _in(CHECKED_WITHIN)}
+    later = {"$mergeObjects": ["$$this", {"at": "$$NOW"}]}
+    again = {"$cond": [{"$eq": ["$$this.card", mark]}, later, "$$this"]}
     cards = {
         "$cond": [
             {"$in": [mark, "$cards.card"]},
@@ -139,22 +168,43 @@ async def spend_of_network(db: Database, budget: Budget, mark: str, now: datetim
             {"$concatArrays": [{"$slice": ["$cards", 1]}, [tried]]},
         ]
     }
+    others = {"$filter": {"input": "$cards", "cond": {"$ne": ["$$this.card", mark]}}}
+    in_vain = {"$lte": [{"$ifNull": ["$$this.checked_until", "$$NOW"]}, "$$NOW"]}
     change = [
-        *_spending(budget, now),
+        *_spending(budget, attempt),
         {"$set": {"cards": recent}},
-        {"$set": {"cards": cards, "forgotten_at": now + DAY}},
+        {"$set": {"cards": cards, "forgotten_at": _in(DAY)}},
+        {"$set": {"others": {"$map": {"input": others, "in": in_vain}}}},
     ]
-    network = await _changed(db, "wrong_pins", budget.key, change)
-    others = [one for one in network["cards"] if one["card"] != mark]
-    return Spent(bool(network["spent"]), sprays=bool(others))
+    found = await _changed(db, "wrong_pins", budget.key, change)
+    return SpentOfNetwork(
+        bool(found["spent"]),
+        found["slot"],
+        _are_others_checked(found, attempt),
+        sprays=bool(found["others"]),
+        sprays_in_vain=any(found["others"]),
+    )
 
 
-async def give_back(db: Database, budget: Budget, spent_at: datetime) -> None:
-    """Uncount an attempt that was counted at `spent_at`: its PIN was right, or was not checked."""
-    slot = _slot(budget, spent_at)
+async def give_back(db: Database, budget: Budget, slot: datetime, attempt: str) -> None:
+    """Uncount an attempt that was counted in a slot: its PIN was right, or was not checked."""
     await db.wrong_pins.update_one(
         {"_id": budget.key, "slots": {"$elemMatch": {"at": slot, "count": {"$gt": 0}}}},
-        {"$inc": {"slots.$.count": -1}},
+        {"$inc": {"slots.$.count": -1}, "$pull": {"checked": {"attempt": attempt}}},
+    )
+
+
+async def keep_counted(db: Database, budget: Budget, attempt: str) -> None:
+    """Note that the PIN of an attempt was wrong: it stays counted, and is no longer checked."""
+    await db.wrong_pins.update_one(
+        {"_id": budget.key}, {"$pull": {"checked": {"attempt": attempt}}}
+    )
+
+
+async def keep_card(db: Database, budget: Budget, mark: str) -> None:
+    """Note that a network has tried a card in vain."""
+    await db.wrong_pins.update_one(
+        {"_id": budget.key, "cards.card": mark}, {"$unset": {"cards.$.checked_until": ""}}
     )
 
 
@@ -163,39 +213,63 @@ async def forgive_card(db: Database, budget: Budget, mark: str) -> None:
     await db.wrong_pins.update_one({"_id": budget.key}, {"$pull": {"cards": {"card": mark}}})
 
 
-def _spending(budget: Budget, now: datetime) -> list[dict[str, Any]]:
-    slot, width = _slot(budget, now), budget.window / SLOTS
+def _spending(budget: Budget, attempt: str) -> list[dict[str, Any]]:
+    width = budget.window / SLOTS
+    milliseconds = _milliseconds(width)
+    now = {"$toLong": "$$NOW"}
 
     def slots(cond: dict[str, Any]) -> dict[str, Any]:
         return {"$filter": {"input": {"$ifNull": ["$slots", []]}, "cond": cond}}
 
     in_this = {
-        "$sum": {"$map": {"input": slots({"$eq": ["$$this.at", slot]}), "in": "$$this.count"}}
+        "$sum": {"$map": {"input": slots({"$eq": ["$$this.at", "$slot"]}), "in": "$$this.count"}}
     }
-    more = {"at": slot, "count": {"$add": [in_this, 1]}}
-    others = slots({"$ne": ["$$this.at", slot]})
+    more = {"at": "$slot", "count": {"$add": [in_this, 1]}}
+    others = slots({"$ne": ["$$this.at", "$slot"]})
     left: Any = True if budget.most is None else {"$lt": [{"$sum": "$slots.count"}, budget.most]}
+    checked = {
+        "$filter": {
+            "input": {"$ifNull": ["$checked", []]},
+            "cond": {"$gt": ["$$this.at", _ago(CHECKED_WITHIN)]},
+        }
+    }
+    one_more = [{"attempt": attempt, "at": "$$NOW"}] if attempt else []
     return [
         {
             "$set": {
-                "slots": slots({"$gt": ["$$this.at", now - budget.window - width]}),
+                "slots": slots({"$gt": ["$$this.at", _ago(budget.window + width)]}),
+                "slot": {"$toDate": {"$subtract": [now, {"$mod": [now, milliseconds]}]}},
+                "checked": checked,
                 "card_digest": budget.card_digest,
             }
         },
         {"$set": {"spent": left}},
-        {"$set": {"slots": {"$cond": ["$spent", {"$concatArrays": [others, [more]]}, "$slots"]}}},
         {
             "$set": {
-                "forgotten_at": {"$cond": ["$spent", now + budget.window + width, "$forgotten_at"]}
+                "slots": {"$cond": ["$spent", {"$concatArrays": [others, [more]]}, "$slots"]},
+                "checked": {
+                    "$cond": ["$spent", {"$concatArrays": ["$checked", one_more]}, "$checked"]
+                },
+                "forgotten_at": {"$cond": ["$spent", _in(budget.window + width), "$forgotten_at"]},
             }
         },
     ]
 
 
-def _slot(budget: Budget, now: datetime) -> datetime:
-    """Return the beginning of the slot of a budget in which an instant lies."""
-    width = int((budget.window / SLOTS).total_seconds())
-    return datetime.fromtimestamp(int(now.timestamp()) // width * width, UTC)
+def _are_others_checked(found: Document, attempt: str) -> bool:
+    return any(one["attempt"] != attempt for one in found["checked"])
+
+
+def _ago(time: timedelta) -> dict[str, Any]:
+    return {"$subtract": ["$$NOW", _milliseconds(time)]}
+
+
+def _in(time: timedelta) -> dict[str, Any]:
+    return {"$add": ["$$NOW", _milliseconds(time)]}
+
+
+def _milliseconds(time: timedelta) -> int:
+    return time // timedelta(milliseconds=1)
 
 
 async def _changed(

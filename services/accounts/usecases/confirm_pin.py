@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from datetime import datetime
 
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder
@@ -11,14 +10,15 @@ from services.accounts.domain.lockout import OWN_SESSION, Source, StrangersLimit
 from services.accounts.domain.refusals import Locked, StrangersWait, WrongCode
 from services.accounts.domain.second_factor import SecondFactor
 from services.accounts.usecases.check_pin import pin_matches
-from services.accounts.usecases.spend_budgets import Spending, spend_budgets
+from services.accounts.usecases.spend_budgets import (
+    LOOK_SECONDS,
+    PATIENCE_SECONDS,
+    Spending,
+    spend_budgets,
+)
 from shared.mongo import Database
 from shared.unit_of_work import Busy
 
-PATIENCE_SECONDS = 0.8
-"""Time to wait for attempts that are being checked, in seconds. Checking a PIN takes about 0.03 s,
-and a caller gets an answer in 1.5 s."""
-LOOK_SECONDS = 0.05
 NO_LIMITS = StrangersLimits(network=0, everyone=0)
 
 
@@ -26,7 +26,6 @@ async def confirm_pin(
     db: Database,
     card_digest: str,
     pin: str,
-    at: datetime,
     *,
     source: Source,
     limits: StrangersLimits = NO_LIMITS,
@@ -39,12 +38,29 @@ async def confirm_pin(
 
     This is not one transaction, because checking a PIN takes too long for one. Each step is one
     atomic read or write, in a safe order: the attempt counts before PIN and code are checked, and
-    an attempt that is never finished stays counted.
+    an attempt that is never finished stays counted. So it is finished, and uncounted if the PIN is
+    right, even if the deadline of the request ends it.
     """
+    checking = asyncio.create_task(
+        _confirm(db, card_digest, pin, source, limits=limits, matches_code=matches_code)
+    )
+    checking.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return await asyncio.shield(checking)
+
+
+async def _confirm(
+    db: Database,
+    card_digest: str,
+    pin: str,
+    source: Source,
+    *,
+    limits: StrangersLimits,
+    matches_code: Callable[[SecondFactor], bool] | None,
+) -> Cardholder | None:
     lock = source.lock_of(card_digest)
-    spending = await spend_budgets(db, card_digest, source, limits, at)
+    spending = await spend_budgets(db, card_digest, source, limits)
     try:
-        await _take_attempt(db, lock, card_digest, at)
+        await _take_attempt(db, lock, card_digest)
     except (Locked, Busy):
         await spending.give_back(db)
         raise
@@ -53,7 +69,7 @@ async def confirm_pin(
     # Read again: the patron may have been erased, or the PIN changed, in the meantime.
     still = await store.holder_of_card(db, card_digest) if matches else None
     if holder is None or still is None or still.pin_version != holder.pin_version:
-        await store.attempts.note_failure(db, lock)
+        await _keep_counted(db, lock, spending)
         return None
     factor = still.second_factor if still.needs_code and source != OWN_SESSION else None
     if factor is not None and not await _confirm_code(db, lock, spending, factor, matches_code):
@@ -81,9 +97,13 @@ async def _confirm_code(
         await asyncio.gather(spending.give_back(db), store.attempts.note_failure(db, lock))
         raise StrangersWait
     if not matches_code(factor):
-        await store.attempts.note_failure(db, lock)
+        await _keep_counted(db, lock, spending)
         raise WrongCode
     return True
+
+
+async def _keep_counted(db: Database, lock: str, spending: Spending) -> None:
+    await asyncio.gather(spending.keep(db), store.attempts.note_failure(db, lock))
 
 
 async def _forget(db: Database, lock: str, spending: Spending) -> None:
@@ -95,7 +115,7 @@ async def _forget(db: Database, lock: str, spending: Spending) -> None:
     )
 
 
-async def _take_attempt(db: Database, lock: str, card_digest: str, at: datetime) -> None:
+async def _take_attempt(db: Database, lock: str, card_digest: str) -> None:
     """Count the attempt. Raises Locked, or Busy if the outcome is not known in time.
 
     Attempts that are still being checked may all have the right PIN, for example the repeated
@@ -103,7 +123,7 @@ async def _take_attempt(db: Database, lock: str, card_digest: str, at: datetime)
     """
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:
-        attempt = await store.attempts.take(db, lock, card_digest, at)
+        attempt = await store.attempts.take(db, lock, card_digest)
         if attempt.taken:
             return
         if not attempt.under_way:

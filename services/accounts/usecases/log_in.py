@@ -105,7 +105,6 @@ async def confirmed_holder(db: Database, settings: Settings, command: LogIn) -> 
         db,
         command.card_digest,
         command.pin,
-        command.at,
         source=await _source(db, settings, command),
         limits=StrangersLimits(settings.wrong_pins_per_network, settings.wrong_pins_of_strangers),
         matches_code=matches if command.code else None,

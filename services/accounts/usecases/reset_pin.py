@@ -52,12 +52,12 @@ async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     a card has a budget of each day.
     """
     counted = store.pin_resets.resets_of(command.card_digest)
-    attempt = await store.attempts.take(run.database, counted, command.card_digest, command.at)
+    attempt = await store.attempts.take(run.database, counted, command.card_digest)
     if not attempt.taken:
         raise TooManyResets
     await store.attempts.note_failure(run.database, counted)
     budget = rules.budget_of_resets(command.card_digest)
-    if not await store.attempts.spend(run.database, budget, command.at):
+    if not (await store.attempts.spend(run.database, budget)).spent:
         raise TooManyResets
     return await run(request_pin_reset, command)
 

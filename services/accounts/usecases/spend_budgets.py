@@ -1,6 +1,7 @@
 """Spend the budgets of wrong PINs of an attempt, before its PIN is checked."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,37 +18,81 @@ from services.accounts.domain.lockout import (
 )
 from services.accounts.domain.refusals import Locked, StrangersWait
 from services.accounts.domain.second_factor import budget_of_codes
+from shared.ids import new_id
 from shared.mongo import Database
+from shared.unit_of_work import Busy
+
+PATIENCE_SECONDS = 0.8
+"""Time to wait for attempts that are being checked, in seconds. Checking a PIN takes about 0.03 s,
+and a caller gets an answer in 1.5 s."""
+LOOK_SECONDS = 0.05
+
+
+class Spent(Exception):
+    """A budget has nothing left."""
+
+    def __init__(self, by_others_now: bool) -> None:
+        super().__init__()
+        self.by_others_now = by_others_now
+        """True if it may have something left once the attempts of others have been checked."""
 
 
 @dataclass
 class Spending:
-    """The budgets that an attempt has spent at `at`."""
+    """The budgets that an attempt has spent."""
 
-    at: datetime
     strangers_card: str | None = field(default=None, repr=False)
     """Digest of the card that a stranger tries; None: it is no stranger."""
-    budgets: list[Budget] = field(default_factory=list)
+    attempt: str = field(default_factory=new_id)
+    budgets: list[tuple[Budget, datetime]] = field(default_factory=list)
+    """Each budget with the slot in which the attempt is counted."""
     tried: tuple[Budget, str] | None = None
     """The budget of the stranger's network, and the mark of the card there."""
 
-    async def spend(self, db: Database, *budgets: Budget) -> bool:
-        """Spend these budgets; return whether all of them had something left."""
-        spent = await asyncio.gather(*(store.attempts.spend(db, one, self.at) for one in budgets))
-        self.budgets += [one for one, was in zip(budgets, spent, strict=True) if was]
-        return all(spent)
+    async def spend(self, db: Database, *budgets: Budget, sprays_now: bool = False) -> None:
+        """Spend these budgets. Raises Spent unless all of them had something left.
+
+        `sprays_now`: one of them is small because of attempts that are being checked.
+        """
+        found = await asyncio.gather(
+            *(store.attempts.spend(db, one, self.attempt) for one in budgets)
+        )
+        each = list(zip(budgets, found, strict=True))
+        self.budgets += [(budget, one.slot) for budget, one in each if one.spent]
+        refused = [one for one in found if not one.spent]
+        if refused:
+            raise Spent(sprays_now or all(one.others_checked for one in refused))
 
     async def spend_of_codes(self, db: Database) -> bool:
         """Spend the budget of codes with the right PIN; return whether it had something left.
 
         A known device has none: its budget of wrong PINs is as small.
         """
-        card = self.strangers_card
-        return card is None or await self.spend(db, budget_of_codes(card))
+        if self.strangers_card is None:
+            return True
+        try:
+            await self.spend(db, budget_of_codes(self.strangers_card))
+        except Spent:
+            return False
+        return True
 
     async def give_back(self, db: Database) -> None:
         """Uncount the attempt: its PIN was right, or is not checked."""
-        await asyncio.gather(*(store.attempts.give_back(db, one, self.at) for one in self.budgets))
+        await asyncio.gather(
+            *(store.attempts.give_back(db, *one, self.attempt) for one in self.budgets)
+        )
+
+    async def keep(self, db: Database) -> None:
+        """Leave the attempt counted, because its PIN was wrong."""
+        await asyncio.gather(
+            self.keep_card(db),
+            *(store.attempts.keep_counted(db, one, self.attempt) for one, _ in self.budgets),
+        )
+
+    async def keep_card(self, db: Database) -> None:
+        """Note that the network has tried the card in vain."""
+        if self.tried is not None:
+            await store.attempts.keep_card(db, *self.tried)
 
     async def forgive_card(self, db: Database) -> None:
         """Forget that the network has tried the card, because the PIN was right."""
@@ -56,34 +101,47 @@ class Spending:
 
 
 async def spend_budgets(
-    db: Database, card_digest: str, source: Source, limits: StrangersLimits, at: datetime
+    db: Database, card_digest: str, source: Source, limits: StrangersLimits
 ) -> Spending:
     """Spend the budgets that apply to an attempt.
 
     Raises StrangersWait, or Locked for a known device; then nothing is spent. An open session of a
     patron has no budget but its lock. The steps do not depend on whether there is such a card.
+
+    Attempts that are being checked may all have the right PIN, such as when a whole library logs
+    in again. An attempt that is refused because of them waits for their outcome, and raises Busy
+    if it is not known in time.
     """
-    spending = Spending(at, card_digest if source.is_stranger else None)
-    if source.is_stranger:
-        if not await _spend_of_stranger(db, spending, card_digest, source, limits):
+    patience = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        spending = Spending(card_digest if source.is_stranger else None)
+        try:
+            if source.is_stranger:
+                await _spend_of_stranger(db, spending, card_digest, source, limits)
+            elif source.kind == "device":
+                await spending.spend(db, budget_of_device(card_digest, source))
+        except Spent as spent:
             await spending.give_back(db)
-            raise StrangersWait
-    elif source.kind == "device" and not await spending.spend(
-        db, budget_of_device(card_digest, source)
-    ):
-        raise Locked
-    return spending
+            if not spent.by_others_now:
+                await spending.keep_card(db)
+                raise (StrangersWait if source.is_stranger else Locked) from None
+        else:
+            return spending
+        if time.monotonic() > patience:
+            raise Busy
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _spend_of_stranger(
     db: Database, spending: Spending, card_digest: str, source: Source, limits: StrangersLimits
-) -> bool:
+) -> None:
     network, mark = budget_of_network(source, limits), mark_of(card_digest, source)
-    of_network = await store.attempts.spend_of_network(db, network, mark, spending.at)
-    if not of_network.spent:  # one write is all that a bot costs once its network has to wait
-        return False
-    spending.budgets.append(network)
     spending.tried = network, mark
-    if not await spending.spend(db, budget_of_everyone(limits)):
-        return False
-    return await spending.spend(db, *budgets_of_card(card_digest, sprays=of_network.sprays))
+    found = await store.attempts.spend_of_network(db, network, mark, spending.attempt)
+    if not found.spent:  # one write is all that a bot costs once its network has to wait
+        raise Spent(found.others_checked)
+    spending.budgets.append((network, found.slot))
+    await spending.spend(db, budget_of_everyone(limits))
+    of_card = budgets_of_card(card_digest, sprays=found.sprays)
+    sprays_now = found.sprays and not found.sprays_in_vain
+    await spending.spend(db, *of_card, sprays_now=sprays_now)
