@@ -59,7 +59,8 @@ class OwnWrites:
     async def write(self, changes: Sequence[Any], at: datetime, *, within: float) -> bool:
         """Write a command's changes to the views; return False if that fails or takes too long.
 
-        Changes that the store did not accept `within` seconds are held.
+        Changes that the store did not accept `within` seconds are held, and those of a request that
+        is cancelled meanwhile: nobody waits for their write any more, and it may fail.
         """
         try:
             folded = _folded(changes, at)
@@ -78,12 +79,18 @@ class OwnWrites:
             async with asyncio.timeout(within):
                 shown = await self._together.get(_Command(folded))
         except (PyMongoError, TimeoutError) as error:
-            log.warning("changes held", count=len(folded), error=type(error).__name__)
-            self._held = [*self._held, *folded][-MOST_HELD:]
-            self._waiting.set()
+            self._hold(folded, error)
             return False
+        except asyncio.CancelledError as error:
+            self._hold(folded, error)
+            raise
         note_written(database, folded, served, shown)
         return True
+
+    def _hold(self, changes: Sequence[Change], error: BaseException) -> None:
+        log.warning("changes held", count=len(changes), error=type(error).__name__)
+        self._held = [*self._held, *changes][-MOST_HELD:]
+        self._waiting.set()
 
     async def _write_all(self, commands: Sequence[_Command]) -> Mapping[_Command, _Titles]:
         """Write the changes of commands that wait at the same moment; return the titles shown."""
