@@ -20,6 +20,7 @@ from services.circulation.domain.history import PastLoan
 from services.circulation.domain.hold import Hold
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.overdue import fine, is_overdue
+from services.circulation.domain.payment import payment_to_refund
 from services.circulation.domain.rework import newly_closed
 from services.circulation.domain.suspension import FineSuspension, ends_as_announced, relief_on
 from shared.mongo import Database
@@ -50,6 +51,26 @@ def stock(copies: list[Copy]) -> list[BranchStock]:
         )
         for branch in branches
     ]
+
+
+@dataclass(frozen=True)
+class NextRefund:
+    """The part of a charge's refund due that the next refund gives back; 0 if none is due."""
+
+    cents: int
+    in_cash: bool
+
+
+async def next_refund(db: Database, charge: Charge) -> NextRefund:
+    """Return the part of a charge's refund due that the next refund gives back."""
+    found = None
+    if charge.refund_due_cents:
+        paid, given = await store.payments.find_of_charge(db, charge.id)
+        found = payment_to_refund(charge.id, paid, given)
+    if found is None:
+        return NextRefund(0, in_cash=False)
+    payment, kept = found
+    return NextRefund(min(charge.refund_due_cents, kept), payment.in_cash)
 
 
 async def renewals_left(db: Database, loans: Iterable[Loan], day: date) -> dict[str, int]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from ops.audit.charges import check_ledger, check_payments
+from ops.audit.findings import Audit
 from tests.circulation.cashier import (
     P1,
     PAID_ON,
@@ -34,14 +36,24 @@ async def take(
     *charges: dict[str, Any],
     patron: str = "p1",
     cents: int | None = None,
+    shown: int | None = None,
     **more: Any,
 ) -> Answer:
     """Record that a patron has paid these charges in cash, by default as they were at first."""
     if cents is None:
         cents = sum(charge["amount_cents"] for charge in charges)
-    body = {"charge_ids": [charge["id"] for charge in charges], "amount_cents": cents}
+    body: dict[str, Any] = {"charge_ids": [charge["id"] for charge in charges]}
+    body |= {"amount_cents": cents}
+    body |= {"shown_cents": shown} if shown else {}
     more = {"as_": STAFF, "at": noon(PAID_ON), **more}
     return await desk.api.insist("POST", f"/v1/patrons/{patron}/payments", body, **more)
+
+
+async def findings(desk: Desk) -> list[str]:
+    result, database = Audit(), desk.api.app.state.database
+    await check_ledger(result, database)
+    await check_payments(result, database)
+    return result.findings
 
 
 async def give_back(desk: Desk, charge: dict[str, Any], cents: int | None = None) -> Answer:
@@ -163,3 +175,66 @@ async def test_without_a_provider_its_payments_are_not_given_back_in_cash(desk: 
     given = await give_back(desk, charge)
     assert (given.json()["state"], given.json()["in_cash"]) == ("given", False)
     assert [row["cents"] for row in await books(desk, refund=True)] == [300]
+
+
+@pytest.mark.usefixtures("without_provider")
+async def test_cash_for_a_part_pays_the_first_charges_first(desk: Desk) -> None:
+    one, two, three = await fines(desk, 450, 300, 150)
+    taken = await take(desk, two, one, three, cents=500)
+    assert taken.status == 201
+    assert [(part["charge_id"], part["amount_cents"]) for part in taken.json()["parts"]] == [
+        (two["id"], 300),
+        (one["id"], 200),
+    ]
+    after = [await now(desk, charge) for charge in (one, two, three)]
+    assert [charge["outstanding_cents"] for charge in after] == [250, 0, 150]
+    assert kinds(after[0]) == {"charge": 450, "payment": -200}
+    assert kinds(after[2]) == {"charge": 150}
+    assert await owed(desk) == 400
+    assert await desk.count("fine.paid") == 2
+    more = await take(desk, one, three, cents=401)
+    assert (more.status, more.json()["code"]) == (409, "amount-changed")
+    assert "$4.00" in more.json()["detail"]
+    assert (await take(desk, one, three, cents=400)).status == 201
+    assert await owed(desk) == 0
+    assert await findings(desk) == []
+
+
+async def test_a_part_in_cash_is_refused_if_another_amount_was_shown(desk: Desk) -> None:
+    charge = await fine(desk)
+    await lowered(desk, charge, 300)
+    refused = await take(desk, charge, cents=200, shown=450)
+    assert (refused.status, refused.json()["code"]) == (409, "amount-changed")
+    assert (await take(desk, charge, cents=200, shown=300)).status == 201
+    assert await owed(desk) == 100
+
+
+async def test_a_charge_paid_in_both_ways_is_given_back_in_both_ways_in_cash_first(
+    desk: Desk,
+) -> None:
+    charge = await fine(desk)
+    assert (await take(desk, charge, cents=100)).status == 201
+    assert (await take(desk, charge, cents=50)).status == 201
+    assert (await pay(desk, charge)).status == 201
+    await lowered(desk, charge, 150)
+    given = []
+    while (shown := await now(desk, charge))["refund_due_cents"]:
+        refund = (await give_back(desk, charge, shown["next_refund_cents"])).json()
+        assert refund["in_cash"] == shown["next_refund_in_cash"]
+        given.append((refund["amount_cents"], refund["in_cash"]))
+    assert given == [(150, True), (150, False)]
+    assert [row["cents"] for row in await books(desk, refund=True)] == [150]
+    assert (await give_back(desk, charge)).json()["code"] == "no-refund-due"
+    await lowered(desk, charge, 0)
+    assert (await give_back(desk, charge)).json()["amount_cents"] == 150
+    assert [row["cents"] for row in await books(desk, refund=True)] == [150, 150]
+    assert await findings(desk) == []
+
+
+async def test_concurrent_parts_in_cash_never_exceed_the_charge(desk: Desk) -> None:
+    charge = await fine(desk)
+    answers = await asyncio.gather(*(take(desk, charge, cents=100) for _ in range(50)))
+    assert sorted(answer.status for answer in answers) == [201] * 4 + [409] * 46
+    assert (await take(desk, charge, cents=50)).status == 201
+    assert await owed(desk) == 0
+    assert await findings(desk) == []

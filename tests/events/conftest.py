@@ -1,4 +1,4 @@
-"""Two replicas of events on one real database."""
+"""Two replicas of events on one real database, and a double of accounts over real HTTP."""
 
 from collections.abc import AsyncIterator
 
@@ -6,14 +6,29 @@ import pytest
 
 from services.events.app import create_app
 from services.events.settings import Settings
-from tests.support import Api, served
+from tests.events.study.season import Members
+from tests.support import SERVICE_KEYS, Api, loopback_server, served
 from tests.warm import settings_of
 
 
 @pytest.fixture
-def settings(mongo_url: str, database: str) -> Settings:
+async def members() -> AsyncIterator[Members]:
+    members = Members()
+    async with loopback_server(members.app()) as url:
+        members.url = url
+        yield members
+
+
+@pytest.fixture
+def settings(mongo_url: str, database: str, members: Members) -> Settings:
     return settings_of(
-        Settings, mongo_url=mongo_url, database_prefix=database, roles=("api",), simulation=True
+        Settings,
+        mongo_url=mongo_url,
+        database_prefix=database,
+        roles=("api",),
+        simulation=True,
+        urls={"accounts": members.url},
+        service_key=SERVICE_KEYS["events"],
     )
 
 

@@ -1,9 +1,16 @@
 """Notifications about loans and charges: amounts as circulation states them then."""
 
+from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 
+from services.notices.kinds.charges import Assessed
+from services.notices.kinds.kind import Known
 from shared.contracts.circulation import FineAdjusted, FinePaid, FineWaived
 from shared.owners import OwnerAway
+from shared.unit_of_work import Origin, Run
 from tests.notices.lending import Lending
 from tests.notices.library import (
     DECEMBER_9,
@@ -156,3 +163,26 @@ async def test_a_loss_is_notified_unless_the_copy_was_found_meanwhile(
     await hear(api, lost("loan-2", "p"), "e-2", DECEMBER_9)
     [told] = await texts(api, "p")
     assert "recorded as lost" in told
+
+
+@pytest.mark.parametrize("kind", ["fine", "lost"])
+async def test_a_charge_that_was_cancelled_meanwhile_is_not_notified_as_nothing(
+    api: Api, lending: Lending, kind: str
+) -> None:
+    lending.charges["charge-1"] = {"amount_cents": 0, "outstanding_cents": 0}
+    await hear(api, fine("charge-1", "p", kind=kind), "e-1", DECEMBER_9)
+    assert await texts(api, "p") == []
+
+
+@pytest.mark.parametrize("kind", [None, "lost", "lost-processing"])
+async def test_a_settled_charge_that_is_cancelled_later_is_not_sent_with_its_amount_of_nothing(
+    api: Api, lending: Lending, kind: str | None
+) -> None:
+    """Neither again in an e-mail, nor in the inbox of those who got it so from a former release."""
+    paid = Assessed(charge_id="charge-1", charge_kind=kind, amount_cents=5000, outstanding_cents=0)
+    lending.charges["charge-1"] = {"amount_cents": 0, "outstanding_cents": 0}
+    run = Run(api.app.state.unit_of_work, Origin(now=datetime.fromisoformat(DECEMBER_9)))
+    assert await paid.current(run) is None
+    known = Known({}, {}, {}, {}, ZoneInfo("Asia/Hong_Kong"))
+    texts = replace(paid, amount_cents=0).texts(known)
+    assert texts == ["{title}: a charge was cancelled in full."]

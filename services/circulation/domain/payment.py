@@ -56,7 +56,7 @@ UNDER_WAY = (PaymentState.PENDING, PaymentState.AUTHORISED)
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Cents that a payment pays of one charge: all that was outstanding."""
+    """Cents that a payment pays of one charge: all that was outstanding, or less in cash."""
 
     charge_id: str
     cents: int
@@ -122,40 +122,79 @@ def begin_payment(
 
 
 def take_cash(
-    payment_id: str, patron_id: str, charges: Sequence[Charge], at: datetime, *, cents: int, by: str
+    payment_id: str,
+    patron_id: str,
+    charges: Sequence[Charge],
+    at: datetime,
+    *,
+    cents: int,
+    by: str,
+    shown_cents: int | None = None,
 ) -> Payment:
-    """Return a payment in cash of all that is outstanding on these charges; `by` took the cents.
+    """Return a payment of cents paid in cash to `by` for these charges, in this order.
 
-    Raises NothingToPay if one of them is settled, or AmountChanged if another sum is outstanding.
+    The first charges are paid in full; the last may be paid in part. `shown_cents` is the sum of
+    what was outstanding as `by` was shown it, if known. Raises NothingToPay if a charge is settled,
+    or AmountChanged if less than the cents, or another sum than was shown, is outstanding.
     """
     payment = begin_payment(payment_id, patron_id, charges, at)
-    _check_amount(cents, payment.cents)
-    return replace(payment, state=PaymentState.PAID, taken_by=by)
+    if cents > payment.cents:
+        raise _amount_changed(payment.cents)
+    if shown_cents is not None:
+        _check_amount(shown_cents, payment.cents)
+    parts, left = [], cents
+    for part in payment.parts:
+        if paid := min(part.cents, left):
+            parts.append(replace(part, cents=paid))
+            left -= paid
+    return replace(payment, parts=tuple(parts), state=PaymentState.PAID, taken_by=by)
+
+
+def payment_to_refund(
+    charge_id: str, payments: Sequence[Payment], refunds: Sequence[Refund]
+) -> tuple[Payment, int] | None:
+    """Return the payment that the next refund of a charge gives back, and its cents still kept.
+
+    All payments in cash count as one, and are given back first. At most one payment was made
+    through the provider, because it paid all that was outstanding. None if nothing is kept.
+    """
+    for in_cash in (True, False):
+        paid = [one for one in payments if one.in_cash is in_cash]
+        cents = sum(
+            part.cents for one in paid for part in one.parts if part.charge_id == charge_id
+        ) - sum(one.cents for one in refunds if one.in_cash is in_cash)
+        if cents > 0:
+            return paid[-1], cents
+    return None
 
 
 def begin_refund(
     refund_id: str,
     charge: Charge,
     payment: Payment,
+    kept: int,
     at: datetime,
     *,
     by: str,
     cents: int | None = None,
 ) -> Refund:
-    """Return a refund of all that is due back for this charge, given already if it is in cash.
+    """Return a refund of what is due back for this charge, given already if it is in cash.
 
-    `cents` is the amount that `by` was shown, if known. Raises NoRefundDue or AmountChanged.
+    `kept` is what the library still keeps of the payment; what is due beyond it is given back by
+    another refund. `cents` is the amount that `by` was shown, if known. Raises NoRefundDue or
+    AmountChanged.
     """
-    if not charge.refund_due_cents:
+    given = min(charge.refund_due_cents, kept)
+    if not given:
         raise NoRefundDue
     if cents is not None:
-        _check_amount(cents, charge.refund_due_cents)
+        _check_amount(cents, given)
     return Refund(
         refund_id,
         payment.id,
         charge.patron_id,
         charge.id,
-        charge.refund_due_cents,
+        given,
         at,
         by,
         settled=payment.in_cash,
@@ -165,7 +204,11 @@ def begin_refund(
 
 def _check_amount(given: int, due: int) -> None:
     if given != due:
-        raise AmountChanged(amount=f"${due / 100:,.2f}")
+        raise _amount_changed(due)
+
+
+def _amount_changed(due: int) -> AmountChanged:
+    return AmountChanged(amount=f"${due / 100:,.2f}")
 
 
 def take_step(payment: Payment, step: Step) -> Payment:

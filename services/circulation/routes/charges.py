@@ -182,6 +182,11 @@ class ListedCharge(ChargeOut):
 class ChargeInFull(ListedCharge):
     """A charge with its ledger, oldest entry first."""
 
+    next_refund_cents: int = Field(
+        description="Part of the refund due that the next refund gives back. It is less than all "
+        "of it if a part was paid in cash and the rest through the provider."
+    )
+    next_refund_in_cash: bool = Field(description="True if that part was paid in cash.")
     entries: list[EntryOut]
 
 
@@ -273,7 +278,14 @@ async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) ->
 async def _in_full(db: Database, charge: Charge) -> ChargeInFull:
     entries = [EntryOut.of(entry) for entry in await store.charges.find_entries(db, charge.id)]
     items = await queries.items_of_charges(db, [charge])
-    return ChargeInFull(**dict(ChargeOut.of(charge)), title=items.get(charge.id), entries=entries)
+    refund = await queries.next_refund(db, charge)
+    return ChargeInFull(
+        **dict(ChargeOut.of(charge)),
+        title=items.get(charge.id),
+        next_refund_cents=refund.cents,
+        next_refund_in_cash=refund.in_cash,
+        entries=entries,
+    )
 
 
 async def _charges_of(db: Database, patron_id: str, page: Page) -> ChargePage:

@@ -40,10 +40,23 @@ class PaymentIn(Body):
     charge_ids: Ids
 
 
-class CashIn(PaymentIn):
-    """The charges to pay in full, and the amount that was taken for all of them together."""
+class CashIn(Body):
+    """The charges to pay, and the amount that was taken for all of them together."""
 
-    amount_cents: int = Field(ge=1, le=100_000_000)
+    charge_ids: Ids
+    amount_cents: int = Field(
+        ge=1,
+        le=100_000_000,
+        description="If it is less than is to be paid, the charges are paid in the given order, "
+        "and the last of them in part or not at all.",
+    )
+    shown_cents: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000_000,
+        description="What was to be paid for these charges, as it was shown; refused if it has "
+        "changed.",
+    )
 
 
 class RefundIn(Body):
@@ -148,12 +161,15 @@ async def post_payment(
 @router.post("/patrons/{patron_id}/payments", status_code=201)
 @refuses(NoSuchCharge, NothingToPay, AmountChanged, PaymentUnderWay)
 async def post_cash_payment(patron_id: Id, body: CashIn, caller: Staff, run: Run) -> PaymentOut:
-    """Record that a patron has paid charges in cash at a library's desk, each in full.
+    """Record that a patron has paid charges in cash at a library's desk, in full or in part.
 
-    `amount-changed`: another amount is to be paid now, for example because a fine was lowered.
+    `amount-changed`: less than was taken, or another amount than was shown, is to be paid now, for
+    example because a fine was lowered.
     """
     day = day_of(None, run)
-    command = TakeCash(body.charge_ids, patron_id, body.amount_cents, caller.id, day)
+    command = TakeCash(
+        body.charge_ids, patron_id, body.amount_cents, caller.id, day, body.shown_cents
+    )
     return PaymentOut.of(await run(take_cash, command))
 
 
@@ -181,7 +197,8 @@ async def post_refund(
 ) -> RefundOut:
     """Give back the refund due on a charge, in the way in which it was paid.
 
-    `in_cash`: a library's desk gives it. 202: the provider has not answered yet; ask again.
+    `in_cash`: a library's desk gives it. What was paid in cash comes first; ask again for what was
+    paid through the provider. 202: the provider has not answered yet; ask again.
     """
     day, cents = day_of(None, run), body.amount_cents if body else None
     command = BeginRefund(charge_id, caller.id, day, provider is not None, cents)

@@ -25,11 +25,18 @@ INDEXES: Indexes = {
             IndexModel([("state", ASCENDING), ("begun_at", ASCENDING)]),
         ],
     ),
-    "refunds": sharded_by("_id", [IndexModel([("settled", ASCENDING), ("begun_at", ASCENDING)])]),
+    "refunds": sharded_by(
+        "_id",
+        [
+            IndexModel([("charge_id", ASCENDING)]),
+            IndexModel([("settled", ASCENDING), ("begun_at", ASCENDING)]),
+        ],
+    ),
     "claims": sharded_by("_id", []),
 }
 
 
+_OLDEST_FIRST = [("_id", ASCENDING)]
 _UNDER_WAY = [state.value for state in UNDER_WAY]
 
 
@@ -89,9 +96,14 @@ async def get_refund(work: Work, refund_id: str) -> Refund | None:
     return await work.find(Refund, "refunds", {"_id": refund_id})
 
 
-async def of_charge(work: Work, charge_id: str) -> Payment | None:
-    """Return the payment that paid a charge, or None; it paid the whole outstanding amount."""
-    return await work.find(Payment, "payments", {"parts.charge_id": charge_id, "state": "paid"})
+async def of_charge(work: Work, charge_id: str) -> list[Payment]:
+    """Return the payments that paid a charge, oldest first."""
+    return await work.all(Payment, "payments", _paid(charge_id), sort=_OLDEST_FIRST)
+
+
+async def refunds_of(work: Work, charge_id: str) -> list[Refund]:
+    """Return the refunds of a charge."""
+    return await work.all(Refund, "refunds", {"charge_id": charge_id})
 
 
 async def save(work: Work, payment: Payment) -> None:
@@ -124,6 +136,16 @@ async def find_under_way_for(db: Database, charge_ids: Collection[str]) -> list[
 
 def _under_way_for(charge_ids: Collection[str]) -> dict[str, Any]:
     return {"parts.charge_id": {"$in": sorted(charge_ids)}, "state": {"$in": _UNDER_WAY}}
+
+
+async def find_of_charge(db: Database, charge_id: str) -> tuple[list[Payment], list[Refund]]:
+    """Return the payments that paid a charge, and its refunds, read outside any transaction."""
+    payments = await reading.every(db, Payment, "payments", _paid(charge_id))
+    return payments, await reading.every(db, Refund, "refunds", {"charge_id": charge_id})
+
+
+def _paid(charge_id: str) -> dict[str, Any]:
+    return {"parts.charge_id": charge_id, "state": "paid"}
 
 
 async def find_under_way(db: Database, begun_by: datetime, limit: int) -> list[Payment]:

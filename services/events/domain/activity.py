@@ -11,6 +11,7 @@ from services.events.domain.refusals import (
     EndsBeforeItStarts,
     NotItsDay,
     NotYetReleased,
+    OutsideAges,
 )
 
 
@@ -34,7 +35,7 @@ class About:
     audience: str | None = None
     """Group that it is meant for, such as `children`; None: not said."""
     minimum_age: int | None = None
-    """Lowest age in years of those who may take part; None: no limit."""
+    """Lowest age in years, on its first day, of those who may take part; None: no limit."""
     maximum_age: int | None = None
     wordings: Mapping[str, Wording] = field(default_factory=dict)
     """The texts in other languages of the page, by language."""
@@ -111,6 +112,26 @@ def check_ages(about: About) -> None:
     lowest, highest = about.minimum_age, about.maximum_age
     if lowest is not None and highest is not None and lowest > highest:
         raise AgesReversed
+
+
+def is_for_ages(activity: Activity) -> bool:
+    """Return True if the activity is only for people of some ages."""
+    return activity.about.minimum_age is not None or activity.about.maximum_age is not None
+
+
+def check_age(activity: Activity, born_on: date | None, zone: tzinfo) -> None:
+    """Raise OutsideAges if the age on the activity's first day is known, and is none of its ages.
+
+    Somebody born on 29 February has a birthday on 1 March of other years, as for a junior's coming
+    of age.
+    """
+    if born_on is None:
+        return
+    day = activity.starts_at.astimezone(zone).date()
+    age = day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
+    lowest, highest = activity.about.minimum_age, activity.about.maximum_age
+    if (lowest is not None and age < lowest) or (highest is not None and age > highest):
+        raise OutsideAges
 
 
 def last_day(activity: Activity, zone: tzinfo) -> date:

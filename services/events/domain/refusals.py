@@ -62,6 +62,13 @@ class AgesReversed(Refusal):
     reason = "The lowest age cannot be above the highest."
 
 
+class OutsideAges(Refusal):
+    """The patron is younger or older than those whom the activity is for."""
+
+    code = "outside-ages"
+    reason = "On the day of this activity you are younger or older than those whom it is for."
+
+
 class NoRegistrationNeeded(Refusal):
     """Everybody may come to the activity without registering."""
 

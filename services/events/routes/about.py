@@ -40,7 +40,10 @@ class AboutIn(Body):
     ] = []  # noqa: RUF012 - pydantic copies it
     audience: Audience | None = None
     minimum_age: Age | None = Field(
-        default=None, description="Lowest age in years of those who may take part."
+        default=None,
+        description="Lowest age in years of those who may take part, on its first day. Patrons of "
+        "whom the library knows another age can't register; patrons whose date of birth it does "
+        "not know can.",
     )
     maximum_age: Age | None = None
     wordings: Annotated[

@@ -1,12 +1,13 @@
 """Registrations of patrons for activities."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from services.events import queries
+from services.events.domain.activity import is_for_ages
 from services.events.domain.refusals import (
     ActivityBegun,
     ActivityCancelled,
@@ -15,6 +16,7 @@ from services.events.domain.refusals import (
     NoSuchActivity,
     NoSuchPatron,
     NotRegistered,
+    OutsideAges,
 )
 from services.events.domain.registration import Registration, RegistrationState
 from services.events.queries import Placed
@@ -32,6 +34,7 @@ from shared.auth import Patron, StaffOrService
 from shared.clock import library_day
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery, page_of
+from shared.owners import path_to
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["activities"])
@@ -136,12 +139,26 @@ def _turn(cursor: str | None) -> int:
     AlreadyRegistered,
     ActivityBegun,
     ActivityCancelled,
+    OutsideAges,
 )
 async def post_registration(
-    activity_id: ActivityId, caller: Patron, run: Run, response: Response
+    activity_id: ActivityId, caller: Patron, request: Request, run: Run, response: Response
 ) -> RegistrationOut:
-    """Register for an activity, first come, first served: with a place, or on the waiting list."""
-    placed = await run(register_for_activity, RegisterForActivity(activity_id, caller.id))
+    """Register for an activity, first come, first served: with a place, or on the waiting list.
+
+    `outside-ages`: on its first day the patron is younger or older than the activity allows. A
+    patron whose date of birth the library does not know is not refused.
+    """
+    born_on = None
+    if is_for_ages((await queries.activity(run.database, activity_id)).activity):
+        path = path_to("v1", "patrons", caller.id)
+        patron = await run.owners.get("accounts", path, now=run.now)
+        if patron is None:
+            raise NoSuchPatron
+        born_on = date.fromisoformat(patron["born_on"]) if patron.get("born_on") else None
+    zone = request.app.state.settings.zone
+    command = RegisterForActivity(activity_id, caller.id, zone, born_on)
+    placed = await run(register_for_activity, command)
     if placed.position is not None:
         response.status_code = 202
     return RegistrationOut.of(placed.registration, placed.position)

@@ -1,10 +1,12 @@
 """Register a patron for an activity."""
 
 from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
 
 from services.events import store
 from services.events.domain import registration as rules
-from services.events.domain.activity import check_open
+from services.events.domain.activity import check_age, check_open
 from services.events.domain.refusals import (
     AlreadyRegistered,
     NoRegistrationNeeded,
@@ -19,10 +21,13 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class RegisterForActivity:
-    """A patron and the activity to register for."""
+    """A patron, the activity to register for, and the library's time zone."""
 
     activity_id: str
     patron_id: str
+    zone: ZoneInfo
+    born_on: date | None
+    """The patron's date of birth; None: not known, or no matter for this activity."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,8 @@ class Placed:
 async def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
     """Register the patron, with a place or at the end of the waiting list.
 
-    Raises NoSuchActivity, NoRegistrationNeeded, ActivityCancelled, ActivityBegun, AlreadyRegistered
-    or NoSuchPatron.
+    Raises NoSuchActivity, NoRegistrationNeeded, ActivityCancelled, ActivityBegun, OutsideAges,
+    AlreadyRegistered or NoSuchPatron.
     """
     activity = await store.activity(work, command.activity_id)
     if activity is None:
@@ -46,6 +51,7 @@ async def register_for_activity(work: Work, command: RegisterForActivity) -> Pla
     if places is None:
         raise NoRegistrationNeeded
     check_open(activity, work.now)
+    check_age(activity, command.born_on, command.zone)
     if await store.registration_of(work, activity.id, command.patron_id):
         raise AlreadyRegistered
     counted, registration = rules.register(

@@ -155,6 +155,7 @@ MESSAGES = {
     "claim-rejected": marked("Recorded: it was not found. Its fine counts again."),
     "charge-waived": marked("%(waived_cents)s is waived."),
     "cash-recorded": marked("A payment of %(paid_cents)s in cash is recorded."),
+    "bad-amount": marked("Enter an amount in dollars, such as 6.00."),
     "refund-given": marked("%(refunded_cents)s is given back."),
     "refund-pending": marked(
         "The refund of %(refunded_cents)s is being processed. It will show here within minutes."

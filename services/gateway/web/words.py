@@ -221,6 +221,9 @@ PROBLEMS = {
     "no-such-booking": marked("There is no such booking. It may have ended."),
     # activities
     "no-such-activity": marked("There is no such activity."),
+    "outside-ages": marked(
+        "On the day of this activity you are younger or older than those whom it is for."
+    ),
     "no-registration-needed": marked("You don't need to register. Everybody is welcome."),
     "already-registered": marked("You've already registered for this activity."),
     "activity-cancelled": marked("This activity is cancelled."),

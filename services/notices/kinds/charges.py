@@ -89,7 +89,7 @@ class Assessed(OfCharge, events=[FineAssessed]):
     async def of(cls, event: FineAssessed, run: Run) -> Self | None:
         """Return the amounts of the charge at this moment."""
         charge = await _charge(event.charge_id, run)
-        if charge is None:
+        if charge is None or not charge.amount_cents:  # cancelled, which another one says
             return None
         return cls(
             **await _identity(event, run),
@@ -102,7 +102,9 @@ class Assessed(OfCharge, events=[FineAssessed]):
     async def current(self, run: Run) -> Self | None:
         """Return the charge as it is now; None if it was paid, waived or cancelled."""
         charge = await _charge(self.charge_id, run)
-        if charge is None or (not charge.outstanding_cents and self.outstanding_cents != 0):
+        if charge is None or not charge.amount_cents:
+            return None
+        if not charge.outstanding_cents and self.outstanding_cents != 0:
             return None
         if self.suspended:
             return self
@@ -117,6 +119,8 @@ class Assessed(OfCharge, events=[FineAssessed]):
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the reason for the charge, its amount and the rest to pay."""
+        if self.amount_cents == 0:
+            return [_CANCELLED]
         if self.charge_kind is not None:
             left = marked("To pay: {outstanding}.")
             return [_REASONS[self.charge_kind], left if self.outstanding_cents else _SETTLED]
@@ -132,6 +136,7 @@ class Assessed(OfCharge, events=[FineAssessed]):
         return [marked("{title}: you've been fined {amount}. Nothing is left to pay.")]
 
 
+_CANCELLED = marked("{title}: a charge was cancelled in full.")
 _SETTLED = marked("Nothing is left to pay.")
 _REASONS = {
     "lost": marked("{title} is lost. You've been charged its price of {amount}."),
@@ -187,7 +192,7 @@ class Adjusted(OfCharge, events=[FineAdjusted]):
             return [marked("{title}: {amount} was refunded to you.")]
         lowered = marked("{title}: a charge was lowered to {amount}.")
         if not self.amount_cents:
-            lowered = marked("{title}: a charge was cancelled in full.")
+            lowered = _CANCELLED
         due_back = marked("You'll get {refund_due} back.")
         return [lowered, due_back] if self.refund_due_cents else [lowered]
 

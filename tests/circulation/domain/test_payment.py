@@ -70,16 +70,16 @@ def test_cash_is_taken_at_once_and_given_back_at_once() -> None:
     taken = take_cash("pay-1", "p1", [fine("c1", 450)], AT, cents=450, by="s1")
     assert (taken.state, taken.in_cash, taken.cents) == (PaymentState.PAID, True, 450)
     due = replace(fine("c1", 450), refund_due_cents=300)
-    refund = begin_refund("r1", due, taken, AT, by="s1")
+    refund = begin_refund("r1", due, taken, 450, AT, by="s1")
     assert (refund.settled, refund.in_cash) == (True, True)
 
 
 def test_a_refund_gives_all_that_is_due_back_once() -> None:
     due = replace(fine("c1", 450), refund_due_cents=300)
-    refund = begin_refund("r1", due, payment(PaymentState.PAID), AT, by="s1")
+    refund = begin_refund("r1", due, payment(PaymentState.PAID), 450, AT, by="s1")
     assert (refund.payment_id, refund.charge_id, refund.cents) == ("pay-1", "c1", 300)
     given = settle_refund(refund)
     assert (given.settled, given.version) == (True, 2)
     assert settle_refund(given) is given
     with pytest.raises(NoRefundDue):
-        begin_refund("r2", fine("c1", 450), payment(PaymentState.PAID), AT, by="s1")
+        begin_refund("r2", fine("c1", 450), payment(PaymentState.PAID), 450, AT, by="s1")

@@ -40,6 +40,8 @@ class Members:
     url: str = ""
     categories: dict[str, str] = field(default_factory=dict)
     """Categories of patrons that are not adults."""
+    born: dict[str, str | None] = field(default_factory=dict)
+    """Dates of birth of the patrons whose date is known."""
     away: bool = False
 
     def app(self) -> FastAPI:
@@ -61,8 +63,12 @@ class Members:
 
         return app
 
-    def _patron(self, patron_id: str) -> dict[str, str]:
-        return {"id": patron_id, "category": self.categories.get(patron_id, "adult")}
+    def _patron(self, patron_id: str) -> dict[str, str | None]:
+        return {
+            "id": patron_id,
+            "category": self.categories.get(patron_id, "adult"),
+            "born_on": self.born.get(patron_id),
+        }
 
 
 async def announced(api: Api, **other: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class MoreThanOutstanding(Refusal):
 
 
 class AmountChanged(Refusal):
-    """Cash of another amount than is to be paid, or given back, at the moment."""
+    """More cash than is to be paid, or another amount than was shown."""
 
     code = "amount-changed"
     says = "The amount is {amount} now. Nothing was recorded."

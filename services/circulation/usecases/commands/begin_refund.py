@@ -35,7 +35,8 @@ class BeginRefund:
 async def begin_refund(work: Work, command: BeginRefund) -> Refund:
     """Begin the refund; if one for this charge is under way, return that one.
 
-    What was paid in cash is given back in cash, so this refund is over at once.
+    What was paid in cash is given back in cash, so this refund is over at once. A charge that was
+    paid in both ways has two refunds, the first in cash.
 
     Raises NoSuchCharge, NoRefundDue, AmountChanged if other cents are due back,
     NoPaymentProvider, or PaymentUnderWay if a payment of the charge is under way.
@@ -50,11 +51,14 @@ async def begin_refund(work: Work, command: BeginRefund) -> Refund:
         if under_way is None:
             raise PaymentUnderWay
         return under_way
-    payment = await store.payments.of_charge(work, charge.id)
-    if payment is None:
+    paid = await store.payments.of_charge(work, charge.id)
+    given = await store.payments.refunds_of(work, charge.id)
+    found = rules.payment_to_refund(charge.id, paid, given)
+    if found is None:
         raise NoRefundDue
+    payment, kept = found
     refund = rules.begin_refund(
-        new_id(), charge, payment, work.now, by=command.by, cents=command.cents
+        new_id(), charge, payment, kept, work.now, by=command.by, cents=command.cents
     )
     borrower = await store.patrons.borrower(work, charge.patron_id)
     if refund.in_cash:

@@ -16,31 +16,40 @@ from shared.unit_of_work import Work
 
 @dataclass(frozen=True)
 class TakeCash:
-    """Command to record a payment of a patron's charges in full; `by` is the member of staff."""
+    """Command to record a payment of a patron's charges; `by` is the member of staff."""
 
     charge_ids: tuple[str, ...]
     patron_id: str
     cents: int
-    """Cents that were taken."""
+    """Cents that were taken; the last charges may be paid in part, or not at all."""
     by: str
     on: date
+    shown_cents: int | None = None
+    """Cents to be paid as the member of staff was shown them, if known."""
 
 
 async def take_cash(work: Work, command: TakeCash) -> Payment:
     """Record the payment, which is over at once.
 
-    Raises NoSuchCharge (also for another patron's charge), NothingToPay, AmountChanged if another
-    sum is to be paid, or PaymentUnderWay if another payment or a refund of one of the charges is
-    under way.
+    Raises NoSuchCharge (also for another patron's charge), NothingToPay, AmountChanged if less than
+    was taken or another sum than was shown is to be paid, or PaymentUnderWay if another payment or
+    a refund of one of the charges is under way.
     """
     charges = await own_charges(work, command.charge_ids, command.patron_id)
     if await store.payments.claimed(work, command.charge_ids):
         raise PaymentUnderWay
     payment = rules.take_cash(
-        new_id(), command.patron_id, charges, work.now, cents=command.cents, by=command.by
+        new_id(),
+        command.patron_id,
+        charges,
+        work.now,
+        cents=command.cents,
+        by=command.by,
+        shown_cents=command.shown_cents,
     )
     occasion = Occasion(on=command.on, at=work.now, reference=payment.id, by=command.by)
-    postings = [pay(charge, charge.outstanding_cents, occasion) for charge in charges]
+    by_id = {charge.id: charge for charge in charges}
+    postings = [pay(by_id[part.charge_id], part.cents, occasion) for part in payment.parts]
     await post(work, await store.patrons.borrower(work, command.patron_id), postings)
     await store.payments.add(work, payment)
     return payment

@@ -81,13 +81,16 @@ async def post_unblock(visit: DeskVisit, patron_id: str) -> Response:
 
 @router.post("/desk/accounts/{patron_id}/payment")
 async def post_payment(visit: DeskVisit, patron_id: str) -> Response:
-    """Record that the selected charges were paid in cash."""
+    """Record that the selected charges were paid in cash, in full or in part."""
     charges = visit.texts("charge")
     if not charges:
         return visit.go(_page_of(patron_id), FlashMessage("nothing-chosen", {}, went_well=False))
     path = f"{PATH}/{segment(patron_id)}/payments"
     shown = sum(_shown_cents(visit, f"cents-{charge_id}") for charge_id in charges)
-    body = {"charge_ids": charges, "amount_cents": shown}
+    taken = forms.cents(visit, "taken") if visit.text("taken") else shown
+    if not taken:
+        return visit.go(_page_of(patron_id), FlashMessage("bad-amount", {}, went_well=False))
+    body = {"charge_ids": charges, "amount_cents": taken, "shown_cents": shown}
     reply = await visit.api.send("POST", path, body, key=visit.key)
     if not reply.done:
         return await _account(visit, patron_id, reply)
@@ -214,13 +217,4 @@ async def _every(api: Api, path: str, **query: str) -> list[dict[str, Any]] | No
 async def _charge(visit: Visit, charge_id: str, refused: Failure | None = None) -> Response:
     found = (await visit.api.get(f"/v1/charges/{segment(charge_id)}")).json()
     shown = forms.outcome_of(visit, forms.reworded(refused, OF_REFUND))
-    in_cash = await _paid_in_cash(visit.api, found)
-    return visit.page("desk/charge.html", charge=found, in_cash=in_cash, **shown)
-
-
-async def _paid_in_cash(api: Api, charge: dict[str, Any]) -> bool:
-    """Return whether a charge with a refund due was paid in cash."""
-    paid = [entry["reference"] for entry in charge["entries"] if entry["kind"] == "payment"]
-    if not charge["refund_due_cents"] or not paid:
-        return False
-    return bool((await api.get(f"/v1/payments/{segment(paid[-1])}")).json()["in_cash"])
+    return visit.page("desk/charge.html", charge=found, **shown)
