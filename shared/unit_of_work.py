@@ -5,19 +5,17 @@ import contextlib
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
-from shared import brief
-from shared.brief import LeftOut
 from shared.coalescer import Coalescer
 from shared.commits import Commits
 from shared.contracts import Event
@@ -25,19 +23,45 @@ from shared.idempotency import EarlierEvents, IdempotencyKey, find_response
 from shared.mongo import SNAPSHOT, BlockingDatabase, Database
 from shared.owners import Owners
 from shared.settings import Settings
-from shared.step import Outcome, Step, UseCase, note_commit, run_step, store_ends
 from shared.tracing import span
-from shared.transactions import GivenUp, finished, is_conflict, is_duplicate, transaction
+from shared.transactions import (
+    GivenUp,
+    LeftOut,
+    Outcome,
+    Step,
+    UseCase,
+    commit_steps,
+    finished,
+    is_conflict,
+    is_duplicate,
+    transaction,
+)
 from shared.work import Origin, Stale, Work
 
-__all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "UseCase", "Work"]
+__all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "UseCase", "Work", "brief"]
 
 C = TypeVar("C")
 R = TypeVar("R")
 S = TypeVar("S")
+F = TypeVar("F", bound=UseCase[Any, Any])
 
 AT_ONCE = 32
 """Transactions of a process that run at once; others wait for their turn."""
+MOST_TOGETHER = 16
+"""Most brief use cases of one transaction: others wait until it has ended."""
+MOST_TURNS = 2
+"""Most transactions from which a brief use case is left out before it is run alone."""
+
+_brief: set[UseCase[Any, Any]] = set()
+
+
+def brief(use_case: F) -> F:
+    """Declare that a use case takes a few milliseconds and usually reads before it writes.
+
+    Those that wait at the same moment share a transaction (docs/decisions/222).
+    """
+    _brief.add(use_case)
+    return use_case
 
 
 class Busy(Exception):
@@ -45,11 +69,10 @@ class Busy(Exception):
 
 
 class UnitOfWork:
-    """Runs use cases, each in one transaction on the database of its service.
+    """Runs use cases in transactions on the database of its service.
 
-    Brief ones that wait at the same moment share theirs (`shared/brief.py`). A transaction runs in
-    a thread of its own from its start to its commit, so that its round trips are not handed over
-    between threads one by one (docs/decisions/200).
+    A transaction runs in a thread of its own from its start to its commit, so that its round trips
+    are not handed over between threads one by one (docs/decisions/200).
     """
 
     def __init__(
@@ -66,7 +89,7 @@ class UnitOfWork:
         self._store = BlockingDatabase(database)
         self._threads = ThreadPoolExecutor(AT_ONCE, "transaction")
         self._brief: Coalescer[Step, Outcome | Exception | LeftOut] = Coalescer(
-            self._attempt_together, most=brief.MOST, at_once=1
+            self._commit_brief, most=MOST_TOGETHER, at_once=1
         )
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -91,26 +114,55 @@ class UnitOfWork:
         with span(use_case.__name__):
             deadline = time.monotonic() + within
             step = Step(use_case, command, origin, deadline, idempotency_key, inbox)
-            shared = await self._run_together(step) if brief.is_brief(use_case) else None
-            result, events = await self._run_alone(step) if shared is None else shared
-        if events:
-            self.event_commits.add()
-        return result, events
+            return await self.execute(step)
 
-    async def _run_alone(self, step: Step) -> Outcome:
-        def attempt(waited_for: Callable[[], bool]) -> Outcome:
-            return self._attempt(step, waited_for)
+    async def execute(self, step: Step) -> Outcome:
+        """Run a use case and commit; see `run`."""
+        outcome = await self._run_brief(step) if step.use_case in _brief else None
+        if outcome is None:
+            outcomes = await self._in_order([step], step.use_case.__name__, step.deadline)
+            outcome = outcomes[step]
+        return outcome
+
+    async def execute_all(self, steps: Sequence[Step], within: float) -> Mapping[Step, Outcome]:
+        """Run the use cases of events in one transaction, in their order; return all outcomes.
+
+        Each sees what those before it have written. Raises the first error as `run` does, with
+        nothing changed.
+        """
+        return await self._in_order(steps, "together", time.monotonic() + within)
+
+    async def _in_order(
+        self, steps: Sequence[Step], name: str, deadline: float
+    ) -> Mapping[Step, Outcome]:
+        def attempt(waited_for: Callable[[], bool]) -> Mapping[Step, Outcome]:
+            try:
+                ends = commit_steps(self._store, self.service, steps, deadline, waited_for)
+            except Exception as error:
+                # Only now, since few requests are repeats: the response of the first one keeps a
+                # repeat from its end, if what the first one changed did not (docs/decisions/220).
+                step = steps[0]
+                earlier = None
+                if _may_be_repeated(step, error):
+                    earlier = self._earlier(step, waited_for)
+                if earlier is None:
+                    raise
+                return {step: earlier}
+            return cast(Mapping[Step, Outcome], ends)
 
         # The timeout covers all the driver's calls together.
-        with pymongo.timeout(_left(step.deadline)):
-            return await self._until_committed(step.use_case.__name__, attempt, step.deadline)
+        with pymongo.timeout(_left(deadline)):
+            outcomes = await self._until_committed(name, attempt, deadline)
+        if any(events for _, events in outcomes.values()):
+            self.event_commits.add()
+        return outcomes
 
-    async def _run_together(self, step: Step) -> Outcome | None:
+    async def _run_brief(self, step: Step) -> Outcome | None:
         """Run a brief use case, with others that wait; None: it is to be run alone."""
         outcome: Outcome | Exception | LeftOut = LeftOut.BEHIND
         turns = 0
         try:
-            while outcome is LeftOut.BEHIND and turns < brief.MOST_TURNS:
+            while outcome is LeftOut.BEHIND and turns < MOST_TURNS:
                 outcome = await self._brief.get(step)
                 turns += 1
         except asyncio.CancelledError:
@@ -118,27 +170,33 @@ class UnitOfWork:
             raise
         if isinstance(outcome, LeftOut):
             return None
-        if not isinstance(outcome, Exception):
-            self.commits.add()
-            return outcome
-
-        if (key := step.idempotency_key) is not None and _is_an_end(outcome):
-            look = partial(self._earlier, step, key)
+        if isinstance(outcome, Exception):
+            if not _may_be_repeated(step, outcome):
+                raise outcome
+            look = partial(self._earlier, step)
             with pymongo.timeout(_left(step.deadline)):
-                if earlier := await self._until_committed("earlier", look, step.deadline):
-                    return earlier
-        raise outcome
+                earlier = await self._until_committed("earlier", look, step.deadline)
+            if earlier is None:
+                raise outcome
+            outcome = earlier
+        else:
+            self.commits.add()
+        if outcome[1]:
+            self.event_commits.add()
+        return outcome
 
-    async def _attempt_together(
+    async def _commit_brief(
         self, steps: Sequence[Step]
     ) -> Mapping[Step, Outcome | Exception | LeftOut]:
-        """Run brief use cases in one transaction."""
+        """Run brief use cases in one transaction, in which each decides apart."""
         now = time.monotonic()
         in_time = [step for step in steps if step.is_waited_for and step.deadline > now]
         deadline = min((step.deadline for step in in_time), default=now)
 
         def attempt(waited_for: Callable[[], bool]) -> Mapping[Step, Outcome | Exception | LeftOut]:
-            return brief.commit_together(self._store, self.service, in_time, deadline, waited_for)
+            return commit_steps(
+                self._store, self.service, in_time, deadline, waited_for, apart=True
+            )
 
         outcomes: Mapping[Step, Outcome | Exception | LeftOut] = {}
         # After any error each is run alone, and has its own.
@@ -216,46 +274,29 @@ class UnitOfWork:
         finally:
             waited_for = False
 
-    def _attempt(self, step: Step, waited_for: Callable[[], bool]) -> Outcome:
-        store = self._store
-        try:
-            with transaction(store, step.deadline, waited_for) as session:
-                # A repeat commits too: a read may be undone until then (docs/decisions/216).
-                if step.inbox and store["inbox"].find_one({"_id": step.inbox}, session=session):
-                    return None, []
-                end = run_step(step, Work(store, session, step.origin), self.service)
-                store_ends(store, [end], session)
-        except Exception as error:
-            # Only now, since few requests are repeats: the response of the first one keeps a repeat
-            # from its end, if what the first one changed did not (docs/decisions/220).
-            if step.idempotency_key is None or not _is_an_end(error):
-                raise
-            earlier = self._earlier(step, step.idempotency_key, waited_for)
-            if earlier is None:
-                raise
-            return earlier
-        note_commit([end])
-        return end.outcome
-
-    def _earlier(
-        self, step: Step, key: IdempotencyKey, waited_for: Callable[[], bool]
-    ) -> Outcome | None:
+    def _earlier(self, step: Step, waited_for: Callable[[], bool]) -> Outcome | None:
         """Return the stored response of a repeated request; None: it is no repeat."""
+        key = cast(IdempotencyKey, step.idempotency_key)
         with transaction(self._store, step.deadline, waited_for) as session:
             stored = find_response(self._store, key, session)
         return None if stored is None else (stored.result(step.use_case), stored.events)
 
 
+def _may_be_repeated(step: Step, end: Exception) -> bool:
+    """Return whether this may be the end of a repeat.
+
+    A repeat is refused, or meets a value that its first run took; any other error says nothing.
+    """
+    if isinstance(end, PyMongoError):
+        ended = is_duplicate(end)
+    else:
+        ended = not isinstance(end, Stale | GivenUp)
+    return ended and step.idempotency_key is not None
+
+
 def _left(deadline: float) -> float:
     """Return the seconds to a time of the monotonic clock; some, if it has passed."""
     return max(deadline - time.monotonic(), 0.001)
-
-
-def _is_an_end(error: Exception) -> bool:
-    """Return whether a use case refused, or met a value that is taken; else it is to be retried."""
-    if isinstance(error, PyMongoError):
-        return is_duplicate(error)
-    return not isinstance(error, Stale | GivenUp)
 
 
 class Run:
@@ -272,8 +313,10 @@ class Run:
         idempotency_key: IdempotencyKey | None = None,
         inbox: str | None = None,
         within: float = 10.0,
+        execute: Callable[[Step], Awaitable[Outcome]] | None = None,
     ) -> None:
         self._unit_of_work = unit_of_work
+        self._execute = execute or unit_of_work.execute
         self._idempotency_key = idempotency_key
         self._inbox = inbox
         self._within = within
@@ -336,14 +379,10 @@ class Run:
             )
         if self._inbox:
             inbox = f"{self._inbox}:{use_case.__name__}"
-        result, events = await self._unit_of_work.run(
-            use_case,
-            command,
-            self.origin,
-            idempotency_key=idempotency_key,
-            inbox=inbox,
-            within=self._within,
-        )
+        with span(use_case.__name__):
+            deadline = time.monotonic() + self._within
+            step = Step(use_case, command, self.origin, deadline, idempotency_key, inbox)
+            result, events = await self._execute(step)
         self.events.extend(events)
         if isinstance(events, EarlierEvents):
             self.recorded_at = events.recorded_at

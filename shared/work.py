@@ -23,6 +23,10 @@ class Stale(Exception):
     """Another writer changed the value since it was read; the transaction is retried."""
 
 
+class Apart(Exception):
+    """A use case can't share a transaction with others."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """The origin of a unit of work: its time and ids, which its events repeat."""
@@ -213,7 +217,7 @@ class Work:
         result = self._database[collection].delete_many(query, session=self._session)
         return int(result.deleted_count)
 
-    # The work of brief use cases overrides what follows (`shared/brief.py`).
+    # SharedWork overrides what follows.
 
     def _before_read(self, *collections: str) -> None:
         """Prepare for a read of some collections."""
@@ -227,3 +231,42 @@ class Work:
     def _update(self, collection: str, updates: Sequence[Document]) -> int:
         """Make updates that name their document by its id, or after `_before_write_by_query`."""
         return self._database.update(collection, updates, self._session)
+
+
+class SharedWork(Work):
+    """The work of one of several use cases that share a transaction and decide apart.
+
+    Its writes are kept until all have run, so that none reads what another has written. It raises
+    Apart for a read of a collection that it has written, and for a write that does not say which
+    documents it changes.
+    """
+
+    def __init__(
+        self, database: BlockingDatabase, session: BlockingSession, origin: Origin
+    ) -> None:
+        super().__init__(database, session, origin)
+        self.kept: list[tuple[str, str, Sequence[Document]]] = []
+        """Commands in order: `insert` or `update`, the collection, its documents or updates."""
+
+    @property
+    def written(self) -> set[tuple[str, str]]:
+        """The collections and ids of the documents that this use case writes."""
+        return {
+            (collection, (one["q"] if command == "update" else one)["_id"])
+            for command, collection, writes in self.kept
+            for one in writes
+        }
+
+    def _before_read(self, *collections: str) -> None:
+        if any(collection in collections for _, collection, _ in self.kept):
+            raise Apart
+
+    def _before_write_by_query(self) -> None:
+        raise Apart
+
+    def _insert(self, collection: str, documents: Sequence[Document]) -> None:
+        self.kept.append(("insert", collection, documents))
+
+    def _update(self, collection: str, updates: Sequence[Document]) -> int:
+        self.kept.append(("update", collection, updates))
+        return len(updates)  # else the transaction ends as stale

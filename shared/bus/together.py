@@ -4,21 +4,14 @@ Handlers and use cases know nothing of it (docs/decisions/185).
 """
 
 import asyncio
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import pymongo
 
 from shared.bus.messages import Message
 from shared.bus.subscriptions import Handler
 from shared.contracts import Event
-from shared.idempotency import IdempotencyKey
-from shared.step import Outcome, Step, run_step, store_ends
-from shared.tracing import span
-from shared.transactions import transaction
-from shared.unit_of_work import Origin, Run, UnitOfWork, UseCase, Work
+from shared.transactions import Outcome, Step
+from shared.unit_of_work import Origin, Run, UnitOfWork
 
 WITHIN_SECONDS = 30.0
 """Seconds for a transaction of one event, other writers' included."""
@@ -35,10 +28,14 @@ class Call:
     event: Event
     origin: Origin
 
-    async def make(self, unit_of_work: UnitOfWork) -> None:
-        """Call the handler; its use cases run in this unit of work."""
+    async def make(
+        self,
+        unit_of_work: UnitOfWork,
+        execute: Callable[[Step], Awaitable[Outcome]] | None = None,
+    ) -> None:
+        """Call the handler; `execute` runs its use cases (None: each alone)."""
         event_id = self.origin.causation_id
-        run = Run(unit_of_work, self.origin, inbox=event_id, within=WITHIN_SECONDS)
+        run = Run(unit_of_work, self.origin, inbox=event_id, within=WITHIN_SECONDS, execute=execute)
         with self.message.attached():
             await self.handler(self.event, run)
 
@@ -54,10 +51,10 @@ async def handle(unit_of_work: UnitOfWork, calls: Sequence[Call]) -> None:
     by_key: dict[object, list[Call]] = {}
     for call in calls:
         by_key.setdefault(call.message.record.key, []).append(call)
-    await _SharedTransactions(unit_of_work).handle(list(by_key.values()))
+    await _Batch(unit_of_work).handle(list(by_key.values()))
 
 
-class _SharedTransactions(UnitOfWork):
+class _Batch:
     """Runs use cases of concurrent handlers in common transactions.
 
     A handler that runs a use case waits until each other handler does the same or has ended. Then
@@ -65,7 +62,7 @@ class _SharedTransactions(UnitOfWork):
     """
 
     def __init__(self, unit_of_work: UnitOfWork) -> None:
-        vars(self).update(vars(unit_of_work))  # the same threads and turns
+        self._unit_of_work = unit_of_work
         self._active = 0
         """The number of handlers that neither wait nor have ended."""
         self._waiting: dict[Step, asyncio.Future[Outcome]] = {}
@@ -95,7 +92,7 @@ class _SharedTransactions(UnitOfWork):
     async def _make(self, calls: Sequence[Call]) -> None:
         try:
             for call in calls:
-                await call.make(self)
+                await call.make(self._unit_of_work, self._execute)
         finally:
             self._one_less()
 
@@ -104,54 +101,18 @@ class _SharedTransactions(UnitOfWork):
         if not self._active:
             self._all_wait.set()
 
-    async def run(
-        self,
-        use_case: UseCase[Any, Any],
-        command: Any,
-        origin: Origin,
-        *,
-        idempotency_key: IdempotencyKey | None = None,
-        inbox: str | None = None,
-        within: float = WITHIN_SECONDS,
-    ) -> Outcome:
-        """Run a use case together with those of the other handlers; without `inbox` alone."""
-        if inbox is None:
-            key = idempotency_key
-            return await super().run(use_case, command, origin, idempotency_key=key, within=within)
-        with span(use_case.__name__):
-            step = Step(use_case, command, origin, time.monotonic() + within, inbox=inbox)
-            outcome = self._waiting[step] = asyncio.Future()
-            self._one_less()
-            return await outcome
+    async def _execute(self, step: Step) -> Outcome:
+        """Run a use case together with those of the other handlers."""
+        outcome = self._waiting[step] = asyncio.Future()
+        self._one_less()
+        return await outcome
 
     async def _run_all(self, steps: Mapping[Step, asyncio.Future[Outcome]]) -> None:
-        deadline = time.monotonic() + TOGETHER_SECONDS
         try:
-            # The timeout covers all the driver's calls together.
-            with pymongo.timeout(TOGETHER_SECONDS):
-                outcomes = await self._until_committed(
-                    "together",
-                    lambda waited_for: self._attempt_all(list(steps), deadline, waited_for),
-                    deadline,
-                )
+            outcomes = await self._unit_of_work.execute_all(list(steps), TOGETHER_SECONDS)
         except Exception as error:  # noqa: BLE001 - each handler raises it
             for outcome in steps.values():
                 outcome.set_exception(error)
         else:
-            if any(events for _, events in outcomes.values()):
-                self.event_commits.add()
             for step, outcome in steps.items():
-                outcome.set_result(outcomes.get(step, (None, [])))
-
-    def _attempt_all(
-        self, steps: Sequence[Step], deadline: float, waited_for: Callable[[], bool]
-    ) -> dict[Step, Outcome]:
-        """Return the outcomes of the new events, in one transaction."""
-        store = self._store
-        with transaction(store, deadline, waited_for) as session:
-            ids = {"$in": [step.inbox for step in steps]}
-            known = {row["_id"] for row in store["inbox"].find({"_id": ids}, session=session)}
-            new = [step for step in steps if step.inbox not in known]
-            ends = [run_step(one, Work(store, session, one.origin), self.service) for one in new]
-            store_ends(store, ends, session)  # if none is new, it commits, as for one event
-        return {step: ended.outcome for step, ended in zip(new, ends, strict=True)}
+                outcome.set_result(outcomes[step])

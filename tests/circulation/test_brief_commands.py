@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
-from shared.brief import brief
-from shared.unit_of_work import Origin, UnitOfWork, Work
+from shared.unit_of_work import Origin, UnitOfWork, Work, brief
 from tests.circulation.desk import STAFF, STATION, Desk, card_of, noon
 from tests.shared.things import NOON
 from tests.support import Answer, token, until

@@ -13,14 +13,13 @@ from pymongo.errors import AutoReconnect, PyMongoError
 
 from shared import transactions
 from shared.audit_trail import Act
-from shared.brief import MOST, MOST_TURNS, brief
 from shared.contracts import Event
 from shared.idempotency import IdempotencyKey, KeyReused
 from shared.ids import new_id
 from shared.mongo import BlockingSession, Document
 from shared.owners import Owners
 from shared.settings import Settings
-from shared.unit_of_work import Origin, UnitOfWork, Work
+from shared.unit_of_work import MOST_TOGETHER, MOST_TURNS, Origin, UnitOfWork, Work, brief
 from tests.shared.things import NOON, ORIGIN, Raise, Thing, add_new, event_of, raise_count
 
 Ran = tuple[Thing, Sequence[Event]]
@@ -162,9 +161,9 @@ async def test_those_that_wait_share_a_transaction(desk: Desk) -> None:
 
 
 async def test_a_transaction_has_a_limit_of_use_cases(desk: Desk) -> None:
-    await desk.all_at_once(*(desk.raise_briefly(f"k{n}") for n in range(MOST + 4)))
+    await desk.all_at_once(*(desk.raise_briefly(f"k{n}") for n in range(MOST_TOGETHER + 4)))
 
-    assert sorted(Counter(desk.transactions).values()) == [4, MOST]
+    assert sorted(Counter(desk.transactions).values()) == [4, MOST_TOGETHER]
 
 
 async def test_writers_of_one_document_do_not_share_and_lose_nothing(desk: Desk) -> None:

@@ -14,8 +14,7 @@ from services.circulation.usecases.steps.lend_copies import (
     lend_each,
     save_loans,
 )
-from shared.brief import brief
-from shared.unit_of_work import Work
+from shared.unit_of_work import Work, brief
 
 OFFLINE_DAYS = 31
 """Most days by which a check-out may be back-dated, because its station was offline."""

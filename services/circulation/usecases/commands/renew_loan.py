@@ -20,9 +20,8 @@ from services.circulation.usecases.events import loan_events
 from services.circulation.usecases.steps.acting_patron import acting, may_act
 from services.circulation.usecases.steps.current_loan import save_change
 from services.circulation.usecases.steps.post_to_ledger import post
-from shared.brief import brief
 from shared.ids import new_id
-from shared.unit_of_work import Work
+from shared.unit_of_work import Work, brief
 
 
 @dataclass(frozen=True)

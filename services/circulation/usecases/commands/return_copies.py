@@ -36,9 +36,8 @@ from services.circulation.usecases.steps.current_loan import current_loans, reco
 from services.circulation.usecases.steps.post_to_ledger import post
 from services.circulation.usecases.steps.serve_queue import Served, hand_out
 from services.circulation.usecases.steps.unpack_copy import unpack
-from shared.brief import brief
 from shared.ids import new_id
-from shared.unit_of_work import Work
+from shared.unit_of_work import Work, brief
 
 
 @dataclass(frozen=True)
