@@ -36,6 +36,8 @@ CALENDAR = (
 )
 """The secret of a calendar feed."""
 
+READER = "Chan Mei-ling"
+
 COMMON: Mapping[str, Any] = {
     "accruing_after_cents": 37_800,
     "accruing_before_cents": 91_650,
@@ -62,7 +64,6 @@ COMMON: Mapping[str, Any] = {
     "language": "en",
     "loan_id": LOAN,
     "loans_moved": 1_204,
-    "name": "Chan Mei-ling",
     "next": None,
     "not_charged_cents": 53_850,
     "notifications": 412,
@@ -89,6 +90,7 @@ COMMON: Mapping[str, Any] = {
     "version": 1,
     # people
     "PatronOut.id": PATRON,
+    "PatronOut.name": READER,
     # loans
     "LoanOut.id": LOAN,
     "LoanOut.version": 2,

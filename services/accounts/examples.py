@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import CALENDAR, COMMON, MEMBER, NOW, PATRON
+from services.examples import CALENDAR, COMMON, MEMBER, NOW, PATRON, READER
 from shared.examples import LEFT_OUT
 
 STAFF = "01781105-2b60-79c5-b6d8-4e0f9a2c1d17"
@@ -41,7 +41,7 @@ EXAMPLES: Mapping[str, Any] = {
     "path": f"/v1/calendars/{CALENDAR}.ics",
     "phone": "9123 4567",
     "pin": "482915",
-    "reachable_by": ["email", "sms"],
+    "reachable_by": ["email"],
     "role": "staff",
     "roles": ["patron"],
     "status_reason": None,
@@ -68,6 +68,8 @@ EXAMPLES: Mapping[str, Any] = {
     "member_id": MEMBER,
     "needs_guardian": False,
     # people
+    "PatronChanges.name": READER,
+    "PatronIn.name": READER,
     "PatronRef.id": PATRON,
     "StaffIn.card_number": "S0000002",
     "StaffIn.name": "Ho Ka-ming",

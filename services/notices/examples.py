@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.examples import CLOSURE, COMMON, ENQUIRY, LOAN, NOW, TITLE
+from services.examples import CLOSURE, COMMON, ENQUIRY, LOAN, NOW, READER, TITLE
 from shared.examples import LEFT_OUT
 
 HOURS = [{"weekday": day, "opens": "10:00", "closes": "19:00"} for day in (1, 2, 4, 5, 6)]
@@ -140,12 +140,15 @@ EXAMPLES: Mapping[str, Any] = {
     "DraftOut.wordings": NOTICE_WORDINGS,
     "draft_id": DRAFT,
     # visits
+    "CheckInBody.name": READER,
     "CheckInBody.ticket": None,
     "CheckInBody.venue": VENUE,
     "CountBody.left": 1,
+    "DeskVisitBody.name": READER,
     "DoorOut.name": "Main entrance",
     "LeavingBody.visit": VISIT,
     "QueueBody.venue": VENUE,
+    "SeenVisitOut.name": READER,
     "SlotOut.at": NOW,
     "SlotOut.inside": 84,
     "TicketOut.id": "01780d8b-7a10-7b3e-8d52-4c6f9a1e2b70",
@@ -162,6 +165,7 @@ EXAMPLES: Mapping[str, Any] = {
     "at": NOW,
     "by": "Lee Ka-ming",
     "VenueCodeOut.venue": VENUE,
+    "VenueOut.name": "Hong Kong Central Library",
     "VenueOut.position": None,
     "VisitOut.id": VISIT,
     "door": "Main entrance",

@@ -1,5 +1,7 @@
-"""Bodies and days of requests: unknown fields and dates too far from today are refused."""
+"""Bodies and days of requests: what no request needs is refused, such as unknown fields."""
 
+import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any
 
@@ -9,10 +11,15 @@ from shared.clock import bounded
 
 MOST_VALUES = 1000
 """Greatest number of fields of an object, and of values of a list; no body needs more."""
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+"""Control characters other than the tab and those that end a line."""
 
 
 class Body(BaseModel):
-    """The base of request bodies: unknown fields and dates too far from today are refused."""
+    """The base of request bodies.
+
+    Unknown fields, dates too far from today and texts with control characters are refused.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,6 +38,36 @@ class Body(BaseModel):
     def _bounded_dates(cls, value: Any) -> Any:
         return bounded(value) if isinstance(value, date) else value
 
+    @field_validator("*")
+    @classmethod
+    def _without_controls(cls, value: Any) -> Any:
+        if any(_CONTROLS.search(text) for text in _texts_in(value)):
+            raise ValueError("has control characters")
+        return value
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Yield the texts in a value; a body inside checks its own."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            yield from (*_texts_in(name), *_texts_in(part))
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _texts_in(part)
+
+
+def _one_line(text: str) -> str:
+    """Replace the ends of lines, with the space around them, and tabs with a space."""
+    line = " ".join(part.strip() for part in text.replace("\t", " ").splitlines())
+    if not line:
+        raise ValueError("is empty")
+    return line
+
+
+ONE_LINE = AfterValidator(_one_line)
+"""Makes the type of a text that of one line, such as a name or a subject."""
 
 Day = Annotated[date, AfterValidator(bounded)]
 """A day in a query, not too far from today."""

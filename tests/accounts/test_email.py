@@ -14,7 +14,7 @@ CHANNELS = "/v1/me/preferences"
 async def reachable(api: Api) -> dict[str, Any]:
     """Register Mei, who chooses e-mail and follows a library."""
     mei = await registered(api)
-    chosen = {"channels": ["email", "sms"], "followed_branches": ["KPL"]}
+    chosen = {"channels": ["email"], "followed_branches": ["KPL"]}
     answer = await api.patch(CHANNELS, chosen, as_=token(mei["id"]))
     assert answer.status == 200
     return mei
@@ -65,9 +65,9 @@ async def test_the_link_turns_off_email_and_nothing_else(api: Api) -> None:
         answer = await api.post("/v1/unsubscriptions", link)
         assert (answer.status, answer.json()) == (200, {"channel": "email"})
     setting = (await api.get(CHANNELS, as_=token(mei["id"]))).json()
-    assert (setting["channels"], setting["followed_branches"]) == (["inbox", "sms"], ["KPL"])
+    assert (setting["channels"], setting["followed_branches"]) == (["inbox"], ["KPL"])
     told = [event for topic, event in await events(api) if topic == "preferences.changed"]
-    assert [event["channels"] for event in told] == [["email", "inbox", "sms"], ["inbox", "sms"]]
+    assert [event["channels"] for event in told] == [["email", "inbox"], ["inbox"]]
 
 
 @pytest.mark.usefixtures("lending")

@@ -7,6 +7,7 @@ import pytest
 
 from services.accounts.domain.lockout import MOST_ATTEMPTS
 from tests.accounts.people import MEI, STAFF, events, logged_in, registered
+from tests.addresses import NO_ADDRESSES
 from tests.support import Api, token
 
 CONTACT, PIN = "/v1/me/contact", "/v1/me/pin"
@@ -63,13 +64,27 @@ async def test_an_unacceptable_pin_or_address_is_refused(api: Api) -> None:
         (PIN, {"pin": MEI["pin"], "new_pin": "12345"}),
         (PIN, {"pin": MEI["pin"], "new_pin": "1" * 65}),
         (PIN, {"pin": "", "new_pin": "31-41-59"}),
-        (CONTACT, {"pin": MEI["pin"], "email": "nobody"}),
         (CONTACT, {"pin": MEI["pin"], "phone": "call me"}),
         (CONTACT, NEW),
     ]:
         answer = await api.put(path, body, as_=as_)
         assert (answer.status, answer.json()["code"]) == (422, "malformed"), body
         assert str(MEI["pin"]) not in str(answer.body)
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+async def test_a_text_that_is_no_address_is_refused_for_its_field_wherever_it_is_entered(
+    api: Api, address: str
+) -> None:
+    mei = await registered(api)
+    contact = {"contact": {"email": address}}
+    for answer in [
+        await api.put(CONTACT, {"pin": MEI["pin"], "email": address}, as_=token(mei["id"])),
+        await api.patch(f"/v1/patrons/{mei['id']}", contact, as_=STAFF),
+        await api.post("/v1/patrons", MEI | contact | {"card_number": "HK0002"}, as_=STAFF),
+    ]:
+        assert (answer.status, answer.json()["code"]) == (422, "malformed")
+        assert answer.json()["errors"][0]["field"].endswith("email")
 
 
 async def test_one_of_two_pins_chosen_at_once_is_kept(api: Api, other_replica: Api) -> None:

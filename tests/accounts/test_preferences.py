@@ -17,7 +17,7 @@ DEFAULTS = {
     "channels": ["inbox"],
     "digest": False,
     "keep_history": False,
-    "reachable_by": ["email", "sms"],
+    "reachable_by": ["email"],
     "version": 0,
 }
 
@@ -66,10 +66,10 @@ async def test_a_choice_is_stored_sorted_and_published(api: Api) -> None:
     answer = await api.patch(PATH, first, as_=as_)
     kept = {**DEFAULTS, "followed_branches": ["KPL", "STPL"], "activity_types": ["talk"]}
     assert answer.json() == {**kept, "version": 1}
-    second = {"language": "en", "channels": ["sms"], "digest": True, "keep_history": True}
+    second = {"language": "en", "channels": ["email"], "digest": True, "keep_history": True}
     second["activity_types"] = []
     answer = await api.patch(PATH, second, as_=as_)
-    kept = {**kept, **second, "channels": ["inbox", "sms"], "version": 2}
+    kept = {**kept, **second, "channels": ["email", "inbox"], "version": 2}
     assert answer.json() == kept
     assert (await api.get(PATH, as_=as_)).json() == kept
     told = await changed(api)
@@ -139,15 +139,26 @@ async def test_a_channel_without_an_address_on_file_is_refused_and_nothing_is_sa
 ) -> None:
     mei = await registered(api, contact={"email": None, "phone": "2921 0388"})
     as_ = token(mei["id"])
-    assert (await api.insist("GET", PATH, as_=as_)).json()["reachable_by"] == ["sms"]
-    answer = await api.insist(
-        "PATCH", PATH, {"channels": ["email", "sms"], "language": "en"}, as_=as_
-    )
+    assert (await api.insist("GET", PATH, as_=as_)).json()["reachable_by"] == []
+    answer = await api.insist("PATCH", PATH, {"channels": ["email"], "language": "en"}, as_=as_)
     assert (answer.status, answer.json()["code"]) == (409, "no-address")
-    assert (await api.insist("GET", PATH, as_=as_)).json() == {**DEFAULTS, "reachable_by": ["sms"]}
+    assert (await api.insist("GET", PATH, as_=as_)).json() == {**DEFAULTS, "reachable_by": []}
     assert await changed(api) == []
-    answer = await api.insist("PATCH", PATH, {"channels": ["sms"]}, as_=as_)
-    assert (answer.status, answer.json()["channels"]) == (200, ["inbox", "sms"])
+
+
+async def test_a_channel_by_which_nothing_is_sent_can_be_kept_and_not_be_added(api: Api) -> None:
+    mei = await registered(api)
+    as_ = token(mei["id"])
+    answer = await api.patch(PATH, {"channels": ["sms"], "language": "en"}, as_=as_)
+    assert (answer.status, answer.json()["code"]) == (409, "channel-not-in-use")
+    assert (await api.get(PATH, as_=as_)).json() == DEFAULTS
+    # An earlier release accepted it.
+    of_mei = {"$set": {"channels": ["inbox", "sms"], "version": 1}}
+    await api.app.state.database.preferences.update_one({"_id": mei["id"]}, of_mei)
+    answer = await api.patch(PATH, {"channels": ["email", "sms"]}, as_=as_)
+    assert (answer.status, answer.json()["channels"]) == (200, ["email", "inbox", "sms"])
+    answer = await api.patch(PATH, {"channels": ["email"]}, as_=as_)
+    assert (answer.status, answer.json()["channels"]) == (200, ["email", "inbox"])
 
 
 async def test_my_setting_can_be_saved_after_the_address_of_a_channel_was_removed(

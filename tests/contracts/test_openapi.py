@@ -181,6 +181,12 @@ def test_each_example_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(COMMON.keys() - set().union(*used.values())) == []
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_people_libraries_and_doors_have_names_of_their_own(name: str) -> None:
+    examples = importlib.import_module(f"services.{name}.examples").EXAMPLES
+    assert "name" not in examples
+
+
 def test_a_field_without_an_example_is_named() -> None:
     schemas = {"Loan": {"properties": {"weight_grams": {"type": "integer"}}}}
     with pytest.raises(NoExample, match=r"Loan\.weight_grams"):

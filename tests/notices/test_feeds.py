@@ -18,8 +18,8 @@ SITE = "https://library.example"
 ATOM = "{http://www.w3.org/2005/Atom}"
 AT = datetime(2021, 2, 17, 8, tzinfo=UTC)
 NOTICE = {
-    "title": "Open <b>again</b> &\u3000warm\x0c",
-    "content": "First line\nSecond <i>line</i>\n\nNext \x00part: 圖書館",
+    "title": "Open <b>again</b> &\u3000warm\ufffe",
+    "content": "First line\nSecond <i>line</i>\n\nNext \uffffpart: 圖書館",
     "branches": ["HKCL"],
 }
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.notices.library import STAFF, events, register
+from tests.notices.library import STAFF, events, patron, register
 from tests.support import Api
 
 DECEMBER_1 = "2020-12-01T18:00:00+08:00"
@@ -34,3 +34,18 @@ async def test_notices_are_published_and_read_by_everyone_newest_first(api: Api)
     unknown = {"title": "t", "content": "c", "branches": ["XX"]}
     assert (await api.post("/v1/notices", unknown, as_=STAFF)).status == 404
     assert (await api.get("/v1/notices?after=nonsense")).status == 422
+
+
+async def test_a_notice_and_a_subject_have_no_control_characters(api: Api) -> None:
+    await register(api)
+    for field in ("title", "content"):
+        body = {"title": "t", "content": "c", field: "Closed\x1b[2J\0"}
+        answer = await api.post("/v1/notices", body, as_=STAFF)
+        assert answer.status == 422
+        assert answer.json()["errors"][0]["field"] == f"body.{field}"
+    question = {"subject": "Old\0maps", "text": "Where?"}
+    answer = await api.post("/v1/enquiries", question, as_=patron("a"))
+    assert answer.status == 422
+    two_lines = {"subject": "Old\r\nmaps", "text": "Where\r\nare they?"}
+    asked = (await api.post("/v1/enquiries", two_lines, as_=patron("a"))).json()
+    assert asked["subject"] == "Old maps"

@@ -255,13 +255,15 @@ def test_a_refused_patron_is_reported_by_line_without_personal_data(
         "CARD3,12,Mary Fields,adult,HKCL,en,",
         "CARD4,,Mary Fields,adult",
         'CARD5,,"Mary\nFields",adult,HKCL,en,',
+        "CARD6,,Mary Fields,adult,HKCL,en,|cat@example.org",
     )
     answer = run("patrons", str(path))
     assert (answer["code"], answer["added"]) == (1, 2)
     refused = refused_in(answer)
-    assert [number for number, _, _ in refused] == ["3", "4", "5"]
+    assert [number for number, _, _ in refused] == ["3", "4", "5", "8"]
     assert "category" in refused[0][2]
     assert "language" in refused[0][2]
+    assert "email" in refused[3][2]
     assert not any("Mary" in text or "CARD" in text for row in refused for text in row)
 
 

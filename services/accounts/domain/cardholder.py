@@ -57,9 +57,8 @@ class Cardholder:
 
     @property
     def reachable_by(self) -> tuple[str, ...]:
-        """Channels with an address on file, besides the inbox."""
-        addresses = {"email": self.email, "sms": self.phone}
-        return tuple(channel for channel, address in addresses.items() if address)
+        """Channels in use with an address on file, besides the inbox."""
+        return ("email",) if self.email else ()
 
 
 def acceptable_card(card_number: str) -> bool:

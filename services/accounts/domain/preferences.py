@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 
 ALWAYS = "inbox"
 """The channel that can't be turned off: every notification can be read in the account."""
+IN_USE = frozenset({ALWAYS, "email"})
+"""The channels by which notices sends. Others can be kept from earlier releases, not chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Setting:
     language: str
     """The chosen language, or else the language of the registration."""
     reachable_by: tuple[str, ...] = ()
-    """Channels with an address on file, besides the inbox."""
+    """Channels in use with an address on file, besides the inbox."""
 
 
 def choose(

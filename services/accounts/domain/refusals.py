@@ -209,6 +209,13 @@ class NotSettled(Refusal):
         }
 
 
+class ChannelNotInUse(Refusal):
+    """A chosen channel is none by which notifications are sent."""
+
+    code = "channel-not-in-use"
+    reason = "The library does not send messages by one of these channels."
+
+
 class NoAddress(Refusal):
     """A chosen channel has no address of the patron on file."""
 

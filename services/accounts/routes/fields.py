@@ -11,6 +11,7 @@ from services.accounts.domain.cardholder import (
 )
 from services.accounts.domain.pin_rules import acceptable_pin
 from services.accounts.settings import Settings
+from shared.http.bodies import ONE_LINE
 
 
 def _checked_card(card_number: str) -> str:
@@ -37,7 +38,9 @@ def _checked_secret(secret: SecretStr) -> SecretStr:
 Secret = Annotated[SecretStr, AfterValidator(_checked_secret)]
 CardNumber = Annotated[str, Field(max_length=64), AfterValidator(_checked_card)]
 NewPin = Annotated[SecretStr, Field(max_length=64), AfterValidator(_checked_pin)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), ONE_LINE
+]
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 Language = Literal["en", "zh-Hant", "zh-Hans"]
 PatronId = Annotated[str, Path(max_length=64)]

@@ -38,6 +38,7 @@ from shared import auth
 from shared.audit_trail import shows_patrons
 from shared.auth import DeskOrService, PatronOrStaff, Staff, may_see
 from shared.clock import wall_clock
+from shared.email_address import EmailAddress
 from shared.http.acts import Seen
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
@@ -61,7 +62,7 @@ Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 class ContactIn(Body):
     """A patron's e-mail address and telephone number; null: none."""
 
-    email: str | None = Field(default=None, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    email: EmailAddress | None = None
     phone: str | None = Field(default=None, max_length=30, pattern=r"^[0-9 +()-]{3,}$")
 
 

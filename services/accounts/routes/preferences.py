@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.accounts import queries
 from services.accounts.domain.preferences import Setting
-from services.accounts.domain.refusals import NoAddress, NoSuchPatron
+from services.accounts.domain.refusals import ChannelNotInUse, NoAddress, NoSuchPatron
 from services.accounts.routes.fields import BranchCode, Channel, Language
 from services.accounts.usecases.choose_preferences import ChoosePreferences, choose_preferences
 from shared import auth
@@ -29,7 +29,8 @@ class PreferencesIn(Body):
     channels: tuple[Channel, ...] | None = Field(
         default=None,
         max_length=10,
-        description="Channels of notifications; `inbox` is always included.",
+        description="Channels of notifications; `inbox` is always included. `sms` can be kept from "
+        "earlier releases and not be added: nothing is sent by it.",
     )
     digest: bool | None = Field(
         default=None,
@@ -50,7 +51,7 @@ class PreferencesOut(BaseModel):
     )
     keep_history: bool
     reachable_by: tuple[str, ...] = Field(
-        description="Channels with an address on file, besides `inbox`."
+        description="Channels in use with an address on file, besides `inbox`."
     )
     version: int = Field(
         description="Version of the preferences; 0: the patron has not chosen any yet."
@@ -80,11 +81,11 @@ async def get_preferences(caller: auth.Patron, db: Db) -> PreferencesOut:
 
 
 @router.patch("/me/preferences", tags=["preferences"])
-@refuses(NoSuchPatron, NoAddress)
+@refuses(NoSuchPatron, ChannelNotInUse, NoAddress)
 async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) -> PreferencesOut:
     """Change the patron's preferences (My Setting).
 
-    A channel can be added only while an address for it is on file.
+    A channel can be added only if it is in use (`GET /v1/channels`) and its address is on file.
     """
     setting = await run(
         choose_preferences,

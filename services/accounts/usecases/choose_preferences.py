@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 
 from services.accounts import store
 from services.accounts.domain.patron import Patron
-from services.accounts.domain.preferences import Setting, choose
-from services.accounts.domain.refusals import NoAddress, NoSuchPatron
+from services.accounts.domain.preferences import ALWAYS, IN_USE, Setting, choose
+from services.accounts.domain.refusals import ChannelNotInUse, NoAddress, NoSuchPatron
 from shared.contracts.accounts import PreferencesChanged
 from shared.unit_of_work import Work
 
@@ -26,14 +26,17 @@ class ChoosePreferences:
 async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
     """Change the preferences and return them; publish them if they changed.
 
-    Raises NoSuchPatron, or NoAddress if an added channel has no address on file.
+    Raises NoSuchPatron, ChannelNotInUse, or NoAddress if an added channel has no address on file.
     """
     patron = await store.patron(work, command.patron_id)
     preferences = await store.preferences(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
     if patron is None or preferences is None or holder is None:
         raise NoSuchPatron
-    if set(command.channels or ()) - {*preferences.channels, *holder.reachable_by}:
+    added = set(command.channels or ()) - set(preferences.channels)
+    if added - IN_USE:
+        raise ChannelNotInUse
+    if added - {ALWAYS, *holder.reachable_by}:
         raise NoAddress
     chosen = choose(
         preferences,

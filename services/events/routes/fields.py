@@ -8,6 +8,7 @@ from fastapi import Path, Query, Request
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints
 
 from shared.clock import library_day
+from shared.http.bodies import ONE_LINE
 
 
 def _utc(instant: datetime) -> datetime:
@@ -26,7 +27,9 @@ def _plain(url: str) -> str:
 
 
 Instant = Annotated[AwareDatetime, AfterValidator(_utc)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), ONE_LINE
+]
 Paragraphs = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=5000)]
 Remarks = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
 PageLanguage = Literal["en", "zh-Hant", "zh-Hans"]

@@ -103,6 +103,9 @@ PROBLEMS = {
         "You've already sent this form with different content. Please reload the page."
     ),
     # My Setting
+    "channel-not-in-use": marked(
+        "Nothing was saved: the library doesn't send messages in one of the ways you chose."
+    ),
     "no-address": marked(
         "Nothing was saved: the library doesn't have your address for this. Please enter it first."
     ),
@@ -251,6 +254,7 @@ AT_FAULT = {
     **desk.AT_FAULT,
     "unknown-branch": "pickup_branch",
     "ends-before-today": "expires_on",
+    "channel-not-in-use": "channel",
     "no-address": "channel",
     "wrong-pin": "pin",
     "wrong-reset-code": "reset_code",

@@ -5,12 +5,16 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from services.notices.domain.hours import Hours
-from shared.http.bodies import Body
+from shared.http.bodies import ONE_LINE, Body
 
 Code = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{2,10}$")]
 BranchKind = Literal["central", "major", "district", "small", "mobile", "station"]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300), ONE_LINE
+]
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), ONE_LINE
+]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=10_000)]
 Language = Literal["en", "zh-Hant", "zh-Hans"]
 Names = Annotated[

@@ -32,6 +32,7 @@ from services.notices.usecases.close_enquiry import CloseEnquiry, close_enquiry
 from services.notices.usecases.confirm_guest import confirm_guest
 from services.notices.usecases.erase_guest import erase_guest
 from services.notices.usecases.reply_to_enquiry import ReplyToEnquiry, reply_to_enquiry
+from shared.email_address import EmailAddress
 from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.refusals import refuses
@@ -40,13 +41,7 @@ from shared.unit_of_work import Run as UseCases
 router = APIRouter(prefix="/v1", tags=["enquiries"])
 
 Address = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True,
-        max_length=254,
-        pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+$",
-    ),
-    Field(description="E-mail address for the answers; it is kept encrypted."),
+    EmailAddress, Field(description="E-mail address for the answers; it is kept encrypted.")
 ]
 TOKEN = "Token of the link in the guest's e-mails."  # noqa: S105 - a description
 Token = Annotated[str, StringConstraints(max_length=200)]
@@ -153,7 +148,8 @@ class GuestEnquiryOut(BaseModel):
 async def post_guest_enquiry(body: GuestEnquiryBody, run: Run) -> GuestAskedOut:
     """Ask a question without an account; an e-mail asks to confirm the address.
 
-    An address gets three such e-mails a day. The answer does not say whether one was sent.
+    While three such e-mails of the last day are not confirmed, an address gets no other. The answer
+    does not say whether one was sent.
     """
     settings = settings_of(run)
     if "email" not in settings.channels:

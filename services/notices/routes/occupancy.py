@@ -24,14 +24,16 @@ from services.notices.usecases.count_visitors import CountVisitors, count_visito
 from services.notices.usecases.join_queue import JoinQueue, join_queue
 from services.notices.usecases.renew_venue import RenewVenue, renew_venue
 from shared.auth import Desk, Staff
-from shared.http.bodies import Body
+from shared.http.bodies import ONE_LINE, Body
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["visits"])
 
 VenueCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
-DoorName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+DoorName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), ONE_LINE
+]
 People = Annotated[int, Field(ge=0, le=100)]
 
 

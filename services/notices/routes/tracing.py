@@ -19,14 +19,16 @@ from services.notices.settings import settings_of
 from services.notices.usecases.record_look import RecordLook, record_look
 from shared.audit_trail import shows_patrons
 from shared.auth import Ops, Tracer
-from shared.http.bodies import Body
+from shared.http.bodies import ONE_LINE, Body
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["contact tracing"])
 
-CaseNumber = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
+CaseNumber = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), ONE_LINE
+]
 COLUMNS = ("entered_at", "left_at", "door", "name", "phone")
 CSV = {
     "schema": {"type": "string"},

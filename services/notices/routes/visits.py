@@ -23,13 +23,15 @@ from services.notices.settings import settings_of
 from services.notices.usecases.enter_branch import EnterBranch, Entered, enter_branch
 from services.notices.usecases.leave_branch import LeaveBranch, leave_branch
 from shared.auth import Desk, Patron
-from shared.http.bodies import Body
+from shared.http.bodies import ONE_LINE, Body
 from shared.http.dependencies import BusinessTime, Run
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["visits"])
 
-VisitorName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+VisitorName = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), ONE_LINE
+]
 Phone = Annotated[
     str,
     StringConstraints(strip_whitespace=True, pattern=r"^\+?[0-9][0-9 ()-]{4,24}$"),

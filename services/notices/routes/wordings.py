@@ -36,7 +36,8 @@ from services.notices.settings import settings_of
 from services.notices.usecases.change_wording import ChangeWording, change_wording
 from shared.auth import Staff
 from shared.clock import wall_clock
-from shared.http.bodies import Body
+from shared.email_address import EmailAddress
+from shared.http.bodies import ONE_LINE, Body
 from shared.http.dependencies import Db, Run
 from shared.ids import new_id
 from shared.refusals import refuses
@@ -54,7 +55,7 @@ def _long(most: int) -> StringConstraints:
 class TextsBody(Body):
     """Texts with placeholders such as `{title}`; null: as built in."""
 
-    subject: Annotated[str, _long(150)] | None = Field(
+    subject: Annotated[str, _long(150), ONE_LINE] | None = Field(
         default=None, description="Subject of the e-mail."
     )
     opening: Annotated[str, _long(1_000)] | None = Field(
@@ -97,7 +98,7 @@ class PreviewBody(TextsBody):
 class TrialBody(TextsBody):
     """Texts to send to an address once, with sample facts. The address is stored nowhere."""
 
-    address: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    address: EmailAddress
 
 
 class TextsOut(BaseModel):
