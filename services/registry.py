@@ -183,4 +183,5 @@ ISSUER = TokenIssuer(
     sessions="/v1/service-sessions",
     log_in="/v1/sessions",
     factors="/v1/second-factors",
+    resets="/v1/pin-resets",
 )

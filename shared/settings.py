@@ -36,7 +36,8 @@ ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
 class TokenIssuer:
     """The service that signs tokens, with its routes for keys, service tokens and people.
 
-    `factors` begins the paths of the routes for second factors, which ask for a PIN like `log_in`.
+    `factors` begins the paths of the routes for second factors, which ask for a PIN like `log_in`,
+    and `resets` those of the routes for a new PIN, which ask for a code.
     """
 
     service: str
@@ -44,16 +45,17 @@ class TokenIssuer:
     sessions: str
     log_in: str
     factors: str
+    resets: str
 
     def asks_for_pin(self, path: str) -> bool:
         """Return True if somebody proves at a path who they are, without a token."""
-        return path == self.log_in or path.startswith(self.factors)
+        return path == self.log_in or path.startswith((self.factors, self.resets))
 
 
 class Settings(BaseSettings):
     """The settings that the chassis needs; the system adds its own in a subclass."""
 
-    issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "", "")
+    issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "", "", "")
     required: ClassVar[tuple[str, ...]] = ("service_secret", "service_key", "card_key")
     """Settings without which a service does not start."""
 

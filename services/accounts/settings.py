@@ -8,6 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services import settings
+from services.accounts.domain.lockout import StrangersLimits
 from services.accounts.domain.staff import PersonRole
 from services.registry import NAMES
 
@@ -61,7 +62,8 @@ class Settings(settings.Settings):
         default=60,
         ge=0,
         description="Wrong PINs an hour of one IPv4 address or one /48 of IPv6, except on devices "
-        "where somebody has logged in before with the same card; 0: no limit.",
+        "where somebody has logged in before with the same card. As many codes for a new PIN may "
+        "be asked for there, and as many wrong ones entered. 0: no limit.",
     )
     wrong_pins_of_strangers: int = Field(
         default=5000,
@@ -102,6 +104,11 @@ class Settings(settings.Settings):
         if any(len(one.strip()) < 16 for one in value.split(",") if one.strip()):
             raise ValueError("each secret has at least 16 characters")
         return value
+
+    @property
+    def strangers_limits(self) -> StrangersLimits:
+        """Limits of wrong PINs, and of codes to choose a new one."""
+        return StrangersLimits(self.wrong_pins_per_network, self.wrong_pins_of_strangers)
 
     def token_hours(self, role: str) -> int:
         """Return the lifetime of a session of `role`, in hours."""

@@ -63,7 +63,7 @@ async def test_concurrent_registrations_of_one_card_create_one_patron(
 
 
 async def test_a_staff_card_cannot_be_given_to_anyone_else(api: Api) -> None:
-    account = {"card_number": "HK0001A", "pin": "librarian", "name": "Lee", "role": "staff"}
+    account = {"card_number": "HK0001A", "pin": "27-18-28", "name": "Lee", "role": "staff"}
     assert (await api.post("/v1/staff", account, as_=OPS)).status == 201
     for path, body, as_ in (("/v1/patrons", MEI, STAFF), ("/v1/staff", account, OPS)):
         answer = await api.post(path, body, as_=as_)

@@ -12,8 +12,9 @@ from services.accounts.domain.lockout import MOST_ATTEMPTS
 from services.accounts.domain.pin_reset import MOST_CODES, MOST_TRIES, budget_of_resets, code_of
 from services.accounts.settings import Settings
 from shared.clock import wall_clock
+from shared.http.client_address import HEADER, client_header
 from shared.ids import card_digest
-from tests.accounts.people import STAFF, events, logged_in, registered
+from tests.accounts.people import STAFF, events, logged_in, pass_time, registered
 from tests.support import OPS, Answer, Api, token
 
 NOTICES = token("notices", ["service"])
@@ -175,6 +176,63 @@ async def test_codes_for_one_card_are_limited_for_a_day_until_it_has_a_new_pin(
         assert [(await ask(api, card)).status for _ in range(2)] == [202, 429]
     await api.insist("PATCH", f"/v1/patrons/{mei['id']}", {"pin": "27-18-28"}, as_=STAFF)
     assert [(await ask(api, card)).status for card in ("HK0001A", "HK-NOBODY")] == [202, 429]
+
+
+async def at(api: Api, method: str, path: str, body: dict[str, str], address: str) -> str:
+    """Send a request from an address; return the code of the refusal, or "" without one."""
+    secret = api.app.state.settings.service_secret
+    headers = {HEADER: client_header(address, secret, whole=True)}
+    answer = await api.call(method, path, body, headers=headers)
+    return str(answer.json()["code"]) if answer.status >= 400 else ""
+
+
+@pytest.mark.parametrize("limit", ["wrong_pins_per_network", "wrong_pins_of_strangers"])
+async def test_codes_that_are_asked_for_have_a_budget_of_the_network_and_altogether(
+    api: Api, other_replica: Api, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await registered(api)
+    few = api.app.state.settings.model_copy(update={limit: 3})
+    for replica in (api, other_replica):
+        monkeypatch.setattr(replica.app.state, "settings", few)
+    one, another = "203.0.113.1", "203.0.113.2"
+    asked = [
+        await at(replica, "POST", RESETS, {"card_number": f"HK-{n}-{place}"}, one)
+        for n in range(2)
+        for place, replica in enumerate((api, other_replica))
+    ]
+    assert asked == ["", "", "", "too-many-resets"]
+    elsewhere = "" if limit == "wrong_pins_per_network" else "too-many-resets"
+    assert await at(api, "POST", RESETS, {"card_number": "HK0001A"}, another) == elsewhere
+    await logged_in(api)  # with the budget of wrong PINs, which is another
+    await pass_time(api, timedelta(minutes=66))
+    assert await at(api, "POST", RESETS, {"card_number": "HK0001A"}, one) == ""
+
+
+@pytest.mark.parametrize("limit", ["wrong_pins_per_network", "wrong_pins_of_strangers"])
+async def test_wrong_codes_have_a_budget_of_the_network_and_altogether(
+    api: Api, other_replica: Api, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await registered(api)
+    reset_id, right = await sent(api)
+    few = api.app.state.settings.model_copy(update={limit: 3})
+    for replica in (api, other_replica):
+        monkeypatch.setattr(replica.app.state, "settings", few)
+    one, another = "203.0.113.1", "203.0.113.2"
+    wrong = {"reset_code": other(right), "new_pin": NEW_PIN}
+    tried = await asyncio.gather(
+        *(
+            at(replica, "PUT", f"{RESETS}/no-such-{n}", wrong, one)
+            for n in range(5)
+            for replica in (api, other_replica)
+        )
+    )
+    assert sorted(tried) == ["too-many-codes"] * 7 + ["wrong-reset-code"] * 3
+    path, typed = f"{RESETS}/{reset_id}", {**wrong, "reset_code": right}
+    assert await at(api, "PUT", path, typed, one) == "too-many-codes"
+    elsewhere = "" if limit == "wrong_pins_per_network" else "too-many-codes"
+    assert await at(api, "PUT", path, typed, another) == elsewhere
+    await pass_time(api, timedelta(minutes=66))
+    assert await at(api, "PUT", path, typed, one) == ""
 
 
 async def test_a_pin_changed_otherwise_and_a_used_code_end_other_codes(api: Api) -> None:

@@ -60,12 +60,12 @@ async def test_a_patron_session_lasts_an_hour(api: Api, other_replica: Api) -> N
 async def test_staff_stations_and_operators_log_in(
     api: Api, other_replica: Api, role: str, hours: int
 ) -> None:
-    account = {"card_number": "s-1", "pin": "librarian", "name": "Lee Siu-lung", "role": role}
+    account = {"card_number": "s-1", "pin": "27-18-28", "name": "Lee Siu-lung", "role": role}
     made = await api.post("/v1/staff", account, as_=OPS, key="k")
     again = await api.post("/v1/staff", account, as_=OPS, key="k")
     assert (made.status, made.json()) == (again.status, again.json())
     assert made.json()["card_number"] == "S-1"
-    answer = await other_replica.post("/v1/sessions", {"card_number": "S-1", "pin": "librarian"})
+    answer = await other_replica.post("/v1/sessions", {"card_number": "S-1", "pin": "27-18-28"})
     session = answer.json()
     assert (session["renewal_expires_in"], session["patron_id"]) == (hours * 3600, None)
     assert session["roles"] == [role]
@@ -73,10 +73,10 @@ async def test_staff_stations_and_operators_log_in(
 
 
 async def test_a_new_token_is_valid_at_once_on_every_replica(api: Api, other_replica: Api) -> None:
-    account = {"card_number": "s-1", "pin": "librarian", "name": "Lee", "role": "staff"}
+    account = {"card_number": "s-1", "pin": "27-18-28", "name": "Lee", "role": "staff"}
     await api.post("/v1/staff", account, as_=OPS)
     mei = await registered(api)
-    staff = await logged_in(other_replica, "S-1", "librarian")
+    staff = await logged_in(other_replica, "S-1", "27-18-28")
     patron = await logged_in(other_replica)
     assert (await other_replica.get("/v1/patrons?card=HK0001A", as_=staff)).json()["items"] == [mei]
     assert (await other_replica.get("/v1/patrons?card=HK0001A", as_=patron)).status == 403

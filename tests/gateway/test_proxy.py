@@ -134,17 +134,20 @@ async def test_only_listed_headers_are_forwarded_in_each_direction(
     assert {"set-cookie", "x-internal"}.isdisjoint(names)
 
 
-async def test_only_log_ins_have_the_whole_address_of_the_client(
+async def test_only_log_ins_and_new_pins_have_the_whole_address_of_the_client(
     echoes: Echoes, gateway: Gateway
 ) -> None:
     settings, owners = echoes
     forged = {HEADER: client_header("203.0.113.1", SECRET, whole=True)}
     async with gateway(settings.model_copy(update={"service_secret": SECRET})) as api:
-        for path in ("sessions", "second-factors", "second-factors/removal", "pin-resets"):
+        for path in (
+            *("sessions", "second-factors", "second-factors/removal", "pin-resets"),
+            "guest-enquiries",
+        ):
             await api.post(f"/v1/{path}", {"card_number": "HK1", "pin": "1"}, headers=forged)
-    *told, not_told = owners["accounts"].asked[-4:]
+    told, not_told = owners["accounts"].asked[-4:], owners["notices"].asked[-1]
     whole, network = (client_header("127.0.0.1", SECRET, whole=it) for it in (True, False))
-    assert [one["headers"][HEADER] for one in told] == [whole] * 3
+    assert [one["headers"][HEADER] for one in told] == [whole] * 4
     assert not_told["headers"][HEADER] == network
 
 

@@ -42,7 +42,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class StrangersLimits:
-    """Wrong PINs an hour of all strangers of one network, and of all together; 0: no limit."""
+    """Wrong PINs an hour of all strangers of one network, and of all together; 0: no limit.
+
+    As many codes to choose a new PIN may be asked for, and as many wrong ones entered.
+    """
 
     network: int
     everyone: int
@@ -75,14 +78,14 @@ def budget_of_device(card_digest: str, device: Source) -> Budget:
     return Budget(f"day {device.lock_of(card_digest)}", MOST_OF_DEVICE, DAY, card_digest)
 
 
-def budget_of_everyone(limits: StrangersLimits) -> Budget:
-    """Return the budget of all strangers together."""
-    return Budget("everyone", limits.everyone or None, HOUR)
+def budget_of_everyone(limits: StrangersLimits, of: str = "") -> Budget:
+    """Return the budget of all strangers together: `of` wrong PINs, or of something else."""
+    return Budget(f"{of} everyone".lstrip(), limits.everyone or None, HOUR)
 
 
-def budget_of_network(stranger: Source, limits: StrangersLimits) -> Budget:
-    """Return the budget of the strangers of one network."""
-    return Budget(f"network {stranger.id}", limits.network or None, HOUR)
+def budget_of_network(stranger: Source, limits: StrangersLimits, of: str = "") -> Budget:
+    """Return the same budget of the strangers of one network."""
+    return Budget(f"{of} network {stranger.id}".lstrip(), limits.network or None, HOUR)
 
 
 def mark_of(card_digest: str, stranger: Source) -> str:

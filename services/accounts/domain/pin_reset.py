@@ -5,7 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from services.accounts.domain.lockout import DAY, Budget
+from services.accounts.domain.lockout import (
+    DAY,
+    Budget,
+    Source,
+    StrangersLimits,
+    budget_of_everyone,
+    budget_of_network,
+)
 
 VALID_FOR = timedelta(minutes=15)
 MOST_TRIES = 5
@@ -37,6 +44,19 @@ class PinReset:
 def budget_of_resets(card_digest: str) -> Budget:
     """Return the budget of codes for a card; a new PIN begins another."""
     return Budget(f"resets {card_digest}", MOST_CODES, DAY, card_digest)
+
+
+def budgets_of_asking(stranger: Source, limits: StrangersLimits) -> tuple[Budget, ...]:
+    """Return the budgets of codes that a network asks for, and all together."""
+    return budget_of_network(stranger, limits, "asked"), budget_of_everyone(limits, "asked")
+
+
+def budgets_of_entering(stranger: Source, limits: StrangersLimits) -> tuple[Budget, ...]:
+    """Return the budgets of wrong codes that a network enters, and all together.
+
+    They are apart from those of wrong PINs: a new PIN is the way out of these.
+    """
+    return budget_of_network(stranger, limits, "entered"), budget_of_everyone(limits, "entered")
 
 
 def code_of(reset_id: str, key: str) -> str | None:

@@ -85,18 +85,39 @@ class CardInPin(Refusal):
     reason = "A PIN can't be a part of the card number. Please choose another."
 
 
-EASY_PINS: tuple[type[Refusal], ...] = (CommonPin, SequentialPin, CardInPin)
+class DateAsPin(Refusal):
+    """A new PIN is a date, or has the date of birth of its holder as a part."""
+
+    code = "date-as-pin"
+    reason = "A date, such as a birthday, is easy to guess. Please choose another PIN."
+
+
+EASY_PINS: tuple[type[Refusal], ...] = (CommonPin, SequentialPin, CardInPin, DateAsPin)
 """Refusals of a new PIN."""
 
 
 class TooManyResets(Refusal):
-    """Too many codes were asked for one card; the answer does not say whether the card exists."""
+    """Too many codes were asked for one card, from one network or altogether.
+
+    The answer does not say whether the card exists.
+    """
 
     code = "too-many-resets"
     status = 429
     reason = (
-        "Too many codes were asked for this card number. Please try again later, or ask the staff "
-        "for a new PIN."
+        "Too many codes were asked for with this card number or from this network. Please try "
+        "again later, or ask the staff for a new PIN."
+    )
+
+
+class TooManyCodes(Refusal):
+    """Too many wrong codes for a new PIN were entered from one network or altogether."""
+
+    code = "too-many-codes"
+    status = 429
+    reason = (
+        "Too many wrong codes were entered from this network. Please try again in an hour or from "
+        "another network, or ask the staff for a new PIN."
     )
 
 

@@ -45,6 +45,7 @@ async def put_own_pin(body: OwnPinIn, caller: Person, run: Run, db: Db) -> None:
     confirmed = await confirm_pin(db, holder.card_digest, pin, source=OWN_SESSION)
     if confirmed is None:
         raise WrongPin
-    pin_hash = await new_pin_hash(body.new_pin.get_secret_value(), confirmed.card_number)
+    new_pin = body.new_pin.get_secret_value()
+    pin_hash = await new_pin_hash(new_pin, confirmed.card_number, confirmed.born_on)
     command = ChangeOwnPin(caller.id, confirmed.pin_version, pin_hash, caller.session_id)
     await run(change_own_pin, command)

@@ -201,7 +201,9 @@ async def post_patron(
         RegisterPatron(
             card_number=body.card_number,
             card_digest=card_digest(body.card_number, settings.card_key),
-            pin_hash=await new_pin_hash(body.pin.get_secret_value(), body.card_number),
+            pin_hash=await new_pin_hash(
+                body.pin.get_secret_value(), body.card_number, body.born_on
+            ),
             name=body.name,
             category=body.category,
             home_branch=body.home_branch,
@@ -290,7 +292,9 @@ async def _new_pin(db: Db, patron_id: str, body: PatronChanges) -> str | None:
     if body.pin is None:
         return None
     _, holder = await queries.patron(db, patron_id)
-    return await new_pin_hash(body.pin.get_secret_value(), body.card_number or holder.card_number)
+    born_on = body.born_on if "born_on" in body.model_fields_set else holder.born_on
+    card_number = body.card_number or holder.card_number
+    return await new_pin_hash(body.pin.get_secret_value(), card_number, born_on)
 
 
 @router.delete("/patrons/{patron_id}", tags=["patrons"])

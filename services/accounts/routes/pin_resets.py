@@ -1,11 +1,19 @@
 """A new PIN for patrons who have forgotten theirs, by a code that is sent by e-mail."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from services.accounts.domain.lockout import Source
 from services.accounts.domain.pin_reset import VALID_FOR
-from services.accounts.domain.refusals import EASY_PINS, TooManyResets, WrongResetCode
+from services.accounts.domain.refusals import (
+    EASY_PINS,
+    TooManyCodes,
+    TooManyResets,
+    WrongResetCode,
+)
+from services.accounts.domain.source import stranger_at
 from services.accounts.routes.fields import NewPin, OwnSettings, PatronId, Secret
+from services.accounts.settings import Settings
 from services.accounts.usecases.reset_pin import (
     EnterCode,
     RequestPinReset,
@@ -14,8 +22,10 @@ from services.accounts.usecases.reset_pin import (
 )
 from shared.clock import wall_clock
 from shared.http.bodies import Body
+from shared.http.client_address import client_address
 from shared.http.dependencies import Run
 from shared.ids import card_digest
+from shared.networks import caller_at
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
@@ -41,23 +51,33 @@ class ResetCodeIn(Body):
     new_pin: NewPin
 
 
+def _stranger(request: Request, settings: Settings) -> Source:
+    return stranger_at(caller_at(client_address(request.scope)), settings.card_key)
+
+
 @router.post("/pin-resets", status_code=202, tags=["sessions"])
 @refuses(TooManyResets)
-async def post_pin_reset(body: PinResetIn, run: Run, settings: OwnSettings) -> PinResetOut:
+async def post_pin_reset(
+    body: PinResetIn, request: Request, run: Run, settings: OwnSettings
+) -> PinResetOut:
     """Ask for a code to choose a new PIN.
 
     If the card belongs to a patron with an e-mail address, a code is sent there. The answer is the
-    same for every card number. The code is valid for 15 minutes and for five tries.
+    same for every card number. The code is valid for 15 minutes and for five tries. A network,
+    and all together, can ask for as many codes an hour as they may enter wrong PINs.
     """
     digest = card_digest(body.card_number, settings.card_key)
-    reset = await ask_for_code(run, RequestPinReset(digest, wall_clock()))
+    asking = RequestPinReset(
+        digest, wall_clock(), _stranger(request, settings), settings.strangers_limits
+    )
+    reset = await ask_for_code(run, asking)
     return PinResetOut(id=reset.id, expires_in=int(VALID_FOR.total_seconds()))
 
 
 @router.put("/pin-resets/{reset_id}", status_code=204, tags=["sessions"])
-@refuses(WrongResetCode, *EASY_PINS)
+@refuses(WrongResetCode, TooManyCodes, *EASY_PINS)
 async def put_pin_reset(
-    reset_id: PatronId, body: ResetCodeIn, run: Run, settings: OwnSettings
+    reset_id: PatronId, body: ResetCodeIn, request: Request, run: Run, settings: OwnSettings
 ) -> None:
     """Choose a new PIN with the code. This also unlocks a card after too many attempts to log in.
 
@@ -70,5 +90,7 @@ async def put_pin_reset(
         code=body.reset_code.get_secret_value(),
         new_pin=body.new_pin.get_secret_value(),
         at=wall_clock(),
+        stranger=_stranger(request, settings),
+        limits=settings.strangers_limits,
     )
     await enter_code(run, command, settings.card_key)

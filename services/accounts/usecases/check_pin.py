@@ -1,15 +1,17 @@
 """Hash and check PINs with argon2id, in separate threads and outside any transaction."""
 
 import asyncio
+import math
 import secrets
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from zxcvbn import zxcvbn
 
-from services.accounts.domain.pin_rules import LOCAL_WORDS, easiness, with_signs_read
+from services.accounts.domain.pin_rules import LOCAL_WORDS, easiness, with_signs_read, word_of
 
 # OWASP's minimum for argon2id: 19 MiB, two passes, one lane; about 30 ms. The lockout, not the
 # hash, keeps a PIN of six digits from being guessed through the login. When these parameters rise,
@@ -36,25 +38,36 @@ def _unmatched(hasher: PasswordHasher) -> str:
 _nobodys = _unmatched(_hasher)
 
 
-async def new_pin_hash(pin: str, card_number: str = "") -> str:
+async def new_pin_hash(pin: str, card_number: str = "", born_on: date | None = None) -> str:
     """Return the stored form of a PIN that somebody chose for a card.
 
-    Raises CommonPin, SequentialPin or CardInPin.
+    Raises CommonPin, SequentialPin, CardInPin or DateAsPin.
     """
-    await refuse_easy_pin(pin, card_number)
+    await refuse_easy_pin(pin, card_number, born_on)
     return await hash_pin(pin)
 
 
-async def refuse_easy_pin(pin: str, card_number: str = "") -> None:
-    """Raise CommonPin, SequentialPin or CardInPin if a PIN is too easy to guess."""
+async def refuse_easy_pin(pin: str, card_number: str = "", born_on: date | None = None) -> None:
+    """Raise a refusal of EASY_PINS if a PIN is too easy to guess."""
     guesses = await asyncio.get_running_loop().run_in_executor(_threads, _guesses, pin)
-    too_easy = easiness(pin, card_number, guesses)
+    too_easy = easiness(pin, card_number, guesses, born_on)
     if too_easy:
         raise too_easy
 
 
 def _guesses(pin: str) -> float:
-    return float(zxcvbn(with_signs_read(pin), user_inputs=LOCAL_WORDS)["guesses"])
+    """Return how many guesses a PIN takes, or the word in it: digits beside a word add nothing."""
+    found = zxcvbn(with_signs_read(pin), user_inputs=LOCAL_WORDS)
+    word = word_of(pin)
+    return min(float(found["guesses"]), _guesses_of_word(word) if word else math.inf)
+
+
+def _guesses_of_word(word: str) -> float:
+    """Return how many guesses a word takes; infinity if it is in no list and follows no pattern."""
+    found = zxcvbn(word, user_inputs=LOCAL_WORDS)
+    [*patterns] = (one["pattern"] for one in found["sequence"])
+    is_known = len(patterns) == 1 and patterns != ["bruteforce"]
+    return float(found["guesses"]) if is_known else math.inf
 
 
 async def rehashed(pin: str, pin_hash: str) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder
-from services.accounts.domain.lockout import Source, StrangersLimits
+from services.accounts.domain.lockout import Source
 from services.accounts.domain.refusals import (
     AccountDisabled,
     BadCredentials,
@@ -106,7 +106,7 @@ async def confirmed_holder(db: Database, settings: Settings, command: LogIn) -> 
         command.card_digest,
         command.pin,
         source=await _source(db, settings, command),
-        limits=StrangersLimits(settings.wrong_pins_per_network, settings.wrong_pins_of_strangers),
+        limits=settings.strangers_limits,
         matches_code=matches if command.code else None,
     )
     if holder is None:

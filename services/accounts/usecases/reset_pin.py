@@ -9,10 +9,12 @@ from datetime import datetime
 
 from services.accounts import store
 from services.accounts.domain import pin_reset as rules
+from services.accounts.domain.lockout import Source, StrangersLimits
 from services.accounts.domain.pin_reset import PinReset
-from services.accounts.domain.refusals import TooManyResets, WrongResetCode
+from services.accounts.domain.refusals import TooManyCodes, TooManyResets, WrongResetCode
 from services.accounts.usecases.check_pin import new_pin_hash, pin_matches, refuse_easy_pin
 from services.accounts.usecases.end_sessions import end_all
+from services.accounts.usecases.spend_budgets import Spending, spend_patiently
 from shared.contracts.accounts import PinReset as PinResetEvent
 from shared.contracts.accounts import PinResetRequested
 from shared.ids import new_id
@@ -25,6 +27,8 @@ class RequestPinReset:
 
     card_digest: str = field(repr=False)
     at: datetime
+    stranger: Source
+    limits: StrangersLimits
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class EnterCode:
     code: str = field(repr=False)
     new_pin: str = field(repr=False)
     at: datetime
+    stranger: Source
+    limits: StrangersLimits
 
 
 @dataclass(frozen=True)
@@ -48,9 +54,13 @@ class ReplacePin:
 async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     """Store the request and return it. Raises TooManyResets.
 
-    The limit is that of log-ins, counted apart: asking for codes does not lock the card. Beside it
-    a card has a budget of each day.
+    The limits are those of log-ins, counted apart: asking for codes does not lock the card, and
+    keeps nobody in the network from logging in. Beside them a card has a budget of each day.
     """
+    of_strangers = rules.budgets_of_asking(command.stranger, command.limits)
+    for budget in of_strangers:  # the network's first: it then costs one write
+        if not (await store.attempts.spend(run.database, budget)).spent:
+            raise TooManyResets
     counted = store.pin_resets.resets_of(command.card_digest)
     attempt = await store.attempts.take(run.database, counted, command.card_digest)
     if not attempt.taken:
@@ -92,21 +102,30 @@ async def send_code(work: Work, reset_id: str) -> bool:
 async def enter_code(run: Run, command: EnterCode, key: str) -> None:
     """Give the patron the new PIN if the code is right.
 
-    Raises CommonPin or SequentialPin before the try is counted, WrongResetCode, or CardInPin. The
-    try is counted before the code is compared. The same code with the same PIN succeeds again, so
-    that a repeated request gets the same answer.
+    Raises CommonPin, SequentialPin or DateAsPin before the try is counted, TooManyCodes or Busy,
+    WrongResetCode, or CardInPin. The try is counted before the code is compared. The same code with
+    the same PIN succeeds again, so that a repeated request gets the same answer.
     """
     await refuse_easy_pin(command.new_pin)
+
+    async def spend(spending: Spending) -> None:
+        for budget in rules.budgets_of_entering(command.stranger, command.limits):
+            await spending.spend(run.database, budget)
+
+    spending = await spend_patiently(run.database, spend, TooManyCodes)
     reset = await store.pin_resets.take_try(run.database, command.reset_id, command.at)
     if reset is None or not rules.is_code(command.code, reset.id, key):
+        await spending.keep(run.database)
+        raise WrongResetCode
+    await spending.give_back(run.database)
+    holder = await store.find_cardholder(run.database, reset.patron_id or "")
+    if holder is None:
         raise WrongResetCode
     if reset.state == "used":
-        holder = await store.find_cardholder(run.database, reset.patron_id or "")
-        if not await pin_matches(command.new_pin, holder.pin_hash if holder else None):
+        if not await pin_matches(command.new_pin, holder.pin_hash):
             raise WrongResetCode
         return
-    holder = await store.find_cardholder(run.database, reset.patron_id or "")
-    pin_hash = await new_pin_hash(command.new_pin, holder.card_number if holder else "")
+    pin_hash = await new_pin_hash(command.new_pin, holder.card_number, holder.born_on)
     await run(replace_pin, ReplacePin(reset.id, pin_hash))
 
 

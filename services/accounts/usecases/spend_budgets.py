@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,7 +17,7 @@ from services.accounts.domain.lockout import (
     budgets_of_card,
     mark_of,
 )
-from services.accounts.domain.refusals import Locked, StrangersWait
+from services.accounts.domain.refusals import Locked, Refusal, StrangersWait
 from services.accounts.domain.second_factor import budget_of_codes
 from shared.ids import new_id
 from shared.mongo import Database
@@ -107,24 +108,38 @@ async def spend_budgets(
 
     Raises StrangersWait, or Locked for a known device; then nothing is spent. An open session of a
     patron has no budget but its lock. The steps do not depend on whether there is such a card.
+    Raises Busy too, as `spend_patiently`.
+    """
 
-    Attempts that are being checked may all have the right PIN, such as when a whole library logs
-    in again. An attempt that is refused because of them waits for their outcome, and raises Busy
-    if it is not known in time.
+    async def spend(spending: Spending) -> None:
+        if source.is_stranger:
+            spending.strangers_card = card_digest
+            await _spend_of_stranger(db, spending, card_digest, source, limits)
+        elif source.kind == "device":
+            await spending.spend(db, budget_of_device(card_digest, source))
+
+    return await spend_patiently(db, spend, StrangersWait if source.is_stranger else Locked)
+
+
+async def spend_patiently(
+    db: Database, spend: Callable[[Spending], Awaitable[None]], refusal: type[Refusal]
+) -> Spending:
+    """Return what `spend` has spent; raise the refusal if it could not spend everything.
+
+    Attempts that are being checked may all be right, such as when a whole library logs in again.
+    An attempt that is refused because of them waits for their outcome, and raises Busy if it is
+    not known in time.
     """
     patience = time.monotonic() + PATIENCE_SECONDS
     while True:
-        spending = Spending(card_digest if source.is_stranger else None)
+        spending = Spending()
         try:
-            if source.is_stranger:
-                await _spend_of_stranger(db, spending, card_digest, source, limits)
-            elif source.kind == "device":
-                await spending.spend(db, budget_of_device(card_digest, source))
+            await spend(spending)
         except Spent as spent:
             await spending.give_back(db)
             if not spent.by_others_now:
                 await spending.keep_card(db)
-                raise (StrangersWait if source.is_stranger else Locked) from None
+                raise refusal from None
         else:
             return spending
         if time.monotonic() > patience:

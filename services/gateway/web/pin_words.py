@@ -16,8 +16,12 @@ PROBLEMS = {
         "Too many attempts to log in with this card number. Please try again in 15 minutes."
     ),
     "too-many-resets": marked(
-        "Too many codes were asked for this card number. Please try again later, or ask the staff "
-        "for a new PIN."
+        "Too many codes were asked for with this card number or from this network. Please try "
+        "again later, or ask the staff for a new PIN."
+    ),
+    "too-many-codes": marked(
+        "Too many wrong codes were entered from this network. Please try again in an hour or from "
+        "another network, or ask the staff for a new PIN."
     ),
     "wrong-reset-code": marked("This code is wrong or too old. Check it, or ask for a new one."),
     # PINs
@@ -28,6 +32,9 @@ PROBLEMS = {
         "A PIN such as 123456 or 111111 is easy to guess. Please choose another."
     ),
     "card-in-pin": marked("A PIN can't be a part of the card number. Please choose another."),
+    "date-as-pin": marked(
+        "A date, such as a birthday, is easy to guess. Please choose another PIN."
+    ),
     "wrong-pin": marked("Your PIN is wrong. Nothing was changed."),
     "pins-differ": marked("The two new PINs are different. Nothing was changed."),
 }
