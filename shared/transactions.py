@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 UseCase = Callable[[Work, C], Coroutine[Any, Any, R]]
 Outcome = tuple[Any, list[Event]]
-"""The result of a use case and the events that it recorded."""
+"""The result of a use case and the events that it recorded or showed."""
 
 DUPLICATE_KEY = 11000
 """MongoDB's error code for an id or a unique value that is taken."""
@@ -150,13 +150,14 @@ def _run(step: Step, work: Work, service: str) -> _Ended:
         result = finished(step.use_case(work, step.command))
         ids = (origin.correlation_id, origin.causation_id)
         rows = outbox_rows(work.recorded, service, origin.now, *ids)
+    events = [*work.recorded, *work.shown]
     response = entry = None
     if key := step.idempotency_key:
-        response = (key, StoredResponse.of(step.use_case, result, work.recorded))
+        response = (key, StoredResponse.of(step.use_case, result, events))
     act = origin.act if origin.act and not origin.act.recorded else None
     if act:
         entry = entry_for(act, (*work.objects, *named_by(work.recorded)))
-    return _Ended(step, work, (result, work.recorded), rows, response, act, entry)
+    return _Ended(step, work, (result, events), rows, response, act, entry)
 
 
 def _send(

@@ -103,7 +103,7 @@ class UnitOfWork:
         inbox: str | None = None,
         within: float = 10.0,
     ) -> tuple[R | None, list[Event]]:
-        """Run `use_case` and commit; return its result and the events it recorded.
+        """Run `use_case` and commit; return its result and the events it recorded or showed.
 
         With an `idempotency_key`, a repeated request gets the stored result. With `inbox` (an event
         id), an event that was processed before does nothing and returns None. On concurrent updates
@@ -384,6 +384,6 @@ class Run:
             step = Step(use_case, command, self.origin, deadline, idempotency_key, inbox)
             result, events = await self._execute(step)
         self.events.extend(events)
-        if isinstance(events, EarlierEvents):
+        if events and isinstance(events, EarlierEvents):
             self.recorded_at = events.recorded_at
         return cast(R, result)

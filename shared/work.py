@@ -86,6 +86,7 @@ class Work:
         self._session = session
         self.origin = origin
         self.recorded: list[Event] = []
+        self.shown: list[Event] = []
         self.objects: list[str] = []
 
     @property
@@ -96,6 +97,14 @@ class Work:
     def record(self, event: Event) -> None:
         """Publish `event` if, and only if, this transaction commits."""
         self.recorded.append(event)
+
+    def show(self, event: Event) -> None:
+        """Give the caller an event that an earlier transaction recorded, and do not publish it.
+
+        A step that is repeated changes nothing, and has to tell its caller what it changed at
+        first: without that, who asked again would not read their own write (`carrel-changes`).
+        """
+        self.shown.append(event)
 
     def concern(self, object_id: str) -> None:
         """Name an object of this act for the audit trail; those of its events are named anyway."""

@@ -70,7 +70,7 @@ async def check_payments(result: Audit, store: Database) -> None:
         for part in payment["parts"]:
             if payment["state"] == "paid":
                 true[payment["_id"], part["charge_id"], part["cents"]] += 1
-            elif payment["state"] != "declined":
+            elif payment["state"] in ("pending", "authorised"):
                 claimed[part["charge_id"]] = payment["_id"]
     async for refund in store.refunds.find({}):
         result.counts["refunds"] += 1

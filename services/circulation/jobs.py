@@ -44,7 +44,7 @@ CONFLICTS_ARE_KEPT = timedelta(days=31)
 MOST_AT_ONCE = 1000
 """Maximum number of payments or refunds that the job reads at once."""
 
-PATIENCE = timedelta(minutes=1)
+PATIENCE = timedelta(seconds=5)
 """Age from which the job resumes a payment or refund; before that, the call that began it does."""
 
 
@@ -158,7 +158,7 @@ async def lost(run: Run) -> int:
     return done
 
 
-@jobs.every(minutes=1)
+@jobs.every(seconds=10)
 async def payments(run: Run) -> int:
     """Finish the payments and refunds that a crash or a silent provider left under way."""
     day = library_day(run.now, run.settings.zone)

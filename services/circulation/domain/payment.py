@@ -28,6 +28,8 @@ class PaymentState(StrEnum):
     PAID = "paid"
     DECLINED = "declined"
     """Nothing was taken, and nothing will be."""
+    NOT_RECEIVED = "not-received"
+    """The same: the provider never got the request, not even when it was sent again."""
 
 
 class Step(StrEnum):
@@ -36,6 +38,7 @@ class Step(StrEnum):
     AUTHORISE = "authorise"
     SETTLE = "settle"
     RELEASE = "release"
+    DROP = "drop"
 
 
 LIFE: Mapping[tuple[PaymentState, Step], PaymentState] = {
@@ -46,9 +49,11 @@ LIFE: Mapping[tuple[PaymentState, Step], PaymentState] = {
     (PaymentState.PENDING, Step.RELEASE): PaymentState.DECLINED,
     (PaymentState.AUTHORISED, Step.RELEASE): PaymentState.DECLINED,
     (PaymentState.DECLINED, Step.RELEASE): PaymentState.DECLINED,
+    (PaymentState.PENDING, Step.DROP): PaymentState.NOT_RECEIVED,
+    (PaymentState.NOT_RECEIVED, Step.DROP): PaymentState.NOT_RECEIVED,
 }
 """State that each step leads to, by present state and step. Any other step is refused.
-Money is taken only for an authorised payment, and a payment can be released before it is
+Money is taken only for an authorised payment, and a payment can be released or dropped before it is
 authorised. A process that was paused in between therefore finds that it may not take any."""
 
 UNDER_WAY = (PaymentState.PENDING, PaymentState.AUTHORISED)

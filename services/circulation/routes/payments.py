@@ -16,6 +16,7 @@ from services.circulation.domain.refusals.money import (
     NoSuchPayment,
     NothingToPay,
     PaymentDeclined,
+    PaymentNotReceived,
     PaymentUnderWay,
 )
 from services.circulation.provider import Provider, provider_of
@@ -77,7 +78,7 @@ class PaymentOut(BaseModel):
 
     id: str
     patron_id: str
-    state: str = Field(description="`pending`, `paid` or `declined`.")
+    state: str = Field(description="`pending`, `paid`, `declined` or `not-received`.")
     amount_cents: int
     currency: str = "HKD"
     parts: list[PartOut]
@@ -144,13 +145,15 @@ Repays = Annotated[Provider | None, Depends(_provider_if_any)]
 
 
 @router.post("/payments", status_code=201, responses={202: {"model": PaymentOut}})
-@refuses(NoSuchCharge, NothingToPay, PaymentUnderWay, PaymentDeclined)
+@refuses(NoSuchCharge, NothingToPay, PaymentUnderWay, PaymentDeclined, PaymentNotReceived)
 async def post_payment(
     body: PaymentIn, caller: Patron, run: Run, provider: Pays, response: Response
 ) -> PaymentOut:
     """Pay charges, each in full. 202: the provider has not answered yet; read the payment later.
 
     If a payment of the same charges is under way, the request continues and returns that payment.
+    `payment-not-received`: the provider has not got the request, though it was sent twice; the
+    charges can be paid again.
     """
     command = BeginPayment(body.charge_ids, caller.id)
     payment = await pay_charges(run, provider, command, day_of(None, run))

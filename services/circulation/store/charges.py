@@ -80,6 +80,11 @@ async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
     return {found["loan_id"] async for found in db.charges.find(query, {"loan_id": 1})}
 
 
+async def entries(work: Work, charge_id: str, reference: str) -> list[Entry]:
+    """Return the entries of a charge that were made for a payment, refund, loan or rework."""
+    return await work.all(Entry, "entries", {"charge_id": charge_id, "reference": reference})
+
+
 async def find(db: Database, charge_id: str) -> Charge | None:
     """Return a charge by its id, or None."""
     found = await reading.every(db, Charge, "charges", {"_id": charge_id})

@@ -168,6 +168,10 @@ PROBLEMS = {
         "Another payment is being processed. Please try again in a few minutes."
     ),
     "payment-declined": marked("Your payment was declined. Nothing was taken."),
+    "payment-not-received": marked(
+        "Your payment did not reach the payment service. Nothing was taken. Please try again in a "
+        "few minutes."
+    ),
     "no-payment-provider": marked("You can't pay here. Please pay at a library."),
     # Ask a Librarian
     "push-off": marked("The library doesn't send messages to devices."),

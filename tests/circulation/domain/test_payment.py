@@ -27,6 +27,8 @@ ALLOWED = {
     ("authorised", "release"): "declined",
     ("paid", "settle"): "paid",
     ("declined", "release"): "declined",
+    ("pending", "drop"): "not-received",
+    ("not-received", "drop"): "not-received",
 }
 
 

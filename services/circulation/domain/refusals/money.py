@@ -63,6 +63,16 @@ class PaymentDeclined(Refusal):
     says = "Your payment was declined. Nothing was taken."
 
 
+class PaymentNotReceived(Refusal):
+    """The provider got no request for the payment, so it has neither taken nor refused money."""
+
+    code = "payment-not-received"
+    says = (
+        "Your payment did not reach the payment service. Nothing was taken. Please try again in a "
+        "few minutes."
+    )
+
+
 class PaymentOver(Refusal):
     """A step of a payment that was released or settled meanwhile."""
 

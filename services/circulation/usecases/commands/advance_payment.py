@@ -1,13 +1,13 @@
-"""Advance a payment: record that its money is reserved or taken, or that it is released."""
+"""Advance a payment: record that its money is reserved or taken, or that none will be."""
 
 from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
-from services.circulation.domain.ledger import Occasion, Posting, pay
+from services.circulation.domain.ledger import Occasion, Posting, PostingKind, pay
 from services.circulation.domain.payment import Payment, PaymentState, Step, take_step
 from services.circulation.domain.refusals.money import NoSuchPayment
-from services.circulation.usecases.steps.post_to_ledger import post
+from services.circulation.usecases.steps.post_to_ledger import post, show_posted
 from shared.unit_of_work import Work
 
 
@@ -21,7 +21,7 @@ class AdvancePayment:
 
 
 async def advance_payment(work: Work, command: AdvancePayment) -> Payment:
-    """Apply the step; a repeated step changes nothing.
+    """Apply the step; a repeated step changes nothing, and shows what the first one changed.
 
     Once the money was taken, the charges are paid. Raises NoSuchPayment or PaymentOver.
     """
@@ -30,6 +30,9 @@ async def advance_payment(work: Work, command: AdvancePayment) -> Payment:
         raise NoSuchPayment
     advanced = take_step(payment, command.step)
     if advanced is payment:
+        if payment.state is PaymentState.PAID:
+            paid = [part.charge_id for part in payment.parts]
+            await show_posted(work, PostingKind.PAID, payment.id, payment.patron_id, paid)
         return payment
     if advanced.state is PaymentState.PAID:
         postings = await _paid(work, payment, command.on)

@@ -6,10 +6,10 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain import ledger
 from services.circulation.domain import payment as rules
-from services.circulation.domain.ledger import Occasion
+from services.circulation.domain.ledger import Occasion, PostingKind
 from services.circulation.domain.payment import Refund
 from services.circulation.domain.refusals.money import NoSuchPayment
-from services.circulation.usecases.steps.post_to_ledger import post
+from services.circulation.usecases.steps.post_to_ledger import post, show_posted
 from shared.unit_of_work import Work
 
 
@@ -22,13 +22,17 @@ class SettleRefund:
 
 
 async def settle_refund(work: Work, command: SettleRefund) -> Refund:
-    """Settle the refund; a repeated call changes nothing. Raises NoSuchPayment."""
+    """Settle the refund; a repeated call changes nothing, and shows what the first one changed.
+
+    Raises NoSuchPayment.
+    """
     refund = await store.payments.get_refund(work, command.refund_id)
     charge = await store.charges.get(work, refund.charge_id) if refund else None
     if refund is None or charge is None:
         raise NoSuchPayment
     settled = rules.settle_refund(refund)
     if settled is refund:
+        await show_posted(work, PostingKind.REFUNDED, refund.id, refund.patron_id, [charge.id])
         return refund
     occasion = Occasion(on=command.on, at=work.now, reference=refund.id, by=refund.by)
     borrower = await store.patrons.borrower(work, refund.patron_id)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from services.circulation import store
 from services.circulation.domain.charge import Charge
-from services.circulation.domain.ledger import Posting
+from services.circulation.domain.ledger import Posting, PostingKind
 from services.circulation.domain.patron import Borrower, owes_too_much
 from services.circulation.usecases.events import charge_events
 from shared.contracts.circulation import Standing
@@ -37,6 +37,22 @@ async def post(
             title_id = titles.get(posting.charge.id)
             work.record(charge_events.posted(posting, standing, title_id))
     return counted
+
+
+async def show_posted(
+    work: Work, kind: PostingKind, reference: str, patron_id: str, charge_ids: Sequence[str]
+) -> None:
+    """Show the caller what an earlier transaction posted to charges under a reference.
+
+    The events have the present charges, which may have changed again since.
+    """
+    charges = await store.charges.some(work, charge_ids)
+    standing = await _standing(work, await store.patrons.borrower(work, patron_id))
+    titles = await _titles(work, charges)
+    for charge in charges:
+        entries = await store.charges.entries(work, charge.id, reference)
+        posting = Posting(kind, charge, tuple(entries))
+        work.show(charge_events.posted(posting, standing, titles.get(charge.id)))
 
 
 async def _titles(work: Work, charges: Sequence[Charge]) -> dict[str, str]:

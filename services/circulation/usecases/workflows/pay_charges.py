@@ -9,6 +9,7 @@ from services.circulation.domain.payment import Payment, PaymentState, Step
 from services.circulation.domain.refusals.money import (
     NoSuchPayment,
     PaymentDeclined,
+    PaymentNotReceived,
     PaymentOver,
     PaymentUnderWay,
 )
@@ -24,9 +25,9 @@ log = structlog.get_logger()
 async def pay_charges(run: Run, provider: Provider, command: BeginPayment, on: date) -> Payment:
     """Pay the charges; return the payment, still under way if the provider does not answer.
 
-    Raises PaymentDeclined or a refusal of `begin_payment`. A repeated call, with the same
-    Idempotency-Key or for the same charges, continues the same payment. A different payment that is
-    under way for any of the charges is completed first.
+    Raises PaymentDeclined, PaymentNotReceived or a refusal of `begin_payment`. A repeated call,
+    with the same Idempotency-Key or for the same charges, continues the same payment. A different
+    payment that is under way for any of the charges is completed first.
     """
     # Without the Idempotency-Key: each step checks how far the payment has come.
     steps = run.in_steps()
@@ -34,36 +35,38 @@ async def pay_charges(run: Run, provider: Provider, command: BeginPayment, on: d
         begun = await run(begin_payment, command)
     except PaymentUnderWay:
         for left in await store.payments.find_under_way_for(run.database, command.charge_ids):
-            await resume_payment(steps, provider, left, on)
+            await resume_payment(steps, provider, left, on, send_again=False)
         begun = await run(begin_payment, command)
-    payment = await _find(run, begun.id)
+    payment = await _as_ended(steps, begun.id, on)
     try:
-        payment = await _carry_out(steps, provider, payment, on)
+        try:
+            payment = await _carry_out(steps, provider, payment, on)
+        except ProviderAway:
+            payment = await _resume(steps, provider, await _find(run, begun.id), on)
     except ProviderAway:
         log.warning("provider away", payment_id=payment.id)
-        payment = await _find(run, begun.id)
+        payment = await _as_ended(steps, begun.id, on)
     except PaymentOver:  # another call or the job ended it meanwhile
-        payment = await _find(run, begun.id)
+        payment = await _as_ended(steps, begun.id, on)
     run.events.extend(steps.events)
     if payment.state is PaymentState.DECLINED:
         raise PaymentDeclined
+    if payment.state is PaymentState.NOT_RECEIVED:
+        raise PaymentNotReceived
     return payment
 
 
-async def resume_payment(run: Run, provider: Provider, payment: Payment, on: date) -> bool:
+async def resume_payment(
+    run: Run, provider: Provider, payment: Payment, on: date, *, send_again: bool = True
+) -> bool:
     """Complete a payment that was left under way; return whether this call ended it.
 
-    The provider knows how far it has come. A payment that the provider does not know is released:
-    the provider was never asked, or the request was lost. If the request arrives after all, money
-    is reserved and never taken.
+    The provider knows how far it has come. With `send_again`, a payment that the provider does not
+    know is sent again under its id, which counts once. It is dropped if that has no answer, or
+    without `send_again`. If a request arrives after all, money is reserved and never taken.
     """
     try:
-        if payment.state is PaymentState.PENDING:
-            standing = await provider.standing(payment.id)
-            if standing in ("unknown", "declined"):
-                command = AdvancePayment(payment.id, Step.RELEASE, on)
-                payment = await run(advance_payment, command)
-        await _carry_out(run, provider, payment, on)
+        await _resume(run, provider, payment, on, send_again=send_again)
     except ProviderAway:
         log.warning("provider away", payment_id=payment.id)
         return False
@@ -76,6 +79,32 @@ async def _find(run: Run, payment_id: str) -> Payment:
     payment = await store.payments.find(run.database, payment_id)
     if payment is None:
         raise NoSuchPayment
+    return payment
+
+
+async def _resume(
+    run: Run, provider: Provider, payment: Payment, on: date, *, send_again: bool = True
+) -> Payment:
+    """Do what `resume_payment` does; return the payment. Raises ProviderAway or PaymentOver."""
+    if payment.state is PaymentState.PENDING:
+        standing = await provider.standing(payment.id)
+        if standing == "unknown" and send_again:
+            try:
+                return await _carry_out(run, provider, payment, on)
+            except ProviderAway:
+                payment = await _find(run, payment.id)
+                return await _resume(run, provider, payment, on, send_again=False)
+        if standing in ("unknown", "declined"):
+            step = Step.DROP if standing == "unknown" else Step.RELEASE
+            payment = await run(advance_payment, AdvancePayment(payment.id, step, on))
+    return await _carry_out(run, provider, payment, on)
+
+
+async def _as_ended(run: Run, payment_id: str, on: date) -> Payment:
+    """Return a payment that another call may have ended, and the events of that in `run`."""
+    payment = await _find(run, payment_id)
+    if payment.state is PaymentState.PAID:
+        payment = await run(advance_payment, AdvancePayment(payment.id, Step.SETTLE, on))
     return payment
 
 

@@ -21,7 +21,7 @@ async def refund_charge(run: Run, provider: Provider | None, command: BeginRefun
     Raises a refusal of `begin_refund`.
     """
     begun = await run(begin_refund, command)
-    if provider is None:
+    if provider is None or begun.settled:
         return begun  # given in cash, or begun while there was a provider
     refund = await store.payments.find_refund(run.database, begun.id)
     if refund is None:
@@ -34,11 +34,11 @@ async def refund_charge(run: Run, provider: Provider | None, command: BeginRefun
 
 async def give_refund(run: Run, provider: Provider, refund: Refund, on: date) -> Refund:
     """Give the refund if the provider answers. The provider gives a repeated refund once."""
-    if refund.settled:
-        return refund
-    try:
-        await provider.refund(refund.payment_id, refund.id, refund.cents)
-    except ProviderAway:
-        log.warning("provider away", refund_id=refund.id)
-        return refund
+    if not refund.settled:
+        try:
+            await provider.refund(refund.payment_id, refund.id, refund.cents)
+        except ProviderAway:
+            log.warning("provider away", refund_id=refund.id)
+            return refund
+    # Also if it is settled: this call then returns the events of what settled it.
     return await run(settle_refund, SettleRefund(refund.id, on))
