@@ -21,7 +21,7 @@ C = TypeVar("C", bound=Callable[..., Any])
 TRAIL = "audit_trail"
 SEALS = "audit_seals"
 RECORDED_ROLES = frozenset({"staff", "station", "tracer", "admin", "ops", "service"})
-"""Roles whose commands are recorded: all but that of a patron."""
+"""Roles whose commands are recorded: all but that of a patron, of whom some are."""
 LOOKING_ROLES = RECORDED_ROLES - {"service"}
 """Roles whose looks at patrons are recorded. Services read all the time, and show nobody."""
 MOST_OBJECTS = 100
@@ -148,6 +148,7 @@ def entry_of(document: Mapping[str, Any]) -> Entry:
 
 
 _shows_patrons: set[Callable[..., Any]] = set()
+_of_credentials: set[Callable[..., Any]] = set()
 
 
 def shows_patrons(route: C) -> C:
@@ -159,3 +160,14 @@ def shows_patrons(route: C) -> C:
 def is_look(route: Callable[..., Any] | None) -> bool:
     """Return whether a route was declared with `shows_patrons`."""
     return route in _shows_patrons
+
+
+def changes_credentials(route: C) -> C:
+    """Declare that a command changes what protects an account: it is recorded for patrons too."""
+    _of_credentials.add(route)
+    return route
+
+
+def is_of_credentials(route: Callable[..., Any] | None) -> bool:
+    """Return whether a route was declared with `changes_credentials`."""
+    return route in _of_credentials

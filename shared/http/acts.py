@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 from fastapi import Depends, Request
 from starlette.types import Scope
 
-from shared.audit_trail import LOOKING_ROLES, RECORDED_ROLES, Act, is_look
+from shared.audit_trail import LOOKING_ROLES, RECORDED_ROLES, Act, is_look, is_of_credentials
 from shared.http.client_address import client_address
 from shared.ids import time_of
 from shared.networks import truncated
@@ -28,10 +28,12 @@ def act_of(scope: Scope) -> Act | None:
     caller = state.get("caller")
     if caller is None:
         return None
-    reads = scope["method"] in READS
-    if not caller.roles & (LOOKING_ROLES if reads else RECORDED_ROLES):
-        return None
-    if reads and not is_look(scope.get("endpoint")):
+    route = scope.get("endpoint")
+    if scope["method"] in READS:
+        is_recorded = bool(caller.roles & LOOKING_ROLES) and is_look(route)
+    else:
+        is_recorded = bool(caller.roles & RECORDED_ROLES) or is_of_credentials(route)
+    if not is_recorded:
         return None
     if "act" not in state:
         query = parse_qs(scope["query_string"].decode("latin-1"))

@@ -4,9 +4,11 @@ from typing import Any
 
 from bson import json_util
 
+from services.accounts.domain.lockout import MOST_RECORDED_OF_CARD, MOST_RECORDED_OF_NETWORK
+from services.accounts.domain.pin_reset import code_of
 from shared.http.client_address import HEADER, client_header
 from shared.mongo import Database
-from tests.accounts.people import MEI, SERVICE, STAFF, STATION, logged_in, registered
+from tests.accounts.people import MEI, SERVICE, STAFF, STATION, registered
 from tests.circulation.desk import Desk
 from tests.support import OPS, Answer, Api, token
 
@@ -45,7 +47,7 @@ async def test_a_refused_command_leaves_no_entry(api: Api) -> None:
     assert await of(api, answer) == []
 
 
-async def test_the_commands_of_patrons_are_not_recorded(api: Api) -> None:
+async def test_other_commands_of_patrons_are_not_recorded(api: Api) -> None:
     patron = (await registered(api))["id"]
     mei = token(patron)
     answer = await api.patch("/v1/me/preferences", {"language": "en"}, as_=mei)
@@ -105,7 +107,7 @@ async def test_failed_log_ins_are_recorded(api: Api) -> None:
     assert await of(api, locked) == [(patron, ["patron"], "POST /v1/sessions (locked)", [])]
 
 
-async def test_log_ins_of_staff_are_recorded_and_those_of_patrons_are_not(api: Api) -> None:
+async def test_log_ins_are_recorded(api: Api) -> None:
     account = {"card_number": "LIB-7", "pin": "271828", "name": "Wong Siu-ming", "role": "staff"}
     made = await api.post("/v1/staff", account, as_=OPS)
     staff = made.json()["id"]
@@ -115,10 +117,77 @@ async def test_log_ins_of_staff_are_recorded_and_those_of_patrons_are_not(api: A
     [entry] = await of(api, answer)
     assert entry[:3] == (staff, ["staff"], "POST /v1/sessions")
 
+    patron = (await registered(api))["id"]
+    secret = api.app.state.settings.service_secret
+    answer = await api.post(
+        "/v1/sessions",
+        {"card_number": "HK0001A", "pin": MEI["pin"]},
+        headers={HEADER: client_header(FROM, secret, whole=True)},
+    )
+    assert await of(api, answer) == [(patron, ["patron"], "POST /v1/sessions", [])]
+    assert (await entries(api, by=patron))[0]["address"] == "203.0.113.0/24"
+
+
+async def test_new_pins_and_addresses_of_patrons_are_recorded(api: Api) -> None:
+    patron = (await registered(api))["id"]
+    mei = token(patron)
+    right, wrong = str(MEI["pin"]), "00-00-00"
+    for path, body in (
+        ("/v1/me/contact", {"email": "ling@example.org"}),
+        ("/v1/me/pin", {"new_pin": "31-41-59"}),
+    ):
+        refused = await api.put(path, body | {"pin": wrong}, as_=mei)
+        act = f"PUT {path}"
+        assert await of(api, refused) == [(patron, ["patron"], f"{act} (wrong-pin)", [])]
+        done = await api.put(path, body | {"pin": right}, as_=mei)
+        assert done.status < 300, done.body
+        [(by, roles, what, _)] = await of(api, done)
+        assert (by, roles, what) == (patron, ["patron"], act)
+    trail = json_util.dumps(await entries(api), ensure_ascii=False)
+    told = ("HK0001A", "mei@example.org", "ling@example.org", right, "31-41-59", wrong)
+    assert [one for one in told if one in trail] == []
+
+
+async def test_codes_for_a_new_pin_and_their_use_are_recorded(api: Api) -> None:
+    patron = (await registered(api))["id"]
+    ask, enter = "POST /v1/pin-resets", "PUT /v1/pin-resets/{reset_id}"
+    asked = await api.post("/v1/pin-resets", {"card_number": "HK0001A"})
+    assert await of(api, asked) == [(patron, ["patron"], ask, [])]
+    unknown = await api.post("/v1/pin-resets", {"card_number": "HK9999Z"})
+    assert await of(api, unknown) == [("", [], ask, [])]
+    for _ in range(5):
+        refused = await api.post("/v1/pin-resets", {"card_number": "HK0001A"})
+    assert await of(api, refused) == [(patron, ["patron"], f"{ask} (too-many-resets)", [])]
+
+    await api.job("accounts/pin-resets")
+    reset = asked.json()["id"]
+    path = f"/v1/pin-resets/{reset}"
+    guess = await api.put(path, {"reset_code": "1", "new_pin": "31-41-59"})
+    assert await of(api, guess) == [(patron, ["patron"], f"{enter} (wrong-reset-code)", [])]
+    nothing = await api.put("/v1/pin-resets/x", {"reset_code": "1", "new_pin": "31-41-59"})
+    assert await of(api, nothing) == [("", [], f"{enter} (wrong-reset-code)", [])]
+    code = code_of(reset, api.app.state.settings.card_key)
+    used = await api.put(path, {"reset_code": code, "new_pin": "31-41-59"})
+    assert used.status == 204, used.body
+    assert await of(api, used) == [(patron, ["patron"], enter, [reset, patron])]
+    assert str(code) not in json_util.dumps(await entries(api))
+
+
+async def test_a_flood_of_wrong_pins_does_not_fill_the_trail(api: Api) -> None:
     await registered(api)
-    before = len(await entries(api))
-    await logged_in(api)
-    assert len(await entries(api)) == before
+    secret = api.app.state.settings.service_secret
+    limits = (MOST_RECORDED_OF_CARD, MOST_RECORDED_OF_NETWORK)
+    for most, numbers in zip(limits, (["HK0001A"], [f"HK9{n:03}" for n in range(10)]), strict=True):
+        network = f"198.51.{most}.7"
+        came = {HEADER: client_header(network, secret, whole=True)}
+        bodies = [{"card_number": number, "pin": "000000"} for number in numbers]
+        for body in bodies * (most // len(bodies) + 3):
+            answer = await api.post("/v1/sessions", body, headers=came)
+            assert answer.status in (401, 429)
+        assert len(await entries(api, address=f"198.51.{most}.0/24")) == most
+    # Others are still recorded.
+    elsewhere = await api.post("/v1/sessions", {"card_number": "HK0001A", "pin": "000000"})
+    assert len(await of(api, elsewhere)) == 1
 
 
 async def test_entries_about_an_erased_patron_hold_ids_only(api: Api, lending: Desk) -> None:

@@ -27,6 +27,13 @@ MOST_OF_SPRAYED_CARD = 5
 """Wrong PINs a day with one card, above which strangers wait whose network has tried other cards
 in vain: they may be guessing the PINs of many cards."""
 
+MOST_RECORDED_OF_NETWORK = 100
+"""Acts without a token an hour of one network that the audit trail has, each with any card."""
+MOST_RECORDED_OF_CARD = 20
+"""The same for one network with one card."""
+MOST_RECORDED = 2_000
+"""The same for all networks together."""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -102,4 +109,14 @@ def budgets_of_card(card_digest: str, *, sprays: bool) -> tuple[Budget, ...]:
     return (
         Budget(f"hour {card_digest}", MOST_OF_CARD, HOUR, card_digest),
         Budget(f"day {card_digest}", of_day, DAY, card_digest),
+    )
+
+
+def budgets_of_record(card_digest: str, network: str) -> tuple[Budget, ...]:
+    """Return the budgets of entries in the audit trail about acts without a token."""
+    came_from = hashlib.sha256(network.encode()).hexdigest()[:32]
+    return (
+        Budget(f"recorded {came_from}", MOST_RECORDED_OF_NETWORK, HOUR),
+        Budget(f"recorded {came_from} {card_digest}", MOST_RECORDED_OF_CARD, HOUR, card_digest),
+        Budget("recorded", MOST_RECORDED, HOUR),
     )

@@ -1,19 +1,17 @@
 """A patron's own contact data. Each change is confirmed with the PIN."""
 
 from fastapi import APIRouter
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from services.accounts import queries
-from services.accounts.domain.cardholder import Cardholder
-from services.accounts.domain.lockout import OWN_SESSION
 from services.accounts.domain.refusals import Locked, NoSuchPatron, WrongPin
 from services.accounts.routes.fields import Secret
 from services.accounts.routes.patrons import ContactIn, ContactOut
 from services.accounts.usecases.change_own_data import ChangeOwnData, Contact, change_own_data
-from services.accounts.usecases.confirm_pin import confirm_pin
+from services.accounts.usecases.confirm_own_pin import confirm_own_pin
 from shared import auth
+from shared.audit_trail import changes_credentials
 from shared.http.dependencies import Db, Run
-from shared.mongo import Database
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
@@ -23,16 +21,6 @@ class OwnContactIn(ContactIn):
     """A patron's addresses, which replace those on file, and the PIN that confirms them."""
 
     pin: Secret = Field(min_length=1, max_length=64, description="The patron's PIN.")
-
-
-async def _confirmed(db: Database, patron_id: str, pin: SecretStr) -> Cardholder:
-    _, holder = await queries.patron(db, patron_id)
-    confirmed = await confirm_pin(
-        db, holder.card_digest, pin.get_secret_value(), source=OWN_SESSION
-    )
-    if confirmed is None:
-        raise WrongPin
-    return confirmed
 
 
 @router.get("/me/contact", tags=["patrons"])
@@ -45,12 +33,14 @@ async def get_own_contact(caller: auth.Patron, db: Db) -> ContactOut:
 
 @router.put("/me/contact", tags=["patrons"])
 @refuses(NoSuchPatron, WrongPin, Locked)
+@changes_credentials
 async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db: Db) -> ContactOut:
     """Replace the patron's own e-mail address and telephone number.
 
     Five wrong PINs lock such changes for 15 minutes, and not the log-in.
     """
-    confirmed = await _confirmed(db, caller.id, body.pin)
+    _, holder = await queries.patron(db, caller.id)
+    confirmed = await confirm_own_pin(run, holder, body.pin.get_secret_value())
     contact = Contact(body.email, body.phone)
     await run(change_own_data, ChangeOwnData(caller.id, confirmed.pin_version, contact))
     return ContactOut(email=contact.email, phone=contact.phone)

@@ -4,7 +4,6 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from services.accounts import store
-from services.accounts.domain.lockout import OWN_SESSION
 from services.accounts.domain.refusals import (
     EASY_PINS,
     Locked,
@@ -15,7 +14,8 @@ from services.accounts.domain.refusals import (
 from services.accounts.routes.fields import NewPin, Secret
 from services.accounts.usecases.change_own_pin import ChangeOwnPin, change_own_pin
 from services.accounts.usecases.check_pin import new_pin_hash
-from services.accounts.usecases.confirm_pin import confirm_pin
+from services.accounts.usecases.confirm_own_pin import confirm_own_pin
+from shared.audit_trail import changes_credentials
 from shared.auth import Person
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
@@ -33,6 +33,7 @@ class OwnPinIn(Body):
 
 @router.put("/me/pin", status_code=204, tags=["sessions"])
 @refuses(NoSuchPatron, NoSuchAccount, WrongPin, Locked, *EASY_PINS)
+@changes_credentials
 async def put_own_pin(body: OwnPinIn, caller: Person, run: Run, db: Db) -> None:
     """Replace the caller's own PIN, and end their other sessions.
 
@@ -42,9 +43,7 @@ async def put_own_pin(body: OwnPinIn, caller: Person, run: Run, db: Db) -> None:
     if holder is None:
         raise NoSuchPatron if "patron" in caller.roles else NoSuchAccount
     pin = body.pin.get_secret_value()
-    confirmed = await confirm_pin(db, holder.card_digest, pin, source=OWN_SESSION)
-    if confirmed is None:
-        raise WrongPin
+    confirmed = await confirm_own_pin(run, holder, pin)
     new_pin = body.new_pin.get_secret_value()
     pin_hash = await new_pin_hash(new_pin, confirmed.card_number, confirmed.born_on)
     command = ChangeOwnPin(caller.id, confirmed.pin_version, pin_hash, caller.session_id)

@@ -68,7 +68,11 @@ async def post_pin_reset(
     """
     digest = card_digest(body.card_number, settings.card_key)
     asking = RequestPinReset(
-        digest, wall_clock(), _stranger(request, settings), settings.strangers_limits
+        digest,
+        wall_clock(),
+        _stranger(request, settings),
+        settings.strangers_limits,
+        client_address(request.scope),
     )
     reset = await ask_for_code(run, asking)
     return PinResetOut(id=reset.id, expires_in=int(VALID_FOR.total_seconds()))
@@ -92,5 +96,6 @@ async def put_pin_reset(
         at=wall_clock(),
         stranger=_stranger(request, settings),
         limits=settings.strangers_limits,
+        address=client_address(request.scope),
     )
     await enter_code(run, command, settings.card_key)

@@ -14,11 +14,15 @@ from services.accounts.domain.pin_reset import PinReset
 from services.accounts.domain.refusals import TooManyCodes, TooManyResets, WrongResetCode
 from services.accounts.usecases.check_pin import new_pin_hash, pin_matches, refuse_easy_pin
 from services.accounts.usecases.end_sessions import end_all
+from services.accounts.usecases.record_log_in import logging_in, record_attempt, record_failure
 from services.accounts.usecases.spend_budgets import Spending, spend_patiently
 from shared.contracts.accounts import PinReset as PinResetEvent
 from shared.contracts.accounts import PinResetRequested
 from shared.ids import new_id
 from shared.unit_of_work import Run, Work
+
+ASK = "POST /v1/pin-resets"
+ENTER = "PUT /v1/pin-resets/{reset_id}"
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,8 @@ class RequestPinReset:
     at: datetime
     stranger: Source
     limits: StrangersLimits
+    address: str = field(repr=False)
+    """Network address of the client."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,8 @@ class EnterCode:
     at: datetime
     stranger: Source
     limits: StrangersLimits
+    address: str = field(repr=False)
+    """Network address of the client."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +65,16 @@ async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     The limits are those of log-ins, counted apart: asking for codes does not lock the card, and
     keeps nobody in the network from logging in. Beside them a card has a budget of each day.
     """
+    try:
+        reset = await _ask_for_code(run, command)
+    except TooManyResets as refusal:
+        await record_failure(run, command.card_digest, command.address, refusal, ASK)
+        raise
+    await record_attempt(run, command.card_digest, command.address, ASK)
+    return reset
+
+
+async def _ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     of_strangers = rules.budgets_of_asking(command.stranger, command.limits)
     for budget in of_strangers:  # the network's first: it then costs one write
         if not (await store.attempts.spend(run.database, budget)).spent:
@@ -107,7 +125,16 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
     the same PIN succeeds again, so that a repeated request gets the same answer.
     """
     await refuse_easy_pin(command.new_pin)
+    try:
+        await _enter_code(run, command, key)
+    except (WrongResetCode, TooManyCodes) as refusal:
+        reset = await store.pin_resets.find_one(run.database, command.reset_id)
+        card = reset.card_digest if reset else ""
+        await record_failure(run, card, command.address, refusal, ENTER)
+        raise
 
+
+async def _enter_code(run: Run, command: EnterCode, key: str) -> None:
     async def spend(spending: Spending) -> None:
         for budget in rules.budgets_of_entering(command.stranger, command.limits):
             await spending.spend(run.database, budget)
@@ -126,7 +153,9 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
             raise WrongResetCode
         return
     pin_hash = await new_pin_hash(command.new_pin, holder.card_number, holder.born_on)
-    await run(replace_pin, ReplacePin(reset.id, pin_hash))
+    recording = logging_in(run, holder, command.address, ENTER)
+    await recording(replace_pin, ReplacePin(reset.id, pin_hash))
+    run.events.extend(recording.events)  # the gateway ends the sessions before it answers
 
 
 async def replace_pin(work: Work, command: ReplacePin) -> None:
