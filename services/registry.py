@@ -12,6 +12,8 @@ from shared.contracts import Event, accounts, circulation, events, notices, publ
 from shared.settings import TokenIssuer
 
 LOOPBACK = "127.0.0.1"
+_OF_VIEWS = ("GET /v1/snapshots/{kind}", "GET /v1/personal-data/{patron_id}")
+"""Routes of each owner for the gateway: data for the account views, and for patrons to download."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Declaration:
     """Paths that search for words if their query has `q`; the gateway limits them by themselves."""
     snapshots: Mapping[str, type[Event]] = field(default_factory=dict)
     """The contract of the snapshots by kind, in the order in which the views are rebuilt."""
+    calls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Routes of other services that it uses as itself, by their owner; others are refused to it.
+
+    Each is a method and the template of a path. `/v1/snapshots/{kind}` is every kind.
+    """
 
     @property
     def topics(self) -> Mapping[str, type[Event]]:
@@ -75,6 +82,7 @@ SERVICES = (
             "preferences": accounts.PreferencesChanged,
             "links": accounts.LinkSnapshot,
         },
+        calls={"circulation": ("POST /v1/borrowers/{patron_id}/closing",)},
     ),
     Declaration(
         name="circulation",
@@ -108,6 +116,7 @@ SERVICES = (
             "charges": circulation.ChargeSnapshot,
             "suspensions": circulation.SuspensionSnapshot,
         },
+        calls={"accounts": ("GET /v1/patrons", "GET /v1/patrons/{patron_id}")},
     ),
     Declaration(
         name="events",
@@ -128,6 +137,7 @@ SERVICES = (
             "seats": events.SeatSnapshot,
             "bookings": events.BookingSnapshot,
         },
+        calls={"accounts": ("GET /v1/patrons", "GET /v1/patrons/{patron_id}")},
     ),
     Declaration(
         name="notices",
@@ -166,17 +176,42 @@ SERVICES = (
             "notifications": notices.NotificationSnapshot,
             "enquiries": notices.EnquirySnapshot,
         },
+        calls={
+            "accounts": ("GET /v1/email-addresses/{patron_id}",),
+            "circulation": (
+                "GET /v1/loans/{loan_id}",
+                "GET /v1/loans/{loan_id}/fine-statement",
+                "GET /v1/holds/{hold_id}",
+                "GET /v1/charges/{charge_id}",
+                "GET /v1/fine-suspensions/{suspension_id}/patrons",
+                "POST /v1/effects",
+            ),
+            "events": (
+                "GET /v1/activities/{activity_id}/registrations",
+                "POST /v1/effects/activities",
+            ),
+        },
     ),
     Declaration(
         name="gateway",
         port=8080,
         long_previews=("/desk/closures", "/desk/suspensions"),
+        calls={
+            "accounts": (*_OF_VIEWS, "POST /v1/calendar-lookups"),
+            "circulation": _OF_VIEWS,
+            "events": _OF_VIEWS,
+            "notices": _OF_VIEWS,
+        },
     ),
 )
 
 NAMES = tuple(service.name for service in SERVICES)
 OWNERS = tuple(service.name for service in SERVICES if service.topics)
 """The names of the services that own data and publish its changes: all but the gateway."""
+CALLERS: Mapping[str, Mapping[str, frozenset[str]]] = {
+    owner: {one.name: frozenset(one.calls.get(owner, ())) for one in SERVICES} for owner in NAMES
+}
+"""For each service the routes that each other one may use."""
 ISSUER = TokenIssuer(
     "accounts",
     keys="/v1/keys",

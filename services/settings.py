@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator
 
-from services.registry import ISSUER, SERVICES
+from services.registry import CALLERS, ISSUER, SERVICES
 from shared import settings
 
 MOST_ATTACHMENT_BYTES = 12 * 1024 * 1024
@@ -28,6 +28,7 @@ class Settings(settings.Settings):
         return value.rstrip("/")
 
     issuer: ClassVar[settings.TokenIssuer] = ISSUER
+    callers: ClassVar[Mapping[str, Mapping[str, frozenset[str]]]] = CALLERS
 
     attachment_bytes: int = Field(
         default=5 * 1024 * 1024,

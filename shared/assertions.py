@@ -88,9 +88,9 @@ def verified(text: str, keys: Mapping[str, Sequence[str]], audience: str, at: da
         for key in known:
             try:
                 decoded = jwt.decode(text, OKPKey.import_key(_jwk(key)), [ALGORITHM])
-            except (JoseError, ValueError):
+            except (JoseError, ValueError, TypeError):
                 continue
-            if decoded.header.get("typ") != TYPE:
+            if decoded.header.get("typ") != TYPE or "crit" in decoded.header:
                 raise Unproven
             return _proof(service, decoded.claims, audience, at)
     raise Unproven

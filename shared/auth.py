@@ -7,7 +7,7 @@ import asyncio
 import base64
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -25,12 +25,16 @@ from shared.owners import OwnerAway
 from shared.refusals import refuses
 from shared.rights import ROLES, Right, rights_of, roles_with
 from shared.settings import Settings
+from shared.telemetry import route_of
 
 ISSUER = "carrel-accounts"
 AUDIENCE = "carrel"
 ALGORITHM = "Ed25519"
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a type, not a secret
 """The header `typ` of an access token (RFC 9068): no other signed text passes for one."""
+LONGEST_TOKEN_SECONDS = 7 * 24 * 3600
+"""Longest lifetime of a token; settings can't make it longer."""
+LONGEST_SESSION_ID = 64
 KNOWN_TOKENS = 10_000
 PRUNE_FROM = 10_000
 """Number of ended sessions from which on expired ones are forgotten."""
@@ -119,17 +123,13 @@ class Verifier:
             keys = await self._keys_with(kid)
             decoded = jwt.decode(token, keys, algorithms=[ALGORITHM])
             claims = decoded.claims
-            issued_at = int(claims.pop("iat", 0))
-            _claims.validate(claims)
-            session_id = str(claims.get("sid", ""))
-            if (
-                decoded.header.get("typ") != TOKEN_TYPE
-                or issued_at > time.time() + SKEW_SECONDS
-                or self.has_ended(session_id)
-            ):
+            # Without the time of issue, for which the registry knows no skew.
+            _claims.validate({name: claims[name] for name in claims if name != "iat"})
+            session_id = claims.get("sid", "")
+            if not _is_sound(decoded.header, claims) or self.has_ended(session_id):
                 raise Unauthenticated
             caller = Caller(
-                id=str(claims["sub"]),
+                id=claims["sub"],
                 roles=frozenset(claims["roles"]) & frozenset(ROLES),
                 name=str(claims.get("name", "")),
                 token=token,
@@ -216,6 +216,30 @@ _claims = jwt.JWTClaimsRegistry(
     sub={"essential": True},
     exp={"essential": True},
 )
+
+
+def _is_sound(header: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+    """Return whether a signed token is like those that the issuer signs; its key was proven before.
+
+    Each token names its session, but for those of services, which have none. No extension of the
+    format is known here, so none may be critical (RFC 7515, section 4.1.11).
+    """
+    issued, expires, session_id = claims.get("iat"), claims["exp"], claims.get("sid")
+    return (
+        header.get("typ") == TOKEN_TYPE
+        and "crit" not in header
+        and type(issued) is int
+        and type(expires) is int
+        and issued <= time.time() + SKEW_SECONDS
+        and expires - issued <= LONGEST_TOKEN_SECONDS
+        and isinstance(claims["sub"], str)
+        and isinstance(claims["roles"], list)
+        and (
+            session_id is None
+            if "service" in claims["roles"]
+            else isinstance(session_id, str) and 0 < len(session_id) <= LONGEST_SESSION_ID
+        )
+    )
 
 
 def _key_id(token: str) -> str:
@@ -306,12 +330,20 @@ def _require(*rights: Right) -> Any:
     @refuses(Unauthenticated, Forbidden)
     async def check(request: Request) -> Caller:
         caller = await _caller(request)  # no separate dependency: each costs about 20 µs
-        if not caller.roles & allowed:
+        if not caller.roles & allowed or not _is_declared(request, caller):
             raise Forbidden
         return caller
 
     _required[check] = allowed
     return Depends(check)
+
+
+def _is_declared(request: Request, caller: Caller) -> bool:
+    """Return True unless a service calls a route that it does not declare to use."""
+    if "service" not in caller.roles:
+        return True
+    declared: frozenset[str] = request.app.state.callers.get(caller.id, frozenset())
+    return f"{request.method} {route_of(request.scope)}" in declared
 
 
 def roles_required(dependency: Callable[..., Any]) -> frozenset[str]:
@@ -337,9 +369,11 @@ Ops = Annotated[Caller, _require("operate")]
 StaffOrOps = Annotated[Caller, _require("desk", "operate")]
 StaffOrService = Annotated[Caller, _require("desk", "call-services")]
 DeskOrService = Annotated[Caller, _require("lend", "call-services")]
-PatronOrStaff = Annotated[Caller, _require("own-account", "desk", "call-services")]
-"""A patron for their own resources; staff and services for anyone's."""
+PatronOrStaff = Annotated[Caller, _require("own-account", "desk")]
+"""A patron for their own resources; staff for anyone's."""
+PatronStaffOrService = Annotated[Caller, _require("own-account", "desk", "call-services")]
 OtherService = Annotated[Caller, _require("call-services")]
+"""A service that declares to use the route, as for each alias with "Service" in its name."""
 
 
 def may_see(caller: Caller, patron_id: str) -> bool:

@@ -21,6 +21,8 @@ from shared.tracing import span, trace_headers
 
 ANSWER_SECONDS = 2.0
 CONNECT_SECONDS = 0.5
+AGAIN_SECONDS = 5.0
+"""Seconds until the next try to renew a token that is still valid."""
 IDLE_SECONDS = 30
 """Seconds for which an idle connection is kept: shorter than its server does (shared/server.py)."""
 
@@ -79,7 +81,7 @@ class Owners:
         self._service = service
         self._session: aiohttp.ClientSession | None = None
         self._token = ""
-        self._token_until = 0.0
+        self._token_until = self._renew_at = 0.0
         self._login = asyncio.Lock()
 
     @property
@@ -166,7 +168,7 @@ class Owners:
         if response.status == 404:
             return None
         if response.status == 401 and token is None:
-            self._token = ""  # signed by a key that is gone: log in again next time
+            self._token_until = self._renew_at = 0.0  # signed by a key that is gone: log in again
         if 400 <= response.status < 500 and response.status not in _NOT_THE_QUESTION:
             raise OwnerRefused(service, response.status)
         if response.status >= 400:
@@ -174,22 +176,40 @@ class Owners:
         return orjson.loads(answer)
 
     async def _own_token(self) -> str:
-        async with self._login:
-            if self._token and time.monotonic() < self._token_until:
-                return self._token
-            issuer = self._settings.issuer
-            url = self._settings.url_of(issuer.service) + issuer.sessions
-            key = self._settings.service_key
-            if not key:
-                raise OwnerAway(issuer.service)
-            said = assertion(self._service, key, issuer.service, wall_clock())
-            try:
-                async with self.session.post(url, json={"assertion": said}) as response:
-                    if response.status != 200:
-                        raise OwnerAway(issuer.service)
-                    answer = await response.json()
-            except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                raise OwnerAway(issuer.service) from error
-            self._token = str(answer["access_token"])
-            self._token_until = time.monotonic() + float(answer["expires_in"]) - 60
+        """Return this service's token; renew it in the second half of its life.
+
+        So the issuer may be away for that long. Raises OwnerAway without a valid token.
+        """
+        if time.monotonic() < self._renew_at:
             return self._token
+        async with self._login:
+            now = time.monotonic()
+            if now < self._renew_at:
+                return self._token
+            if is_valid := now < self._token_until:
+                self._renew_at = now + AGAIN_SECONDS  # the other calls use the old one meanwhile
+            try:
+                self._token, seconds = await self._log_in()
+            except OwnerAway:
+                if not is_valid:
+                    raise
+            else:
+                self._renew_at, self._token_until = now + seconds / 2, now + seconds
+            return self._token
+
+    async def _log_in(self) -> tuple[str, float]:
+        """Return a new token and its lifetime in seconds. Raises OwnerAway."""
+        issuer = self._settings.issuer
+        url = self._settings.url_of(issuer.service) + issuer.sessions
+        key = self._settings.service_key
+        if not key:
+            raise OwnerAway(issuer.service)
+        said = assertion(self._service, key, issuer.service, wall_clock())
+        try:
+            async with self.session.post(url, json={"assertion": said}) as response:
+                if response.status != 200:
+                    raise OwnerAway(issuer.service)
+                answer = await response.json()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise OwnerAway(issuer.service) from error
+        return str(answer["access_token"]), float(answer["expires_in"])

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """The settings that the chassis needs; the system adds its own in a subclass."""
 
     issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "", "", "")
+    callers: ClassVar[Mapping[str, Mapping[str, frozenset[str]]]] = {}
+    """For each service the routes that each other one may use: method and template of a path."""
     required: ClassVar[tuple[str, ...]] = ("service_secret", "service_key", "card_key")
     """Settings without which a service does not start."""
 

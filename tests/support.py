@@ -51,7 +51,7 @@ def token(
     expires_in: float = 3600,
     issued_in: float = 0,
     audience: str = AUDIENCE,
-    session_id: str = "",
+    session_id: str = "session-of-tests",
     typ: str = TOKEN_TYPE,
     key: OKPKey = KEY,
 ) -> str:
@@ -65,7 +65,7 @@ def token(
         "name": name,
         "iat": int(now + issued_in),
         "exp": int(now + expires_in),
-        **({"sid": session_id} if session_id else {}),
+        **({} if "service" in roles else {"sid": session_id}),
     }
     header = {"alg": ALGORITHM, "kid": KEY.kid, "typ": typ}
     return jwt.encode(header, claims, key, algorithms=[ALGORITHM])

@@ -11,9 +11,12 @@ from services import settings
 from services.accounts.domain.lockout import StrangersLimits
 from services.accounts.domain.staff import PersonRole
 from services.registry import NAMES
+from shared.auth import LONGEST_TOKEN_SECONDS
 
 # A key stays published as long as a token that it signed may be valid: days, not years.
-_WEEK = 7 * 24
+_WEEK = LONGEST_TOKEN_SECONDS // 3600
+_SERVICE_HOURS = 1
+"""Lifetime of the token of a service. No session can be ended for it, and renewing it is cheap."""
 
 
 class Settings(settings.Settings):
@@ -43,7 +46,7 @@ class Settings(settings.Settings):
         default=24,
         ge=1,
         le=_WEEK,
-        description="Lifetime of sessions of stations, and of tokens of services, in hours.",
+        description="Lifetime of sessions of stations, in hours.",
     )
 
     second_factor_roles: Annotated[tuple[PersonRole, ...], NoDecode] = Field(
@@ -111,10 +114,12 @@ class Settings(settings.Settings):
         return StrangersLimits(self.wrong_pins_per_network, self.wrong_pins_of_strangers)
 
     def token_hours(self, role: str) -> int:
-        """Return the lifetime of a session of `role`, in hours."""
+        """Return the lifetime of a session of `role`, or of a service's token, in hours."""
+        if role == "service":
+            return _SERVICE_HOURS
         if role == "patron":
             return self.patron_token_hours
-        if role in ("station", "service"):
+        if role == "station":
             return self.machine_token_hours
         return self.staff_token_hours
 

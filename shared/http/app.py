@@ -82,6 +82,7 @@ def _assemble(app: FastAPI, service: Service, settings: Settings) -> None:
     database: Database = client[f"{settings.database_prefix}_{service.name}"]
     state = app.state
     state.settings, state.client, state.database = settings, client, database
+    state.callers = settings.callers.get(service.name, {})
     state.owners = Owners(settings, service.name)
     state.unit_of_work = UnitOfWork(database, service.name, settings, state.owners)
     fetch = (

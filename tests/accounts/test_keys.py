@@ -49,7 +49,8 @@ def _part(signed: str, place: int) -> dict[str, Any]:
 
 def forged(key: OKPKey, sub: str, **change: object) -> str:
     now = int(time.time())
-    said = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub, "roles": ["patron"], "exp": now + 60}
+    said: dict[str, object] = {"iss": ISSUER, "aud": AUDIENCE, "sub": sub, "roles": ["patron"]}
+    said |= {"iat": now, "exp": now + 60, "sid": "session-of-tests"}
     header = {"alg": ALGORITHM, "kid": key.kid, "typ": TOKEN_TYPE}
     return jwt.encode(header, {**said, **change}, key, [ALGORITHM])
 

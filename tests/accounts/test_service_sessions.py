@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
@@ -38,6 +39,15 @@ def said(signer: str = "circulation", typ: str = TYPE, **changed: Any) -> str:
     return jwt.encode({"alg": ALGORITHM, "typ": typ}, kept, key, [ALGORITHM])
 
 
+def headed(header: dict[str, Any]) -> str:
+    """Return an assertion of circulation with more in its header, signed by its key."""
+    head = orjson.dumps({"alg": ALGORITHM, "typ": TYPE, **header})
+    text = base64.urlsafe_b64encode(head).rstrip(b"=").decode() + "." + said().split(".")[1]
+    signer = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(SERVICE_KEYS["circulation"]))
+    signature = base64.urlsafe_b64encode(signer.sign(text.encode())).rstrip(b"=")
+    return f"{text}.{signature.decode()}"
+
+
 async def log_in(api: Api, text: str) -> tuple[int, Any]:
     answer = await api.post("/v1/service-sessions", {"assertion": text})
     return answer.status, answer.json()
@@ -48,7 +58,7 @@ async def test_a_service_logs_in_with_an_assertion_that_its_own_key_has_signed(
 ) -> None:
     status, session = await log_in(other_replica, said())
     assert status == 200
-    assert (session["expires_in"], session["roles"]) == (24 * 3600, ["service"])
+    assert (session["expires_in"], session["roles"]) == (3600, ["service"])
     assert (session["patron_id"], session["renewal_token"]) == (None, None)
     claims = orjson.loads(base64.urlsafe_b64decode(session["access_token"].split(".")[1] + "=="))
     assert claims["sub"] == "circulation"
@@ -86,6 +96,15 @@ async def test_an_assertion_of_another_key_or_with_wrong_claims_is_refused(
     other_replica: Api, forged: dict[str, Any]
 ) -> None:
     status, problem = await log_in(other_replica, said(**forged))
+    assert (status, problem["code"]) == (401, "bad-credentials")
+
+
+@pytest.mark.parametrize("crit", [[], None, ["exp"], [[]]], ids=str)
+async def test_an_assertion_with_critical_extensions_is_refused(
+    other_replica: Api, crit: object
+) -> None:
+    assert (await log_in(other_replica, headed({})))[0] == 200
+    status, problem = await log_in(other_replica, headed({"crit": crit}))
     assert (status, problem["code"]) == (401, "bad-credentials")
 
 

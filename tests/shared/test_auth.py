@@ -1,11 +1,14 @@
 """Tokens are verified with stored keys while accounts is unavailable."""
 
 import asyncio
+import base64
+import json
 import time
 from typing import Any
 
 import aiohttp
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastapi import FastAPI, Response
 from joserfc import jwt
 from joserfc.jwk import OKPKey
@@ -14,6 +17,7 @@ from services.settings import Settings
 from shared import auth
 from shared.auth import (
     ALGORITHM,
+    LONGEST_TOKEN_SECONDS,
     TOKEN_TYPE,
     Caller,
     Unauthenticated,
@@ -23,6 +27,18 @@ from shared.auth import (
 from shared.owners import OwnerAway
 from shared.unit_of_work import UnitOfWork
 from tests.support import KEY, loopback_server, reaching, test_keys, token, until
+
+
+def signed(header: dict[str, Any], claims: dict[str, Any]) -> str:
+    """Return a token signed with KEY, whatever it says."""
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=") for one in (header, claims)
+    ]
+    text = b".".join(parts)
+    seed = base64.urlsafe_b64decode(f"{KEY.as_dict(private=True)['d']}=")
+    signature = Ed25519PrivateKey.from_private_bytes(seed).sign(text)
+    return (text + b"." + base64.urlsafe_b64encode(signature).rstrip(b"=")).decode()
+
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -112,6 +128,43 @@ async def test_a_signed_text_of_another_type_is_no_token(typ: str) -> None:
         await Verifier(test_keys).caller(token(typ=typ))
 
 
+UNLIKE: dict[str, dict[str, Any]] = {
+    "no critical extensions listed": {"header": {"crit": []}},
+    "null for critical extensions": {"header": {"crit": None}},
+    "a critical claim": {"header": {"crit": ["exp"]}},
+    "no time of issue": {"iat": None},
+    "a time of issue as text": {"iat": "1"},
+    "a time of issue that is true": {"iat": True},
+    "issued long ago": {"iat": -(10**30)},
+    "a far expiry": {"exp": 10**30},
+    "an expiry beyond numbers": {"exp": 10**400},
+    "an expiry after the longest lifetime": {"exp": int(time.time()) + LONGEST_TOKEN_SECONDS + 60},
+    "an expiry as text": {"exp": "later"},
+    "a fraction as expiry": {"exp": time.time() + 60.5},
+    "no session": {"sid": None},
+    "an empty session": {"sid": ""},
+    "a number as session": {"sid": 7},
+    "a list as session": {"sid": ["s"]},
+    "an object as session": {"sid": {"s": "s"}},
+    "a long session": {"sid": "s" * 65},
+    "a number as subject": {"sub": 7},
+    "an object as roles": {"roles": {"patron": 1}},
+    "a service with a session": {"roles": ["service"]},
+}
+
+
+@pytest.mark.parametrize("change", UNLIKE.values(), ids=UNLIKE)
+async def test_a_signed_token_unlike_those_of_the_issuer_is_refused(change: dict[str, Any]) -> None:
+    header: dict[str, Any] = {"alg": ALGORITHM, "kid": KEY.kid, "typ": TOKEN_TYPE}
+    claims = jwt.decode(token(), KEY, algorithms=[ALGORITHM]).claims
+    assert (await Verifier(test_keys).caller(signed(header, claims))).id == "patron-1"
+    header |= change.get("header", {})
+    claims |= {name: claim for name, claim in change.items() if name != "header"}
+    kept = {name: claim for name, claim in claims.items() if claim is not None}
+    with pytest.raises(Unauthenticated):
+        await Verifier(test_keys).caller(signed(header, kept))
+
+
 async def test_the_tokens_of_an_ended_session_are_rejected_and_others_are_not() -> None:
     verifier = Verifier(test_keys)
     ended, other, unread = [token(session_id=one) for one in ("s-1", "s-2", "s-1")]
@@ -123,7 +176,7 @@ async def test_the_tokens_of_an_ended_session_are_rejected_and_others_are_not() 
         with pytest.raises(Unauthenticated):
             await verifier.caller(one)
     assert (await verifier.caller(other)).session_id == "s-2"
-    assert (await verifier.caller(token())).session_id == ""
+    assert (await verifier.caller(token("events", ["service"]))).session_id == ""
 
 
 async def test_ended_sessions_are_forgotten_once_their_tokens_have_expired(

@@ -36,7 +36,7 @@ from services.accounts.usecases.register_patron import RegisterPatron, register_
 from services.accounts.usecases.unblock_patron import UnblockPatron, unblock_patron
 from shared import auth
 from shared.audit_trail import shows_patrons
-from shared.auth import DeskOrService, PatronOrStaff, Staff, may_see
+from shared.auth import DeskOrService, PatronStaffOrService, Staff, may_see
 from shared.clock import wall_clock
 from shared.email_address import EmailAddress
 from shared.http.acts import Seen
@@ -237,7 +237,9 @@ async def get_patrons(
 @router.get("/patrons/{patron_id}", tags=["patrons"])
 @refuses(NoSuchPatron)
 @shows_patrons
-async def get_patron(patron_id: PatronId, caller: PatronOrStaff, db: Db) -> PatronOut | PatronRef:
+async def get_patron(
+    patron_id: PatronId, caller: PatronStaffOrService, db: Db
+) -> PatronOut | PatronRef:
     """Get a patron; services get a PatronRef. An erased patron is not found."""
     if not may_see(caller, patron_id):
         raise NoSuchPatron

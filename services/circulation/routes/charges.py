@@ -20,7 +20,7 @@ from services.circulation.domain.refusals.money import (
 from services.circulation.routes.fields import Id, Line, Today
 from services.circulation.usecases.commands.waive_charge import WaiveCharge, waive_charge
 from shared.audit_trail import shows_patrons
-from shared.auth import Patron, PatronOrStaff, Staff, may_see
+from shared.auth import Patron, PatronOrStaff, PatronStaffOrService, Staff, may_see
 from shared.contracts.statement import SpanOut
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
@@ -240,7 +240,7 @@ async def post_waiver(
 @router.get("/charges/{charge_id}")
 @refuses(NoSuchCharge)
 @shows_patrons
-async def get_charge(charge_id: Id, caller: PatronOrStaff, db: Db) -> ChargeInFull:
+async def get_charge(charge_id: Id, caller: PatronStaffOrService, db: Db) -> ChargeInFull:
     """Get a charge with its statement and its ledger."""
     charge = await store.charges.find(db, charge_id)
     if charge is None or not may_see(caller, charge.patron_id):

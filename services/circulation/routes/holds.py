@@ -27,7 +27,7 @@ from services.circulation.usecases.commands.cancel_hold import CancelHold, cance
 from services.circulation.usecases.commands.place_hold import PlaceHold, QueuedHold, place_hold
 from services.circulation.usecases.workflows.ask_accounts import ask_for_patron
 from shared.audit_trail import shows_patrons
-from shared.auth import Patron, PatronOrStaff, Staff, may_see
+from shared.auth import Patron, PatronOrStaff, PatronStaffOrService, Staff, may_see
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
@@ -252,7 +252,7 @@ async def get_my_holds(caller: Patron, db: Db) -> HoldList:
 @router.get("/holds/{hold_id}")
 @refuses(NoSuchHold)
 @shows_patrons
-async def get_hold(hold_id: Id, caller: PatronOrStaff, db: Db) -> HoldOut:
+async def get_hold(hold_id: Id, caller: PatronStaffOrService, db: Db) -> HoldOut:
     """Get a hold with its position."""
     hold = await store.holds.find(db, hold_id)
     if hold is None or not may_see(caller, hold.patron_id):

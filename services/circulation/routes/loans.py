@@ -26,7 +26,7 @@ from services.circulation.usecases.commands.declare_lost import DeclareLost, Los
 from services.circulation.usecases.commands.reject_claim import RejectClaim, reject_claim
 from shared import auth
 from shared.audit_trail import shows_patrons
-from shared.auth import Patron, PatronOrStaff, Staff, may_see
+from shared.auth import Patron, PatronOrStaff, PatronStaffOrService, Staff, may_see
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
@@ -261,7 +261,7 @@ async def get_my_loans(caller: Patron, db: Db, page: PageQuery, today: Today) ->
 @router.get("/loans/{loan_id}")
 @refuses(NoSuchLoan)
 @shows_patrons
-async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> ListedLoan:
+async def get_loan(loan_id: Id, caller: PatronStaffOrService, db: Db, today: Today) -> ListedLoan:
     """Get a loan with every move of its due date."""
     [listed] = await _listed(db, [await _loan(db, loan_id, caller)], today)
     return listed
@@ -271,7 +271,7 @@ async def get_loan(loan_id: Id, caller: PatronOrStaff, db: Db, today: Today) -> 
 @refuses(NoSuchLoan)
 @shows_patrons
 async def get_fine_statement(
-    loan_id: Id, caller: PatronOrStaff, db: Db, today: Today, as_of: Day | None = None
+    loan_id: Id, caller: PatronStaffOrService, db: Db, today: Today, as_of: Day | None = None
 ) -> FineStatementOut:
     """Get the loan's fine if it came back on `as_of` (default today), or its final fine.
 

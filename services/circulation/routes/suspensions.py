@@ -194,7 +194,7 @@ async def _effect(
 
 
 @router.get("/fine-suspensions")
-async def get_suspensions(_caller: StaffOrService, db: Db) -> SuspensionList:
+async def get_suspensions(_caller: Staff, db: Db) -> SuspensionList:
     """List every fine suspension, in the order of recording."""
     found = await store.suspensions.find(db)
     return SuspensionList(items=[SuspensionOut.of(suspension) for suspension in found])
