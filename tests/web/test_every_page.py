@@ -95,8 +95,10 @@ async def test_every_desk_page_passes_the_checks(
     owing = await story.library.get(f"/v1/patrons?card={await story.debtor()}", by="staff")
     account = await story.library.get("/v1/me", by=await story.reader())
     kinds = []
+    await page.goto("/desk")
+    await looked_at(page, pictures, f"{language}-desk-without-library")
     starts = [
-        "/desk",
+        f"/desk?branch={CENTRAL}",
         f"/desk/accounts/{owing['items'][0]['id']}",
         f"/desk/loans/{account['loans'][0]['id']}",
         "/desk/activities/new",

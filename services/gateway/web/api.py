@@ -55,6 +55,11 @@ class Failure(Exception):
         return [int(path[-1]) for path in paths if path[-2:-1] == [name] and path[-1].isdigit()]
 
 
+def missing(field: str) -> Failure:
+    """Return the refusal of a form without a value that is part of a route's path."""
+    return Failure(422, "malformed", "", [{"field": field}])
+
+
 def _field_of(error: Mapping[str, Any]) -> str:
     path = str(error.get("field", "")).split(".")
     listed = next((name for name in path if name in LISTS), None)

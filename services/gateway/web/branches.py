@@ -1,7 +1,7 @@
 """Pages of the libraries: names, opening hours and services."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -25,16 +25,43 @@ def in_language(branch: dict[str, Any], language: str) -> dict[str, Any]:
     return branch | {"name": branch["names"].get(language, branch["name"])}
 
 
+def by_name(branches: Iterable[dict[str, Any]], language: str) -> list[dict[str, Any]]:
+    """Return libraries with their names in a language, in the order of these names.
+
+    Chinese names are in the order of Unicode, which is that of radicals and strokes.
+    """
+    named = (in_language(branch, language) for branch in branches)
+    return sorted(named, key=lambda branch: (branch["name"].casefold(), branch["code"]))
+
+
 async def branches_by_code(api: Api) -> dict[str, dict[str, Any]]:
-    """Return today's libraries by code, in the page's language; empty if they can't be listed."""
+    """Return today's libraries by code, in the page's language and in the order of their names.
+
+    Empty if they can't be listed.
+    """
     reply = await api.get("/v1/branches", limit=MOST)
     items = reply.json()["items"] if reply.done else []
-    return {one["code"]: in_language(one, api.language) for one in items}
+    return {branch["code"]: branch for branch in by_name(items, api.language)}
 
 
 async def branch_names(api: Api) -> dict[str, str]:
     """Return names by code; empty if the API cannot list them, and pages then show the codes."""
     return {code: branch["name"] for code, branch in (await branches_by_code(api)).items()}
+
+
+def names_of(codes: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
+    """Return the names of some libraries by code, in their order; the code if a name is missing."""
+    wanted = dict.fromkeys(codes)
+    known = {code: name for code, name in names.items() if code in wanted}
+    return known | {code: code for code in wanted if code not in known}
+
+
+async def home_branch(visit: Visit) -> str:
+    """Return the code of a patron's home library; "" if it is not known, or for other visitors."""
+    if visit.caller is None or "patron" not in visit.caller.roles:
+        return ""
+    reply = await visit.api.get("/v1/me")
+    return reply.json()["patron"]["home_branch"] or "" if reply.done else ""
 
 
 @dataclass(frozen=True)
@@ -80,8 +107,7 @@ async def get_branches(visit: Anyone, now: BusinessTime) -> Response:
     """List all libraries, and show which of them are open now."""
     reply = await visit.api.get("/v1/branches", limit=MOST)
     at = now.astimezone(visit.zone)
-    named = [in_language(one, visit.language.code) for one in reply.json()["items"]]
-    shown = sorted(named, key=lambda one: str(one["name"]))
+    shown = by_name(reply.json()["items"], visit.language.code)
     return visit.page("libraries.html", branches=shown, at=at)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Failure, segment
-from services.gateway.web.branches import branch_names
+from services.gateway.web.branches import branch_names, home_branch, names_of
 from services.gateway.web.family import member_names, no_members, of_member
 from services.gateway.web.fields import filled
 from services.gateway.web.session import FlashMessage
@@ -60,18 +60,22 @@ async def post_hold(visit: PatronVisit, title_id: str) -> Response:
 
 async def _title(visit: Visit, title_id: str, *, refused: Failure | None = None) -> Response:
     is_patron = visit.caller is not None and "patron" in visit.caller.roles
-    asked, names, members = await asyncio.gather(
+    asked, names, home, members = await asyncio.gather(
         visit.api.get(f"/v1/titles/{segment(title_id)}"),
         branch_names(visit.api),
+        home_branch(visit),
         member_names(visit.api) if is_patron else no_members(),
     )
     title = asked.json()
+    order = list(names_of((stock["branch"] for stock in title["availability"]), names))
+    title["availability"].sort(key=lambda stock: order.index(stock["branch"]))
     return visit.page(
         "title.html",
         status=refused.status if refused else 200,
         title=title,
         # Without names it can still be reserved for the libraries that have a copy.
         branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
+        home=home,
         members=members,
         refused=refused,
         form=filled(visit, refused),

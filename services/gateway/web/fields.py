@@ -39,8 +39,9 @@ def filled(visit: Visit, refused: Failure | None, **ids: str) -> Fields:
     if refused.fields:
         faults = {name: _fault(name, visit, refused) for name in refused.fields}
     else:
-        name = AT_FAULT.get(refused.code)
-        faults = {name: PROBLEMS[refused.code]} if name else {}
+        about = AT_FAULT.get(refused.code, ())
+        names = [about] if isinstance(about, str) else [one for one in about if one in visit.form]
+        faults = dict.fromkeys(names, PROBLEMS[refused.code])
     return Fields(visit, faults, ids)
 
 

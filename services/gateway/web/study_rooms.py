@@ -1,14 +1,16 @@
 """Pages of the study rooms: the seasons, a patron's application, and the published ballot."""
 
 import asyncio
+from datetime import date
 from typing import Any
 
 import segno
 from fastapi import APIRouter, Response
 from markupsafe import Markup
 
-from services.gateway.web.api import segment
-from services.gateway.web.branches import branch_names
+from services.gateway.web.api import Failure, segment
+from services.gateway.web.branches import branch_names, home_branch, names_of
+from services.gateway.web.fields import filled
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import Anyone, PatronVisit, Today, Visit
 from shared.http.problems import NotFound
@@ -24,7 +26,8 @@ async def get_seasons(visit: Anyone) -> Response:
         visit.api.get("/v1/study-rooms"),
         branch_names(visit.api),
     )
-    rooms = [room for room in found.json()["items"] if room["places"]]
+    open_rooms = [room["branch"] for room in found.json()["items"] if room["places"]]
+    rooms = names_of(open_rooms, names)
     return visit.page(
         "study-rooms.html", seasons=asked.json()["items"], rooms=rooms, branches=names
     )
@@ -33,17 +36,31 @@ async def get_seasons(visit: Anyone) -> Response:
 @router.get("/study-rooms/{season_id}")
 async def get_season(visit: Anyone, season_id: str, today: Today) -> Response:
     """Show a season with the visitor's application, or a form to apply."""
-    asked, application, names = await asyncio.gather(
-        visit.api.get(_path(season_id)), _application(visit, season_id), branch_names(visit.api)
+    return await _season(visit, season_id, today)
+
+
+async def _season(
+    visit: Visit, season_id: str, today: date, refused: Failure | None = None
+) -> Response:
+    asked, application, names, home = await asyncio.gather(
+        visit.api.get(_path(season_id)),
+        _application(visit, season_id),
+        branch_names(visit.api),
+        home_branch(visit),
     )
     season = asked.json()
     day = today.isoformat()
     closed = bool(season["closed_at"]) or day > season["applications_until"]
     return visit.page(
         "study-season.html",
+        status=refused.status if refused else 200,
         season=season,
         application=application,
         branches=names,
+        of_season=names_of((room["branch"] for room in season["rooms"]), names),
+        home=home,
+        refused=refused,
+        form=filled(visit, refused),
         open=season["applications_from"] <= day and not closed,
         closed=closed,
         over=day > season["valid_until"],
@@ -88,13 +105,16 @@ async def get_card(visit: PatronVisit, season_id: str) -> Response:
 
 
 @router.post("/study-rooms/{season_id}/application")
-async def post_application(visit: PatronVisit, season_id: str) -> Response:
+async def post_application(visit: PatronVisit, season_id: str, today: Today) -> Response:
     """Apply for the study room of a library."""
     body = {"branch": visit.text("branch")}
     path = f"{_path(season_id)}/application"
     reply = await visit.api.send("POST", path, body, key=visit.key)
-    here = f"/study-rooms/{segment(season_id)}"
-    return visit.go(here, FlashMessage("applied", {})) if reply.done else visit.refused(here, reply)
+    if reply.done:
+        return visit.go(f"/study-rooms/{segment(season_id)}", FlashMessage("applied", {}))
+    if reply.status in (409, 422):
+        return await _season(visit, season_id, today, reply.failure())
+    raise reply.failure()
 
 
 @router.post("/study-rooms/{season_id}/withdrawal")

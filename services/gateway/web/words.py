@@ -256,7 +256,7 @@ OF_MEMBER = {
 
 AT_FAULT = {
     **desk.AT_FAULT,
-    "unknown-branch": "pickup_branch",
+    "unknown-branch": ("branch", "home_branch", "pickup_branch"),
     "ends-before-today": "expires_on",
     "channel-not-in-use": "channel",
     "no-address": "channel",
@@ -270,7 +270,7 @@ AT_FAULT = {
     "bad-span": "until",
     "own-card": "card_number",
 }
-"""Field that a refusal is about, by the refusal's code."""
+"""Field that a refusal is about, by the refusal's code; of several the one that the form has."""
 
 FIELDS = {
     **desk.FIELDS,

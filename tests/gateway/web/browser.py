@@ -24,6 +24,17 @@ class Form:
 
 
 @dataclass
+class Select:
+    """A list to choose from, with its values and their texts in the order of the page."""
+
+    name: str
+    required: bool
+    options: dict[str, str] = field(default_factory=dict)
+    chosen: str | None = None
+    """The selected value; a browser selects the first one if the page selects none."""
+
+
+@dataclass
 class Page:
     """A page as the browser shows it."""
 
@@ -35,6 +46,7 @@ class Page:
     cookies: list[str]
     """Set-Cookie headers of all answers, including redirects, in their order."""
     forms: list[Form] = field(default_factory=list)
+    selects: list[Select] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
     language: str = ""
     text: str = ""
@@ -53,7 +65,8 @@ class _Reading(HTMLParser):
         self._page = page
         self._form: Form | None = None
         self._words: list[str] = []
-        self._select = ""
+        self._select: Select | None = None
+        self._option: str | None = None
         self._silent = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -76,9 +89,13 @@ class _Reading(HTMLParser):
         elif tag == "textarea":
             form.fields.append((have["name"], ""))
         elif tag == "select":
-            self._select = have["name"]
-        elif tag == "option" and "selected" in have:
-            form.fields.append((self._select, have.get("value", "")))
+            self._select = Select(have["name"], "required" in have)
+            self._page.selects.append(self._select)
+        elif tag == "option" and self._select:
+            self._option = have.get("value", "")
+            self._select.options[self._option] = ""
+            if "selected" in have or self._select.chosen is None:
+                self._select.chosen = self._option
         elif tag == "input" and "name" in have:
             if have.get("type") in ("checkbox", "radio") and "checked" not in have:
                 return
@@ -87,12 +104,20 @@ class _Reading(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._form = None
+        elif tag == "select" and self._form and self._select:
+            if self._select.chosen is not None:
+                self._form.fields.append((self._select.name, self._select.chosen))
+            self._select = None
+        elif tag == "option":
+            self._option = None
         elif tag in ("script", "style", "title"):
             self._silent -= 1
 
     def handle_data(self, data: str) -> None:
         if not self._silent:
             self._words.append(data)
+        if self._select and self._option is not None:
+            self._select.options[self._option] += data
 
     def close(self) -> None:
         super().close()

@@ -7,6 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from services.gateway.web import site
+from services.gateway.web.desk.forms import COOKIE
 from tests.gateway.web.browser import Browser, insist
 from tests.support import Api, token
 
@@ -23,9 +24,10 @@ COMMANDS = [path for method, path in ROUTES if method == "POST"]
 
 @pytest.fixture
 async def librarian(lone_site: Api) -> AsyncIterator[Browser]:
-    """A librarian's browser at a gateway without owners."""
+    """A librarian's browser at a gateway without owners, at a desk that was used before."""
     async with Browser(lone_site.url) as browser:
         browser.give("carrel_session", token("staff-1", ["staff"]))
+        browser.give(COOKIE, "HKCL")
         yield browser
 
 

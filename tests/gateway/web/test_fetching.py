@@ -44,8 +44,8 @@ async def test_a_staff_scan_makes_a_fetched_reservation_ready(library: Library) 
             assert "Harbour Lights" in page.text
             assert barcode in page.text
 
-        form = await insist(partial(browser.get, "/desk/returns?lang=en"))
-        typed = {"branch": branch, "barcodes": barcode}
+        form = await insist(partial(browser.get, f"/desk/returns?branch={branch}&lang=en"))
+        typed = {"barcodes": barcode}
         done = await insist(partial(browser.submit, form, "/desk/returns", **typed))
         assert "To the shelf of reserved items, until 9 November 2020" in done.text
         assert f"For Patron {card}" in done.text

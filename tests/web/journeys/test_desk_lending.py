@@ -76,6 +76,8 @@ async def test_a_librarian_serves_readers(reader: Reader, story: Story, watch: W
         await told(answer)
     await follow("Lend")
     await reader.choose("#branch", place)
+    await reader.press("Continue")
+    await expect(page.locator("#branch")).to_have_value(place)
     await reader.fill("#card_number", card)
     await reader.fill("#barcodes", "\n".join(barcodes))
     await reader.press("Lend")

@@ -22,7 +22,7 @@ LONGEST_DELAY = 240
 async def get_fetching(visit: DeskVisit, branch: str = "", after: str = "") -> Response:
     """List the copies to fetch in a library: the requested one, or the one of this desk."""
     names = await branch_names(visit.api)
-    place = branch or forms.desk_branch(visit) or next(iter(names), "")
+    place = branch or forms.desk_branch(visit, names)
     page: dict[str, Any] = {"items": [], "next": None}
     delay: dict[str, Any] | None = None
     if place:

@@ -24,14 +24,18 @@ _LONGEST_SHOWN = 40
 """Characters of a malformed barcode that its message shows."""
 
 
-def desk_branch(visit: Visit) -> str:
-    """Return the library of this desk: from the form, or as chosen the last time."""
-    return visit.text("branch") or session.cookie(visit.request, COOKIE)
+def desk_branch(visit: Visit, names: Mapping[str, str]) -> str:
+    """Return the library of this desk: from the form, or as chosen the last time.
+
+    "" if none was chosen yet, or if it is not among the `names` of the libraries any more.
+    """
+    branch = visit.text("branch") or session.cookie(visit.request, COOKIE)
+    return branch if branch in names or not names else ""
 
 
-def remember_branch(visit: Visit, response: Response) -> Response:
+def remember_branch(visit: Visit, response: Response, branch: str) -> Response:
     """Store the chosen library in a cookie, so that the desk's forms begin with it."""
-    session.keep(visit.request, response, COOKIE, desk_branch(visit), seconds=_COOKIE_SECONDS)
+    session.keep(visit.request, response, COOKIE, branch, seconds=_COOKIE_SECONDS)
     return response
 
 

@@ -19,9 +19,9 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/desk")
-async def get_lending(visit: DeskVisit) -> Response:
-    """Show the form to lend."""
-    return await _lending(visit)
+async def get_lending(visit: DeskVisit, branch: str = "") -> Response:
+    """Show the form to lend, at the library of this desk: the one chosen now or the last time."""
+    return await _page(visit, "desk/lending.html", chosen=branch, patron=None)
 
 
 @router.post("/desk")
@@ -36,14 +36,13 @@ async def post_lending(visit: DeskVisit) -> Response:
     reply, patron = await asyncio.gather(
         visit.api.send("POST", "/v1/checkouts", lent, key=visit.key), _patron(visit.api, card)
     )
-    response = await _lending(visit, reply, patron)
-    return forms.remember_branch(visit, response) if reply.done else response
+    return await _page(visit, "desk/lending.html", reply, patron=patron)
 
 
 @router.get("/desk/returns")
-async def get_returns(visit: DeskVisit) -> Response:
-    """Show the form to return copies."""
-    return await _returns(visit)
+async def get_returns(visit: DeskVisit, branch: str = "") -> Response:
+    """Show the form to return copies, at the library of this desk."""
+    return await _page(visit, "desk/returns.html", chosen=branch)
 
 
 @router.post("/desk/returns")
@@ -56,35 +55,31 @@ async def post_returns(visit: DeskVisit) -> Response:
         **forms.given(visit, "at"),
     }
     reply = await visit.api.send("POST", "/v1/returns", back, key=visit.key)
-    response = await _returns(visit, reply)
-    return forms.remember_branch(visit, response) if reply.done else response
-
-
-async def _lending(
-    visit: Visit, reply: Reply | None = None, patron: dict[str, Any] | None = None
-) -> Response:
-    return await _page(visit, "desk/lending.html", reply, patron=patron)
-
-
-async def _returns(visit: Visit, reply: Reply | None = None) -> Response:
     return await _page(visit, "desk/returns.html", reply)
 
 
-async def _page(visit: Visit, template: str, reply: Reply | None, **shown: Any) -> Response:
-    results = reply.json()["results"] if reply and reply.done else []
+async def _page(
+    visit: Visit, template: str, reply: Reply | None = None, *, chosen: str = "", **shown: Any
+) -> Response:
+    done = reply is not None and reply.done
+    results = reply.json()["results"] if reply and done else []
     names, titles, readers = await asyncio.gather(
         branch_names(visit.api), _titles(visit.api, results), _readers(visit.api, results)
     )
-    return visit.page(
+    place = chosen if chosen in names else forms.desk_branch(visit, names)
+    response = visit.page(
         template,
         branches=names,
-        place=forms.desk_branch(visit),
+        place=place,
         results=results,
         titles=titles,
         readers=readers,
         **forms.outcome_of_barcodes(visit, reply),
         **shown,
     )
+    if chosen in names or done:
+        return forms.remember_branch(visit, response, place)
+    return response
 
 
 async def _patron(api: Api, card: str) -> dict[str, Any] | None:

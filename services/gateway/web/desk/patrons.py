@@ -34,7 +34,7 @@ async def _registration(visit: Visit, reply: Reply | None = None) -> Response:
     return visit.page(
         "desk/patrons.html",
         branches=names,
-        place=forms.desk_branch(visit),
+        place=forms.desk_branch(visit, names),
         categories=categories,
         registered=reply.json() if reply and reply.done else None,
         **forms.outcome(visit, reply),

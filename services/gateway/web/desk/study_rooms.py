@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from services.gateway.web.api import Reply, segment
-from services.gateway.web.branches import branch_names
+from services.gateway.web.branches import branch_names, names_of
 from services.gateway.web.desk import forms
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.visit import DeskVisit, Visit
@@ -143,10 +143,11 @@ async def _season(
         visit.api.get(f"{path}/applications", **query),
         branch_names(visit.api),
     )
-    found = filed.json()
+    season, found = asked.json(), filed.json()
     return visit.page(
         "desk/study-season.html",
-        season=asked.json(),
+        season=season,
+        of_season=names_of((room["branch"] for room in season["rooms"]), names),
         applications=found["items"],
         next=found["next"],
         branches=names,

@@ -4,7 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Response
 
-from services.gateway.web.api import Reply, segment
+from services.gateway.web.api import Failure, Reply, missing, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.desk import forms
 from services.gateway.web.session import FlashMessage
@@ -26,11 +26,13 @@ async def get_rooms(visit: DeskVisit) -> Response:
 @router.post("/desk/study-sessions")
 async def post_room(visit: DeskVisit) -> Response:
     """Set the rules of a room."""
+    if not visit.text("branch"):
+        return await _rooms(visit, missing("branch"))
     body = {"sessions": forms.sessions(visit), **forms.given(visit, *NUMBERS)}
     path = f"{API}/{segment(visit.text('branch'))}"
     reply = await visit.api.send("PUT", path, body, key=visit.key)
     if not reply.done:
-        return await _rooms(visit, reply)
+        return await _rooms(visit, forms.refusal(reply))
     return visit.go(HOME, FlashMessage("room-saved", {}))
 
 
@@ -51,14 +53,14 @@ async def post_booking_door(visit: DeskVisit, branch: str) -> Response:
     return await _door(visit, branch, reply)
 
 
-async def _rooms(visit: Visit, refused: Reply | None = None) -> Response:
+async def _rooms(visit: Visit, refused: Failure | None = None) -> Response:
     asked, names = await asyncio.gather(visit.api.get(API), branch_names(visit.api))
     return visit.page(
         "desk/study-sessions.html",
         rooms=asked.json()["items"],
         branches=names,
-        chosen=forms.desk_branch(visit),
-        **forms.outcome(visit, refused),
+        chosen=forms.desk_branch(visit, names),
+        **forms.outcome_of(visit, refused),
     )
 
 

@@ -85,13 +85,13 @@ async def _sent(visit: Visit, path: str, body: dict[str, Any] | None, said: str)
         if failure.status not in (409, 422):
             raise failure
         return await _page(visit, branch, door, failure)
-    query = urlencode({"branch": branch, "door": door})
-    return forms.remember_branch(visit, visit.go(f"/desk/visitors?{query}", FlashMessage(said, {})))
+    there = f"/desk/visitors?{urlencode({'branch': branch, 'door': door})}"
+    return forms.remember_branch(visit, visit.go(there, FlashMessage(said, {})), branch)
 
 
 async def _page(visit: Visit, branch: str, door: str, refused: Failure | None = None) -> Response:
     names = await branch_names(visit.api)
-    place = branch or forms.desk_branch(visit) or next(iter(names), "")
+    place = branch or forms.desk_branch(visit, names)
     here = visit.request.url
     form = "register" if here.path.endswith("registrations") else "count"
     occupancy: dict[str, Any] | None = None
