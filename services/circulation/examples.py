@@ -71,6 +71,7 @@ EXAMPLES: Mapping[str, Any] = {
     "next_refund_cents": 0,
     "next_refund_in_cash": False,
     "outstanding_cents": 600,
+    "blocked": True,
     "paid_cents": 0,
     "patron_category": None,
     "payment_id": PAYMENT,

@@ -10,6 +10,7 @@ from functools import cache
 
 from services.circulation import store
 from services.circulation.domain import loan as rules
+from services.circulation.domain import patron as of_patrons
 from services.circulation.domain.branch_calendar import BranchCalendar
 from services.circulation.domain.charge import Charge
 from services.circulation.domain.copy import Copy, CopyState
@@ -21,6 +22,7 @@ from services.circulation.domain.hold import Hold
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.overdue import fine, is_overdue
 from services.circulation.domain.payment import payment_to_refund
+from services.circulation.domain.policy import PolicyMatrix
 from services.circulation.domain.rework import newly_closed
 from services.circulation.domain.suspension import FineSuspension, ends_as_announced, relief_on
 from shared.mongo import Database
@@ -177,6 +179,13 @@ async def loans_to_purge(db: Database) -> AsyncIterator[str]:
 async def _settled(db: Database, loan_ids: list[str]) -> list[str]:
     unsettled = await store.charges.unsettled_loans(db, loan_ids)
     return [loan_id for loan_id in loan_ids if loan_id not in unsettled]
+
+
+async def owes_too_much(db: Database, patron_id: str) -> bool:
+    """Return whether what a patron owes blocks them now."""
+    patron, borrower = await store.patrons.find(db, patron_id)
+    policies = PolicyMatrix(await store.policies.find(db))
+    return patron is not None and of_patrons.owes_too_much(patron, borrower, policies)
 
 
 async def titles_of_charges(db: Database, charges: Collection[Charge]) -> dict[str, str]:

@@ -119,7 +119,7 @@ class PatronOut(BaseModel):
     status: Status
     blocked_by: tuple[BlockedBy, ...] = Field(
         description="Reasons for the block: `staff` (blocked by staff), `money` (the patron owes "
-        "too much); empty: not blocked."
+        "too much; a moment after circulation has decided it); empty: not blocked."
     )
     version: int
     contact: ContactOut

@@ -204,6 +204,12 @@ class ChargePage(BaseModel):
     next: str | None
 
 
+class ChargesOfPatron(ChargePage):
+    """A page of a patron's charges, and whether they may borrow."""
+
+    blocked: bool = Field(description="True if the patron owes too much to borrow.")
+
+
 @router.get("/me/accruing")
 async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
     """Get the fines today of the patron's open loans past their due dates."""
@@ -270,9 +276,10 @@ async def get_my_charges(caller: Patron, db: Db, page: PageQuery) -> ChargePage:
 
 @router.get("/patrons/{patron_id}/charges")
 @shows_patrons
-async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) -> ChargePage:
-    """List a patron's charges, for staff."""
-    return await _charges_of(db, patron_id, page)
+async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) -> ChargesOfPatron:
+    """List a patron's charges, for staff, and say whether they block the patron now."""
+    listed = await _charges_of(db, patron_id, page)
+    return ChargesOfPatron(**dict(listed), blocked=await queries.owes_too_much(db, patron_id))
 
 
 async def _in_full(db: Database, charge: Charge) -> ChargeInFull:

@@ -5,7 +5,8 @@ from collections.abc import Collection
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.domain.patron import Borrower, Patron
-from shared.mongo import Indexes, sharded_by
+from services.circulation.store import reading
+from shared.mongo import Database, Indexes, sharded_by
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -35,6 +36,13 @@ async def borrowers(work: Work, patron_ids: Collection[str]) -> dict[str, Borrow
     """Return the counts of some patrons, keyed by patron id."""
     known = await work.all(Borrower, "borrowers", {"_id": {"$in": sorted(patron_ids)}})
     return {one: Borrower(one) for one in patron_ids} | {one.id: one for one in known}
+
+
+async def find(db: Database, patron_id: str) -> tuple[Patron | None, Borrower]:
+    """Return a patron's data from accounts, if any, and the counts."""
+    known = await reading.every(db, Patron, "patrons", {"_id": patron_id})
+    counts = await reading.every(db, Borrower, "borrowers", {"_id": patron_id})
+    return (known[0] if known else None), (counts[0] if counts else Borrower(patron_id))
 
 
 async def save_borrower(work: Work, borrower: Borrower) -> None:

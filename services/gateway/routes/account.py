@@ -38,9 +38,8 @@ class PatronOut(BaseModel):
     language: str | None
     status: str | None
     blocked_by: list[str] | None = Field(
-        description="Causes of the block: `staff`, `money` or both; empty without one. A block "
-        "for money can be shown for a moment after nothing is left to pay. In data of earlier "
-        "releases, empty for a block by staff, or null."
+        description="Causes of the block: `staff`, `money` or both; empty without one. In data of "
+        "earlier releases, empty for a block by staff, or null."
     )
 
 

@@ -94,15 +94,32 @@ def member_account(
 
 def _patron(view: Mapping[str, Any], patron_id: str, name: str) -> Document:
     patron = view.get("patron", {})
+    status, blocked_by = _block(patron, view.get("standing"))
     return {
         "id": patron_id,
         "name": name,
         "category": patron.get("category"),
         "home_branch": patron.get("home_branch"),
         "language": patron.get("language"),
-        "status": patron.get("status"),
-        "blocked_by": patron.get("blocked_by"),  # added later: old views lack it
+        "status": status,
+        "blocked_by": blocked_by,
     }
+
+
+def _block(
+    patron: Mapping[str, Any], standing: Mapping[str, Any] | None
+) -> tuple[str | None, list[str] | None]:
+    """Return the status of a patron and what blocks them.
+
+    circulation says in each event of a charge whether its patron may borrow, so this agrees with
+    the charges of the view. accounts follows these events with its own.
+    """
+    status, blocked_by = patron.get("status"), patron.get("blocked_by")
+    # Views and events of earlier releases lack the one or the other.
+    if standing is None or blocked_by is None or (status == "blocked" and not blocked_by):
+        return status, blocked_by
+    causes = {*blocked_by} - {"money"} | ({"money"} if standing["blocked"] else set())
+    return "blocked" if causes else "active", sorted(causes)
 
 
 def _loans(

@@ -130,7 +130,11 @@ def _fold_charge(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
             "assessed_on": event.assessed_on.isoformat(),
         }
     path = f"charges.{_field(event.charge_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open)]
+    changes = [ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open)]
+    if event.standing is not None:
+        standing = {"version": event.standing.version, "blocked": event.standing.blocked}
+        changes.append(ViewChange(event.patron_id, "standing", standing, event.publisher, at))
+    return changes
 
 
 @fold.register

@@ -32,18 +32,15 @@ async def get_account(visit: Anyone, caller: LoggedIn, today: Today) -> Response
 
 
 def _cause_of_block(account: Mapping[str, Any]) -> str:
-    """Return what blocks the patron: "staff" or "money"; "" if nothing does.
-
-    accounts lifts a block for money a moment after circulation has recorded the payment.
-    """
+    """Return what blocks the patron: "staff" or "money"; "" if nothing does."""
     patron, owes = account["patron"], account["totals"]["outstanding_cents"] > 0
     if patron["status"] != "blocked":
         return ""
-    if patron["blocked_by"] is None:
+    if patron["blocked_by"] is None:  # in data of earlier releases
         return "money" if owes else "staff"
     if patron["blocked_by"] != ["money"]:
         return "staff"
-    return "money" if owes else ""
+    return "money" if owes else ""  # views may lack the standing, and accounts follows later
 
 
 async def _account(visit: Visit, today: str) -> Response:

@@ -103,6 +103,20 @@ async def test_a_blocked_account_of_an_earlier_release_says_what_ends_the_block(
     assert says in (await shown(lone_site)).text
 
 
+@pytest.mark.parametrize("blocked", [True, False])
+async def test_an_account_says_at_once_what_a_charge_means_for_borrowing(
+    lone_site: Api, hear: Hear, blocked: bool
+) -> None:
+    """accounts follows the charges with its own events, which may come later."""
+    before = {"status": "active"} if blocked else {"status": "blocked", "blocked_by": ["money"]}
+    await hear(samples.patron(accounts.PatronRegistered, 1, **before))
+    standing = {"version": 2, "outstanding_cents": 450, "blocked": blocked}
+    await hear(samples.fine(1, standing=standing))
+    older = {"version": 1, "outstanding_cents": 0, "blocked": not blocked}
+    await hear(samples.fine(1, "charge-2", outstanding_cents=0, standing=older))
+    assert (UNTIL_PAID in (await shown(lone_site)).text) == blocked
+
+
 # ---- activities ---------------------------------------------------------------------------------
 
 

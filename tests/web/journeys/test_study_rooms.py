@@ -116,8 +116,8 @@ async def test_a_librarian_draws_the_places_and_lets_readers_in(
     for number, of in enumerate((card, late)):
         await reader.fill("#card_number", of)
         await reader.fill("#paper_number", f"A-{number}")
-        await reader.choose("#branch", place)
         await reader.fill("#received_on", "2021-02-27")
+        await reader.choose("#branch", place)
         await reader.press("Record the application")
         await told("This day is in the future. Enter today or an earlier day.")
         await reader.fill("#received_on", "2021-02-24")

@@ -12,7 +12,7 @@ class ViewChange:
 
     patron_id: str
     path: str
-    """`patron`, `preferences`, or `<kind>.<id>`.
+    """`patron`, `preferences`, `standing`, or `<kind>.<id>`.
 
     The kinds are loans, holds, charges, notifications, registrations, admissions, seats,
     bookings, enquiries and family.

@@ -1,6 +1,7 @@
 """Desk pages of a patron's account: find it by its card, change it, settle its charges."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -164,10 +165,10 @@ async def _done(visit: Visit, patron_id: str, reply: Reply, said: str) -> Respon
 
 
 async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> Response:
-    found, loans, charges, names, categories = await asyncio.gather(
+    found, loans, money, names, categories = await asyncio.gather(
         visit.api.get(f"{PATH}/{segment(patron_id)}"),
         _not_back(visit.api, patron_id),
-        _unsettled(visit.api, patron_id),
+        _money(visit.api, patron_id),
         branch_names(visit.api),
         forms.categories(visit.api),
     )
@@ -176,8 +177,10 @@ async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> 
     return visit.page(
         "desk/account.html",
         patron=patron,
+        by_staff="staff" in patron["blocked_by"],
+        by_money=money.blocked if money else "money" in patron["blocked_by"],
         loans=loans,
-        charges=charges,
+        charges=money and money.unsettled,
         # A choice that nobody knows here stays the chosen one.
         branches={**names, home: names.get(home, home)},
         categories={**categories, kind: CATEGORIES.get(kind, kind)},
@@ -185,32 +188,47 @@ async def _account(visit: Visit, patron_id: str, reply: Reply | None = None) -> 
     )
 
 
+@dataclass(frozen=True)
+class _Money:
+    """A patron's charges, and what circulation decides from them at this moment."""
+
+    unsettled: list[dict[str, Any]]
+    """Charges to be paid or to be given back."""
+    blocked: bool
+    """True if the patron owes too much to borrow. accounts learns of it a moment later."""
+
+
 async def _not_back(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
     """Return the loans that have not been returned; None if they can't be read at the moment."""
     loans = await _every(api, "/v1/loans", patron=patron_id)
-    return loans and [loan for loan in loans if not loan["returned_on"]]
+    return None if loans is None else [loan for loan in loans["items"] if not loan["returned_on"]]
 
 
-async def _unsettled(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
-    """Return the charges to be paid or given back; None if they can't be read at the moment."""
+async def _money(api: Api, patron_id: str) -> _Money | None:
+    """Return what a patron owes or is owed; None if it can't be read at the moment."""
     charges = await _every(api, f"{PATH}/{segment(patron_id)}/charges")
-    return charges and [
-        charge for charge in charges if charge["outstanding_cents"] or charge["refund_due_cents"]
+    if charges is None:
+        return None
+    open_ones = [
+        charge
+        for charge in charges["items"]
+        if charge["outstanding_cents"] or charge["refund_due_cents"]
     ]
+    return _Money(open_ones, charges["blocked"])
 
 
-async def _every(api: Api, path: str, **query: str) -> list[dict[str, Any]] | None:
-    """Return the items of all pages; None if one can't be read at the moment."""
+async def _every(api: Api, path: str, **query: str) -> dict[str, Any] | None:
+    """Return the last page with the items of all pages; None if one can't be read now."""
     items: list[dict[str, Any]] = []
     query["limit"] = "200"
     while True:
         reply = await api.get(path, **query)
         if not reply.done:
             return None
-        found = reply.json()
+        found: dict[str, Any] = reply.json()
         items += found["items"]
         if not found["next"]:
-            return items
+            return found | {"items": items}
         query["after"] = found["next"]
 
 

@@ -74,6 +74,7 @@ async def _page(
         results=results,
         titles=titles,
         readers=readers,
+        blocked=any((one.get("problem") or {}).get("code") == "patron-blocked" for one in results),
         **forms.outcome_of_barcodes(visit, reply),
         **shown,
     )
