@@ -35,6 +35,14 @@ class OwnerAway(Exception):
         self.service = service
 
 
+class OwnerBehind(OwnerAway):
+    """The owner's answer is older than its own event; it follows soon, or the event is not true."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(service)
+        self.code = f"{service}-is-behind"
+
+
 class OwnerRefused(Exception):
     """The service that owns the answer refuses the query; asking again can't help."""
 

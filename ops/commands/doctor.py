@@ -11,7 +11,6 @@ from importlib import import_module
 from typing import Annotated
 
 import typer
-from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from pymongo.errors import OperationFailure, PyMongoError
 from rich.table import Table
@@ -28,13 +27,13 @@ from ops.audit.visits import check_visits
 from ops.backlog import outbox_ages
 from ops.broker import topics
 from ops.broker.dead_letters import Filter, find_dead_letters
+from ops.broker.held import find_held
 from ops.broker.offsets import Positions
 from ops.console import AsJson, out, print_json, show_status
 from ops.target import Data, settings_of
 from services.gateway.views.store import builds
 from services.registry import NAMES
 from services.settings import Settings
-from shared.bus.held import HELD_SECONDS, HeldMessage, held_messages
 from shared.http.health import OUTBOX_AGE_LIMIT
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
@@ -345,27 +344,11 @@ async def _topics_and_outboxes(settings: Settings) -> Finding:
 
 
 async def _held(settings: Settings) -> Finding:
-    """Find messages that have held a partition for minutes and are still not committed."""
-    client = connect(settings.mongo_url)
-    found: list[tuple[str, HeldMessage]] = []
-    try:
-        async with Positions(settings) as positions:
-            for service in NAMES:
-                database = client[f"{settings.database_prefix}_{service}"]
-                waiting = [m for m in await held_messages(database) if m.seconds >= HELD_SECONDS]
-                if waiting:
-                    read = await positions.committed(service)
-                    found += [
-                        (service, message)
-                        for message in waiting
-                        if read.get(TopicPartition(message.topic, message.partition), 0)
-                        <= message.offset
-                    ]
-    finally:
-        client.close()
+    """Find the messages that hold their partitions."""
+    found = await find_held(settings)
     if not found:
         return Finding("held messages", "ok", "no message blocks its partition")
-    service, message = max(found, key=lambda item: item[1].seconds)
+    service, message = found[0]
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     remedy = (
         "read in the service's log what it waits for (`waiting`); if the message itself is at "

@@ -19,7 +19,7 @@ from shared.clock import wall_clock
 from shared.mongo import Database, Document
 
 HELD_SECONDS = 120
-"""Seconds after which a held message is reported."""
+"""Seconds after which readiness and the metric report a held message; operators see it at once."""
 
 HELD = Gauge(
     "carrel_message_held_seconds",
@@ -57,7 +57,9 @@ class HeldMessage:
 
     def __str__(self) -> str:
         """Return the line that operators read."""
-        return f"{self.place} has held its partition for {self.seconds / 60:.0f} min ({self.error})"
+        seconds = self.seconds
+        long = f"{seconds:.0f} s" if seconds < HELD_SECONDS else f"{seconds / 60:.0f} min"
+        return f"{self.place} has held its partition for {long} ({self.error})"
 
 
 class HeldMessages:

@@ -42,6 +42,9 @@ TOGETHER = 25
 Commands that write the same meanwhile have to try again.
 """
 
+NOTED_SECONDS = 1.0
+"""Seconds of waiting from which a message is noted as held, for operators."""
+
 RETRIED = Counter("carrel_event_retries_total", "Tries after the first", ["topic", "reason"])
 
 _Fault = tuple[Message, Exception, int]
@@ -174,8 +177,10 @@ class Processor:
         retry = self._subscriptions.by_topic[topic].retry
         waits = retry.waits()
         started = time.monotonic()
-        tries = 0
+        tries = attempts = 0
+        noted = False
         while True:
+            attempts += 1
             try:
                 if apply is None:
                     await handle(self._unit_of_work, changes)
@@ -191,10 +196,14 @@ class Processor:
                     if len(good) == 1 and await self.held.given_up(good[0].record):
                         at_fault.append((good.pop(), OperatorDecision(), 1))
                         return True
-                    if self.stopping:
-                        return False
-                    if time.monotonic() - started >= retry.patience:
+                    waited = time.monotonic() - started
+                    if len(good) == 1 and retry.gives_up(error, waited):
+                        at_fault.append((good.pop(), error, attempts))
+                        return True
+                    if not noted and waited >= min(NOTED_SECONDS, retry.patience):
                         await self.held.note(good[0].record, describe(error))
+                        noted = True
+                    if self.stopping or waited >= retry.patience:
                         return False
                     await asyncio.sleep(next(waits))
                     continue

@@ -27,7 +27,7 @@ from shared.contracts.accounts import (
 )
 from shared.contracts.circulation import FineAssessed, LoanCheckedOut
 from shared.ids import card_digest
-from shared.owners import OwnerAway
+from shared.owners import OwnerAway, OwnerBehind
 from shared.unit_of_work import Origin, Run
 from tests.circulation.desk import KEY, STATION, Desk, branch, card_of, noon, settings_for
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, served
@@ -198,7 +198,7 @@ async def test_a_card_that_was_replaced_meanwhile_is_not_stored(counter: Counter
 
 async def test_an_event_waits_for_an_answer_that_is_as_new(counter: Counter) -> None:
     patron = await counter.register("D-6")
-    with pytest.raises(OwnerAway):
+    with pytest.raises(OwnerBehind):
         await counter.desk.hear(without_card(replace(patron, version=2), PatronUpdated))
     database = counter.desk.api.app.state.database
     assert await database.patrons.find_one({"_id": patron.id}) is None

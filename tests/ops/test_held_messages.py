@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,13 +16,13 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus import held
 from shared.bus.listener import Listener
-from shared.bus.retry import RetryPolicy
+from shared.bus.retry import DEFAULT, RetryPolicy
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import ensure_topics
 from shared.contracts.circulation import FinesSuspended
 from shared.http.app import create_service_app
 from shared.http.service import Service
-from shared.owners import OwnerAway, OwnerRefused, Owners
+from shared.owners import OwnerAway, OwnerBehind, OwnerRefused, Owners
 from shared.unit_of_work import Run, UnitOfWork
 from tests.ops.command import carrel
 from tests.shared.test_bus import GOOD_HEADERS, send
@@ -36,10 +38,13 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
 class Consumer:
     """A consumer of notices whose owner does not answer for the thing `bad`."""
 
-    def __init__(self, failure: Exception, patience: float = RetryPolicy.patience) -> None:
+    def __init__(
+        self, failure: Exception, retry: RetryPolicy = DEFAULT, failures: int = sys.maxsize
+    ) -> None:
         self.received: list[str] = []
         self._failure = failure
-        self._retry = RetryPolicy(patience=patience)
+        self._left = failures
+        self._retry = retry
 
     @property
     def subscriptions(self) -> Subscriptions:
@@ -47,7 +52,8 @@ class Consumer:
 
         @subscriptions.to(FinesSuspended, retry=self._retry)
         async def note(event: FinesSuspended, _: Run) -> None:
-            if event.suspension_id == "bad":
+            if event.suspension_id == "bad" and self._left:
+                self._left -= 1
                 raise self._failure
             self.received.append(event.suspension_id)
 
@@ -100,13 +106,55 @@ async def test_a_message_that_an_owner_refuses_becomes_a_dead_letter_and_the_par
     assert (dead_letter.error, dead_letter.tries) == ("refused: circulation-answers-422", "3")
 
 
-async def test_a_message_that_waits_for_minutes_is_named_and_a_command_makes_it_a_dead_letter(
+async def test_a_message_that_is_newer_than_what_its_owner_has_is_set_aside_after_some_seconds(
+    settings: Settings,
+) -> None:
+    await publish(settings, "bad", "good")
+    consumer = Consumer(OwnerBehind("accounts"), RetryPolicy(behind_for=0.3))
+
+    async def received() -> bool:
+        return consumer.received == ["good"]
+
+    async with consumer.listening(settings):
+        await until(received, within=60)
+    [dead_letter] = await find_dead_letters(settings, Filter(["notices"]))
+    assert dead_letter.error == "refused: accounts-is-behind"
+    assert int(dead_letter.tries) > 1
+
+
+async def test_a_message_whose_owner_is_late_is_processed_in_its_place(settings: Settings) -> None:
+    await publish(settings, "bad", "good")
+    consumer = Consumer(OwnerBehind("accounts"), failures=2)
+
+    async def received() -> bool:
+        return consumer.received == ["bad", "good"]
+
+    async with consumer.listening(settings):
+        await until(received, within=60)
+    assert await find_dead_letters(settings, Filter(["notices"])) == []
+
+
+async def test_a_message_that_waits_is_named_at_once(settings: Settings) -> None:
+    await publish(settings, "bad", "good")
+    consumer = Consumer(OwnerAway("circulation"))
+    async with consumer.listening(settings):
+
+        async def named() -> Any:
+            found = json.loads((await carrel(settings, "lag", "--json")).out)["held"]
+            return found and (found[0]["service"], found[0]["topic"], found[0]["offset"])
+
+        assert await until(named, within=60) == ("notices", "fines.suspended", 0)
+        [finding] = [f for f in await examine(settings) if f.check == "held messages"]
+        assert finding.found.startswith("notices: fines.suspended/0/0 has held its partition for")
+        assert finding.found.endswith(" s (shared.owners.OwnerAway)")
+
+
+async def test_a_command_makes_a_message_that_waits_a_dead_letter(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(held, "HELD_SECONDS", 0)
-    monkeypatch.setattr("ops.commands.doctor.HELD_SECONDS", 0)
     await publish(settings, "bad", "good")
-    consumer = Consumer(OwnerAway("circulation"), patience=0.2)
+    consumer = Consumer(OwnerAway("circulation"), RetryPolicy(patience=0.2))
     async with consumer.listening(settings) as listener:
 
         async def named() -> bool:
@@ -135,7 +183,7 @@ async def test_readiness_and_a_metric_name_a_message_that_waits_for_minutes(
 ) -> None:
     monkeypatch.setattr(held, "HELD_SECONDS", 0)
     await publish(settings, "bad")
-    consumer = Consumer(OwnerAway("circulation"), patience=0.2)
+    consumer = Consumer(OwnerAway("circulation"), RetryPolicy(patience=0.2))
     working = settings.model_copy(update={"roles": ("api", "consumers")})
     async with served(consumer.create_app, working) as api:
 

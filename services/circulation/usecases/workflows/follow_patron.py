@@ -7,12 +7,15 @@ from services.circulation.domain.patron import Patron, blocked_elsewhere
 from services.circulation.usecases.commands.note_patron import NotePatron, note_patron
 from services.circulation.usecases.workflows.ask_accounts import ask_for_patron
 from shared.contracts.accounts import PatronSnapshot
-from shared.owners import OwnerAway
+from shared.owners import OwnerBehind
 from shared.unit_of_work import Run
 
 
 async def follow_patron(run: Run, event: PatronSnapshot) -> None:
-    """Store the patron, or the newer state that accounts answers. Raises OwnerAway."""
+    """Store the patron, or the newer state that accounts has.
+
+    Raises OwnerAway, or OwnerBehind while accounts has an older state than its event.
+    """
     erased = event.status == "erased"
     told = Patron(
         id=event.patron_id,
@@ -25,6 +28,6 @@ async def follow_patron(run: Run, event: PatronSnapshot) -> None:
         # Without an answer the patron was erased meanwhile, and that event follows.
         known = await ask_for_patron(run.owners, event.patron_id, run.now)
         if known is not None and known.version < event.version:
-            raise OwnerAway("accounts")  # a database that is behind its own events
+            raise OwnerBehind("accounts")
         told = known or told
     await run(note_patron, NotePatron(told, erased))
