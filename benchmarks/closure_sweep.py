@@ -173,6 +173,7 @@ def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
         "CARREL_SIMULATION": "1",
         "CARREL_SERVICE_SECRET": "a secret of this benchmark",
         "CARREL_CARD_KEY": "a key of this benchmark",
+        "CARREL_AUDIT_KEYS": "a key of this benchmark",
         "CARREL_SERVICE_KEY": make_key(),
     }
     command = [sys.executable, "-m", "ops", "serve", "circulation", "--role", "jobs"]

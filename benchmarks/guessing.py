@@ -62,7 +62,8 @@ async def replicas() -> AsyncIterator[tuple[Api, Api]]:
             mongo_url=infrastructure.mongo_url,
             database_prefix="guessing",
             roles=("api",),
-            card_key="key of this benchmark",
+            card_key=SECRET,
+            device_keys=SECRET,
             service_secret=SECRET,
             log_level="error",
         )

@@ -309,7 +309,7 @@ def main() -> None:
             "CARREL_OPERATIONS_PORT": str(operations),
             "CARREL_LOG_LEVEL": "warning",
             "CARREL_SERVICE_SECRET": secrets.token_hex(16),
-            "CARREL_CARD_KEY": secrets.token_hex(16),
+            "CARREL_AUDIT_KEYS": secrets.token_hex(16),
             "CARREL_SERVICE_KEY": make_key(),
         }
         command = [sys.executable, "-m"]

@@ -19,7 +19,7 @@ from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
 from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
-from services.settings import Settings
+from services.settings import CardSettings, Settings
 from shared.audit_trail import Act, record
 from shared.clock import wall_clock
 from shared.ids import card_digest
@@ -56,7 +56,7 @@ def indexes_of(service: str, settings: Settings) -> Indexes:
     return {**chassis_indexes(settings.outbox_days), **own}
 
 
-def require_card_key(settings: Settings) -> None:
+def require_card_key(settings: CardSettings) -> None:
     """Refuse if the key is missing by which the running services recognise cards."""
     if not settings.card_key:
         refuse("The services store cards by a keyed digest: set CARREL_CARD_KEY to their key.")

@@ -42,3 +42,15 @@ class Settings(settings.Settings):
     def _usual_addresses(cls, urls: Mapping[str, str]) -> Mapping[str, str]:
         """Add the usual address of each service that has no other."""
         return {service.name: service.url for service in SERVICES} | dict(urls)
+
+
+class CardSettings(Settings):
+    """Settings of the services that recognise cards, and of no other."""
+
+    required: ClassVar[tuple[str, ...]] = (*Settings.required, "card_key")
+
+    card_key: str = Field(
+        default="",
+        repr=False,
+        description="Key of the digest that stands for a card number.",
+    )

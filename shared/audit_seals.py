@@ -3,13 +3,13 @@
 An entry is stored without a place in any order, so that commands never wait for each other. A
 background task lists the waiting entries in the next seal: the digest of each, the hash of the
 seal before, and the hash of all this, with a key that is not in the database. Only one replica can
-add the seal of a number.
+add the seal of a number. The newest key of CARREL_AUDIT_KEYS seals, each of them verifies.
 """
 
 import asyncio
 import hmac
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,6 +23,7 @@ from shared.audit_trail import SEALS, TRAIL
 from shared.clock import wall_clock
 from shared.commits import Commits
 from shared.failpoint import failpoint
+from shared.keys import digest, each_of, fingerprint
 from shared.mongo import MAJORITY, SNAPSHOT, ClientSession, Database, Document
 from shared.transactions import is_duplicate
 
@@ -41,6 +42,14 @@ MOST_FAULTS = 100
 _FIELDS = ("_id", "at", "by", "roles", "act", "objects", "address", "correlation_id")
 
 
+@dataclass(frozen=True)
+class SealingKey:
+    """A key of seals, with the name that its seals have."""
+
+    name: str
+    value: bytes = field(repr=False)
+
+
 @dataclass
 class Verified:
     """The result of verifying the trail of a service."""
@@ -57,22 +66,17 @@ class Verified:
     faults: list[str] = field(default_factory=list)
 
 
-def sealing_key(card_key: str) -> bytes:
-    """Return the key of the seals, from the key of card digests, which never changes."""
-    return hmac.digest(card_key.encode(), b"carrel audit seals", "sha256")
-
-
-async def keep_sealed(database: Database, key: bytes, days: int, commits: Commits) -> None:
+async def keep_sealed(database: Database, keys: str, days: int, commits: Commits) -> None:
     """Seal waiting entries and delete those older than `days`, until cancelled."""
     purge_at = 0.0
     while True:
         seen = commits.count
         try:
-            while await seal(database, key) == MOST_ENTRIES:
+            while await seal(database, keys) == MOST_ENTRIES:
                 pass
             if asyncio.get_running_loop().time() >= purge_at:
                 purge_at = asyncio.get_running_loop().time() + PURGE_SECONDS
-                await purge(database, key, wall_clock() - timedelta(days=days))
+                await purge(database, keys, wall_clock() - timedelta(days=days))
         except PyMongoError as error:
             log.warning("sealing waits", error=type(error).__name__)
         await commits.after(seen, REST_SECONDS)
@@ -80,15 +84,15 @@ async def keep_sealed(database: Database, key: bytes, days: int, commits: Commit
         await asyncio.sleep(SEAL_SECONDS * random.uniform(0.9, 1.1))  # noqa: S311
 
 
-async def seal(database: Database, key: bytes) -> int:
+async def seal(database: Database, keys: str) -> int:
     """List waiting entries in the next seal; return their number, 0 if another replica did."""
     if await database[TRAIL].find_one({"pending": True}, {"_id": 1}) is None:
         return 0
-    added = await _add_seal(database, key, None)
+    added = await _add_seal(database, keys, None)
     return len(added["entries"]) if added else 0
 
 
-async def purge(database: Database, key: bytes, before: datetime) -> int:
+async def purge(database: Database, keys: str, before: datetime) -> int:
     """Delete the entries that were sealed before a time; return their number.
 
     First a seal says up to which number, then these are deleted. If the process ends in between,
@@ -104,7 +108,7 @@ async def purge(database: Database, key: bytes, before: datetime) -> int:
     purged: Mapping[str, Any] = newest["purged"]
     if old is not None and old["_id"] > purged["number"]:
         purged = {"number": old["_id"], "hash": old["hash"]}
-        if await _add_seal(database, key, purged) is None:
+        if await _add_seal(database, keys, purged) is None:
             return 0
         failpoint("audit.purge-said")
     deleted = await database[TRAIL].delete_many({"seal": {"$lte": purged["number"]}})
@@ -112,7 +116,7 @@ async def purge(database: Database, key: bytes, before: datetime) -> int:
     return int(deleted.deleted_count)
 
 
-async def verify(database: Database, key: bytes, *, newest: int = 0) -> Verified:
+async def verify(database: Database, keys: str, *, newest: int = 0) -> Verified:
     """Verify all seals and their entries, or only the `newest` ones.
 
     Entries that are recorded or purged meanwhile are no faults.
@@ -134,42 +138,56 @@ async def verify(database: Database, key: bytes, *, newest: int = 0) -> Verified
     if newest and number - newest >= begin:
         begin, previous = number - newest + 1, ""
     found.first, found.last, found.hash = begin, number, last["hash"]
-    expected = begin
+    expected, sealing = begin, _sealing_keys(keys)
     cursor = database[SEALS].find({"_id": {"$gte": begin, "$lte": number}}).sort("_id")
     async for one in cursor:
         while expected < one["_id"] and len(found.faults) < MOST_FAULTS:
             found.faults.append(f"seal {expected} is missing")
             expected += 1
             previous = ""
-        if one["hash"] != _hash(key, one):
-            found.faults.append(f"seal {one['_id']} was altered")
-        elif previous and one["previous"] != previous:
-            found.faults.append(f"seal {one['_id']} does not follow the one before")
-        await _verify_entries(database, key, one, found)
+        usable = [key for key in sealing if one.get("key") in (key.name, None)]
+        if fault := _fault_of(one, usable, previous):
+            found.faults.append(f"seal {one['_id']} {fault}")
+        if usable:
+            await _verify_entries(database, usable, one, found)
         expected, previous = one["_id"] + 1, one["hash"]
         found.seals += 1
         if len(found.faults) >= MOST_FAULTS:
             break
     now = await _newest(database)
     if found.faults and now and now["purged"]["number"] >= begin:
-        return await verify(database, key, newest=newest)  # what was missing has been purged
+        return await verify(database, keys, newest=newest)  # what was missing has been purged
     return found
 
 
-async def _verify_entries(database: Database, key: bytes, one: Document, found: Verified) -> None:
+def _fault_of(one: Document, usable: Sequence[SealingKey], previous: str) -> str | None:
+    """Return what is wrong with a seal; `usable` are the keys with its name, or all without one."""
+    if not usable:
+        return "was made with a key that CARREL_AUDIT_KEYS lacks"
+    if one["hash"] not in [_hash(key, one) for key in usable]:
+        # Seals of earlier releases do not name their key.
+        return "was altered" if "key" in one else "was altered, or made with another key"
+    if previous and one["previous"] != previous:
+        return "does not follow the one before"
+    return None
+
+
+async def _verify_entries(
+    database: Database, sealing: Sequence[SealingKey], one: Document, found: Verified
+) -> None:
     listed = {entry["id"]: entry["digest"] for entry in one["entries"]}
     async for entry in database[TRAIL].find({"seal": one["_id"]}):
         found.entries += 1
-        digest = listed.pop(entry["_id"], None)
-        if digest is None:
+        sealed = listed.pop(entry["_id"], None)
+        if sealed is None:
             found.faults.append(f"entry {entry['_id']} is not listed in its seal {one['_id']}")
-        elif digest != _digest(key, entry):
+        elif sealed not in [_digest(key, entry) for key in sealing]:
             found.faults.append(f"entry {entry['_id']} of seal {one['_id']} was altered")
     found.faults += [f"entry {missing} of seal {one['_id']} is missing" for missing in listed]
 
 
 async def _add_seal(
-    database: Database, key: bytes, purged: Mapping[str, Any] | None
+    database: Database, keys: str, purged: Mapping[str, Any] | None
 ) -> Document | None:
     """Add the next seal, with `purged` if it is given, and return it.
 
@@ -180,7 +198,7 @@ async def _add_seal(
             await database.client.start_session() as session,
             session.start_transaction(read_concern=SNAPSHOT, write_concern=MAJORITY),
         ):
-            added = await _next_seal(database, key, purged, session)
+            added = await _next_seal(database, _sealing_keys(keys)[0], purged, session)
     except PyMongoError as error:
         if is_duplicate(error) or error.has_error_label("TransientTransactionError"):
             return None
@@ -193,7 +211,7 @@ async def _add_seal(
 
 
 async def _next_seal(
-    database: Database, key: bytes, purged: Mapping[str, Any] | None, session: ClientSession
+    database: Database, key: SealingKey, purged: Mapping[str, Any] | None, session: ClientSession
 ) -> Document | None:
     waiting = database[TRAIL].find({"pending": True}, session=session).hint([("pending", 1)])
     entries = await waiting.limit(MOST_ENTRIES).to_list(MOST_ENTRIES)
@@ -203,6 +221,7 @@ async def _next_seal(
     added: Document = {
         "_id": last["_id"] + 1 if last else 1,
         "at": wall_clock(),
+        "key": key.name,
         "previous": last["hash"] if last else "",
         "purged": dict(purged or (last["purged"] if last else {"number": 0, "hash": ""})),
         "entries": [{"id": one["_id"], "digest": _digest(key, one)} for one in entries],
@@ -220,18 +239,24 @@ async def _next_seal(
     return added
 
 
+def _sealing_keys(keys: str) -> list[SealingKey]:
+    each = each_of(keys) or [""]
+    return [SealingKey(fingerprint(one), digest(one, "carrel audit seals")) for one in each]
+
+
 async def _newest(database: Database, session: ClientSession | None = None) -> Document | None:
     return await database[SEALS].find_one({}, sort=[("_id", DESCENDING)], session=session)
 
 
-def _digest(key: bytes, entry: Mapping[str, Any]) -> str:
+def _digest(key: SealingKey, entry: Mapping[str, Any]) -> str:
     return _mac(key, {name: entry.get(name) for name in _FIELDS})
 
 
-def _hash(key: bytes, one: Mapping[str, Any]) -> str:
+def _hash(key: SealingKey, one: Mapping[str, Any]) -> str:
     return _mac(key, {name: value for name, value in one.items() if name != "hash"})
 
 
-def _mac(key: bytes, value: Mapping[str, Any]) -> str:
+def _mac(key: SealingKey, value: Mapping[str, Any]) -> str:
     """Return the keyed hash of a document, whatever the order of its fields."""
-    return hmac.new(key, orjson.dumps(value, option=orjson.OPT_SORT_KEYS), "sha256").hexdigest()
+    content = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    return hmac.new(key.value, content, "sha256").hexdigest()

@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -21,6 +28,7 @@ from pydantic_settings import (
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from shared.keys import LEAST, each_of
 from shared.settings_files import SUFFIX as FILE
 from shared.settings_files import BadFile, open_files, values_in_files
 from shared.tls import client_context
@@ -52,13 +60,23 @@ class TokenIssuer:
         return path == self.log_in or path.startswith((self.factors, self.resets))
 
 
+def _long_enough(keys: str) -> str:
+    if any(len(one) < LEAST for one in each_of(keys)):
+        raise ValueError(f"each key has at least {LEAST} characters")
+    return keys
+
+
+Keys = Annotated[str, AfterValidator(_long_enough)]
+"""A setting with keys of one purpose, as in `shared.keys`; empty: there are none."""
+
+
 class Settings(BaseSettings):
     """The settings that the chassis needs; the system adds its own in a subclass."""
 
     issuer: ClassVar[TokenIssuer] = TokenIssuer("", "", "", "", "", "")
     callers: ClassVar[Mapping[str, Mapping[str, frozenset[str]]]] = {}
     """For each service the routes that each other one may use: method and template of a path."""
-    required: ClassVar[tuple[str, ...]] = ("service_secret", "service_key", "card_key")
+    required: ClassVar[tuple[str, ...]] = ("service_secret", "service_key", "audit_keys")
     """Settings without which a service does not start."""
 
     model_config = SettingsConfigDict(
@@ -121,8 +139,10 @@ class Settings(BaseSettings):
         description="Private Ed25519 key of this service alone, with which it logs in at the "
         "issuer of tokens.",
     )
-    card_key: str = Field(
-        default="", repr=False, description="Key of the digest that stands for a card number."
+    audit_keys: Keys = Field(
+        default="",
+        repr=False,
+        description="Keys of the seals of this service's audit trail, the newest first.",
     )
     urls: Mapping[str, str] = Field(
         default_factory=dict,

@@ -59,7 +59,7 @@ async def audit(settings: Settings) -> Audit:
         await check_views(result, stores)
         await check_enquiries(result, stores["notices"])
         await check_notifications(result, stores["notices"], recorded)
-        await audit_trails(result, stores, settings)
+        await audit_trails(result, stores)
     finally:
         client.close()
     return result

@@ -1,44 +1,69 @@
 """The audit trails: the check of the doctor, and that of an audit."""
 
 from collections.abc import Mapping
+from typing import Any
+
+from pydantic import Field, create_model
 
 from ops.audit.findings import Audit, Finding
 from services.registry import NAMES
 from services.settings import Settings
-from shared.audit_seals import sealing_key, verify
+from shared.audit_seals import verify
 from shared.mongo import Client, Database
+from shared.settings import Keys, load
 
 NEWEST = 200
 """Number of seals of each service that are verified; `carrel audit-trail --verify` takes all."""
 CHECK = "audit trails"
+_VARIABLE = "CARREL_AUDIT_KEYS_"
+
+_FIELDS: Any = {f"audit_keys_{name}": (Keys, Field(default="", repr=False)) for name in NAMES}
+TrailSettings = create_model("TrailSettings", __base__=Settings, **_FIELDS)
+"""Settings of operators' commands: CARREL_AUDIT_KEYS of each service, with its name at the end."""
+
+
+def trail_keys() -> dict[str, str]:
+    """Return the keys of the seals by service, of those services whose keys are set."""
+    settings = load(TrailSettings)
+    found = {name: getattr(settings, f"audit_keys_{name}") for name in NAMES}
+    return {name: keys for name, keys in found.items() if keys}
+
+
+def variables_of(services: list[str]) -> str:
+    """Return the variables with the keys of some services."""
+    return ", ".join(f"{_VARIABLE}{name.upper()}" for name in services)
 
 
 async def check_trails(client: Client, settings: Settings) -> Finding:
-    """Verify the newest seals of the audit trail of each service."""
-    if not settings.card_key:
-        return Finding(CHECK, "warn", "not verified: the key is missing", "set CARREL_CARD_KEY")
-    key = sealing_key(settings.card_key)
+    """Verify the newest seals of the audit trail of each service whose keys are set."""
+    keys = trail_keys()
     entries = 0
-    for service in NAMES:
+    for service in keys:
         database = client[f"{settings.database_prefix}_{service}"]
-        found = await verify(database, key, newest=NEWEST)
+        found = await verify(database, keys[service], newest=NEWEST)
         if found.faults:
             more = f" (and {len(found.faults) - 1} more)" if len(found.faults) > 1 else ""
             remedy = (
                 "if entries wait, start a process of the service with the role jobs; else somebody "
-                "changed the trail, or the key: carrel audit-trail --verify lists all"
+                "changed the trail, unless a key is missing: carrel audit-trail --verify lists all"
             )
             return Finding(CHECK, "fail", f"{service}: {found.faults[0]}{more}", remedy)
         entries += found.entries
-    return Finding(CHECK, "ok", f"the newest {entries} sealed entries are all there")
+    checked = f"the newest {entries} sealed entries are all there"
+    missing = [name for name in NAMES if name not in keys]
+    if missing:
+        found_so_far = f"{checked}, but not verified for {', '.join(missing)}"
+        return Finding(CHECK, "warn", found_so_far, f"set {variables_of(missing)}")
+    return Finding(CHECK, "ok", checked)
 
 
-async def audit_trails(result: Audit, stores: Mapping[str, Database], settings: Settings) -> None:
-    """Verify every entry of the audit trails, if the key is there."""
-    if not settings.card_key:
-        return
+async def audit_trails(result: Audit, stores: Mapping[str, Database]) -> None:
+    """Verify every entry of the audit trails of the services whose keys are set."""
+    keys = trail_keys()
     for service, store in stores.items():
-        found = await verify(store, sealing_key(settings.card_key))
+        if service not in keys:
+            continue
+        found = await verify(store, keys[service])
         result.counts["entries of audit trails"] += found.entries
         for fault in found.faults:
             result.expect(False, f"audit trail of {service}: {fault}")

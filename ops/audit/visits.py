@@ -9,6 +9,7 @@ from services.notices.domain.visit import KEPT_DAYS, last_destroyed
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
 from shared.clock import library_day, wall_clock
+from shared.keys import each_of
 from shared.mongo import Client
 from shared.settings import load
 
@@ -35,7 +36,7 @@ async def check_visits(client: Client, settings: Settings) -> Finding:
     wrapped = [key["wrapped"] async for key in database.visit_keys.find({})]
     kept = await database.visits.estimated_document_count()
     found = f"{kept} of the last {KEPT_DAYS} days, with {len(wrapped)} keys"
-    secrets = [one.strip() for one in load(NoticesSettings).visit_keys.split(",") if one.strip()]
+    secrets = each_of(load(NoticesSettings).visit_keys)
     return _master_keys(found, wrapped, secrets)
 
 

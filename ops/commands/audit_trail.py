@@ -4,12 +4,14 @@ It reads the databases, so it works while services are stopped, and needs no acc
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from ops.audit.trails import trail_keys, variables_of
 from ops.console import (
     AsJson,
     ServiceOption,
@@ -17,13 +19,13 @@ from ops.console import (
     out,
     print_json,
     print_table,
+    refuse,
     show_status,
 )
-from ops.direct import require_card_key
 from ops.target import Data, settings_of
 from services.registry import NAMES
 from services.settings import Settings
-from shared.audit_seals import Verified, sealing_key, verify
+from shared.audit_seals import Verified, verify
 from shared.audit_trail import Entry, EntryQuery, find_entries
 from shared.mongo import connect
 
@@ -58,8 +60,10 @@ def audit_trail_command(
     settings = settings_of(data)
     services = [service] if service else list(NAMES)
     if verifying:
-        require_card_key(settings)
-        _print_verified(settings, services, as_json=as_json)
+        keys = trail_keys()
+        if missing := [name for name in services if name not in keys]:
+            refuse(f"The seals can't be verified without their keys: set {variables_of(missing)}.")
+        _print_verified(settings, {name: keys[name] for name in services}, as_json=as_json)
         return
     if since and since.tzinfo is None:
         since = since.replace(tzinfo=UTC)
@@ -103,9 +107,9 @@ async def _entries(
     return sorted(found, key=lambda one: one[1].at, reverse=True)
 
 
-def _print_verified(settings: Settings, services: list[str], *, as_json: bool) -> None:
+def _print_verified(settings: Settings, keys: Mapping[str, str], *, as_json: bool) -> None:
     with explain_outages(settings), show_status("Verifying the audit trails"):
-        found = asyncio.run(_verified(settings, services))
+        found = asyncio.run(_verified(settings, keys))
     if as_json:
         print_json({"trails": [{"service": name, **asdict(one)} for name, one in found.items()]})
     else:
@@ -123,13 +127,12 @@ def _numbers(one: Verified) -> tuple[Any, ...]:
     return one.entries, one.seals, one.first, one.last, one.waiting, one.hash
 
 
-async def _verified(settings: Settings, services: list[str]) -> dict[str, Verified]:
+async def _verified(settings: Settings, keys: Mapping[str, str]) -> dict[str, Verified]:
     client = connect(settings.mongo_url)
-    key = sealing_key(settings.card_key)
     try:
         return {
-            service: await verify(client[f"{settings.database_prefix}_{service}"], key)
-            for service in services
+            service: await verify(client[f"{settings.database_prefix}_{service}"], own)
+            for service, own in keys.items()
         }
     finally:
         client.close()

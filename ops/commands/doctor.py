@@ -4,7 +4,7 @@ It reads databases without the API, because it checks systems whose services do 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from importlib import import_module
@@ -22,7 +22,7 @@ from ops.audit.lost_events import lost_at_ends
 from ops.audit.protection import check_broker_user, check_database_users
 from ops.audit.seasons import check_seasons
 from ops.audit.snapshots import Compared, compare
-from ops.audit.trails import check_trails
+from ops.audit.trails import TrailSettings, check_trails
 from ops.audit.visits import check_visits
 from ops.backlog import outbox_ages
 from ops.broker import topics
@@ -35,13 +35,13 @@ from services.gateway.views.store import builds
 from services.registry import NAMES
 from services.settings import Settings
 from shared.http.health import OUTBOX_AGE_LIMIT
+from shared.keys import LEAST, each_of
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
 from shared.settings import load
 
 OLDEST_MONGODB = 6
 TRANSACTION_SECONDS = 5
-SECRET_LENGTH = 16
 SKEW_SECONDS = 2.0
 LAG_LIMIT = 1000
 SAFE_COPIES = 3
@@ -142,13 +142,14 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
 
 
 def _secrets(settings: Settings) -> list[Finding]:
+    """Return the findings about the secrets that are set here; a service has its own alone."""
+    given = {"CARREL_SERVICE_SECRET": [settings.service_secret], **_keys()}
     findings = []
-    for name in ("service_secret", "card_key"):
-        value, variable = getattr(settings, name), f"CARREL_{name.upper()}"
-        remedy = f"set {variable} as the services have it; a new one: openssl rand -base64 32"
-        if not value:
+    for variable, values in given.items():
+        remedy = f"set {variable} as the services have it; a new one: openssl rand -hex 32"
+        if not any(values):
             findings.append(Finding(variable, "fail", "is not set", remedy))
-        elif len(value) < SECRET_LENGTH or len(set(value)) < SECRET_LENGTH // 2:
+        elif any(_can_be_guessed(one) for one in values):
             findings.append(Finding(variable, "fail", "can be guessed", remedy))
         else:
             findings.append(Finding(variable, "ok", "is set"))
@@ -158,10 +159,38 @@ def _secrets(settings: Settings) -> list[Finding]:
     else:
         remedy = "set it to the gateway's, as which this command asks the services"
         findings.append(Finding(variable, "fail", "is not set", remedy))
-    if settings.card_key and settings.card_key == settings.service_secret:
-        remedy = "choose another CARREL_SERVICE_SECRET: a new card key would make all cards unknown"
-        findings.append(Finding("secrets", "fail", "both are the same", remedy))
-    return findings
+    return [*findings, *_shared(given)]
+
+
+def _keys() -> dict[str, list[str]]:
+    """Return the keys of each purpose that are set here, by variable."""
+    kinds = [import_module(f"services.{name}.settings").Settings for name in NAMES]
+    given: dict[str, list[str]] = {}
+    for settings in map(load, [*kinds, TrailSettings]):
+        for name in type(settings).model_fields:
+            if name.endswith(("card_key", "_keys", "_secrets")) or name.startswith("audit_keys"):
+                value = getattr(settings, name)
+                given[f"CARREL_{name.upper()}"] = each_of(value) if isinstance(value, str) else []
+    return {variable: keys for variable, keys in given.items() if keys}
+
+
+def _shared(given: Mapping[str, Sequence[str]]) -> list[Finding]:
+    """Return a finding if a key has more than one purpose."""
+    purposes: dict[str, list[str]] = {}
+    for variable, values in given.items():
+        for value in filter(None, values):
+            purposes.setdefault(value, []).append(variable)
+    shared = [variables for variables in purposes.values() if len(variables) > 1]
+    if not shared:
+        return []
+    remedy = "make a key for each with carrel keys make; remove the former as docs/security.md says"
+    found = "; ".join(f"{', '.join(variables)} have the same" for variables in shared)
+    everywhere = any("CARREL_SERVICE_SECRET" in variables for variables in shared)
+    return [Finding("secrets", "fail" if everywhere else "warn", found, remedy)]
+
+
+def _can_be_guessed(secret: str) -> bool:
+    return len(secret) < LEAST or len(set(secret)) < LEAST // 2
 
 
 def _modes(settings: Settings) -> list[Finding]:

@@ -28,6 +28,7 @@ from ops.console import (
 from ops.direct import origin_of, require_card_key, unit_of_work_at
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
+from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.usecases.import_patrons import ImportPatrons, import_patrons
 from services.circulation.usecases.commands.import_titles import (
     ImportedTitle,
@@ -83,7 +84,7 @@ def patrons_command(
     an existing PIN is never overwritten. The report of refused lines has their
     numbers and reasons, and no personal data.
     """
-    settings = settings_to_write(data)
+    settings = settings_to_write(data, AccountsSettings)
     require_card_key(settings)
     try:
         patrons.check_heading(file)
@@ -199,7 +200,7 @@ def _control_number(record: Any) -> str:
 # ---- patrons ------------------------------------------------------------------------------------
 
 
-async def _patrons(settings: Settings, file: Path, report: Report) -> None:
+async def _patrons(settings: AccountsSettings, file: Path, report: Report) -> None:
     async with unit_of_work_at(settings, "accounts") as unit:
         batch: patrons.Batch = {}
         cards: set[str] = set()
@@ -212,17 +213,19 @@ async def _patrons(settings: Settings, file: Path, report: Report) -> None:
                 report.refuse(number, "", _in_words(error))
                 continue
             if len(batch) == BATCH or patron.card_number in cards:
-                await _save_patrons(unit, batch, report)
+                await _save_patrons(unit, settings, batch, report)
                 batch, cards = {}, set()
             batch[number] = patron
             cards.add(patron.card_number)
-        await _save_patrons(unit, batch, report)
+        await _save_patrons(unit, settings, batch, report)
 
 
-async def _save_patrons(unit: UnitOfWork, batch: patrons.Batch, report: Report) -> None:
+async def _save_patrons(
+    unit: UnitOfWork, settings: AccountsSettings, batch: patrons.Batch, report: Report
+) -> None:
     if not batch:
         return
-    given = await patrons.commands_for(unit.database, list(batch.values()), unit.settings.card_key)
+    given = await patrons.commands_for(unit.database, list(batch.values()), settings.card_key)
     origin = origin_of("import patrons")
     outcomes, _ = await unit.run(import_patrons, ImportPatrons(given), origin, within=60)
     for number, outcome in zip(batch, outcomes or (), strict=True):

@@ -1,14 +1,16 @@
-"""`carrel keys`: make the keys of services, and revoke the keys that sign tokens, in the database.
+"""`carrel keys`: make keys, and revoke the keys that sign tokens, in the database.
 
 Whoever has stolen a key can also sign a token of an operator, so a revocation needs no token.
 """
 
 import asyncio
+import os
 
 import typer
 
 from ops.console import explain_outages
 from ops.direct import revoke_all_keys
+from ops.secret_variables import missing_secrets, public_keys_of
 from ops.target import Data, settings_to_write
 from services.accounts.settings import Settings
 from services.registry import NAMES
@@ -20,7 +22,22 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 @app.callback()
 def keys() -> None:
-    """The keys of services, and those that sign tokens."""
+    """The keys of a system, of its services, and those that sign tokens."""
+
+
+@app.command()
+def make() -> None:
+    """Print a new value of each secret that the environment lacks, as variables.
+
+    With CARREL_CARD_KEY of an earlier release in the environment, the keys that have taken
+    over its other purposes accept it as their former key.
+    """
+    given = {name: value for name, value in os.environ.items() if value}
+    made = missing_secrets(given)
+    for name, value in made.items():
+        typer.echo(f"{name}={value}")
+    if "CARREL_SERVICE_KEYS" not in given:
+        typer.echo(f"CARREL_SERVICE_KEYS={public_keys_of(made | given)}")
 
 
 @app.command()

@@ -79,7 +79,8 @@ class Child:
         if self._process:
             _forget(self._process.pid)  # it ended by itself; another process may have its id now
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, **self.environment}
+        others = {name: value for name, value in os.environ.items() if "CARREL_" not in name}
+        environment = others | dict(self.environment)  # no other process's secrets
         with self.log.open("ab") as log:
             if prepared.suits(self.command, self.environment):
                 self._process = prepared.start(self.command, environment, log, log)

@@ -10,7 +10,6 @@ import fcntl
 import http.client
 import json
 import os
-import secrets
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,9 +20,16 @@ from typing import TypeVar
 from ops.infrastructure import ports, prepared
 from ops.infrastructure.child import Child, start_all, stop_all
 from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
-from services.registry import ISSUER, NAMES, SERVICES
+from ops.secret_variables import (
+    NAMED,
+    OF_EACH,
+    missing_secrets,
+    variables_of,
+    variables_of_operators,
+)
+from services.registry import NAMES, SERVICES
 from services.settings import Settings
-from shared.assertions import make_key, public_halves
+from shared.settings_files import SUFFIX as FILE
 from shared.settings_files import without_files
 
 S = TypeVar("S", bound=Settings)
@@ -38,10 +44,6 @@ UNRENEWED = {"CARREL_ACCESS_TOKEN_SECONDS": str(24 * 3600)}
 """Access tokens last as long as their sessions: the players of simulations don't renew them."""
 OPERATORS_ACT_AS = "gateway"
 """The service as which operators' commands ask the others: it may read all that the views need."""
-SECRETS = tuple(
-    f"CARREL_{name}"
-    for name in ("SERVICE_SECRET", "CARD_KEY", "SIGNING_SECRETS", "VISIT_KEYS", "WEBHOOK_KEYS")
-)
 ENVIRONMENT_FILE = "environment.json"
 """File in the data folder of a running system: the services' environment, for operators."""
 
@@ -162,7 +164,11 @@ def services(
     first = {service: ports.reserve(wanted[service] if usual_ports else None) for service in names}
     urls = {service: _url(first.get(service, port)) for service, port in wanted.items()}
     kept = _secrets(data)
-    inherited = {name: value for name, value in os.environ.items() if name.startswith("CARREL_")}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name.startswith("CARREL_") and name.removesuffix(FILE) not in {*NAMED, *OF_EACH}
+    }
     common = {
         **inherited,
         "CARREL_MONGO_URL": infrastructure.mongo_url,
@@ -174,17 +180,13 @@ def services(
         **infrastructure.service_environment,
         **({"CARREL_ROLES": roles} if roles else {}),
         **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
-        **{name: kept[name] for name in SECRETS},
     }
-    keys = {name: kept[_key_of(name)] for name in NAMES}
-    public = {"CARREL_SERVICE_KEYS": public_halves(keys)}
     processes: dict[str, Child] = {}
     for service in names:
         for replica in range((replicas or {}).get(service, 1)):
             name = f"{service}-{replica}"
             own = {
-                "CARREL_SERVICE_KEY": keys[service],
-                **(public if service == ISSUER.service else {}),
+                **variables_of(kept, service),
                 **(environment or {}).get(service, {}),
                 **(environment or {}).get(name, {}),
             }
@@ -196,7 +198,7 @@ def services(
         of_operators = without_files(
             {
                 **common,
-                "CARREL_SERVICE_KEY": keys[OPERATORS_ACT_AS],
+                **variables_of_operators(kept, OPERATORS_ACT_AS),
                 **(operators or {}),
             }
         )
@@ -265,20 +267,13 @@ def _is_ready(port: int) -> bool:
         connection.close()
 
 
-def _key_of(service: str) -> str:
-    """Return the name under which the private key of a service is kept."""
-    return f"CARREL_SERVICE_KEY_{service.upper()}"
-
-
 def _secrets(data: Path) -> dict[str, str]:
     """Return the services' secrets and keys, each made once for a data folder and kept in it."""
     file = data / "secrets.json"
     kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-    made = {name: secrets.token_urlsafe(32) for name in SECRETS}
-    made |= {_key_of(service): make_key() for service in NAMES}
-    if made.keys() - kept.keys():
+    if made := missing_secrets(kept):
         data.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        kept = made | kept
+        kept |= made
         file.write_text(json.dumps(kept))
     return kept

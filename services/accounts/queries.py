@@ -32,12 +32,12 @@ async def patron_with_card(db: Database, card_digest: str) -> tuple[Patron, Card
     return (found, holder) if found and holder else None
 
 
-async def calendar(db: Database, secret: str, key: str) -> tuple[Setting, Calendar]:
+async def calendar(db: Database, secret: str, keys: str) -> tuple[Setting, Calendar]:
     """Return the preferences of the patron whose feed has a secret, and its link.
 
     Raises NoSuchCalendar.
     """
-    link = link_of_secret(secret, key)
+    link = link_of_secret(secret, keys)
     holder = await store.holder_of_calendar(db, link) if link else None
     if holder is None or holder.calendar is None:
         raise NoSuchCalendar

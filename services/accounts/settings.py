@@ -12,6 +12,7 @@ from services.accounts.domain.lockout import StrangersLimits
 from services.accounts.domain.staff import PersonRole
 from services.registry import NAMES
 from shared.auth import LONGEST_TOKEN_SECONDS
+from shared.settings import Keys
 
 # A key stays published as long as a token that it signed may be valid: days, not years.
 _WEEK = LONGEST_TOKEN_SECONDS // 3600
@@ -19,10 +20,19 @@ _SERVICE_HOURS = 1
 """Lifetime of the token of a service. No session can be ended for it, and renewing it is cheap."""
 
 
-class Settings(settings.Settings):
+class Settings(settings.CardSettings):
     """Settings of accounts; `CARREL_…_HOURS` is the lifetime of a session, in hours."""
 
-    required: ClassVar[tuple[str, ...]] = (*settings.Settings.required, "service_keys")
+    required: ClassVar[tuple[str, ...]] = (
+        *settings.CardSettings.required,
+        "service_keys",
+        "reset_keys",
+        "device_keys",
+        "renewal_keys",
+        "calendar_keys",
+        "unsubscribe_keys",
+        "recovery_keys",
+    )
 
     service_keys: Annotated[Mapping[str, tuple[str, ...]], NoDecode] = Field(
         default_factory=dict,
@@ -54,12 +64,44 @@ class Settings(settings.Settings):
         description="Roles whose accounts can't log in without a second factor, such as "
         "`admin,ops`.",
     )
-    signing_secrets: str = Field(
+    signing_secrets: Keys = Field(
         default="",
         repr=False,
         description="Secrets that seal the private half of the key that signs tokens, and the "
         "secrets of second factors, the newest first, separated by commas; empty: they are stored "
         "as they are.",
+    )
+    reset_keys: Keys = Field(
+        default="",
+        repr=False,
+        description="Keys from which the codes for a new PIN are derived, the newest first.",
+    )
+    device_keys: Keys = Field(
+        default="",
+        repr=False,
+        description="Keys of the tokens of known devices, and of the digests that stand for "
+        "networks, the newest first.",
+    )
+    renewal_keys: Keys = Field(
+        default="",
+        repr=False,
+        description="Keys of the tokens that renew a session, the newest first.",
+    )
+    calendar_keys: Keys = Field(
+        default="",
+        repr=False,
+        description="Keys of the links to calendar feeds, the newest first.",
+    )
+    unsubscribe_keys: Keys = Field(
+        default="",
+        repr=False,
+        description="Keys of the links in e-mails with which e-mail is turned off, the newest "
+        "first.",
+    )
+    recovery_keys: Keys = Field(
+        default="",
+        repr=False,
+        description="Keys of the digests of recovery codes, the newest first.",
     )
     wrong_pins_per_network: int = Field(
         default=60,
@@ -99,13 +141,6 @@ class Settings(settings.Settings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(role.strip() for role in value.split(",") if role.strip())
-        return value
-
-    @field_validator("signing_secrets")
-    @classmethod
-    def _long_enough(cls, value: str) -> str:
-        if any(len(one.strip()) < 16 for one in value.split(",") if one.strip()):
-            raise ValueError("each secret has at least 16 characters")
         return value
 
     @property

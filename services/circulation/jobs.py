@@ -2,11 +2,10 @@
 
 import random
 from datetime import timedelta
-from typing import cast
 
 from services.circulation import queries, store
 from services.circulation.provider import provider_of
-from services.circulation.settings import Settings
+from services.circulation.settings import settings_of
 from services.circulation.usecases.commands.declare_lost import DeclareLost, declare_long_overdue
 from services.circulation.usecases.commands.expire_hold import ExpireHold, expire_hold
 from services.circulation.usecases.commands.notice_due_soon import NoticeDueSoon, notice_due_soon
@@ -31,11 +30,6 @@ REST = 2.0
 """Pause of a sweep after each chunk, as a multiple of the time the chunk took: check-outs go first.
 Until a loan is swept, reads apply the rule, so there is no hurry; docs/performance.md has the
 measurements."""
-
-
-def settings_of(run: Run) -> Settings:
-    """Return the settings of a run as circulation's `Settings`."""
-    return cast(Settings, run.settings)
 
 
 CONFLICTS_ARE_KEPT = timedelta(days=31)

@@ -1,14 +1,15 @@
 """Settings of circulation: the common ones, the payment provider, and when notices are sent."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services import settings
+from shared.unit_of_work import Run
 
 
-class Settings(settings.Settings):
+class Settings(settings.CardSettings):
     """Settings that circulation reads from its environment."""
 
     payment_provider: Literal["none", "double"] = Field(
@@ -39,3 +40,8 @@ class Settings(settings.Settings):
         if not days or days[0] < 1 or list(days) != sorted(set(days)):
             raise ValueError("should be days from 1 on, each later than the one before, as 1,7,21")
         return days
+
+
+def settings_of(run: Run) -> Settings:
+    """Return the settings of a run as those of circulation."""
+    return cast(Settings, run.settings)

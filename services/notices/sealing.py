@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from services.notices.domain.guest import mailbox_name
 from services.notices.domain.visit import Visitor
+from shared.keys import each_of
 
 Master = MultiFernet
 """The master keys: the first wraps new keys, each unwraps."""
@@ -19,8 +20,8 @@ Master = MultiFernet
 
 def master_of(secrets: str, purpose: str = "visits") -> Master | None:
     """Return the master keys made from secrets separated by commas; None if there are none."""
-    given = [one.strip() for one in secrets.split(",") if one.strip()]
-    return MultiFernet([master_key(one, purpose) for one in given]) if given else None
+    given = [master_key(one, purpose) for one in each_of(secrets)]
+    return MultiFernet(given) if given else None
 
 
 def master_key(secret: str, purpose: str = "visits") -> Fernet:

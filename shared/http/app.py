@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
-from shared.audit_seals import keep_sealed, sealing_key
+from shared.audit_seals import keep_sealed
 from shared.auth import Verifier, keys_from
 from shared.bus.listener import Listener
 from shared.clock import bound_dates
@@ -124,10 +124,10 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
     if "consumers" in settings.roles and service.subscriptions.by_topic:
         supervisor.start("listener", app.state.listener.run)
     if "jobs" in settings.roles:
-        key = sealing_key(settings.card_key)
+        keys = settings.audit_keys
         supervisor.start(
             "sealer",
-            partial(keep_sealed, database, key, settings.audit_days, unit_of_work.commits),
+            partial(keep_sealed, database, keys, settings.audit_days, unit_of_work.commits),
         )
     if "jobs" in settings.roles and service.jobs.by_name:
         supervisor.start(

@@ -13,6 +13,7 @@ from services.circulation.app import create_app as create_circulation
 from shared.auth import Verifier
 from shared.owners import Owners
 from tests.circulation.desk import Desk, branch, settings_for
+from tests.keys import CARD_KEY, DERIVING
 from tests.support import (
     PUBLIC_SERVICE_KEYS,
     SERVICE_KEYS,
@@ -49,7 +50,8 @@ def settings(mongo_url: str, database: str) -> Settings:
         database_prefix=database,
         roles=("api",),
         simulation=True,
-        card_key="key of these tests",
+        card_key=CARD_KEY,
+        **DERIVING,
         service_secret="secret of these tests",
         service_key=SERVICE_KEYS["accounts"],
         service_keys=PUBLIC_SERVICE_KEYS,

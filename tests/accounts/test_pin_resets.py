@@ -41,7 +41,7 @@ async def sent(api: Api, card: str = "HK0001A") -> tuple[str, str]:
 
 def code(api: Api, reset_id: str) -> str:
     settings: Settings = api.app.state.settings
-    found = code_of(reset_id, settings.card_key)
+    found = code_of(reset_id, settings.reset_keys)
     assert found is not None
     return found
 

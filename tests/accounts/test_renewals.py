@@ -143,7 +143,7 @@ async def test_no_renewal_token_is_stored_logged_or_published(
 async def test_without_a_key_to_derive_them_there_are_no_renewal_tokens(
     settings: Settings,
 ) -> None:
-    bare = settings.model_copy(update={"card_key": ""})
+    bare = settings.model_copy(update={"renewal_keys": ""})
     async with served(create_app, bare) as api:
         await registered(api)
         first = await session(api)

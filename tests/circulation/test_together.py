@@ -49,6 +49,7 @@ def circulation(settings: Settings, tmp_path: Path) -> Iterator[Child]:
             "CARREL_FAILPOINT": str(tmp_path / "failpoint"),
             "CARREL_SERVICE_SECRET": "a secret of these tests",
             "CARREL_CARD_KEY": "a key of these tests",
+            "CARREL_AUDIT_KEYS": "a key of these tests",
             "CARREL_SERVICE_KEY": SERVICE_KEYS["circulation"],
         },
     )

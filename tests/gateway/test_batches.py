@@ -336,7 +336,7 @@ def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
             "CARREL_ROLES": "consumers",
             "CARREL_FAILPOINT": str(tmp_path / "failpoint"),
             "CARREL_SERVICE_SECRET": "a secret of these tests",
-            "CARREL_CARD_KEY": "a key of these tests",
+            "CARREL_AUDIT_KEYS": "a key of these tests",
             "CARREL_SERVICE_KEY": SERVICE_KEYS["gateway"],
             **owners,
         },

@@ -52,7 +52,6 @@ async def settings(mongo_url: str, database: str, kafka: str) -> AsyncIterator[S
         roles=("api",),
         service_secret="a secret of these tests",
         service_key=SERVICE_KEYS["gateway"],
-        card_key="a key of these tests",
     )
     urls: dict[str, str] = {}
     async with contextlib.AsyncExitStack() as stack:

@@ -38,6 +38,7 @@ from shared.bus.topics import dead_letter_topic
 from shared.mongo import connect
 from shared.relay import outbox_age
 from tests.kafka_tools import KafkaTools
+from tests.keys import CARD_KEY, DERIVING
 from tests.library import Library
 from tests.ops.command import run
 from tests.rolling import Balancer, Callers
@@ -109,7 +110,8 @@ def second(servers: Secured, tools: KafkaTools) -> AccountsSettings:
             "database_prefix": prefixes["CARREL_DATABASE_PREFIX"],
             "roles": ("api", "relay"),
             "simulation": True,
-            "card_key": "key of these tests",
+            "card_key": CARD_KEY,
+            **DERIVING,
             "service_secret": "secret of these tests",
             "signing_secrets": "another secret of these tests",
             "service_key": SERVICE_KEYS["accounts"],

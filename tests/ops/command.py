@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ops.infrastructure import prepared
+from services.registry import NAMES
 from services.settings import Settings
 from tests.support import SERVICE_KEYS
 
@@ -38,7 +39,8 @@ async def carrel(settings: Settings, *arguments: str, **environment: str) -> Ran
         **of_kafka(settings),
         "CARREL_PARTITIONS": str(settings.partitions),
         "CARREL_SERVICE_SECRET": "the secret of these tests, no other",
-        "CARREL_CARD_KEY": "the card key of these tests, another",
+        "CARREL_CARD_KEY": "the card key of these tests",
+        **{f"CARREL_AUDIT_KEYS_{name.upper()}": f"audit key of {name} here" for name in NAMES},
         "CARREL_SERVICE_KEY": SERVICE_KEYS["gateway"],
         "COLUMNS": "80",
     }

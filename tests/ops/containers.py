@@ -26,8 +26,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+from ops.secret_variables import missing_secrets, public_keys_of
 from services.registry import NAMES
-from shared.assertions import make_key, public_halves
 from tests.ops import stand_ins
 from tests.ops.engine import Engine, NotHere, compose_command, own_engine, running_engine
 
@@ -65,14 +65,10 @@ class Composed:
         self.project = f"carrel-{secrets.token_hex(3)}"
         files = [part for file in FILES for part in ("-f", str(ROOT / file))]
         self._command = [*compose_command(engine), "-p", self.project, *files]
-        keys = {service: make_key() for service in NAMES}
+        made = missing_secrets({})
         self._secrets = {
-            **{f"CARREL_SERVICE_KEY_{service.upper()}": key for service, key in keys.items()},
-            "CARREL_SERVICE_KEYS": public_halves(keys),
-            "CARREL_SERVICE_SECRET": secrets.token_hex(32),
-            "CARREL_CARD_KEY": secrets.token_hex(32),
-            "CARREL_VISIT_KEYS": secrets.token_hex(32),
-            "CARREL_SIGNING_SECRETS": secrets.token_hex(32),
+            **made,
+            "CARREL_SERVICE_KEYS": public_keys_of(made),
             "CARREL_ACCESS_TOKEN_SECONDS": "86400",  # the player does not renew its tokens
             "COMPOSE_DOCKER_CLI_BUILD": "0",
             "COMPOSE_HTTP_TIMEOUT": "300",

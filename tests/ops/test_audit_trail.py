@@ -9,19 +9,23 @@ from ops.audit.trails import check_trails
 from ops.direct import add_account, indexes_of
 from services.accounts.settings import Settings
 from services.registry import NAMES
-from shared.audit_seals import seal, sealing_key
+from shared.audit_seals import seal
 from shared.mongo import Client, Database, ensure_indexes
+from tests.keys import CARD_KEY
 from tests.ops.command import carrel
 from tests.support import patient_client
 
-CARD_KEY = "the card key of these tests, another"
-KEY = sealing_key(CARD_KEY)
+KEYS = {name: f"audit key of {name} here" for name in NAMES}
+"""The keys that `tests.ops.command.carrel` gives."""
 
 
 @pytest.fixture
 def settings(mongo_url: str, database: str) -> Settings:
     return Settings(
-        mongo_url=mongo_url, database_prefix=database, kafka="127.0.0.1:9", card_key=CARD_KEY
+        mongo_url=mongo_url,
+        database_prefix=database,
+        kafka="127.0.0.1:9",
+        card_key=CARD_KEY,
     )
 
 
@@ -67,10 +71,12 @@ async def test_commands_on_the_database_are_recorded_and_listed(
 
 
 async def test_a_removed_entry_is_found_by_the_command_and_by_the_doctor(
-    settings: Settings, client: Client, accounts: Database
+    settings: Settings, client: Client, accounts: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for service, key in KEYS.items():
+        monkeypatch.setenv(f"CARREL_AUDIT_KEYS_{service.upper()}", key)
     await add_account(settings, "op-1", "27-18-28", "Ho", "ops")
-    assert await seal(accounts, KEY) == 1
+    assert await seal(accounts, KEYS["accounts"]) == 1
     whole = await carrel(settings, "audit-trail", "--verify", "--json")
     assert whole.code == 0
     trail = next(one for one in whole.json()["trails"] if one["service"] == "accounts")
@@ -85,3 +91,22 @@ async def test_a_removed_entry_is_found_by_the_command_and_by_the_doctor(
     found = await check_trails(client, settings)
     assert (found.check, found.level) == ("audit trails", "fail")
     assert "seal 1 is missing" in found.found
+
+
+async def test_a_missing_key_is_not_blamed_on_the_trail(
+    settings: Settings, client: Client, accounts: Database
+) -> None:
+    await add_account(settings, "op-1", "27-18-28", "Ho", "ops")
+    await seal(accounts, "the former key of accounts")
+    new = {"CARREL_AUDIT_KEYS_ACCOUNTS": "the latest key of accounts", "COLUMNS": "200"}
+    ran = await carrel(settings, "audit-trail", "--verify", **new)
+    assert ran.code == 1
+    assert "accounts: seal 1 was made with a key that CARREL_AUDIT_KEYS lacks" in ran.out
+    assert "altered" not in ran.out
+    both = {"CARREL_AUDIT_KEYS_ACCOUNTS": "the latest key of accounts,the former key of accounts"}
+    await add_account(settings, "op-2", "27-18-28", "Ma", "ops")
+    await seal(accounts, both["CARREL_AUDIT_KEYS_ACCOUNTS"])
+    assert (await carrel(settings, "audit-trail", "--verify", **both)).code == 0
+    without = await carrel(settings, "audit-trail", "--verify", CARREL_AUDIT_KEYS_EVENTS="")
+    assert (without.code, without.out) == (1, "")
+    assert "CARREL_AUDIT_KEYS_EVENTS" in without.err

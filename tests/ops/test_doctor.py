@@ -35,9 +35,14 @@ def settings(mongo_url: str, database: str, kafka: str) -> Settings:
         kafka=kafka,
         partitions=3,
         service_secret="the secret of these tests, no other",
-        card_key="the card key of these tests, another",
         service_key=SERVICE_KEYS["gateway"],
     )
+
+
+@pytest.fixture(autouse=True)
+def keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for service in NAMES:
+        monkeypatch.setenv(f"CARREL_AUDIT_KEYS_{service.upper()}", f"audit key of {service} here")
 
 
 @pytest.fixture
@@ -150,15 +155,22 @@ async def test_incomplete_views_are_found(settings: Settings, client: Client) ->
 
 
 async def test_secrets_that_are_missing_or_weak_are_found(
-    settings: Settings, client: Client
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    weak = settings.model_copy(update={"service_secret": "", "card_key": "1234", "service_key": ""})
+    weak = settings.model_copy(update={"service_secret": "", "service_key": ""})
+    monkeypatch.setenv("CARREL_CARD_KEY", "1234")
     found = await problems(weak)
     assert found["CARREL_SERVICE_SECRET"].found == "is not set"
     assert found["CARREL_CARD_KEY"].found == "can be guessed"
     assert found["CARREL_SERVICE_KEY"].found == "is not set"
-    same = settings.model_copy(update={"card_key": settings.service_secret})
+    same = settings.model_copy(update={"service_secret": "one secret of two purposes"})
+    monkeypatch.setenv("CARREL_CARD_KEY", same.service_secret)
     assert (await problems(same))["secrets"].level == "fail"
+    monkeypatch.setenv("CARREL_CARD_KEY", "the former key of the cards")
+    monkeypatch.setenv("CARREL_RESET_KEYS", "a key of codes alone,the former key of the cards")
+    found = await problems(settings)
+    assert found["secrets"].level == "warn"
+    assert "CARREL_CARD_KEY, CARREL_RESET_KEYS have the same" in found["secrets"].found
     bad = await carrel(settings, "doctor", CARREL_OUTBOX_DAYS="none")
     assert bad.code == 1
     assert "CARREL_OUTBOX_DAYS" in bad.err

@@ -24,8 +24,8 @@ import yaml
 from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
+from ops.secret_variables import missing_secrets, variables_of
 from services.registry import NAMES
-from shared.assertions import make_key, public_halves
 from tests.library import Library
 
 ROOT = Path(__file__).parents[2]
@@ -57,19 +57,16 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             "CARREL_KAFKA": infrastructure.kafka,
             **infrastructure.service_environment,
             "CARREL_SIMULATION": "1",
-            "CARREL_SERVICE_SECRET": "a" * 64,
-            "CARREL_CARD_KEY": "b" * 64,
             **{
                 f"CARREL_{service.upper()}_URL": f"http://{ports.LOOPBACK}:{port}"
                 for service, port in first.items()
             },
         }
-        keys = {service: make_key() for service in NAMES}
-        environment["CARREL_SERVICE_KEYS"] = public_halves(keys)
+        made = missing_secrets({})
         operations = {service: ports.reserve() for service in NAMES}
         containers = [
             stack.enter_context(
-                _container(service, both, {**environment, "CARREL_SERVICE_KEY": keys[service]})
+                _container(service, both, {**environment, **variables_of(made, service)})
             )
             for service in NAMES
             for both in [(first[service], operations[service]), *_more(service)]

@@ -111,6 +111,31 @@ def test_secrets_are_kept_with_the_data_and_readable_by_their_owner_only(
     assert (small_services / "data" / "secrets.json").stat().st_mode & 0o077 == 0
 
 
+def test_a_service_gets_its_own_secrets_and_the_former_card_key_is_kept(
+    small_services: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = small_services / "data"
+    data.mkdir()
+    former = {"CARREL_CARD_KEY": "the card key of an earlier release"}
+    (data / "secrets.json").write_text(json.dumps(former))
+    monkeypatch.setenv("CARREL_RESET_KEYS", "a key of the machine, meant for another system")
+    with services(NOWHERE, data, usual_ports=False) as system:
+        found = {name: environment_of(system.url(name)) for name in NAMES}
+    has = {
+        name: {one for one in environment if one.endswith(("_KEY", "_KEYS", "_SECRETS"))}
+        for name, environment in found.items()
+    }
+    own = {"CARREL_SERVICE_KEY", "CARREL_AUDIT_KEYS"}
+    assert has["events"] == has["gateway"] == own
+    assert has["circulation"] == {*own, "CARREL_CARD_KEY"}
+    assert has["notices"] == {*own, "CARREL_VISIT_KEYS", "CARREL_WEBHOOK_KEYS"}
+    assert found["accounts"]["CARREL_CARD_KEY"] == former["CARREL_CARD_KEY"]
+    for variable in ("CARREL_RESET_KEYS", "CARREL_AUDIT_KEYS"):
+        [new, old] = found["accounts"][variable].split(",")
+        assert (len(new), old) == (64, former["CARREL_CARD_KEY"])
+    assert len({found[name]["CARREL_AUDIT_KEYS"] for name in NAMES}) == len(NAMES)
+
+
 @pytest.fixture
 def up(small_services: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
     """`carrel up` as a user runs it, with the small services."""

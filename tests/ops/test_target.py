@@ -14,6 +14,7 @@ from ops.cli import app
 from ops.infrastructure.embedded import Infrastructure
 from ops.infrastructure.processes import ENVIRONMENT_FILE, System, services
 from ops.target import described, settings_of
+from services.accounts.settings import Settings as AccountsSettings
 from services.settings import Settings
 
 NOWHERE = Infrastructure("mongodb://user:secret@127.0.0.1:1/", "127.0.0.1:2", None, None)
@@ -35,6 +36,7 @@ SILENT = {
     "analytics report",
     "analytics connector",
     "analytics sql",
+    "keys make",
     "keys services",
 }
 """Commands that need no running system, with all of their parts or one."""
@@ -56,7 +58,7 @@ def up(tmp_path: Path) -> Iterator[System]:
 
 
 def test_the_folder_names_the_whole_system(up: System, tmp_path: Path) -> None:
-    settings = settings_of(tmp_path / "data")
+    settings = settings_of(tmp_path / "data", AccountsSettings)
     assert (settings.kafka, settings.mongo_url) == (NOWHERE.kafka, NOWHERE.mongo_url)
     assert settings.card_key == up.environment["CARREL_CARD_KEY"]
     assert settings.database_prefix == "branch"
@@ -65,7 +67,7 @@ def test_the_folder_names_the_whole_system(up: System, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["CARREL_KAFKA", "CARREL_MONGO_URL", "CARREL_DATABASE_PREFIX"])
 def test_the_folder_goes_before_every_variable(up: System, tmp_path: Path, name: str) -> None:
     os.environ[name] = "elsewhere"
-    settings = settings_of(tmp_path / "data")
+    settings = settings_of(tmp_path / "data", AccountsSettings)
     assert (settings.kafka, settings.mongo_url) == (NOWHERE.kafka, NOWHERE.mongo_url)
     assert settings.database_prefix == up.environment["CARREL_DATABASE_PREFIX"]
 

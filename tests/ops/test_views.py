@@ -41,7 +41,6 @@ async def settings(mongo_url: str, database: str) -> AsyncIterator[Settings]:
         roles=("api",),
         service_secret="a secret of these tests",
         service_key=SERVICE_KEYS["gateway"],
-        card_key="a key of these tests",
     )
     urls: dict[str, str] = {}
     async with contextlib.AsyncExitStack() as stack:

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bson import json_util
 
 from ops.infrastructure.processes import System
+from services.accounts.settings import Settings as AccountsSettings
 from services.settings import Settings
 from shared.contracts import published
 from shared.ids import card_digest
@@ -113,7 +114,7 @@ async def test_nothing_that_identifies_an_erased_patron_is_left(
     library.tokens[card] = await library._log_in(card)  # the block ended the session
     await library.flow.settle(within=60)
 
-    digest = card_digest(card, running.settings(Settings).card_key)
+    digest = card_digest(card, running.settings(AccountsSettings).card_key)
     secrets = {card, digest, phone, *told.values()}
     before = await found(running, secrets)
     assert {secret for _, secret in before} == secrets

@@ -51,7 +51,9 @@ def test_the_page_says_what_each_secret_protects_and_how_to_replace_it(service: 
     variables = {f"CARREL_{name.upper()}" for name in secrets_of(service)}
     assert len(variables) >= 5
     rows = [line.split("|")[1] for line in section("Keys and secrets").splitlines() if "|" in line]
-    steps = re.findall(r"^- \*\*(.+?)\*\*", section("How to replace them"), re.MULTILINE)
+    steps = re.findall(
+        r"^- \*\*(.+?)\*\*", section("How to replace them"), re.MULTILINE | re.DOTALL
+    )
     for variable in sorted(variables):
         assert re.search(rf"\b{variable}\b", "\n".join(rows)), f"{variable} has no row"
         assert re.search(rf"\b{variable}\b", "\n".join(steps)), f"{variable} has no steps"

@@ -27,6 +27,7 @@ from shared.clock import wall_clock
 from shared.http import dependencies
 from shared.http.client_address import HEADER, client_header
 from tests.device import VAPID, subscribed
+from tests.keys import CARD_KEY, DERIVING
 from tests.library import WEEK
 from tests.receiver import Received, Receiver, receiving
 from tests.rolling import CALLERS, Balancer, Callers
@@ -58,7 +59,8 @@ def settings(mongo_url: str, database: str) -> AccountsSettings:
         database_prefix=database,
         roles=("api",),
         simulation=True,
-        card_key="key of these tests",
+        card_key=CARD_KEY,
+        **DERIVING,
         service_secret=OLD,
         signing_secrets=OLD,
         service_key=SERVICE_KEYS["accounts"],
@@ -96,6 +98,13 @@ async def balanced(settings: AccountsSettings, role: str) -> AsyncIterator[Balan
         yield balancer
     finally:
         await balancer.stop()
+
+
+async def service_session(balancer: Balancer, service: str, key: str = "") -> str:
+    """Log in as a service, and return its token."""
+    said = assertion(service, key or SERVICE_KEYS[service], "accounts", wall_clock())
+    session = await balancer.post("/v1/service-sessions", {"assertion": said})
+    return str(session["access_token"])
 
 
 async def operate(balancer: Balancer, path: str) -> None:
@@ -174,6 +183,40 @@ async def test_no_request_fails_while_the_secret_that_seals_is_replaced(
             await callers.round()
 
 
+async def test_no_request_fails_while_the_keys_of_tokens_and_links_are_replaced(
+    settings: AccountsSettings,
+) -> None:
+    async with balanced(settings, "patron") as balancer:
+        gateway = await service_session(balancer, "gateway")
+        devices = dict.fromkeys(range(CALLERS), "")
+        links = {}
+        for number in range(CALLERS):
+            token = (await balancer.post("/v1/sessions", card(number)))["access_token"]
+            made = await balancer.post("/v1/me/calendar", {}, as_=token)
+            links[number] = made["path"].removeprefix("/v1/calendars/").removesuffix(".ics")
+
+        async def come_back(number: int) -> None:
+            """Log in on a known device at one replica, renew at another, and read the calendar."""
+            known = {"device_token": devices[number]} if devices[number] else {}
+            session = await balancer.post("/v1/sessions", {**card(number), **known})
+            former, devices[number] = devices[number], session["device_token"]
+            if former:  # the device stays the same one: its token was accepted
+                assert former.split(".")[1] == devices[number].split(".")[1]
+            renewal = {"renewal_token": session["renewal_token"]}
+            session = await balancer.post("/v1/sessions/renewal", renewal)
+            await balancer.call("GET", "/v1/me/preferences", as_=session["access_token"])
+            await balancer.post("/v1/calendar-lookups", {"secret": links[number]}, as_=gateway)
+
+        async with Callers(come_back) as callers:
+            for order in ("{old},{new}", "{new},{old}"):
+                keys = {
+                    name: order.format(old=old, new=f"{old}, the next".replace(",", ""))
+                    for name, old in DERIVING.items()
+                }
+                await balancer.update(changed(settings, **keys))
+                await callers.round()
+
+
 async def test_no_request_fails_while_the_key_of_a_service_is_replaced(
     settings: AccountsSettings,
 ) -> None:
@@ -183,11 +226,8 @@ async def test_no_request_fails_while_the_key_of_a_service_is_replaced(
 
         async def look_up(number: int) -> None:
             """Log in as circulation and ask for a patron."""
-            said = assertion("circulation", key, "accounts", wall_clock())
-            session = await balancer.post("/v1/service-sessions", {"assertion": said})
-            found = await balancer.call(
-                "GET", f"/v1/patrons?card=S-{number}", as_=session["access_token"]
-            )
+            circulation = await service_session(balancer, "circulation", key)
+            found = await balancer.call("GET", f"/v1/patrons?card=S-{number}", as_=circulation)
             assert len(found["items"]) == 1
 
         async with Callers(look_up) as callers:

@@ -20,6 +20,7 @@ from shared.bus.connection import client_arguments
 from shared.settings import Settings, load, load_to_serve
 from shared.telemetry import configure_logs
 from shared.tracing import configure_tracing
+from tests.keys import DERIVING
 
 
 @pytest.mark.parametrize(
@@ -135,6 +136,8 @@ def test_settings_show_no_password() -> None:
 SECRETS = {
     "CARREL_SERVICE_SECRET": "a secret of these tests",
     "CARREL_CARD_KEY": "a key of these tests",
+    "CARREL_AUDIT_KEYS": "another key of these tests",
+    **{f"CARREL_{name.upper()}": f"{key}, for this purpose" for name, key in DERIVING.items()},
     "CARREL_SERVICE_KEY": make_key(),
     "CARREL_SERVICE_KEYS": f"events={public_half(make_key())}",
 }
@@ -166,8 +169,9 @@ def test_no_service_starts_without_secrets(service: str) -> None:
         check=False,
     )
     assert started.returncode == 1
-    for name in ("CARREL_SERVICE_SECRET", "CARREL_SERVICE_KEY", "CARREL_CARD_KEY"):
+    for name in ("CARREL_SERVICE_SECRET", "CARREL_SERVICE_KEY", "CARREL_AUDIT_KEYS"):
         assert name in started.stderr
+    assert ("CARREL_CARD_KEY" in started.stderr) == (service in ("accounts", "circulation"))
     assert "Traceback" not in started.stderr
 
 

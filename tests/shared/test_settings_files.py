@@ -7,7 +7,7 @@ import pytest
 
 from services.accounts.settings import Settings as AccountsSettings
 from services.notices.settings import Settings as NoticesSettings
-from shared.settings import PREFIX, Settings, load, load_to_serve, readable_by_everyone
+from shared.settings import PREFIX, load, load_to_serve, readable_by_everyone
 from shared.settings_files import MOST_BYTES, without_files
 from tests.shared.test_settings_and_logs import SECRETS
 
@@ -29,20 +29,20 @@ def given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def refusal() -> str:
     """Return the error with which a process ends because of its settings."""
     with pytest.raises(SystemExit) as stopped:
-        load(Settings)
+        load(AccountsSettings)
     assert SECRET not in str(stopped.value)
     return str(stopped.value)
 
 
 @pytest.mark.usefixtures("given")
 def test_a_setting_is_read_from_its_file_without_the_end_of_the_line() -> None:
-    assert load(Settings).card_key == SECRET
+    assert load(AccountsSettings).card_key == SECRET
 
 
 @pytest.mark.usefixtures("given")
 def test_an_empty_variable_beside_a_file_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARREL_CARD_KEY", "")
-    assert load(Settings).card_key == SECRET
+    assert load(AccountsSettings).card_key == SECRET
 
 
 def test_every_secret_of_a_service_may_be_in_a_file(
@@ -58,7 +58,8 @@ def test_every_secret_of_a_service_may_be_in_a_file(
 
 
 def test_settings_of_another_process_may_be_in_files(given: Path) -> None:
-    assert Settings.from_environment({"CARREL_CARD_KEY_FILE": str(given)}).card_key == SECRET
+    settings = AccountsSettings.from_environment({"CARREL_CARD_KEY_FILE": str(given)})
+    assert settings.card_key == SECRET
 
 
 @pytest.mark.usefixtures("given")
@@ -87,9 +88,9 @@ def test_a_file_with_a_bad_value_is_refused_like_a_bad_variable(
 
 
 def test_a_file_that_everybody_may_read_is_named(given: Path) -> None:
-    assert readable_by_everyone(Settings) == []
+    assert readable_by_everyone(AccountsSettings) == []
     given.chmod(0o644)
-    assert readable_by_everyone(Settings) == ["CARREL_CARD_KEY_FILE"]
+    assert readable_by_everyone(AccountsSettings) == ["CARREL_CARD_KEY_FILE"]
 
 
 @pytest.mark.usefixtures("given")

@@ -1,8 +1,9 @@
 """A patron's calendar feed, which anybody can read who has its secret link."""
 
-import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from shared import keys as keyed
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +17,17 @@ class Calendar:
     made_at: datetime
 
 
-def calendar_secret(link: str, key: str) -> str:
-    """Return the secret in the address of a feed: the link's id, and a digest of it under `key`."""
-    # Begins with a purpose, so that it is never the digest of a card number.
-    digest = hmac.new(key.encode(), f"calendar\n{link}".encode(), "sha256").hexdigest()
-    return f"{link}.{digest}"
+def calendar_secret(link: str, keys: str) -> str:
+    """Return the secret in the address of a feed: the link's id, and its digest."""
+    return f"{link}.{keyed.digest(keys, _said(link)).hex()}"
 
 
-def link_of_secret(secret: str, key: str) -> str | None:
+def link_of_secret(secret: str, keys: str) -> str | None:
     """Return the id of the link for which we made a secret, None if we did not make it."""
-    if not (key and secret.isascii()):
-        return None
-    link = secret.rpartition(".")[0]
-    return link if hmac.compare_digest(calendar_secret(link, key), secret) else None
+    link, _, digest = secret.rpartition(".")
+    is_ours = secret.isascii() and keyed.is_digest(keys, _said(link), digest)
+    return link if is_ours else None
+
+
+def _said(link: str) -> str:
+    return f"calendar\n{link}"

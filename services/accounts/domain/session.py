@@ -5,10 +5,11 @@ from the session's id and its place in the sequence, so the database has no secr
 whose answer was lost can be given the same token again.
 """
 
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from shared import keys as keyed
 
 MOST_SESSIONS = 50
 """Maximum number of open sessions of one account: one more ends the oldest."""
@@ -54,19 +55,21 @@ def renewed(session: Session, place: int, at: datetime) -> Session:
     raise Reused
 
 
-def renewal_token(session: Session, key: str) -> str:
+def renewal_token(session: Session, keys: str) -> str:
     """Return the newest renewal token of a session: its id, the place, and their digest."""
-    # Begins with a purpose, so that it is never the digest of a card number.
-    said = f"{session.id}.{session.place}"
-    digest = hmac.new(key.encode(), f"renewal\n{said}".encode(), "sha256").hexdigest()
-    return f"{said}.{digest}"
+    place = f"{session.id}.{session.place}"
+    return f"{place}.{keyed.digest(keys, _said(place)).hex()}"
 
 
-def place_of(token: str, key: str) -> tuple[str, int] | None:
+def place_of(token: str, keys: str) -> tuple[str, int] | None:
     """Return the session's id and the place of a renewal token of ours; None if it is not ours."""
     said, _, digest = token.rpartition(".")
     session_id, _, place = said.rpartition(".")
-    if not (key and token.isascii() and session_id and place.isdigit() and len(place) < 10):
+    if not (token.isascii() and session_id and place.isdigit() and len(place) < 10):
         return None
-    ours = hmac.new(key.encode(), f"renewal\n{said}".encode(), "sha256").hexdigest()
-    return (session_id, int(place)) if hmac.compare_digest(ours, digest) else None
+    ours = keyed.is_digest(keys, _said(said), digest)
+    return (session_id, int(place)) if ours else None
+
+
+def _said(place: str) -> str:
+    return f"renewal\n{place}"

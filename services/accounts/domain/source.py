@@ -5,19 +5,21 @@ that somebody logged in with the card on this device since its PIN was chosen. I
 card nor the patron, and nothing of it is stored.
 """
 
-import hmac
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.accounts.domain.lockout import Source
+from shared import keys as keyed
 
 KNOWN_FOR = timedelta(days=180)
 """Time since the last log-in with a card for which a device is known."""
 MOST_ENTRIES = 5
 """Number of cards for which a device is known: a family shares one, a library's does not matter."""
 LONGEST_TOKEN = 1000
+LENGTH = 32
+"""Length of the digests here, in hexadecimal digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,35 +33,36 @@ class DeviceEntry:
     proof: str
 
 
-def stranger_at(network: str, key: str) -> Source:
+def stranger_at(network: str, keys: str) -> Source:
     """Return the source of a stranger. A digest stands for the network, which is not stored."""
-    return Source("network", _digest(key, "network", network))
+    return Source("network", keyed.digest(keys, f"network\n{network}").hex()[:LENGTH])
 
 
-def known_device(token: str, card_digest: str, pin_version: int, key: str, at: datetime) -> str:
+def known_device(token: str, card_digest: str, pin_version: int, keys: str, at: datetime) -> str:
     """Return the id of a device on which the card was used since its PIN was chosen, else ""."""
     found = ""
     for entry in _entries(token):
-        ours = _proof(key, card_digest, pin_version, entry.issued, entry.device)
-        is_ours = hmac.compare_digest(ours.encode(), entry.proof.encode())
+        said = _said(card_digest, pin_version, entry.issued, entry.device)
+        is_ours = keyed.is_digest(keys, said, entry.proof, length=LENGTH)
         is_young = at.timestamp() - entry.issued <= KNOWN_FOR.total_seconds()
-        if key and is_ours and is_young:
+        if is_ours and is_young:
             found = found or entry.device
     return found
 
 
 def token_after_log_in(
-    token: str, card_digest: str, pin_version: int, key: str, at: datetime
+    token: str, card_digest: str, pin_version: int, keys: str, at: datetime
 ) -> str | None:
-    """Return the token of a device after a log-in; None without a key: everybody could make one.
+    """Return the token of a device after a log-in; None without keys: everybody could make one.
 
     The device keeps its id, so that logging in many times gives nobody many budgets.
     """
-    if not key:
+    if not keys:
         return None
-    device = known_device(token, card_digest, pin_version, key, at) or secrets.token_urlsafe(12)
+    device = known_device(token, card_digest, pin_version, keys, at) or secrets.token_urlsafe(12)
     issued = int(at.timestamp())
-    new = f"{issued}.{device}.{_proof(key, card_digest, pin_version, issued, device)}"
+    said = _said(card_digest, pin_version, issued, device)
+    new = f"{issued}.{device}.{keyed.digest(keys, said).hex()[:LENGTH]}"
     others = [entry.text for entry in _entries(token) if entry.device != device]
     return "~".join([new, *others[: MOST_ENTRIES - 1]])
 
@@ -73,10 +76,5 @@ def _entries(token: str) -> Iterator[DeviceEntry]:
             yield DeviceEntry(text, int(issued), device, proof)
 
 
-def _proof(key: str, card_digest: str, pin_version: int, issued: int, device: str) -> str:
-    return _digest(key, "device", card_digest, str(pin_version), str(issued), device)
-
-
-def _digest(key: str, *parts: str) -> str:
-    # Begins with a purpose, so that it is never the digest of a card number.
-    return hmac.new(key.encode(), "\n".join(parts).encode(), "sha256").hexdigest()[:32]
+def _said(card_digest: str, pin_version: int, issued: int, device: str) -> str:
+    return f"device\n{card_digest}\n{pin_version}\n{issued}\n{device}"

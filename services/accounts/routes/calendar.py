@@ -76,7 +76,7 @@ class LookupOut(BaseModel):
 async def get_calendar(caller: auth.Patron, db: Db, settings: OwnSettings) -> CalendarOut:
     """Get the link to the patron's own calendar feed."""
     _, holder = await queries.patron(db, caller.id)
-    return CalendarOut.of(holder.calendar, settings.card_key)
+    return CalendarOut.of(holder.calendar, settings.calendar_keys)
 
 
 @router.post("/me/calendar", status_code=201)
@@ -89,7 +89,7 @@ async def post_calendar(
     Everybody who has the link can read the feed, without log-in.
     """
     made = await run(make_calendar, MakeCalendar(caller.id, body.with_titles))
-    return CalendarOut.of(made, settings.card_key)
+    return CalendarOut.of(made, settings.calendar_keys)
 
 
 @router.delete("/me/calendar", status_code=204)
@@ -105,7 +105,7 @@ async def post_lookup(
     body: LookupIn, _caller: OtherService, db: Db, settings: OwnSettings
 ) -> LookupOut:
     """Return the patron whose feed has this secret. The secret is in the body, not in a path."""
-    setting, calendar = await queries.calendar(db, body.secret, settings.card_key)
+    setting, calendar = await queries.calendar(db, body.secret, settings.calendar_keys)
     return LookupOut(
         patron_id=setting.preferences.id,
         language=setting.language,

@@ -65,11 +65,11 @@ async def get_email(
     code = None
     if pin_reset is not None:
         live = await queries.is_live_reset(db, pin_reset, patron_id, wall_clock())
-        code = code_of(pin_reset, settings.card_key) if live else None
+        code = code_of(pin_reset, settings.reset_keys) if live else None
     may_send = code is not None if pin_reset else "email" in setting.preferences.channels
     return EmailOut(
         address=holder.email if may_send else None,
-        unsubscribe=unsubscribe_token(patron_id, settings.card_key),
+        unsubscribe=unsubscribe_token(patron_id, settings.unsubscribe_keys),
         code=code,
     )
 
@@ -80,7 +80,7 @@ async def post_unsubscription(
     body: UnsubscriptionIn, run: Run, settings: OwnSettings
 ) -> UnsubscriptionOut:
     """Turn off e-mail by the token of a link, without log-in. Repeating it changes nothing."""
-    patron_id = patron_of_token(body.token, settings.card_key)
+    patron_id = patron_of_token(body.token, settings.unsubscribe_keys)
     if patron_id is None:
         raise BadUnsubscribeLink
     await run(turn_off_email, TurnOffEmail(patron_id))

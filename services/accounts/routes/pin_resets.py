@@ -52,7 +52,7 @@ class ResetCodeIn(Body):
 
 
 def _stranger(request: Request, settings: Settings) -> Source:
-    return stranger_at(caller_at(client_address(request.scope)), settings.card_key)
+    return stranger_at(caller_at(client_address(request.scope)), settings.device_keys)
 
 
 @router.post("/pin-resets", status_code=202, tags=["sessions"])
@@ -98,4 +98,4 @@ async def put_pin_reset(
         limits=settings.strangers_limits,
         address=client_address(request.scope),
     )
-    await enter_code(run, command, settings.card_key)
+    await enter_code(run, command, settings.reset_keys)

@@ -4,7 +4,6 @@ The secret that the app has is sealed like the key that signs tokens. Recovery c
 who has lost the app, are stored as keyed digests.
 """
 
-import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ import structlog
 from services.accounts.domain.second_factor import SecondFactor
 from services.accounts.settings import Settings
 from services.accounts.usecases.seal_key import opened, sealed
+from shared import keys as keyed
 from shared.ids import new_id
 
 ISSUER = "Carrel"
@@ -33,14 +33,14 @@ class FactorKeys:
     """The keys of second factors."""
 
     digests: str = field(repr=False)
-    """Key of the digests of recovery codes: CARREL_CARD_KEY."""
+    """Keys of the digests of recovery codes: CARREL_RECOVERY_KEYS."""
     seals: str = field(repr=False)
     """Secrets that seal what apps have, the newest first: CARREL_SIGNING_SECRETS, or empty."""
 
     @classmethod
     def of(cls, settings: Settings) -> "FactorKeys":
         """Return the keys of these settings."""
-        return cls(settings.card_key, settings.signing_secrets)
+        return cls(settings.recovery_keys, settings.signing_secrets)
 
 
 def new_factor(secret: str, keys: FactorKeys) -> SecondFactor:
@@ -68,7 +68,7 @@ def new_recovery_codes() -> list[str]:
 
 def recovery_digests(factor_id: str, codes: Sequence[str], keys: FactorKeys) -> tuple[str, ...]:
     """Return what is stored of recovery codes."""
-    return tuple(_digest(factor_id, code, keys) for code in codes)
+    return tuple(keyed.digest(keys.digests, _said(factor_id, code)).hex() for code in codes)
 
 
 def after_code(
@@ -85,10 +85,9 @@ def after_code(
     step = _step_of(factor, code, keys, at)
     if step is not None:
         return replace(resealed(factor, keys), last_step=step)
-    digest = _digest(factor.id, code, keys)
-    if keys.digests and digest in factor.recovery:
-        return replace(factor, recovery=tuple(one for one in factor.recovery if one != digest))
-    return None
+    digests = {one.hex() for one in keyed.digests(keys.digests, _said(factor.id, code))}
+    left = tuple(one for one in factor.recovery if one not in digests)
+    return replace(factor, recovery=left) if left != factor.recovery else None
 
 
 def resealed(factor: SecondFactor, keys: FactorKeys) -> SecondFactor:
@@ -123,7 +122,5 @@ def _with_secret(factor: SecondFactor, secret: str, keys: FactorKeys) -> SecondF
     return replace(factor, secret=secret if seal is None else None, sealed=seal)
 
 
-def _digest(factor_id: str, code: str, keys: FactorKeys) -> str:
-    # Begins with a purpose, so that it is never the digest of a card number.
-    said = f"recovery\n{factor_id}.{code.replace('-', '')}"
-    return hmac.new(keys.digests.encode(), said.encode(), "sha256").hexdigest()
+def _said(factor_id: str, code: str) -> str:
+    return f"recovery\n{factor_id}.{code.replace('-', '')}"

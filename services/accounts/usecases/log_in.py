@@ -87,7 +87,7 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
         ),
     )
     token = await signed(run.database, settings, session, holder, at)
-    kept = (command.device_token, card, holder.pin_version, settings.card_key, at)
+    kept = (command.device_token, card, holder.pin_version, settings.device_keys, at)
     return replace(token, device_token=token_after_log_in(*kept))
 
 
@@ -118,11 +118,12 @@ async def _source(db: Database, settings: Settings, command: LogIn) -> Source:
     """Return the known device that the attempt comes from, else the network of a stranger."""
     holder = await store.holder_of_card(db, command.card_digest)
     pin_version = holder.pin_version if holder else 0
-    kept = (command.device_token, command.card_digest, pin_version, settings.card_key, command.at)
+    keys = settings.device_keys
+    kept = (command.device_token, command.card_digest, pin_version, keys, command.at)
     device = known_device(*kept)
     if device:
         return Source("device", device)
-    return stranger_at(caller_at(command.address), settings.card_key)
+    return stranger_at(caller_at(command.address), keys)
 
 
 async def open_session(work: Work, command: OpenSession) -> Session:

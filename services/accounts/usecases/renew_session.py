@@ -25,7 +25,7 @@ class RenewSession:
 
 async def renew(run: Run, settings: Settings, token: str, at: datetime) -> SignedToken:
     """Return new tokens for a renewal token, at `at` by the wall clock. Raises SessionEnded."""
-    found = place_of(token, settings.card_key)
+    found = place_of(token, settings.renewal_keys)
     # Without the request's Idempotency-Key: a stored answer would have a secret.
     after = await run.in_steps()(renew_session, RenewSession(*found, at)) if found else None
     if after is None:

@@ -117,7 +117,7 @@ async def send_code(work: Work, reset_id: str) -> bool:
     return True
 
 
-async def enter_code(run: Run, command: EnterCode, key: str) -> None:
+async def enter_code(run: Run, command: EnterCode, keys: str) -> None:
     """Give the patron the new PIN if the code is right.
 
     Raises CommonPin, SequentialPin or DateAsPin before the try is counted, TooManyCodes or Busy,
@@ -126,7 +126,7 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
     """
     await refuse_easy_pin(command.new_pin)
     try:
-        await _enter_code(run, command, key)
+        await _enter_code(run, command, keys)
     except (WrongResetCode, TooManyCodes) as refusal:
         reset = await store.pin_resets.find_one(run.database, command.reset_id)
         card = reset.card_digest if reset else ""
@@ -134,14 +134,14 @@ async def enter_code(run: Run, command: EnterCode, key: str) -> None:
         raise
 
 
-async def _enter_code(run: Run, command: EnterCode, key: str) -> None:
+async def _enter_code(run: Run, command: EnterCode, keys: str) -> None:
     async def spend(spending: Spending) -> None:
         for budget in rules.budgets_of_entering(command.stranger, command.limits):
             await spending.spend(run.database, budget)
 
     spending = await spend_patiently(run.database, spend, TooManyCodes)
     reset = await store.pin_resets.take_try(run.database, command.reset_id, command.at)
-    if reset is None or not rules.is_code(command.code, reset.id, key):
+    if reset is None or not rules.is_code(command.code, reset.id, keys):
         await spending.keep(run.database)
         raise WrongResetCode
     await spending.give_back(run.database)

@@ -12,6 +12,7 @@ import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from services.accounts.domain.signing_key import SigningKey
+from shared.keys import each_of
 from shared.owners import OwnerAway
 
 log = structlog.get_logger()
@@ -65,8 +66,8 @@ def _private_half(key: SigningKey, secrets: str) -> dict[str, str] | None:
 
 
 def _box(secrets: str) -> MultiFernet | None:
-    given = [one.strip() for one in secrets.split(",") if one.strip()]
-    return MultiFernet([_fernet(one) for one in given]) if given else None
+    given = [_fernet(one) for one in each_of(secrets)]
+    return MultiFernet(given) if given else None
 
 
 def _fernet(secret: str) -> Fernet:

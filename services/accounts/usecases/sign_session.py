@@ -15,11 +15,11 @@ async def signed(
 ) -> SignedToken:
     """Return the tokens of a session, at `at` by the wall clock.
 
-    Renewal tokens are derived from CARREL_CARD_KEY. Without this key the access token lasts as long
+    Renewal tokens are derived from CARREL_RENEWAL_KEYS. Without them the access token lasts as long
     as the session, and nothing renews it.
     """
     left = session.expires_at - at
-    key = settings.card_key
+    keys = settings.renewal_keys
     token = sign(
         await current_key(db, settings.signing_secrets),
         settings.signing_secrets,
@@ -27,13 +27,13 @@ async def signed(
         role=holder.role,
         name=holder.name,
         issued_at=at,
-        lifetime=min(left, timedelta(seconds=settings.access_token_seconds)) if key else left,
+        lifetime=min(left, timedelta(seconds=settings.access_token_seconds)) if keys else left,
         session_id=session.id,
     )
-    if not key:
+    if not keys:
         return token
     return replace(
         token,
-        renewal_token=renewal_token(session, key),
+        renewal_token=renewal_token(session, keys),
         renewal_expires_in=int(left.total_seconds()),
     )

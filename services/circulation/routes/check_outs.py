@@ -29,6 +29,7 @@ from services.circulation.routes.copies import CopyDetail
 from services.circulation.routes.fields import Barcodes, BranchCode, When, day_of
 from services.circulation.routes.holds import HoldOut
 from services.circulation.routes.loans import ItemRefusalOut, LoanOut
+from services.circulation.settings import settings_of
 from services.circulation.usecases.commands.check_out import CheckOut, check_out
 from services.circulation.usecases.commands.record_offline_check_outs import (
     record_offline_check_outs,
@@ -163,7 +164,7 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
     and staff get a conflict to settle.
     """
     command = CheckOut(
-        card_digest=card_digest(body.card_number, run.settings.card_key),
+        card_digest=card_digest(body.card_number, settings_of(run).card_key),
         barcodes=body.barcodes,
         branch=body.branch,
         on=day_of(body.at, run),

@@ -11,13 +11,13 @@ from services.gateway.app import create_app
 from services.settings import Settings
 from shared.auth import Verifier
 from tests.gateway.web.browser import Browser, insist
+from tests.keys import CARD_KEY, DERIVING
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, reaching, served, test_keys, token
 from tests.systems import started_system
 from tests.warm import settings_of
 
 SECRETS = {
     "service_secret": "between-us",
-    "card_key": "for-cards",
     "service_key": SERVICE_KEYS["gateway"],
 }
 CARD, PIN = "HK0001", "593817"
@@ -43,6 +43,8 @@ async def accounts(settings: Settings, access_token_seconds: int) -> AsyncIterat
     own = settings_of(
         AccountsSettings,
         **told,
+        card_key=CARD_KEY,
+        **DERIVING,
         access_token_seconds=access_token_seconds,
         service_keys=PUBLIC_SERVICE_KEYS,
     )

@@ -20,6 +20,7 @@ from shared.auth import Verifier
 from tests.circulation.desk import Desk, branch, noon, settings_for
 from tests.gateway.web.browser import Browser, Page, insist
 from tests.gateway.web.conftest import SECRETS
+from tests.keys import CARD_KEY
 from tests.support import SERVICE_KEYS, Api, reaching, served, test_keys, token
 
 STAFF = token("staff-1", ["staff"])
@@ -107,7 +108,7 @@ async def reader(
         return {"keys": [*published, *(await test_keys())["keys"]]}
 
     own = reaching(settings_for(mongo_url, database), accounts=accounts.url)
-    more = {"service_key": SERVICE_KEYS["circulation"], "card_key": SECRETS["card_key"]}
+    more = {"service_key": SERVICE_KEYS["circulation"], "card_key": CARD_KEY}
     async with AsyncExitStack() as stack:
         circulation = await stack.enter_async_context(
             served(create_circulation, own.model_copy(update=more))

@@ -7,7 +7,8 @@ import pytest
 from services.accounts.domain.unsubscribing import unsubscribe_token
 from shared.auth import Verifier
 from tests.gateway.web.browser import Browser
-from tests.gateway.web.conftest import CARD, PIN, SECRETS
+from tests.gateway.web.conftest import CARD, PIN
+from tests.keys import DERIVING
 from tests.support import Api, test_keys, token
 
 
@@ -35,7 +36,7 @@ async def channels(accounts: Api, patron_id: str) -> list[str]:
 async def test_the_page_of_a_link_asks_first_and_then_turns_email_off(
     browser: Browser, accounts: Api, patron: str
 ) -> None:
-    path = f"/unsubscribe/{unsubscribe_token(patron, SECRETS['card_key'])}"
+    path = f"/unsubscribe/{unsubscribe_token(patron, DERIVING['unsubscribe_keys'])}"
     page = await browser.get(path)
     assert await channels(accounts, patron) == ["email", "inbox"]
     done = await browser.submit(page, path)
@@ -46,7 +47,7 @@ async def test_the_page_of_a_link_asks_first_and_then_turns_email_off(
 async def test_a_mail_program_turns_email_off_with_one_click(
     accounts: Api, site: Api, patron: str
 ) -> None:
-    path = f"/unsubscribe/{unsubscribe_token(patron, SECRETS['card_key'])}"
+    path = f"/unsubscribe/{unsubscribe_token(patron, DERIVING['unsubscribe_keys'])}"
     one_click = {"Content-Type": "application/x-www-form-urlencoded"}
     for _ in range(2):
         answer = await site.post(path, data=b"List-Unsubscribe=One-Click", headers=one_click)

@@ -75,7 +75,7 @@ async def chosen_anew(reader: Reader, story: Story) -> None:
     await reader.press("Send a code")
     await expect(page.get_by_role("heading", level=1)).to_have_text(reader.say("Choose a new PIN"))
     reset = page.url.rpartition("/")[2]
-    key = library.system.settings(AccountsSettings).card_key
+    key = library.system.settings(AccountsSettings).reset_keys
     code = code_of(reset, key)
     assert code is not None
 

@@ -116,7 +116,7 @@ async def test_a_patron_changes_settings_and_reads_messages(
 
     # A link in an e-mail leads to a page that turns e-mail off.
     patron = (await library.get("/v1/me", by=busy.card))["patron"]["id"]
-    key = library.system.settings(AccountsSettings).card_key
+    key = library.system.settings(AccountsSettings).unsubscribe_keys
     await page.goto(f"/unsubscribe/{unsubscribe_token(patron, key)}")
     await reader.press("Stop the e-mails")
     ended = say("You get no more e-mails about your account. Your messages are in My Account.")
