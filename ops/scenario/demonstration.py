@@ -71,6 +71,16 @@ def pins() -> dict[str, str]:
     return {who["card_number"]: who["pin"] for who in [*scenario["callers"], *scenario["patrons"]]}
 
 
+def people() -> list[str]:
+    """Return a sentence for each person to log in as, with card and PIN."""
+    known = pins()
+    return [
+        f"Log in as a librarian: card {LIBRARIAN}, PIN {known[LIBRARIAN]}",
+        f"Log in as a patron with a fine: card {PATRON}, PIN {known[PATRON]} (blocked on purpose)",
+        f"Log in as a patron who may borrow: card {_OTHER}, PIN {known[_OTHER]}",
+    ]
+
+
 def prepare(system: System) -> None:
     """Fill the system from the scenario, unless the scenario's librarian exists already."""
     asyncio.run(_prepare(system))

@@ -42,7 +42,10 @@ def kept() -> str | None:
 def _code() -> str:
     """Return a digest of all files that the system is made of."""
     folders = (PROJECT / name for name in ("services", "shared", "ops"))
-    files = [PROJECT / "requirements.lock", *(file for one in folders for file in one.rglob("*"))]
+    files = [
+        *PROJECT.glob("requirements*.lock"),
+        *(one for top in folders for one in top.rglob("*")),
+    ]
     digest = hashlib.sha256()
     for file in sorted(files):
         if file.is_file() and file.suffix != ".pyc":

@@ -9,7 +9,7 @@ import random
 import re
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import redirect_stdout
 from datetime import date, datetime, timedelta
@@ -20,6 +20,7 @@ import duckdb
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from markupsafe import escape
+from pymongo import MongoClient
 
 from ops.analytics.accounts import account_at
 from ops.analytics.folder import Folder
@@ -43,6 +44,7 @@ from shared.bus.topics import ensure_topics
 from shared.contracts import published
 from shared.mongo import Client
 from shared.names import Names
+from tests import day_by_day
 from tests.conftest import BROKER
 from tests.journeys.end_state import end_state, keep
 from tests.ops.command import carrel
@@ -55,6 +57,8 @@ pytestmark = pytest.mark.embedded  # test_both_brokers.py plays it on Apache Kaf
 Rows = list[dict[str, Any]]
 Shown = dict[tuple[str, str], dict[str, Any]]
 """Accounts by business time and card."""
+Kept = dict[date, Rows]
+"""The loans in circulation's database at the end of each day on which something happened."""
 STEPS_BETWEEN_LOOKS = 9
 SHOWN = {
     "loans": ("id", "barcode", "branch", "borrowed_on", "due_on", "claimed_returned_on", "version"),
@@ -87,12 +91,26 @@ def shown() -> Shown:
 
 
 @pytest.fixture(scope="module")
-def report(running: System, shown: Shown) -> Report:
+def kept() -> Kept:
+    """The loans of each day while the scenario was played."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def report(running: System, shown: Shown, kept: Kept) -> Report:
     """The report of the scenario, played once for all tests of this file."""
     carry_out = player._carry_out
     steps = itertools.count(1)
+    settings = running.settings(Settings)
+    client: MongoClient[Any] = MongoClient(settings.mongo_url)
+    loans = client[f"{settings.database_prefix}_circulation"].loans
 
     async def carry_out_and_look(run: Run, step: Step) -> StepReport:
+        today = datetime.fromisoformat(step["at"]).astimezone(settings.zone).date()
+        if kept and today not in kept:
+            await run.flow.settle()
+            kept[max(kept)] = await asyncio.to_thread(lambda: list(loans.find({})))
+        kept.setdefault(today, [])
         done = await carry_out(run, step)
         if next(steps) % STEPS_BETWEEN_LOOKS == 0:
             await run.flow.settle()
@@ -100,9 +118,11 @@ def report(running: System, shown: Shown) -> Report:
                 shown[run.api.now, card] = await run.api.get("/v1/me", by=card)
         return done
 
-    with pytest.MonkeyPatch.context() as patched:
+    with client, pytest.MonkeyPatch.context() as patched:
         patched.setattr(player, "_carry_out", carry_out_and_look)
-        return asyncio.run(play(running))
+        played = asyncio.run(play(running))
+        kept[max(kept)] = list(loans.find({}))
+        return played
 
 
 @pytest.fixture(scope="module")
@@ -215,7 +235,37 @@ async def test_open_loans_of_each_day_are_those_of_circulation(
             expected[at, loan["branch_code"]] += 1
             at += timedelta(1)
     assert found == expected
-    assert any(row["overdue_loans"] for row in by_day)
+
+
+async def test_overdue_loans_of_each_day_are_those_past_their_due_dates_at_circulation(
+    tables: Path, stores: dict[str, Any], kept: Kept
+) -> None:
+    closed: dict[str, set[date]] = defaultdict(set)
+    last = max(kept)
+    async for branch in stores["notices"].branches.find({}):
+        for closure in branch["closures"]:
+            now = closure["announcements"][-1]
+            first, end = day(now["starts_on"]), day(now["reopened_on"]) or last
+            if first and now["withdrawn"] != "in-error":
+                closed[branch["_id"]] |= set(day_by_day.days(first, (end - first).days))
+    returned = {loan["_id"]: day(loan["returned_on"]) or date.max for loan in kept[last]}
+
+    def is_overdue(loan: dict[str, Any], on: date) -> bool:
+        """Return whether the branch was open from the due date to the day before `on`."""
+        due_on, until = day(loan["due_on"]), day(loan["claimed_returned_on"]) or on
+        assert due_on is not None
+        late = set(day_by_day.days(due_on, (min(on, until) - due_on).days))
+        return bool(late - closed[loan["branch_code"]])
+
+    expected: Counter[Any] = Counter()
+    for on in day_by_day.days(min(kept), (last - min(kept)).days + 1):
+        for loan in kept[max(one for one in kept if one <= on)]:
+            is_out = loan["state"] == "open" and on < returned[loan["_id"]]
+            expected[on, loan["branch_code"]] += is_out and is_overdue(loan, on)
+    rows = ask(tables, "FROM overdue_by_day")
+    found = {(row["business_day"], row["branch"]): row["overdue_loans"] for row in rows}
+    assert +Counter(found) == +expected
+    assert len({on for on, _ in +expected}) > 50, "the demo has loans that are long overdue"
 
 
 async def test_charges_are_those_of_circulations_ledger(

@@ -6,7 +6,7 @@ from typing import Any
 import aiohttp
 
 from ops.infrastructure.processes import System
-from ops.scenario.demonstration import LIBRARIAN, PATRON, pins, prepare
+from ops.scenario.demonstration import LIBRARIAN, PATRON, people, pins, prepare
 from tests.gateway.web.browser import Browser, Page
 
 
@@ -21,6 +21,29 @@ def test_the_prepared_library_has_an_account_and_a_desk_to_look_at(running: Syst
     assert (desk.status, desk.path) == (200, "/desk")
     libraries, titles = asyncio.run(_listed(running.gateway_url))
     assert (libraries, titles) == (46, 76)
+
+
+def test_what_is_printed_beside_each_person_is_true(running: System) -> None:
+    prepare(running)
+    printed = people()
+    assert len(printed) == 3
+    for sentence in printed:
+        card = next(card for card in pins() if card in sentence)
+        assert f"PIN {pins()[card]}" in sentence
+        shown = asyncio.run(_first_page(running.gateway_url, card))
+        if card == LIBRARIAN:
+            assert shown.path == "/desk"
+        else:
+            is_blocked = "You can't borrow, renew or reserve until you pay" in shown.text
+            assert ("blocked on purpose" in sentence, "may borrow" in sentence) == (
+                is_blocked,
+                not is_blocked,
+            )
+
+
+async def _first_page(site: str, card: str) -> Page:
+    async with Browser(site) as browser:
+        return await _log_in(browser, card)
 
 
 async def _looked_at(site: str) -> list[Page]:

@@ -1,4 +1,4 @@
-"""The bill of materials names each locked package, with its hashes."""
+"""The bill of materials names each package that is installed, with its hashes."""
 
 import json
 import re
@@ -6,8 +6,34 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from packaging.markers import Marker
 
 ROOT = Path(__file__).parents[2]
+
+
+IMAGE = {
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "os_name": "posix",
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+    "python_version": "3.11",
+    "python_full_version": "3.11.0",
+}
+"""The machine for which the Dockerfile installs packages, but for its processor."""
+MACHINES = ("x86_64", "aarch64")
+
+
+def in_image(name: str) -> bool:
+    """Return whether the Dockerfile installs a package, and leaves it, on each kind of machine."""
+    removed = re.findall(r"pip uninstall -y (.*)", (ROOT / "Dockerfile").read_text())
+    lock = (ROOT / "requirements.lock").read_text()
+    markers = re.findall(rf"^{re.escape(name)}(?:\[.*\])?==\S+ ; (.+) \\$", lock, re.MULTILINE)
+    return name not in " ".join(removed).split() and all(
+        Marker(marker).evaluate({**IMAGE, "platform_machine": machine})
+        for marker in markers
+        for machine in MACHINES
+    )
 
 
 @pytest.mark.parametrize("lock", ["requirements", "requirements-analytics"])
@@ -36,5 +62,7 @@ def test_the_bill_of_materials_has_all_that_is_locked(lock: str, tmp_path: Path)
     }
     assert len(locked) == len(blocks)
     assert listed == locked
+    if lock == "requirements":
+        assert not [name for name, _ in listed if not in_image(name)]
     assert bom["bomFormat"] == "CycloneDX"
     assert bom["metadata"]["component"]["name"] == "carrel"
