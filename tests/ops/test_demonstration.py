@@ -23,7 +23,7 @@ def test_the_prepared_library_has_an_account_and_a_desk_to_look_at(running: Syst
     assert (libraries, titles) == (46, 76)
 
 
-def test_what_is_printed_beside_each_person_is_true(running: System) -> None:
+def test_the_demonstration_prints_what_is_true_of_each_person(running: System) -> None:
     prepare(running)
     printed = people()
     assert len(printed) == 3
