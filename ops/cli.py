@@ -133,7 +133,12 @@ def serve(
     gc.freeze()  # no later collection looks at it again
     gc.set_threshold(*COLLECT_AFTER)
     gc.enable()
-    server = Server(served, config_of(served, settings), operations_port=settings.operations_port)
+    server = Server(
+        served,
+        config_of(served, settings),
+        operations_port=settings.operations_port,
+        drain_seconds=settings.drain_seconds,
+    )
     with suppress(KeyboardInterrupt):
         server.run()
     if server.failed or not server.started:

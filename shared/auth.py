@@ -21,7 +21,7 @@ from pymongo.errors import PyMongoError
 
 from shared.clock import SKEW_SECONDS
 from shared.mongo import Database
-from shared.owners import OwnerAway
+from shared.owners import OwnerAway, first_answer
 from shared.refusals import refuses
 from shared.rights import ROLES, Right, rights_of, roles_with
 from shared.settings import Settings
@@ -270,18 +270,19 @@ def keys_from(
     recognises its callers.
     """
     issuer = settings.issuer.service
-    url = settings.url_of(issuer) + settings.issuer.keys
+
+    async def ask(address: str) -> dict[str, Any]:
+        async with session().get(address + settings.issuer.keys) as response:
+            if response.status != 200:
+                raise OwnerAway(issuer)
+            found: dict[str, Any] = await response.json()
+            _key_set(found, issuer)
+            return found
 
     async def fetch() -> dict[str, Any]:
         try:
-            async with (
-                asyncio.timeout(FETCH_SECONDS),
-                session().get(url) as response,
-            ):
-                if response.status != 200:
-                    raise OwnerAway(issuer)
-                keys: dict[str, Any] = await response.json()
-                _key_set(keys, issuer)
+            async with asyncio.timeout(FETCH_SECONDS):
+                keys = await first_answer(settings.urls_of(issuer), ask)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, OwnerAway) as error:
             kept = await database.known_keys.find_one({"_id": issuer}, {"_id": 0})
             if kept is None:

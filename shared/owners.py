@@ -1,11 +1,12 @@
 """Queries to another service, which owns the answer."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -18,6 +19,8 @@ from shared.clock import wall_clock
 from shared.settings import Settings
 from shared.telemetry import correlation_id
 from shared.tracing import span, trace_headers
+
+T = TypeVar("T")
 
 ANSWER_SECONDS = 2.0
 CONNECT_SECONDS = 0.5
@@ -70,6 +73,19 @@ def path_to(*parts: str) -> str:
     return "".join(f"/{quote(part, safe='')}" for part in parts)
 
 
+async def first_answer(addresses: Sequence[str], ask: Callable[[str], Awaitable[T]]) -> T:
+    """Return what `ask` returns for the first of these addresses that can be reached.
+
+    The others are asked only if a connection fails, so `ask` has to be repeatable. Raises what the
+    last of them raised.
+    """
+    *others, last = addresses
+    for address in others:
+        with suppress(aiohttp.ClientConnectionError):
+            return await ask(address)
+    return await ask(last)
+
+
 @contextmanager
 def asking(service: str, method: str, headers: dict[str, str]) -> Iterator[Span]:
     """Wrap a request to a service in a span; add the trace and correlation id to its headers."""
@@ -91,6 +107,9 @@ class Owners:
         self._token = ""
         self._token_until = self._renew_at = 0.0
         self._login = asyncio.Lock()
+        self._turns = itertools.count()
+        self.addresses_of: Callable[[str], Sequence[str]] = self._in_turn
+        """Addresses of a service, in the order in which to try them; the gateway knows more."""
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -162,26 +181,35 @@ class Owners:
             headers["Content-Type"] = "application/json"
         if now is not None and self._settings.simulation:
             headers["Carrel-Time"] = now.isoformat()
-        url = URL(self._settings.url_of(service) + path, encoded=True)
         limits = aiohttp.ClientTimeout(total=within or ANSWER_SECONDS, connect=CONNECT_SECONDS)
+
+        async def ask(address: str) -> tuple[int, bytes]:
+            url = URL(address + path, encoded=True)
+            async with self.session.request(
+                method, url, params=params, data=body, headers=headers, timeout=limits
+            ) as response:
+                return response.status, await response.read()
+
         try:
             with asking(service, method, headers) as asked:
-                async with self.session.request(
-                    method, url, params=params, data=body, headers=headers, timeout=limits
-                ) as response:
-                    answer = await response.read()
-                asked.set_attribute("http.response.status_code", response.status)
+                status, answer = await first_answer(self.addresses_of(service), ask)
+                asked.set_attribute("http.response.status_code", status)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OwnerAway(service) from error
-        if response.status == 404:
+        if status == 404:
             return None
-        if response.status == 401 and token is None:
+        if status == 401 and token is None:
             self._token_until = self._renew_at = 0.0  # signed by a key that is gone: log in again
-        if 400 <= response.status < 500 and response.status not in _NOT_THE_QUESTION:
-            raise OwnerRefused(service, response.status)
-        if response.status >= 400:
+        if 400 <= status < 500 and status not in _NOT_THE_QUESTION:
+            raise OwnerRefused(service, status)
+        if status >= 400:
             raise OwnerAway(service)
         return orjson.loads(answer)
+
+    def _in_turn(self, service: str) -> Sequence[str]:
+        found = self._settings.urls_of(service)
+        first = next(self._turns) % len(found)
+        return (*found[first:], *found[:first])
 
     async def _own_token(self) -> str:
         """Return this service's token; renew it in the second half of its life.
@@ -208,16 +236,21 @@ class Owners:
     async def _log_in(self) -> tuple[str, float]:
         """Return a new token and its lifetime in seconds. Raises OwnerAway."""
         issuer = self._settings.issuer
-        url = self._settings.url_of(issuer.service) + issuer.sessions
         key = self._settings.service_key
         if not key:
             raise OwnerAway(issuer.service)
-        said = assertion(self._service, key, issuer.service, wall_clock())
-        try:
+
+        async def ask(address: str) -> Any:
+            # Each is accepted once, and the answer to the former may have been lost.
+            said = assertion(self._service, key, issuer.service, wall_clock())
+            url = address + issuer.sessions
             async with self.session.post(url, json={"assertion": said}) as response:
                 if response.status != 200:
                     raise OwnerAway(issuer.service)
-                answer = await response.json()
+                return await response.json()
+
+        try:
+            answer = await first_answer(self.addresses_of(issuer.service), ask)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise OwnerAway(issuer.service) from error
         return str(answer["access_token"]), float(answer["expires_in"])

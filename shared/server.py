@@ -49,6 +49,10 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
 class Server(uvicorn.Server):
     """A server that the app can observe and stop, with a second port for operators.
 
+    When it is told to stop, it sets `app.state.draining`, so that the process says that it is not
+    ready, and serves for `drain_seconds` more: callers learn to use other replicas meanwhile, and
+    close their connections.
+
     It sets `app.state.stopping` before it waits for the app's responses to end, because a stream of
     events has no end of its own and the lifespan ends only after all answers. An app that can't do
     its work calls `app.state.give_up` to stop the server; `failed` then means that the process is
@@ -56,7 +60,12 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, app: FastAPI, config: uvicorn.Config, *, operations_port: int | None = None
+        self,
+        app: FastAPI,
+        config: uvicorn.Config,
+        *,
+        operations_port: int | None = None,
+        drain_seconds: float = 0.0,
     ) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._exit = False
@@ -64,6 +73,8 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._operations_port = operations_port
+        self._drain_seconds = drain_seconds
+        self._draining = app.state.draining = asyncio.Event()
         self._stopping = app.state.stopping = asyncio.Event()
         self.failed = False
         app.state.give_up = self._give_up
@@ -122,6 +133,17 @@ class Server(uvicorn.Server):
             self.servers.append(listening)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more connections, finish the requests in progress, and stop."""
+        """Drain, accept no more connections, finish the requests in progress, and stop.
+
+        A second signal, or the end of a task without which the process can't work, ends the drain.
+        """
+        self._exits.clear()
+        self._draining.set()
+        state = self.server_state
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        if not self.failed:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._drain_seconds):
+                    await self._exits.wait()
         self._stopping.set()
         await super().shutdown(sockets)

@@ -113,6 +113,13 @@ class Settings(BaseSettings):
         le=65535,
         description="Port of the metrics and of the details of health, for operators alone.",
     )
+    drain_seconds: float = Field(
+        default=3.0,
+        ge=0,
+        le=60,
+        description="Seconds for which a process that is told to stop still accepts requests, "
+        "while it says that it is not ready.",
+    )
     roles: Annotated[tuple[Role, ...], NoDecode] = ROLES
     replica: str = Field(default="0", pattern=r"^[A-Za-z0-9-]{1,40}$")
     database_prefix: str = Field(default="carrel", pattern=r"^[A-Za-z0-9_-]{1,40}$")
@@ -147,7 +154,8 @@ class Settings(BaseSettings):
     urls: Mapping[str, str] = Field(
         default_factory=dict,
         validate_default=True,
-        description="Address of each service by name; in the environment CARREL_<SERVICE>_URL.",
+        description="Addresses of each service by name, comma-separated; in the environment "
+        "CARREL_<SERVICE>_URL.",
     )
     trusted_proxies: str = Field(
         default="",
@@ -251,9 +259,9 @@ class Settings(BaseSettings):
         """Return the context of TLS for a connection to Kafka."""
         return client_context(self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file)
 
-    def url_of(self, service: str) -> str:
-        """Return the base address of a service, without a trailing slash."""
-        return self.urls[service].rstrip("/")
+    def urls_of(self, service: str) -> tuple[str, ...]:
+        """Return the base addresses of a service's replicas, without a trailing slash."""
+        return tuple(url.strip().rstrip("/") for url in self.urls[service].split(","))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:

@@ -153,7 +153,8 @@ def services(
 ) -> Iterator[System]:
     """Start the services of `names` in parallel, wait until all are ready, and end them on exit.
 
-    `replicas` is the number of processes by service (default 1); the other services call the first.
+    `replicas` is the number of processes by service (default 1); the other services call all that
+    have the role `api`.
     `roles` is a comma-separated list, empty for all. `environment` has further variables by service
     (`circulation`) or process (`circulation-1`), `operators` those of operators' commands. A usual
     port that is taken is replaced by a free one. Raises StartFailed, with the end of its log, for a
@@ -161,8 +162,13 @@ def services(
     """
     data = data.resolve()
     wanted = dict(USUAL_PORTS) | {"gateway": gateway_port}
-    first = {service: ports.reserve(wanted[service] if usual_ports else None) for service in names}
-    urls = {service: _url(first.get(service, port)) for service, port in wanted.items()}
+    reserved = {
+        service: [
+            ports.reserve(wanted[service] if usual_ports and replica == 0 else None)
+            for replica in range((replicas or {}).get(service, 1))
+        ]
+        for service in names
+    }
     kept = _secrets(data)
     inherited = {
         name: value
@@ -175,22 +181,31 @@ def services(
         "CARREL_KAFKA": infrastructure.kafka,
         "CARREL_HOST": ports.LOOPBACK,
         "CARREL_SIMULATION": "1" if simulation else "0",
+        "CARREL_DRAIN_SECONDS": "0",  # all stop together
         "CARREL_PAYMENT_PROVIDER": "double",
         **(UNLIMITED | UNRENEWED if simulation else {}),
         **infrastructure.service_environment,
         **({"CARREL_ROLES": roles} if roles else {}),
-        **{f"CARREL_{service.upper()}_URL": url for service, url in urls.items()},
     }
+    more = environment or {}
+
+    def answers(service: str, replica: int) -> bool:
+        own = {**common, **more.get(service, {}), **more.get(f"{service}-{replica}", {})}
+        return "api" in own.get("CARREL_ROLES", "api").split(",")
+
+    for service, port in wanted.items():
+        found = reserved.get(service, [port])
+        urls = [_url(one) for replica, one in enumerate(found) if answers(service, replica)]
+        common[f"CARREL_{service.upper()}_URL"] = ",".join(urls or [_url(found[0])])
     processes: dict[str, Child] = {}
     for service in names:
-        for replica in range((replicas or {}).get(service, 1)):
+        for replica, port in enumerate(reserved[service]):
             name = f"{service}-{replica}"
             own = {
                 **variables_of(kept, service),
-                **(environment or {}).get(service, {}),
-                **(environment or {}).get(name, {}),
+                **more.get(service, {}),
+                **more.get(name, {}),
             }
-            port = first[service] if replica == 0 else ports.reserve()
             usual = wanted[service] + OPERATIONS_ABOVE if usual_ports and replica == 0 else None
             both = (port, ports.reserve(usual))
             processes[name] = _service_child(name, service, data, both, {**common, **own})

@@ -10,6 +10,7 @@ from services.gateway.views import ended_sessions, own_writes, rebuild, stream
 from services.gateway.views.overview_service import OverviewService
 from services.gateway.views.store.schema import INDEXES
 from services.gateway.web import site
+from services.registry import OWNERS
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
@@ -55,7 +56,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 def _state(app: FastAPI) -> None:
     app.state.subscriptions = consumers.subscriptions
-    app.state.liveness = Liveness()
+    settings: Settings = app.state.settings
+    app.state.liveness = Liveness({owner: settings.urls_of(owner) for owner in OWNERS})
+    app.state.owners.addresses_of = app.state.liveness.addresses_of
     app.state.documents = openapi.Documents()
     app.state.own_writes = own_writes.OwnWrites(app)
     app.state.overviews = OverviewService(app)

@@ -3,6 +3,7 @@
 The port of the API only tells whether the process answers, for the services that call it.
 """
 
+import asyncio
 import contextlib
 from typing import Any
 
@@ -28,7 +29,10 @@ def add_health(app: FastAPI, service: Service, settings: Settings) -> FastAPI:
     alive = APIRouter()
 
     @alive.get("/health/live", include_in_schema=False)
-    async def live() -> dict[str, str]:
+    async def live(response: Response) -> dict[str, str]:
+        if is_draining(app):
+            response.status_code = 503
+            return {"status": "stopping"}
         return {"status": "alive"}
 
     app.include_router(alive)
@@ -44,6 +48,12 @@ def add_health(app: FastAPI, service: Service, settings: Settings) -> FastAPI:
         operations.include_router(router)
     _add_details(operations, app, service, settings)
     return operations
+
+
+def is_draining(app: FastAPI) -> bool:
+    """Return whether the process was told to stop, and answers only until callers know."""
+    draining: asyncio.Event | None = getattr(app.state, "draining", None)
+    return draining is not None and draining.is_set()
 
 
 def _add_details(operations: FastAPI, app: FastAPI, service: Service, settings: Settings) -> None:
@@ -108,6 +118,8 @@ async def _readiness(
     if "api" not in settings.roles and (waiting or (late and "relay" in settings.roles)):
         fit = False
     degraded = late or waiting or lacking or "held" in checks
+    if is_draining(app):
+        checks["process"], fit = "stopping", False
     status = "unready" if not fit else "degraded" if degraded else "ready"
     report = {
         "status": status,

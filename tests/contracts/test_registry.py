@@ -29,8 +29,8 @@ def test_the_environment_overrides_the_usual_address_of_a_service(
     monkeypatch.setenv("CARREL_EVENTS_URL", "http://events:8080/")
     settings = load(Settings)
     assert settings.urls.keys() == set(NAMES)
-    assert settings.url_of("events") == "http://events:8080"
-    assert settings.url_of("notices") == "http://127.0.0.1:8104"
+    assert settings.urls_of("events") == ("http://events:8080",)
+    assert settings.urls_of("notices") == ("http://127.0.0.1:8104",)
 
 
 def test_addresses_of_a_given_environment_override_those_of_the_process(
@@ -39,6 +39,6 @@ def test_addresses_of_a_given_environment_override_those_of_the_process(
     monkeypatch.setenv("CARREL_EVENTS_URL", "http://events:8080")
     other = {"CARREL_EVENTS_URL": "http://events:1", "CARREL_PARTITIONS": "5"}
     settings = Settings.from_environment(other)
-    assert settings.url_of("events") == "http://events:1"
-    assert settings.url_of("notices") == "http://127.0.0.1:8104"
+    assert settings.urls_of("events") == ("http://events:1",)
+    assert settings.urls_of("notices") == ("http://127.0.0.1:8104",)
     assert settings.partitions == 5

@@ -319,7 +319,7 @@ async def test_a_stopping_listener_finishes_and_commits_its_current_batch(
 @pytest.fixture
 def gateway(settings: Settings, tmp_path: Path) -> Iterator[Child]:
     """A gateway process, not started yet, that only consumes events, on complete views."""
-    owners = {f"CARREL_{owner.upper()}_URL": settings.url_of(owner) for owner in OWNERS}
+    owners = {f"CARREL_{owner.upper()}_URL": settings.urls[owner] for owner in OWNERS}
     process = Child(
         "gateway",
         [sys.executable, "-m", "ops", "serve", "gateway"],

@@ -14,10 +14,14 @@ from services.gateway.edge.liveness import (
     State,
 )
 from services.gateway.settings import Settings
+from services.registry import OWNERS
 from shared.owners import OwnerAway
 from tests.gateway.conftest import says
 from tests.gateway.test_proxy import Gateway
 from tests.support import reaching
+
+ADDRESSES = {owner: (f"http://{owner}", f"http://{owner}-2") for owner in OWNERS}
+EVENTS, CIRCULATION = "http://events", "http://circulation"
 
 
 def opened(at: float = 0.0) -> Circuit:
@@ -79,34 +83,57 @@ def test_another_call_becomes_the_trial_when_its_caller_gives_up() -> None:
 
 
 async def test_a_client_that_disconnects_does_not_count_as_a_failure() -> None:
-    liveness = Liveness()
+    liveness = Liveness(ADDRESSES)
     for _ in range(2 * FAILURES):
-        with pytest.raises(asyncio.CancelledError), liveness.calling("events", "POST"):
+        with (
+            pytest.raises(asyncio.CancelledError),
+            liveness.calling("events", EVENTS, "POST"),
+        ):
             raise asyncio.CancelledError
     assert not liveness.away("events")
-    with liveness.calling("events", "POST"):
+    with liveness.calling("events", EVENTS, "POST"):
         pass
 
 
 async def test_each_owner_has_its_own_circuit() -> None:
-    liveness = Liveness()
+    liveness = Liveness(ADDRESSES)
     for _ in range(FAILURES):
-        with pytest.raises(TimeoutError), liveness.calling("events", "POST"):
+        with pytest.raises(TimeoutError), liveness.calling("events", EVENTS, "POST"):
             raise TimeoutError
-    with pytest.raises(OwnerAway), liveness.calling("events", "POST"):
+    with pytest.raises(OwnerAway), liveness.calling("events", EVENTS, "POST"):
         pass
-    with liveness.calling("notices", "POST"):
+    with liveness.calling("notices", "http://notices", "POST"):
         pass
+
+
+async def test_each_address_has_its_own_circuit_and_those_that_answer_are_tried_first() -> None:
+    liveness = Liveness(ADDRESSES)
+    first, second = ADDRESSES["events"]
+    assert {liveness.addresses_of("events")[0] for _ in range(4)} == {first, second}
+    for _ in range(FAILURES):
+        with pytest.raises(TimeoutError), liveness.calling("events", first, "POST"):
+            raise TimeoutError
+    with pytest.raises(OwnerAway), liveness.calling("events", first, "POST"):
+        pass
+    with liveness.calling("events", second, "POST"):
+        pass
+    assert {tuple(liveness.addresses_of("events")) for _ in range(4)} == {(second, first)}
+    assert (liveness.away("events"), liveness.report()["events"]) == (False, True)
+    liveness.probed("events", second, False)
+    assert (liveness.away("events"), liveness.report()["events"]) == (True, False)
 
 
 async def test_unanswered_reads_do_not_open_the_circuit_for_commands() -> None:
-    liveness = Liveness()
+    liveness = Liveness(ADDRESSES)
     for _ in range(FAILURES):
-        with pytest.raises(TimeoutError), liveness.calling("circulation", "GET"):
+        with (
+            pytest.raises(TimeoutError),
+            liveness.calling("circulation", CIRCULATION, "GET"),
+        ):
             raise TimeoutError
-    with pytest.raises(OwnerAway), liveness.calling("circulation", "GET"):
+    with pytest.raises(OwnerAway), liveness.calling("circulation", CIRCULATION, "GET"):
         pass
-    with liveness.calling("circulation", "POST"):
+    with liveness.calling("circulation", CIRCULATION, "POST"):
         pass
 
 
@@ -125,5 +152,7 @@ async def test_calls_fail_at_once_after_several_calls_timed_out(
             assert (answer.status, answer.json()["code"]) == (503, "unavailable")
             assert answer.headers["Retry-After"] == "2"
         metrics = (await api.operations("/metrics")).body.decode()
-        assert 'carrel_owner_circuit_open{calls="commands",owner="events"} 1.0' in metrics
-        assert 'carrel_owner_circuit_open{calls="commands",owner="notices"} 0.0' in metrics
+        other = settings.urls["notices"]
+        for owner, address, state in (("events", silent, 1.0), ("notices", other, 0.0)):
+            labels = f'{{address="{address}",calls="commands",owner="{owner}"}}'
+            assert f"carrel_owner_circuit_open{labels} {state}" in metrics

@@ -251,7 +251,7 @@ async def test_health_reports_which_owners_are_alive(
     echoes: Echoes, settings: Settings, gateway: Gateway
 ) -> None:
     living, _ = echoes
-    half = reaching(living, events=settings.url_of("events"))
+    half = reaching(living, events=settings.urls["events"])
     async with gateway(half) as api:
 
         async def seen() -> bool:

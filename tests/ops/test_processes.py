@@ -44,12 +44,14 @@ def test_each_service_gets_the_addresses_of_the_others(small_services: Path) -> 
         assert set(system.processes) == {f"{name}-0" for name in NAMES} | {"circulation-1"}
         gateway = environment_of(system.gateway_url)
         first, second = (environment_of(system.url("circulation", replica)) for replica in (0, 1))
+        both = f"{system.url('circulation', 0)},{system.url('circulation', 1)}"
+        for caller in (gateway, environment_of(system.url("notices"))):
+            assert caller["CARREL_CIRCULATION_URL"] == both
 
     assert gateway["CARREL_MONGO_URL"] == NOWHERE.mongo_url
     assert gateway["CARREL_KAFKA"] == NOWHERE.kafka
     assert gateway["CARREL_SIMULATION"] == "1"
     assert gateway["CARREL_ACCOUNTS_URL"] == system.url("accounts")
-    assert gateway["CARREL_CIRCULATION_URL"] == system.url("circulation")
     assert len(gateway["CARREL_SERVICE_SECRET"]) >= 32
     assert gateway["CARREL_SERVICE_SECRET"] == first["CARREL_SERVICE_SECRET"]
     assert "CARREL_LOG_LEVEL" not in gateway

@@ -1,8 +1,10 @@
 """The server of a service listens on a second port for operators."""
 
 import asyncio
+import contextlib
 import signal
 import socket
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
@@ -11,6 +13,8 @@ from fastapi import FastAPI
 
 from services.settings import Settings
 from shared import owners
+from shared.http.health import add_health
+from shared.http.service import Service
 from shared.server import Server, config_of
 from tests.support import until
 
@@ -100,3 +104,44 @@ def test_a_server_keeps_idle_connections_longer_than_its_clients() -> None:
     assert idle > owners.IDLE_SECONDS
     # Google's load balancers keep theirs longest of those that can't be set otherwise.
     assert idle > 600
+
+
+@contextlib.asynccontextmanager
+async def draining(app: FastAPI, api: socket.socket) -> AsyncIterator[Server]:
+    """Run a server that drains for an hour, and tell it to stop."""
+    config = config_of(app, Settings(host="127.0.0.1"))
+    server = Server(app, config, drain_seconds=3600)
+    serving = asyncio.create_task(server.serve(sockets=[api]))
+
+    async def serves() -> bool:
+        return bool(server.started and server._loop)
+
+    await until(serves)
+    server.should_exit = True
+    async with asyncio.timeout(60):
+        await app.state.draining.wait()
+    yield server
+    server.should_exit = True  # a second signal ends the drain
+    async with asyncio.timeout(60):
+        await serving
+
+
+async def test_a_process_that_is_told_to_stop_says_so_first_and_still_answers() -> None:
+    app = FastAPI()
+    app.get("/")(lambda: "done")
+    service = Service(name="circulation", title="", routers=(), indexes={})
+    operations = add_health(app, service, Settings())
+    app.state.operations = operations
+    with bound() as api:
+        url = f"http://127.0.0.1:{api.getsockname()[1]}"
+        async with draining(app, api), aiohttp.ClientSession() as session:
+            async with session.get(f"{url}/health/live") as live:
+                assert (live.status, await live.json()) == (503, {"status": "stopping"})
+            async with session.get(url) as answer:  # on a new connection
+                assert (answer.status, await answer.json()) == (200, "done")
+                assert answer.headers["Connection"] == "close"
+            assert not app.state.stopping.is_set()
+        assert app.state.stopping.is_set()
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientConnectorError):
+                await session.get(url)

@@ -1,14 +1,15 @@
-"""Liveness of the owners, and circuit breakers for the calls to them.
+"""Liveness of the owners at each of their addresses, and circuit breakers for the calls to them.
 
 If an owner hangs, every call to it waits for the whole deadline. After FAILURES unanswered calls in
 a row its circuit opens: calls get their 503 at once. As soon as the probe finds the process alive,
 or after REST_SECONDS, one trial call is made; its result closes the circuit or opens it again.
 Reads and commands have a circuit each, so that slow reads, which anybody may send, never stop
-commands.
+commands. An address is one replica, or a balancer before several.
 """
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 
@@ -16,7 +17,6 @@ import aiohttp
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.registry import OWNERS
 from shared.owners import OwnerAway
 
 log = structlog.get_logger()
@@ -31,10 +31,9 @@ REST_SECONDS = 5.0
 UNANSWERED = (aiohttp.ClientError, TimeoutError, OSError)
 """Exceptions of a call that an owner did not answer."""
 
-_OPEN = Gauge("carrel_owner_circuit_open", "1 where calls are not tried", ["owner", "calls"])
-_REFUSED = Counter(
-    "carrel_owner_calls_refused_total", "Calls that were not tried", ["owner", "calls"]
-)
+_LABELS = ("owner", "address", "calls")
+_OPEN = Gauge("carrel_owner_circuit_open", "1 where calls are not tried", _LABELS)
+_REFUSED = Counter("carrel_owner_calls_refused_total", "Calls that were not tried", _LABELS)
 
 
 class State(Enum):
@@ -88,58 +87,80 @@ class Circuit:
 
 
 class Liveness:
-    """Last known liveness of each owner, from the probe and the forwarded calls."""
+    """Last known liveness of each address of the owners, from the probe and forwarded calls."""
 
-    def __init__(self) -> None:
-        self._live: dict[str, bool] = {}
+    def __init__(self, addresses: Mapping[str, Sequence[str]]) -> None:
+        self._addresses = {service: tuple(found) for service, found in addresses.items()}
+        self._live: dict[tuple[str, str], bool] = {}
+        self._turns = itertools.count()
         self._circuits = {
-            (service, calls): Circuit() for service in OWNERS for calls in ("reads", "commands")
+            (service, address, calls): Circuit()
+            for service, found in self._addresses.items()
+            for address in found
+            for calls in ("reads", "commands")
         }
-        for service, calls in self._circuits:
-            _OPEN.labels(service, calls).set(0)
-            _REFUSED.labels(service, calls)
+        for labels in self._circuits:
+            _OPEN.labels(*labels).set(0)
+            _REFUSED.labels(*labels)
 
-    def saw(self, service: str, answers: bool) -> None:
-        """Record whether an owner answered."""
-        if self._live.get(service) != answers:
-            log.info("owner", owner=service, live=answers)
-        self._live[service] = answers
+    def addresses_of(self, service: str) -> Sequence[str]:
+        """Return the addresses of an owner in the order in which to try them.
 
-    def probed(self, service: str, answers: bool) -> None:
+        They take turns; those that are known not to answer are the last.
+        """
+        found = self._addresses[service]
+        if len(found) == 1:
+            return found
+        first = next(self._turns) % len(found)
+        turned = (*found[first:], *found[:first])
+        return sorted(turned, key=lambda address: self._live.get((service, address)) is False)
+
+    def saw(self, service: str, answers: bool, address: str | None = None) -> None:
+        """Record whether an owner answered: at one address, or at any that it has."""
+        if address is None and answers and not self.away(service):
+            return  # which of them answered is not known
+        for one in self._addresses[service] if address is None else (address,):
+            if self._live.get((service, one)) != answers:
+                log.info("owner", owner=service, address=one, live=answers)
+            self._live[service, one] = answers
+
+    def probed(self, service: str, address: str, answers: bool) -> None:
         """Record the result of a probe."""
-        self.saw(service, answers)
+        self.saw(service, answers, address)
         if answers:
-            for (owner, _), circuit in self._circuits.items():
-                if owner == service:
-                    circuit.alive()
+            for calls in ("reads", "commands"):
+                self._circuits[service, address, calls].alive()
 
     def away(self, service: str) -> bool:
-        """Return whether the owner is known not to answer."""
-        return self._live.get(service) is False
+        """Return whether the owner is known not to answer at any of its addresses."""
+        return all(self._live.get((service, one)) is False for one in self._addresses[service])
 
     def report(self) -> dict[str, bool]:
         """Return for each owner whether it is known to answer."""
-        return {service: self._live.get(service, False) for service in OWNERS}
+        return {
+            service: any(self._live.get((service, one), False) for one in found)
+            for service, found in self._addresses.items()
+        }
 
     @contextmanager
-    def calling(self, service: str, method: str) -> Iterator[None]:
+    def calling(self, service: str, address: str, method: str) -> Iterator[None]:
         """Guard a call to an owner. Raises OwnerAway at once if the circuit does not admit it."""
-        calls = "reads" if method in ("GET", "HEAD") else "commands"
-        circuit = self._circuits[service, calls]
+        labels = (service, address, "reads" if method in ("GET", "HEAD") else "commands")
+        circuit = self._circuits[labels]
         if not circuit.admits(time.monotonic()):
-            _REFUSED.labels(service, calls).inc()
+            _REFUSED.labels(*labels).inc()
             raise OwnerAway(service)
         try:
             yield
         except UNANSWERED:
             circuit.failed(time.monotonic())
-            self.saw(service, False)
+            self.saw(service, False, address)
             raise
         except BaseException:
             circuit.given_up(time.monotonic())
             raise
         else:
             circuit.answered()
-            self.saw(service, True)
+            self.saw(service, True, address)
         finally:
-            _OPEN.labels(service, calls).set(circuit.state is not State.CLOSED)
+            _OPEN.labels(*labels).set(circuit.state is not State.CLOSED)

@@ -38,7 +38,8 @@ class Documents:
         return self._merged
 
     async def _ask(self, app: FastAPI, service: str) -> None:
-        url = f"{app.state.settings.url_of(service)}/openapi.json"
+        [address, *_] = app.state.liveness.addresses_of(service)
+        url = f"{address}/openapi.json"
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
             async with (
                 asyncio.timeout(DEADLINE_SECONDS),

@@ -25,6 +25,7 @@ from services.gateway.views.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
 from shared.auth import Verifier, token_of
 from shared.http.client_address import HEADER, client_header
+from shared.http.dependencies import KEYED
 from shared.http.operations import AUDIT_TRAIL, JOBS
 from shared.http.problems import unavailable
 from shared.owners import OwnerAway, Owners, asking
@@ -39,6 +40,12 @@ LONG_SECONDS = 30.0
 """Deadline of requests for which `takes_long` is true."""
 FOLD_SECONDS = 0.8
 PROBE_SECONDS = 1.0
+PAUSES = (0.05, 0.15, 0.3)
+"""Seconds before all addresses of an owner are tried again; the deadline may end this before."""
+BROKEN = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)
+"""Exceptions of a connection that ended before the answer had come."""
+_BUSY = frozenset({502, 503, 504})
+"""Statuses of an owner, or of a balancer before it, after which another replica may succeed."""
 
 _OWNER_BY_PREFIX = {
     **{prefix: service.name for service in SERVICES for prefix in service.prefixes},
@@ -74,23 +81,25 @@ class MalformedResponse(Exception):
 
 
 async def watch_owners(app: FastAPI) -> None:
-    """Probe each owner about every second, until cancelled."""
+    """Probe each address of each owner about every second, until cancelled."""
+    settings: Settings = app.state.settings
     while True:
-        await asyncio.gather(*(_probe(app, service) for service in OWNERS))
+        await asyncio.gather(
+            *(_probe(app, owner, one) for owner in OWNERS for one in settings.urls_of(owner))
+        )
         await asyncio.sleep(PROBE_SECONDS)
 
 
-async def _probe(app: FastAPI, service: str) -> None:
+async def _probe(app: FastAPI, service: str, address: str) -> None:
     owners: Owners = app.state.owners
-    settings: Settings = app.state.settings
     try:
         async with (
             asyncio.timeout(PROBE_SECONDS),
-            owners.session.get(f"{settings.url_of(service)}/health/live") as response,
+            owners.session.get(f"{address}/health/live") as response,
         ):
-            app.state.liveness.probed(service, response.status == 200)
+            app.state.liveness.probed(service, address, response.status == 200)
     except UNANSWERED:
-        app.state.liveness.probed(service, False)
+        app.state.liveness.probed(service, address, False)
 
 
 def owner_of(raw_path: str) -> str | None:
@@ -119,11 +128,9 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
     body = await request.body()
     seconds = LONG_SECONDS if takes_long(request.scope) else DEADLINE_SECONDS
     started = time.monotonic()
-    liveness: Liveness = request.app.state.liveness
     try:
-        with liveness.calling(owner, request.method):
-            async with asyncio.timeout(seconds):
-                status, headers, content = await _ask(request, owner, body)
+        until = asyncio.get_running_loop().time() + seconds
+        status, headers, content = await _first_answer(request, owner, body, until)
         answer, changes = _unwrapped(status, headers, content)
     except OwnerAway:
         return unavailable(owner)
@@ -141,33 +148,66 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
     return answer
 
 
-async def _ask(request: Request, owner: str, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
+async def _first_answer(
+    request: Request, owner: str, body: bytes, until: float
+) -> tuple[int, Mapping[str, str], bytes]:
+    """Return the response of the first address that answers; try them again after each pause.
+
+    A request that was refused at connecting was not read. After a broken connection only a request
+    that is safe to repeat is sent again, and a keyed command once after a 503. Ends at `until` by
+    the loop's time. Raises OwnerAway or what the last call raised.
+    """
+    liveness: Liveness = request.app.state.liveness
+    headers = _sent_headers(request, request.app.state.settings)
+    is_keyed = "idempotency-key" in headers and request.method in KEYED
+    failure: Exception = OwnerAway(owner)
+    busy: tuple[int, Mapping[str, str], bytes] | None = None
+    # An owner that the probe knows to be away does not come back in the time of the pauses.
+    pauses = iter(() if liveness.away(owner) else PAUSES)
+    while True:
+        for address in liveness.addresses_of(owner):
+            try:
+                with liveness.calling(owner, address, request.method):
+                    async with asyncio.timeout_at(until):
+                        answer = await _ask(request, owner, address, headers, body)
+            except (OwnerAway, aiohttp.ClientConnectorError) as error:
+                failure = error
+            except BROKEN as error:
+                if not (is_keyed or request.method == "GET"):
+                    raise
+                failure = error
+            else:
+                if not is_keyed or answer[0] not in _BUSY or busy:
+                    return answer
+                busy = answer
+        pause = next(pauses, None)
+        if pause is None or asyncio.get_running_loop().time() + pause >= until:
+            if busy:
+                return busy
+            raise failure
+        await asyncio.sleep(pause)
+
+
+async def _ask(
+    request: Request, owner: str, address: str, headers: dict[str, str], body: bytes
+) -> tuple[int, Mapping[str, str], bytes]:
     owners: Owners = request.app.state.owners
-    settings: Settings = request.app.state.settings
     path = request.scope["raw_path"].decode("ascii")
     query = request.scope["query_string"].decode("latin-1")
-    url = URL(settings.url_of(owner) + path + (f"?{query}" if query else ""), encoded=True)
-    headers = _sent_headers(request, settings)
-    tries = 2 if request.method == "GET" else 1
+    url = URL(address + path + (f"?{query}" if query else ""), encoded=True)
     with asking(owner, request.method, headers) as asked:
-        while True:
-            tries -= 1
-            try:
-                async with owners.session.request(
-                    request.method,
-                    url,
-                    data=body or None,
-                    headers=headers,
-                    allow_redirects=False,
-                    skip_auto_headers=("content-type", "user-agent"),
-                    # The caller sets the deadline; the session's own would cut off a long job.
-                    timeout=aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_SECONDS),
-                ) as response:
-                    asked.set_attribute("http.response.status_code", response.status)
-                    return response.status, response.headers, await response.read()
-            except aiohttp.ClientConnectionError:
-                if not tries:
-                    raise
+        async with owners.session.request(
+            request.method,
+            url,
+            data=body or None,
+            headers=headers,
+            allow_redirects=False,
+            skip_auto_headers=("content-type", "user-agent"),
+            # The caller sets the deadline; the session's own would cut off a long job.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_SECONDS),
+        ) as response:
+            asked.set_attribute("http.response.status_code", response.status)
+            return response.status, response.headers, await response.read()
 
 
 def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
