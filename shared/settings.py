@@ -34,8 +34,6 @@ from shared.settings_files import BadFile, open_files, values_in_files
 from shared.tls import client_context
 
 PREFIX = "CARREL_"
-STRICT = ("CARREL_KAFKA", "CARREL_MONGO")
-"""Beginnings of variables of which an unknown one is an error: it may be meant to protect."""
 Role = Literal["api", "consumers", "relay", "jobs"]
 ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
 
@@ -264,6 +262,11 @@ class Settings(BaseSettings):
         return tuple(url.strip().rstrip("/") for url in self.urls[service].split(","))
 
     @classmethod
+    def known(cls) -> Iterable[str]:
+        """Return the names of all settings, and of other variables, that a process may be given."""
+        return (*cls.model_fields, "failpoint")
+
+    @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Return the settings of another process; its variables go before those of this one."""
         own = {
@@ -305,14 +308,15 @@ def _variables(names: Iterable[str]) -> str:
     return ", ".join(f"{PREFIX}{name.upper()}" for name in sorted(names))
 
 
-def _unknown(kind: type[Settings]) -> list[str]:
-    """Return a fault for each variable that begins with one of STRICT and is no setting."""
-    known = [f"{PREFIX}{name.upper()}" for name in kind.model_fields]
+def unknown(kind: type[Settings], environment: Iterable[str]) -> list[str]:
+    """Return a sentence for each `CARREL_…` variable that nothing reads, with the nearest known."""
+    ours = sorted(name for name in map(str.upper, environment) if name.startswith(PREFIX))
+    known = {f"{PREFIX}{name.upper()}" for name in kind.known()} if ours else set()
     return [
         f"{name}: there is no such setting; the nearest is "
-        + difflib.get_close_matches(name, [one for one in known if one.startswith(STRICT)], 1, 0)[0]
-        for name in sorted(map(str.upper, os.environ))
-        if name.startswith(STRICT) and name.removesuffix(FILE) not in known and name not in known
+        + difflib.get_close_matches(name, sorted(known), 1, 0)[0]
+        for name in ours
+        if name.removesuffix(FILE) not in known and name not in known
     ]
 
 
@@ -336,7 +340,7 @@ def readable_by_everyone(kind: type[Settings]) -> list[str]:
 
 def load(kind: type[S]) -> S:
     """Return the settings of the environment; a bad value ends the process with one clear error."""
-    faults = _unknown(kind)
+    faults = unknown(kind, os.environ)
     try:
         settings = kind()
     except BadFile as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ops.infrastructure import ports, prepared
-from ops.infrastructure.child import Child, start_all, stop_all
+from ops.infrastructure.child import Child, StartFailed, start_all, stop_all
 from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
 from ops.secret_variables import (
     NAMED,
@@ -29,6 +29,7 @@ from ops.secret_variables import (
 )
 from services.registry import NAMES, SERVICES
 from services.settings import Settings
+from shared.settings import unknown
 from shared.settings_files import SUFFIX as FILE
 from shared.settings_files import without_files
 
@@ -112,6 +113,8 @@ def system(
     The parameters are those of `services` and of `embedded`. Raises StartFailed if any part does
     not start.
     """
+    if faults := unknown(Settings, os.environ):
+        raise StartFailed("\n".join(faults))
     mongo_port, kafka_port = (MONGO_PORT, KAFKA_PORT) if usual_ports else (None, None)
     prepared.prepare()  # while the database and the broker start
     with (

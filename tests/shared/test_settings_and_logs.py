@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,12 +16,14 @@ from pydantic import ValidationError
 
 from services.accounts.settings import Settings as AccountsSettings
 from services.registry import NAMES
+from services.settings import Settings as ServicesSettings
 from shared.assertions import make_key, public_half
 from shared.bus.connection import client_arguments
-from shared.settings import Settings, load, load_to_serve
+from shared.settings import Settings, load, load_to_serve, unknown
 from shared.telemetry import configure_logs
 from shared.tracing import configure_tracing
 from tests.keys import DERIVING
+from tests.systems import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -45,22 +48,37 @@ def test_a_bad_setting_is_one_clear_error(
 
 
 @pytest.mark.parametrize(
-    ("unknown", "nearest"),
+    ("misspelt", "nearest"),
     [
         ("CARREL_KAFKA_SASL_PASSWORD", "CARREL_KAFKA_PASSWORD"),
         ("CARREL_KAFKA_USER", "CARREL_KAFKA_USERNAME"),
         ("CARREL_KAFKA_TLS_CA_FILE", "CARREL_KAFKA_CA_FILE"),
         ("CARREL_MONGODB_URL", "CARREL_MONGO_URL"),
+        ("CARREL_LOG_LEVL", "CARREL_LOG_LEVEL"),
+        ("CARREL_ACCOUNT_URL", "CARREL_ACCOUNTS_URL"),
+        ("CARREL_TRUSTED_PROXY", "CARREL_TRUSTED_PROXIES"),
+        ("CARREL_WRONG_PINS_PER_NETWORKS", "CARREL_WRONG_PINS_PER_NETWORK"),
+        ("CARREL_SMTP_PASWORD_FILE", "CARREL_SMTP_PASSWORD"),
     ],
 )
-def test_an_unknown_setting_of_kafka_or_mongodb_is_an_error_that_names_the_nearest(
-    monkeypatch: pytest.MonkeyPatch, unknown: str, nearest: str
+def test_an_unknown_setting_is_an_error_that_names_the_nearest(
+    monkeypatch: pytest.MonkeyPatch, misspelt: str, nearest: str
 ) -> None:
-    monkeypatch.setenv(unknown, PASSWORD)
+    monkeypatch.setenv(misspelt, PASSWORD)
     with pytest.raises(SystemExit) as stopped:
-        load(Settings)
-    assert f"{unknown}: there is no such setting; the nearest is {nearest}" in str(stopped.value)
+        load(ServicesSettings)
+    assert f"{misspelt}: there is no such setting; the nearest is {nearest}" in str(stopped.value)
     assert PASSWORD not in str(stopped.value)
+
+
+def test_every_variable_that_the_project_names_is_known() -> None:
+    files = [PROJECT / name for name in ("Makefile", "docker-compose.yml", ".ci/run")]
+    files += [*(PROJECT / "docs").glob("*.md"), *(PROJECT / "ops").rglob("*.py")]
+    files += [*(PROJECT / "tests").glob("*.py"), *(PROJECT / "benchmarks").glob("*.py")]
+    texts = [file.read_text() for file in files]
+    named = {name for text in texts for name in re.findall(r"\bCARREL_[A-Z_]*[A-Z]\b", text)}
+    assert len(named) > 60
+    assert unknown(ServicesSettings, named) == []
 
 
 def test_secrets_of_kafka_and_mongodb_may_be_in_files(
