@@ -39,6 +39,12 @@ class Settings(settings.CardSettings):
         description="Public keys of the services, such as `events=3f…,notices=9c…`. A service has "
         "several while one replaces another.",
     )
+    former_service_secret: str = Field(
+        default="",
+        repr=False,
+        description="For the time of an update from a release in which services logged in with "
+        "CARREL_SERVICE_SECRET: that secret. Empty: a service logs in with its own key only.",
+    )
     access_token_seconds: int = Field(
         default=600,
         ge=1,

@@ -122,7 +122,7 @@ async def test_the_secret_of_all_services_makes_nobody_a_service(settings: Setti
     shared = settings.model_copy(update={"service_secret": "a secret of all services"})
     async with served(create_app, shared, trust_test_keys=False) as api:
         former = {"service": "events", "secret": shared.service_secret}
-        assert (await api.post("/v1/service-sessions", former)).status == 422
+        assert (await api.post("/v1/service-sessions", former)).status == 401
         assert (await log_in(api, shared.service_secret))[0] == 401
 
 
@@ -163,6 +163,30 @@ async def test_a_service_has_two_keys_while_one_replaces_the_other(settings: Set
             text = assertion("events", key, "accounts", wall_clock())
             assert (await log_in(api, text))[0] == 200
         assert (await log_in(api, said()))[0] == 401  # circulation has no key here
+
+
+FORMER = "the secret of former services"
+
+
+@pytest.mark.parametrize(
+    ("setting", "said", "status"),
+    [
+        ("", {"service": "circulation", "secret": FORMER}, 401),
+        (FORMER, {"service": "circulation", "secret": FORMER}, 200),
+        (FORMER, {"service": "circulation", "secret": FORMER[:-1]}, 401),
+        (FORMER, {"service": "catalogue", "secret": FORMER}, 401),
+        (FORMER, {"service": "accounts", "secret": FORMER}, 401),
+        (FORMER, {"service": "circulation"}, 401),
+        (FORMER, {}, 401),
+    ],
+)
+async def test_a_service_of_an_earlier_release_logs_in_only_while_accounts_has_its_secret(
+    settings: Settings, setting: str, said: dict[str, str], status: int
+) -> None:
+    updating = settings.model_copy(update={"former_service_secret": setting})
+    async with served(create_app, updating, trust_test_keys=False) as api:
+        answer = await api.post("/v1/service-sessions", said)
+    assert answer.status == status
 
 
 async def test_a_service_token_does_not_manage_accounts_of_staff(other_replica: Api) -> None:

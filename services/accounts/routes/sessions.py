@@ -3,7 +3,7 @@
 from typing import Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from services.accounts.domain.refusals import (
     AccountDisabled,
@@ -77,12 +77,24 @@ class SessionIn(CardIn):
 
 
 class ServiceSessionIn(Body):
-    """A proof to be a service: a JWT that it has signed with its own key, just now."""
+    """A proof to be a service: a JWT that it has signed with its own key, just now.
+
+    While a system is updated, a service of an earlier release may send the secret of these.
+    """
 
     assertion: Secret = Field(
+        default=SecretStr(""),
         max_length=LONGEST,
         description="Issuer and subject: the name of the service. Audience: `accounts`. It has an "
         "id, lasts at most a minute, and is accepted once (RFC 7523).",
+    )
+    service: str = Field(
+        default="", max_length=40, description="Name of a service that sends `secret`."
+    )
+    secret: Secret = Field(
+        default=SecretStr(""),
+        max_length=200,
+        description="Accepted only if CARREL_FORMER_SERVICE_SECRET is set.",
     )
 
 
@@ -181,5 +193,10 @@ async def delete_sessions(caller: AnyCaller, run: Run) -> None:
 @refuses(BadCredentials)
 async def post_service_session(body: ServiceSessionIn, db: Db, settings: OwnSettings) -> SessionOut:
     """Log in as a service."""
-    attempt = AdmitService(body.assertion.get_secret_value(), at=wall_clock())
+    attempt = AdmitService(
+        body.assertion.get_secret_value(),
+        at=wall_clock(),
+        service=body.service,
+        secret=body.secret.get_secret_value(),
+    )
     return SessionOut.of(await admit_service(db, settings, attempt))
