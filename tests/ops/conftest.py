@@ -35,6 +35,16 @@ def create_app(settings):
     return app
 """
 
+SETTINGS = """
+import os
+from services import settings
+
+class Settings(settings.Settings):
+    @classmethod
+    def known(cls):
+        return [name.removeprefix("CARREL_").lower() for name in os.environ]
+"""
+
 
 @pytest.fixture
 def small_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -43,7 +53,7 @@ def small_services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = tmp_path / "services" / service
         folder.mkdir(parents=True)
         (folder / "__init__.py").touch()
-        (folder / "settings.py").write_text("from services.settings import Settings as Settings\n")
+        (folder / "settings.py").write_text(SETTINGS)
         (folder / "app.py").write_text(APP)
     (tmp_path / "services" / "__init__.py").touch()
     for module in (registry, settings):
