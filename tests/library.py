@@ -77,14 +77,21 @@ class Library:
         return answer.status, answer.json() if answer.body else None
 
     async def call(
-        self, method: str, path: str, body: Any = None, *, by: str = "", within: float = 120.0
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        by: str = "",
+        key: str = "",
+        within: float = 120.0,
     ) -> Any:
         """Send a request until it succeeds, and return its decoded body.
 
         Retries a 503 and a failed connection for `within` seconds, under one idempotency key.
         Fails the test on any other status of 400 or more.
         """
-        key = secrets.token_hex(8)
+        key = key or secrets.token_hex(8)
         moment = self.now  # another task may set `now` while this one waits
         deadline = time.monotonic() + within
         while True:

@@ -13,12 +13,14 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from ops.infrastructure.processes import System
 from services.gateway.consumers import subscriptions
+from services.gateway.edge.proxy import owner_of
 from services.gateway.views.rebuild import rebuild
 from services.settings import Settings
+from shared.http.dependencies import KEYED
 from shared.owners import Owners
 from tests.conftest import BROKER
-from tests.library import PIN, Library, unique
-from tests.support import patient_client, until
+from tests.library import PIN, ROLES, Library, unique
+from tests.support import Client, patient_client, until
 from tests.systems import started_system
 
 pytestmark = pytest.mark.embedded  # no event is processed: the gateways have what was answered
@@ -132,12 +134,28 @@ class Account:
         self._session = session
         self.card = ""
         self.played: set[str] = set()
+        self.loses_answers = False
+        """True if each command is carried out first without an answer, and then repeated."""
 
     async def do(self, command: str, body: Any = None, by: str = "", **ids: str) -> Any:
         """Send a command, written as its route, as the patron or the staff."""
         self.played.add(command)
         method, path = command.split(" ")
-        return await self._library.call(method, path.format(**ids), body, by=by or self.card)
+        path, by, key = path.format(**ids), by or self.card, unique("key")
+        if self.loses_answers and method in KEYED:
+            await self._lose_answer(method, path, body, by, key)
+        return await self._library.call(method, path, body, by=by, key=key)
+
+    async def _lose_answer(self, method: str, path: str, body: Any, by: str, key: str) -> None:
+        """Send a command to its owner, and its answer to no gateway."""
+        owner = owner_of(path.partition("?")[0])
+        assert owner is not None
+        if by in ROLES:
+            await self._library.engage(by)
+        client = Client(self._library.system.url(owner), self._session)
+        token, now = self._library.tokens[by], self._library.now
+        answer = await client.insist(method, path, body, as_=token, at=now, key=key)
+        assert answer.status < 400, answer.body
 
     async def sees(self, path: str = "/v1/me") -> Any:
         """Return the first answer of the other gateway."""
@@ -198,9 +216,13 @@ async def heard_of(library: Library, card: str, barcode: str, branch: str) -> di
     return loan
 
 
+@pytest.mark.parametrize(
+    "unanswered", [False, True], ids=["answered", "repeated after a lost answer"]
+)
 async def test_another_gateway_shows_the_effect_of_any_command_at_once(
-    library: Library, account: Account
+    library: Library, account: Account, *, unanswered: bool
 ) -> None:
+    account.loses_answers = unanswered
     branch, other = await library.branch(), await library.branch()
     queued = await library.patron(branch)
     account.card = card = await library.patron(branch)
