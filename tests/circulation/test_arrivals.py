@@ -61,3 +61,24 @@ async def test_an_arriving_copy_without_a_hold_serves_a_hold_placed_meanwhile(
     held = await hold(desk, "p2", loan["title_id"], at="HKCL")
     [arrived] = await desk.take_back(loan["barcode"], on=DAY)
     assert (arrived["hold"]["id"], arrived["copy"]["state"]) == (held["id"], "on-shelf")
+
+
+async def test_a_scanned_copy_on_the_hold_shelf_is_refused_with_its_hold_and_stays(
+    desk: Desk,
+) -> None:
+    await desk.patron("p2")
+    loan = await desk.loan()
+    held = await hold(desk, "p2", loan["title_id"], at="LFU")
+    await desk.take_back(loan["barcode"], on=DAY)
+    [arrived] = await desk.take_back(loan["barcode"], on=DAY, branch="LFU")
+    for branch in ("LFU", "HKCL"):
+        [scanned] = await desk.take_back(loan["barcode"], on=DAY, branch=branch)
+        assert scanned["problem"]["code"] == "not-on-loan"
+        assert (scanned["copy"], scanned["hold"]) == (arrived["copy"], arrived["hold"])
+    [refused] = await desk.lend(loan["barcode"], to="p1", branch="LFU")
+    assert refused["problem"]["code"] == "copy-kept"
+    assert refused["copy"] == arrived["copy"]
+    [unknown] = await desk.lend("NOSUCHTHING")
+    assert (unknown["problem"]["code"], unknown["copy"]) == ("no-such-copy", None)
+    assert await now(desk, held) == arrived["hold"]
+    assert await desk.count("hold.ready") == 1

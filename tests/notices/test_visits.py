@@ -157,11 +157,24 @@ async def test_a_visitor_checks_in_and_out(api: Api) -> None:
     assert entered.status == 201
     assert VISITOR["name"] not in str(entered.body)
     assert (await occupancy(api))["inside"] == 1
-    assert (await check_out(api, entered.json()["id"])).status == 200
-    assert (await occupancy(api))["inside"] == 0
-    assert code(await check_out(api, entered.json()["id"])) == "no-such-visit"
     assert code(await check_out(api, "nobody's")) == "no-such-visit"
-    assert (await occupancy(api))["inside"] == 0
+    assert (await occupancy(api))["inside"] == 1
+    left = await check_out(api, entered.json()["id"])
+    assert (left.status, (await occupancy(api))["inside"]) == (200, 0)
+
+
+async def test_a_second_tap_on_leave_is_answered_as_the_first_and_counts_nobody(
+    api: Api, replica: Api
+) -> None:
+    venue = await limited(api, 50)
+    visit, _ = [(await check_in(api, venue)).json()["id"] for _ in range(2)]
+    left = await asyncio.gather(
+        *(check_out((api, replica)[number % 2], visit) for number in range(20))
+    )
+    assert {answer.status for answer in left} == {200}
+    assert len({answer.body for answer in left}) == 1
+    now = await occupancy(api)
+    assert (now["inside"], now["doors"][0]["left"]) == (1, 1)
 
 
 async def test_a_visit_of_yesterday_cannot_leave_today(api: Api) -> None:

@@ -85,6 +85,12 @@ class LentOut(BaseModel):
     barcode: str
     ok: bool
     loan: LoanOut | None = None
+    copy_: CopyDetail | None = Field(
+        default=None,
+        serialization_alias="copy",
+        description="The copy; null: the library has none with this barcode, or its loan was known "
+        "before.",
+    )
     problem: ItemRefusalOut | None = None
 
     @classmethod
@@ -95,6 +101,7 @@ class LentOut(BaseModel):
             barcode=lent.barcode,
             ok=loan is not None,
             loan=LoanOut.of(loan, {loan.id: lent.renewals_left}) if loan else None,
+            copy_=CopyDetail.of(lent.copy) if lent.copy else None,
             problem=ItemRefusalOut.of(lent.refused),
         )
 
@@ -108,6 +115,8 @@ class CheckOutOut(BaseModel):
 class ReturnedOut(BaseModel):
     """The result of taking back one copy; it has a charge only if something is owed.
 
+    A copy that was not on loan is shown where it is, such as on the hold shelf.
+
     A copy that was in transit, to be fetched or missing is received; the result then has no loan.
     """
 
@@ -117,7 +126,9 @@ class ReturnedOut(BaseModel):
     charge: ChargeOut | None = None
     statement: StatementOut | None = None
     hold: HoldOut | None = Field(
-        default=None, description="The hold that the copy is kept or sent for; null: no hold."
+        default=None,
+        description="The hold that the copy is kept or sent for, also if it was refused; null: no "
+        "hold.",
     )
     copy_: CopyDetail | None = Field(default=None, serialization_alias="copy")
     problem: ItemRefusalOut | None = None

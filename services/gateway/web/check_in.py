@@ -52,9 +52,12 @@ async def post_check_in(visit: Anyone, venue: str) -> Response:
 
 @router.post("/check-in/{venue}/leaving")
 async def post_leaving(visit: Anyone, venue: str) -> Response:
-    """Check out."""
+    """Check out. After a second tap the phone may not know its visit any more."""
     here = f"/check-in/{segment(venue)}"
-    body = {"visit": _kept(visit, VISIT, venue).partition(".")[0]}
+    kept = _kept(visit, VISIT, venue).partition(".")[0]
+    if not kept:
+        return visit.go(here, FlashMessage("checked-out", {}))
+    body = {"visit": kept}
     reply = await visit.api.send("POST", "/v1/visits/leavings", body, key=visit.key)
     said = FlashMessage("checked-out", {}) if reply.done else visit.refusal(reply)
     if not reply.done and reply.status != 404:

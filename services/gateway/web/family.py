@@ -52,7 +52,9 @@ async def post_acceptance(visit: PatronVisit, invitation_id: str) -> Response:
 @router.post("/family/invitations/{invitation_id}/ending")
 async def post_invitation_ending(visit: PatronVisit, invitation_id: str) -> Response:
     """Withdraw or decline an invitation."""
-    reply = await visit.api.send("DELETE", f"{_INVITATIONS}/{segment(invitation_id)}")
+    reply = await visit.api.send(
+        "DELETE", f"{_INVITATIONS}/{segment(invitation_id)}", key=visit.key
+    )
     return _gone(visit, reply) or visit.go(_HERE, FlashMessage("invitation-ended", {}))
 
 

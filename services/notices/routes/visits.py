@@ -115,7 +115,7 @@ async def post_desk_visit(
 @router.post("/visits/leavings")
 @refuses(NoSuchVisit)
 async def post_leaving(body: LeavingBody, now: BusinessTime, run: Run) -> VisitOut:
-    """Check out, with the id that the visitor got when checking in."""
+    """Check out, with the id that the visitor got when checking in. Repeats change nothing."""
     command = LeaveBranch(body.visit, now.astimezone(run.settings.zone))
     return VisitOut.of(await run(leave_branch, command))
 

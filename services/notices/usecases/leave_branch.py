@@ -21,11 +21,13 @@ class LeaveBranch:
 
 
 async def leave_branch(work: Work, command: LeaveBranch) -> Entered:
-    """Count the visitor out. Raises NoSuchVisit, also if the visit has ended already."""
+    """Count the visitor out. Repeats change nothing. Raises NoSuchVisit, also after its day."""
     visit = await store.visits.get(work, command.visit_id)
-    if visit is None or visit.left_at is not None or visit.day != command.local.date():
+    if visit is None or visit.day != command.local.date():
         raise NoSuchVisit
-    await store.visits.save(work, replace(visit, version=visit.version + 1, left_at=work.now))
-    found = await inside_of(work, visit.branch, command.local)
-    await save(work, found, rules.leave(found.occupancy, 1, found.capacity, work.now, visit.door))
+    if visit.left_at is None:
+        await store.visits.save(work, replace(visit, version=visit.version + 1, left_at=work.now))
+        found = await inside_of(work, visit.branch, command.local)
+        left = rules.leave(found.occupancy, 1, found.capacity, work.now, visit.door)
+        await save(work, found, left)
     return Entered(visit.id, visit.branch, visit.entered_at)

@@ -116,8 +116,10 @@ async def test_a_visitor_checks_in_and_out_by_phone(desk: Browser, browser: Brow
     assert "1 of 2 people inside" in library.text
     assert "<rect " in library.html
     assert "10:00 1" in library.text  # the same as a table
-    page = await browser.submit(await browser.get(here), f"{here}/leaving")
-    assert "You're checked out. Goodbye." in page.text
+    inside = await browser.get(here)
+    for _ in range(2):  # a second tap, when the phone does not know its visit any more
+        page = await browser.submit(inside, f"{here}/leaving")
+        assert (page.status, "You're checked out. Goodbye." in page.text) == (200, True)
     assert "Check in" in page.text
     assert "0 of 2 people inside" in (await browser.get("/libraries/HKCL")).text
 

@@ -55,7 +55,8 @@ class ReturnCopies:
 class Returned:
     """Outcome for one copy: the ended loan with its fine, and the hold it goes to; or a refusal.
 
-    A copy that is received has no loan: it was in transit, to be fetched or missing.
+    A refused copy is shown as it is, with the hold that it is kept for. A copy that is received has
+    no loan: it was in transit, to be fetched or missing.
     """
 
     barcode: str
@@ -110,7 +111,7 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     results = await _receive(work, command, facts.copies)
     others = [barcode for barcode in command.barcodes if barcode not in results]
     results |= await _take_back(work, command, others, facts)
-    scanned = [result.copy for result in results.values() if result.copy]
+    scanned = [one.copy for one in results.values() if one.copy and not one.refused]
     served = await hand_out(
         work,
         {copy.title_id for copy in scanned} & facts.awaited,
@@ -163,12 +164,18 @@ async def _take_back(
         try:
             end = _end(command, barcode, facts.copies, of_copies, facts.suspensions)
         except Refusal as refusal:
-            results[barcode] = Returned(barcode, refused=ItemRefusal.by(refusal))
+            results[barcode] = await _unchanged(work, barcode, facts.copies.get(barcode), refusal)
         else:
             ended.append(end)
             results[barcode] = Returned(barcode, end.loan, end.charge, end.statement, copy=end.copy)
     await _save(work, command, ended, borrowers, facts.suspensions)
     return results
+
+
+async def _unchanged(work: Work, barcode: str, copy: Copy | None, refusal: Refusal) -> Returned:
+    """Return the outcome for a refused copy, as it is."""
+    hold = await store.holds.get(work, copy.hold_id) if copy and copy.hold_id else None
+    return Returned(barcode, refused=ItemRefusal.by(refusal), copy=copy, hold=hold)
 
 
 def _end(

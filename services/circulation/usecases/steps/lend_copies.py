@@ -54,7 +54,13 @@ class Lent:
     renewals_left: int = 0
     """Number of renewals that the loan still has today."""
     copy: Copy | None = None
-    """The copy on loan; None if the copy was refused, or its loan was known before."""
+    """The copy on loan, or as it is if it was refused; None if the library has no such copy, or if
+    its loan was known before."""
+
+    @property
+    def is_new(self) -> bool:
+        """True if the copy was lent now."""
+        return self.loan is not None and self.copy is not None
 
 
 def lend_each(
@@ -69,11 +75,12 @@ def lend_each(
     """
     results: list[Lent] = []
     for barcode in barcodes:
-        before = sum(each.copy is not None for each in results)
+        before = sum(each.is_new for each in results)
         try:
             results.append(_lend(terms, barcode, before, overridden))
         except Refusal as refusal:
-            results.append(Lent(barcode, None, ItemRefusal.by(refusal)))
+            refused = ItemRefusal.by(refusal)
+            results.append(Lent(barcode, None, refused, copy=terms.copies.get(barcode)))
     return results
 
 
