@@ -28,6 +28,8 @@ async def get_account(visit: Anyone, caller: LoggedIn, today: Today) -> Response
     for role, path in _OWN_PAGES.items():
         if role in caller.roles:
             return visit.go(path)
+    if "own-account" not in caller.rights:  # a self-service station
+        return visit.page("no-pages.html")
     return await _account(visit, today.isoformat())
 
 

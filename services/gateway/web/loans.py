@@ -71,18 +71,29 @@ def _title(loan: Mapping[str, Any]) -> str:
 def renewal_messages(
     results: list[dict[str, Any]], titles: Mapping[str, str]
 ) -> list[FlashMessage]:
-    """Return a message for each loan, those not renewed first."""
-    ordered = sorted(results, key=lambda result: bool(result["ok"]))
-    messages = [
-        _of_renewal(result, titles.get(result["loan_id"], "…")) for result in ordered[:MOST_SHOWN]
-    ]
+    """Return a message for each loan, those not renewed first; each reason is given once."""
+    ordered = sorted(results, key=lambda result: (bool(result["ok"]), _problem(result)))
+    before: Mapping[str, Any] = {}
+    messages = []
+    for result in ordered[:MOST_SHOWN]:
+        same = not result["ok"] and _problem(result) == _problem(before)
+        messages.append(_of_renewal(result, titles.get(result["loan_id"], "…"), same=same))
+        before = result
     left = len(ordered) - MOST_SHOWN
     return [*messages, FlashMessage("and-more", {"count": left})] if left > 0 else messages
 
 
-def _of_renewal(result: Mapping[str, Any], title: str) -> FlashMessage:
+def _problem(result: Mapping[str, Any]) -> str:
+    """Return the code of a refused renewal; "" if it was not refused."""
+    return str((result.get("problem") or {}).get("code", ""))
+
+
+def _of_renewal(result: Mapping[str, Any], title: str, *, same: bool) -> FlashMessage:
+    """Return the message for a loan; `same` if it was refused like the one before it."""
+    if same:
+        return FlashMessage("not-renewed-either", {"title": title}, went_well=False)
     if not result["ok"]:
-        problem = result["problem"]["code"]
+        problem = _problem(result)
         return FlashMessage("not-renewed", {"title": title, "problem": problem}, went_well=False)
     facts = {"title": title, "due_on": result["loan"]["due_on"], "reference": result["reference"]}
     if not result["charge"]:

@@ -19,6 +19,7 @@ MESSAGES = {
         "fined %(fine_cents)s for the overdue days."
     ),
     "not-renewed": marked("%(title)s: not renewed. %(problem)s"),
+    "not-renewed-either": marked("%(title)s: not renewed either."),
     "nothing-chosen": marked("Select at least one item first."),
     "nothing-to-renew": marked("There is nothing to renew."),
     "and-more": marked("%(count)s more items are not listed here. See their due dates below."),

@@ -102,3 +102,40 @@ async def test_the_message_about_a_renewal_has_the_whole_title(library: Library)
         account = await insist(lambda: browser.submit(entrance, "/log-in", **typed))
         renewed = await insist(lambda: browser.submit(account, "/renewals", all="1"))
     assert f"{title}: renewed until 23 November 2020." in renewed.text
+
+
+async def test_renew_all_gives_a_reason_that_is_the_same_for_all_items_once(
+    library: Library,
+) -> None:
+    library.now = NOVEMBER_2
+    branch = await library.branch("central")
+    card = await library.patron(branch)
+    books = [await copy_of(library, f"Harbour {number}", branch) for number in range(3)]
+    late = await copy_of(library, "Owed", branch)
+    await library.flow.settle(within=60)
+    await library.lend(card, [late], branch)
+    library.now = "2020-11-20T10:00:00+08:00"
+    await library.lend(card, books, branch)
+    await library.take_back([late], branch)
+    async with Browser(library.system.gateway_url, at=library.now) as browser:
+        entrance = await insist(lambda: browser.get("/log-in?lang=en"))
+        typed = {"card_number": card, "pin": PIN}
+        account = await insist(lambda: browser.submit(entrance, "/log-in", **typed))
+        page = await insist(lambda: browser.submit(account, "/renewals", all="1"))
+    reason = "You can't borrow, renew or reserve until you pay your charges or the staff"
+    assert page.text.count(reason) == 1
+    assert page.text.count("Harbour") == 6  # each in its message and in the list
+    assert page.text.count("not renewed either.") == 2
+
+
+async def test_a_self_service_station_is_told_that_it_has_no_pages(library: Library) -> None:
+    card = unique("STATION")
+    station = {"card_number": card, "pin": PIN, "name": "Station 1", "role": "station"}
+    await library.post("/v1/staff", station, by="ops")
+    async with Browser(library.system.gateway_url, at=library.now) as browser:
+        entrance = await insist(lambda: browser.get("/log-in?lang=en"))
+        typed = {"card_number": card, "pin": PIN}
+        page = await insist(lambda: browser.submit(entrance, "/log-in", **typed))
+        assert page.status == 200
+        assert "It is the account of a self-service station" in page.text
+        assert "/log-out" in [form.action for form in page.forms]
