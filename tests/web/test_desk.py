@@ -1,7 +1,9 @@
 """The desk by keyboard, as a scanner types; the target of a copy, and typing errors."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from services.gateway.web.desk.forms import COOKIE
 from tests.library import PIN, unique
@@ -58,6 +60,82 @@ async def test_a_scanner_lends_and_returns_without_a_mouse(windows: Windows, sto
     await rows.nth(1).wait_for()
     assert "Back to its shelf" in await rows.first.inner_text()
     assert (await library.get("/v1/me", by=card))["totals"]["loans"] == 0
+
+
+@pytest.mark.parametrize("end", ["Enter", "Tab"])
+async def test_a_scanner_may_end_each_code_with_enter_or_tab(
+    windows: Windows, story: Story, end: str
+) -> None:
+    page = await at_the_desk(windows, story, "/desk")
+    await expect(page.locator("#card_number")).to_be_focused()
+    await page.keyboard.type("C1")
+    await page.keyboard.press(end)
+    for barcode in ("B1", "B2"):
+        await page.keyboard.type(barcode)
+        await page.keyboard.press(end)
+    await expect(page.locator("#barcodes")).to_have_value("B1\nB2\n")
+    await expect(page.locator("#card_number")).to_have_value("C1")
+    await page.keyboard.press("Tab")  # on the empty line
+    await expect(page.locator("form.scan button")).to_be_focused()
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Shift+Tab")
+    await expect(page.locator("#card_number")).to_be_focused()
+
+
+async def test_what_is_scanned_while_a_page_loads_is_in_its_list(
+    windows: Windows, story: Story
+) -> None:
+    page = await at_the_desk(windows, story, "/desk/returns")
+    shown = asyncio.Event()
+
+    async def later(route: Route) -> None:
+        await shown.wait()
+        await route.continue_()
+
+    await page.route("**/page.css", later)
+    await page.goto("/desk?lang=en", wait_until="commit")
+    await page.locator("#barcodes").wait_for(state="attached")
+    for code in ("C1", "B1", "B2"):
+        await page.keyboard.type(code)
+        await page.keyboard.press("Enter")
+    shown.set()
+    await expect(page.locator("#card_number")).to_have_value("C1")
+    await expect(page.locator("#barcodes")).to_have_value("B1\nB2\n")
+
+
+async def test_what_is_scanned_while_a_form_is_on_its_way_is_in_the_next_list(
+    windows: Windows, story: Story, watch: Watch
+) -> None:
+    watch.expected.add(422)
+    first, second, third = await story.library.copies(CENTRAL, 3)
+    page = await at_the_desk(windows, story, "/desk/returns")
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def later(route: Route) -> None:
+        if route.request.method == "POST":
+            asked.set()
+            await answered.wait()
+        await route.continue_()
+
+    await page.route("**/desk/returns", later)
+    await scan(page, first)
+    await page.keyboard.press("Enter")
+    await asked.wait()
+    await page.keyboard.type(second)
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")  # to the button
+    await page.keyboard.type(third)
+    await page.keyboard.press("Enter")
+    answered.set()
+    await expect(page.locator("main table tbody tr")).to_have_count(1)
+    await expect(page.locator("#barcodes")).to_have_value(f"{second}\n{third}\n")
+
+    # After a refusal its reason has the focus, which takes no text.
+    await page.locator("#barcodes").fill("WHAT?100%")
+    await page.locator("form.scan button").click()
+    await expect(page.locator("#said")).to_be_focused()
+    await page.keyboard.type("B1")
+    await expect(page.locator("#barcodes")).to_have_value("WHAT?100%\nB1")
 
 
 async def test_a_return_shows_the_fine_and_the_patron_who_reserved_the_copy(

@@ -1,14 +1,135 @@
-// For scanners: Enter on an empty line of a list of barcodes sends the form.
+// For scanners, which type a code and then Enter or Tab, at any moment and faster than a page loads.
+// Without "defer": what is typed while the page loads is kept for its form.
 "use strict";
 
-document.addEventListener("keydown", (event) => {
-  const field = event.target;
-  if (event.key !== "Enter" || field.id !== "barcodes" || !field.value.trim()) {
-    return;
+(function () {
+  const KEPT = "carrel-scanned";
+  const FIELDS = "a, button, input, select, textarea, summary";
+  let early = ""; // typed before the form was there
+  let sent = null; // the barcodes of a form that is on its way
+  let late = ""; // typed after it was sent, into no field
+
+  function barcodes() {
+    return document.querySelector("form.scan textarea");
   }
-  const before = field.value.slice(0, field.selectionStart);
-  if (before === "" || before.endsWith("\n")) {
-    event.preventDefault();
-    field.form.requestSubmit();
+
+  // The field that the next code belongs to: the first empty one, else the list.
+  function field() {
+    const first = document.querySelector("form.scan [autofocus]");
+    return first && first.value ? barcodes() || first : first;
   }
-});
+
+  // The next code begins in a field: in the list, on a line of its own.
+  function begin(into) {
+    if (into.tagName === "TEXTAREA" && into.value && !into.value.endsWith("\n")) {
+      into.value += "\n";
+    }
+    into.focus();
+    into.setSelectionRange(into.value.length, into.value.length);
+    return into;
+  }
+
+  function put(text) {
+    let into = begin(field());
+    for (const line of text.match(/[^\n]+\n?|\n/g) || []) {
+      const inList = into.tagName === "TEXTAREA";
+      into.value += inList ? line : line.trim();
+      if (line.endsWith("\n") && !inList) {
+        if (!barcodes()) {
+          into.form.requestSubmit();
+          return;
+        }
+        into = begin(barcodes());
+      }
+    }
+    into.setSelectionRange(into.value.length, into.value.length);
+  }
+
+  function flush() {
+    if (early && field()) {
+      const text = early;
+      early = "";
+      put(text);
+    }
+  }
+
+  // Codes have no spaces; Space and the other keys are the browser's.
+  function types(event) {
+    const whole = !(event.ctrlKey || event.altKey || event.metaKey || event.isComposing);
+    return whole && event.key.length === 1 && event.key !== " ";
+  }
+
+  function outside(event) {
+    const ends = event.key === "Enter" || event.key === "Tab";
+    if (sent !== null) {
+      if (types(event) || (late && ends)) {
+        late += ends ? "\n" : event.key;
+        event.preventDefault();
+      }
+    } else if (!field()) {
+      if (document.readyState === "loading" && (types(event) || (early && ends))) {
+        early += ends ? "\n" : event.key;
+        event.preventDefault();
+      }
+    } else {
+      flush();
+      if (types(event)) {
+        begin(field()); // which then gets the character
+      }
+    }
+  }
+
+  function inList(event, list) {
+    const before = list.value.slice(0, list.selectionStart);
+    const line = before.slice(before.lastIndexOf("\n") + 1);
+    if (event.key === "Enter" && !line && list.value.trim()) {
+      event.preventDefault();
+      list.form.requestSubmit();
+    } else if (event.key === "Tab" && !event.shiftKey && line.trim()) {
+      // A scanner may end each code with Tab. On an empty line Tab leaves the list as usual.
+      event.preventDefault();
+      list.setRangeText("\n", list.selectionStart, list.selectionEnd, "end");
+    }
+  }
+
+  document.addEventListener("keydown", function (event) {
+    const at = event.target instanceof Element ? event.target.closest(FIELDS) : null;
+    const list = barcodes();
+    if (!at || (sent !== null && at.type === "submit")) {
+      outside(event);
+    } else if (at === list) {
+      inList(event, list);
+    } else if (event.key === "Enter" && at.matches("form.scan input") && list && !list.value.trim()) {
+      event.preventDefault();
+      list.focus();
+    }
+  });
+
+  // Sent again while it is on its way, a form has its first content: its key stands for that.
+  document.addEventListener("submit", function (event) {
+    const list = barcodes();
+    if (event.defaultPrevented || !list || event.target !== list.form) {
+      return;
+    }
+    if (sent !== null && list.value.startsWith(sent)) {
+      late = list.value.slice(sent.length) + late;
+      list.value = sent;
+    }
+    sent = list.value;
+  });
+
+  window.addEventListener("pagehide", function () {
+    const list = barcodes();
+    if (sent !== null && list) {
+      const rest = list.value.startsWith(sent) ? list.value.slice(sent.length) : "";
+      sessionStorage.setItem(KEPT, rest + late);
+    }
+  });
+
+  document.addEventListener("DOMContentLoaded", function () {
+    early = (sessionStorage.getItem(KEPT) || "") + early;
+    sessionStorage.removeItem(KEPT);
+    flush();
+    early = "";
+  });
+})();

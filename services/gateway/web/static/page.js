@@ -13,6 +13,11 @@
   let leaving = false;
   let stopped = 0;
 
+  // Shown until something arrives again; a form that could not be sent is still there, with its key.
+  function connected(is) {
+    document.getElementById("no-network").hidden = is;
+  }
+
   function account() {
     return document.querySelector("[data-live]");
   }
@@ -68,10 +73,17 @@
     if (!address) {
       return;
     }
-    const answer = await fetch(address, {
-      headers: { Accept: "text/html", "Carrel-Refresh": "1" },
-      redirect: "manual", // the page to log in would be prepared twice, each with its own cookie
-    });
+    let answer;
+    try {
+      answer = await fetch(address, {
+        headers: { Accept: "text/html", "Carrel-Refresh": "1" },
+        redirect: "manual", // the page to log in would be prepared twice, each with its own cookie
+      });
+    } catch {
+      connected(false);
+      return;
+    }
+    connected(true);
     if (leaving) {
       return;
     }
@@ -122,6 +134,19 @@
     }
     follow();
   });
+  document.addEventListener("htmx:sendError", function () {
+    connected(false);
+  });
+  document.addEventListener("htmx:beforeSwap", function () {
+    connected(true);
+  });
+  window.addEventListener("offline", function () {
+    connected(false);
+  });
+  window.addEventListener("online", function () {
+    connected(true);
+    follow();
+  });
   document.addEventListener("visibilitychange", function () {
     if (document.hidden) {
       leave();
@@ -139,7 +164,10 @@
   // A form that brings another page: a reload would cancel it. htmx prevents the others' default.
   // If this page is still here later, the reader has stopped it.
   document.addEventListener("submit", function (event) {
-    if (!event.defaultPrevented) {
+    if (!event.defaultPrevented && !navigator.onLine) {
+      event.preventDefault(); // the browser would show a page of its own instead of what was typed
+      connected(false);
+    } else if (!event.defaultPrevented) {
       leaving = true;
       leave();
       clearTimeout(stopped);
@@ -149,5 +177,6 @@
       }, STOPPED_MS);
     }
   });
+  connected(navigator.onLine);
   follow();
 })();
