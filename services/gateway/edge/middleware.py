@@ -33,9 +33,13 @@ MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
 COMPRESSED_FROM = 1400
 """Smallest answer to compress, in bytes: one that fits into a packet gains nothing."""
+COMPRESSION_LEVEL = 3
 ADDRESS_TOO_LONG = PlainProblem("address-too-long", 414)
 HEADERS_TOO_LARGE = PlainProblem("headers-too-large", 431)
 AMBIGUOUS = PlainProblem("ambiguous", 400)
+
+_OWN = (b"same-origin", b"none")
+"""Values of Sec-Fetch-Site of requests that no other site has made, or any page at all."""
 
 _ONCE = {b"host", b"content-length", b"authorization", b"content-type"}
 """Headers that must not occur twice: the next server might use the other value."""
@@ -87,31 +91,39 @@ class Edge:
         await self._app(passed, receive, secured)
 
 
-class _Gzip(GZipMiddleware):
-    """Pass on requests that do not accept gzip, without the cost of the compression layer."""
+class _Gzip:
+    """Compress responses for clients that accept gzip; pages only if no other site asks for them.
+
+    Requests that do not accept it pass without the cost of the compression layer.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._all = GZipMiddleware(app, COMPRESSED_FROM, COMPRESSION_LEVEL)
+        excluded = (*DEFAULT_EXCLUDED_CONTENT_TYPES, "text/html")
+        self._no_pages = GZipMiddleware(
+            app, COMPRESSED_FROM, COMPRESSION_LEVEL, exclude_content_types=excluded
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Compress the response if the client accepts gzip."""
-        taken = scope["type"] == "http" and dict(scope["headers"]).get(b"accept-encoding", b"")
-        if taken and b"gzip" in taken:
-            await super().__call__(scope, receive, send)
+        sent = dict(scope["headers"]) if scope["type"] == "http" else {}
+        if b"gzip" not in sent.get(b"accept-encoding", b""):
+            await self._app(scope, receive, send)
+        elif sent.get(b"sec-fetch-site") in _OWN:
+            await self._all(scope, receive, send)
         else:
-            await self.app(scope, receive, send)
+            await self._no_pages(scope, receive, send)
 
 
 def protect(app: FastAPI, settings: Settings) -> None:
     """Add the edge outside the chassis' layer, and the limits by caller inside it.
 
-    HTML is not compressed: a page that shows typed text next to a form's secret would reveal that
-    secret by its compressed length (BREACH). Other compressed answers contain no secret or repeat
-    nothing of the request.
+    The length of a compressed page that repeats a guess reveals whether the guess is on the page
+    (BREACH). So pages are compressed only where no other site can have chosen the request
+    (docs/decisions/234). Other compressed answers have no secret or repeat nothing of the request.
     """
-    app.add_middleware(
-        _Gzip,
-        minimum_size=COMPRESSED_FROM,
-        compresslevel=3,
-        exclude_content_types=(*DEFAULT_EXCLUDED_CONTENT_TYPES, "text/html"),
-    )
+    app.add_middleware(_Gzip)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

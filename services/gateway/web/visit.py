@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -31,6 +32,8 @@ from shared.owners import OwnerAway
 from shared.rights import Right
 
 MAX_FIELDS = 300
+_NONE = Dependant()
+"""Parameters of a response that no route has made."""
 SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin", "reset_code", "factor_code"})
 """Fields of forms that no page shows again."""
 MOST_FILES = 5
@@ -190,10 +193,15 @@ class _Context:
 
     @property
     def languages(self) -> list[tuple[Language, str]]:
-        """Each language with this page's address in it; `//other.example` would be another site."""
+        """Each language with this page's address in it; `//other.example` would be another site.
+
+        Only the parameters that the page has are repeated: others could be somebody's guesses.
+        """
         request = self._visit.request
         path = own_path(quote(request.url.path)) if request.method == "GET" else "/"
-        query = {name: value for name, value in request.query_params.items() if name != "lang"}
+        route = request.scope.get("route")
+        known = {one.alias for one in getattr(route, "dependant", _NONE).query_params}
+        query = {name: text for name, text in request.query_params.items() if name in known}
         return [
             (language, f"{path}?{urlencode({**query, 'lang': code})}")
             for code, language in LANGUAGES.items()

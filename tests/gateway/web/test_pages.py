@@ -107,13 +107,6 @@ async def test_the_api_answers_browsers_like_other_clients_and_ignores_cookies(
     assert (page.status, page.headers["Content-Type"]) == (401, "application/problem+json")
 
 
-async def test_a_station_has_no_account_page(lone_site: Api) -> None:
-    async with Browser(lone_site.url) as browser:
-        browser.give("carrel_session", token("station-1", ["station"]))
-        page = await browser.get("/")
-    assert (page.status, "Your account can't use this page" in page.text) == (403, True)
-
-
 async def test_incomplete_views_are_reported_as_unavailable(
     patron: Browser, lone_site: Api
 ) -> None:

@@ -10,12 +10,12 @@
   let late = ""; // typed after it was sent, into no field
 
   function barcodes() {
-    return document.querySelector("form.scan textarea");
+    return document.querySelector(".scan > textarea");
   }
 
   // The field that the next code belongs to: the first empty one, else the list.
   function field() {
-    const first = document.querySelector("form.scan [autofocus]");
+    const first = document.querySelector(".scan > [autofocus]");
     return first && first.value ? barcodes() || first : first;
   }
 
@@ -99,7 +99,7 @@
       outside(event);
     } else if (at === list) {
       inList(event, list);
-    } else if (event.key === "Enter" && at.matches("form.scan input") && list && !list.value.trim()) {
+    } else if (event.key === "Enter" && at.matches(".scan > input") && list && !list.value.trim()) {
       event.preventDefault();
       list.focus();
     }
