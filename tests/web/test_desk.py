@@ -82,9 +82,7 @@ async def test_a_scanner_may_end_each_code_with_enter_or_tab(
     await expect(page.locator("#card_number")).to_be_focused()
 
 
-async def test_what_is_scanned_while_a_page_loads_is_in_its_list(
-    windows: Windows, story: Story
-) -> None:
+async def test_a_scan_while_a_page_loads_is_in_its_list(windows: Windows, story: Story) -> None:
     page = await at_the_desk(windows, story, "/desk/returns")
     shown = asyncio.Event()
 
@@ -103,7 +101,7 @@ async def test_what_is_scanned_while_a_page_loads_is_in_its_list(
     await expect(page.locator("#barcodes")).to_have_value("B1\nB2\n")
 
 
-async def test_what_is_scanned_while_a_form_is_on_its_way_is_in_the_next_list(
+async def test_a_scan_while_a_form_is_on_its_way_is_in_the_next_list(
     windows: Windows, story: Story, watch: Watch
 ) -> None:
     watch.expected.add(422)
