@@ -1,10 +1,11 @@
-"""Work that the databases still hold: events to publish, and due dates and holds to move.
+"""Work that the databases still hold: events to publish, and what has to follow calendars.
 
-It reads the database of circulation: commands need this also while its API is away or refuses them.
+It reads the databases of services: commands need this also while their API is away or refuses them.
 """
 
 from services.circulation.domain.sweep import Sweep, SweepState
 from services.circulation.store import sweeps
+from services.events.store import calendars
 from services.registry import NAMES
 from services.settings import Settings
 from shared.mongo import Database, connect
@@ -35,3 +36,8 @@ async def sweeps_of(settings: Settings) -> list[Sweep]:
 async def branches_to_move(database: Database) -> list[str]:
     """Return the branches whose due dates or holds in circulation's database have still to move."""
     return [sweep.id for sweep in await sweeps.find(database) if sweep.state is SweepState.MOVING]
+
+
+async def rooms_to_settle(database: Database) -> list[str]:
+    """Return the branches whose study rooms in events' database do not follow their calendars."""
+    return sorted(await calendars.find_unsettled(database))

@@ -88,8 +88,9 @@ class Library:
     ) -> Any:
         """Send a request until it succeeds, and return its decoded body.
 
-        Retries a 503 and a failed connection for `within` seconds, under one idempotency key.
-        Fails the test on any other status of 400 or more.
+        Retries a 503 and a failed connection for `within` seconds, under one idempotency key. So it
+        does for a branch that the service has not heard of yet: its registration is an event. Fails
+        the test on any other status of 400 or more.
         """
         key = key or secrets.token_hex(8)
         moment = self.now  # another task may set `now` while this one waits
@@ -101,7 +102,8 @@ class Library:
                 status, answer = 503, None
             if status < 400:
                 return answer
-            assert status == 503, f"{method} {path}: {status} {answer}"
+            unheard = status == 404 and answer["code"] in ("no-such-branch", "unknown-branch")
+            assert status == 503 or unheard, f"{method} {path}: {status} {answer}"
             assert time.monotonic() < deadline, f"{method} {path}: still {answer}"
             await asyncio.sleep(0.05)
 

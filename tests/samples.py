@@ -302,6 +302,7 @@ def booking(kind: type[E], version: int, key: str = "booking-1", **more: Any) ->
         "ends_at": at(1004),
         "until": at(1000.5),
         "state": "booked",
+        "closure_id": "closure-1",
     }
     return kind.model_validate({**fields, "version": version, **more})
 

@@ -8,7 +8,7 @@ because that code is what it checks.
 from datetime import timedelta
 
 from ops.audit.admissions import check_admissions
-from ops.audit.bookings import check_bookings
+from ops.audit.bookings import check_bookings, check_closed_days, check_rooms
 from ops.audit.charges import check_fines, check_ledger, check_payments
 from ops.audit.copies import check_calendars, check_owners, check_patrons
 from ops.audit.enquiries import check_enquiries
@@ -52,6 +52,8 @@ async def audit(settings: Settings) -> Audit:
         await check_registrations(result, stores["events"], recorded)
         await check_admissions(result, stores["events"], recorded)
         await check_bookings(result, stores["events"], recorded)
+        await check_closed_days(result, stores["events"])
+        await check_rooms(result, stores["events"])
         await check_owners(result, stores, recorded)
         await check_calendars(result, stores["notices"], stores["circulation"])
         await check_patrons(result, stores["accounts"], stores["circulation"])

@@ -9,7 +9,7 @@ import aiohttp
 from aiokafka import TopicPartition
 from pymongo.errors import PyMongoError
 
-from ops.backlog import branches_to_move
+from ops.backlog import branches_to_move, rooms_to_settle
 from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
 from services.registry import NAMES
@@ -26,6 +26,7 @@ class Flow:
         self._session = session
         self._positions = Positions(settings)
         self._client = connect(settings.mongo_url)
+        self._events = self._client[f"{settings.database_prefix}_events"]
         self._circulation = self._client[f"{settings.database_prefix}_circulation"]
 
     async def __aenter__(self) -> Self:
@@ -75,7 +76,11 @@ class Flow:
     async def _sweeping(self) -> list[str]:
         try:
             moving = await branches_to_move(self._circulation)
-            return [f"due dates of {branch}" for branch in moving]
+            settling = await rooms_to_settle(self._events)
+            return [
+                *(f"due dates of {branch}" for branch in moving),
+                *(f"study room of {branch}" for branch in settling),
+            ]
         except PyMongoError:
             return ["the database does not answer"]
 

@@ -74,6 +74,7 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "key-in-applications": study_rooms.key_in_applications,
     "draw-season": study_rooms.draw_season,
     "book-session": study_rooms.book_session,
+    "close-study-room": study_rooms.close_study_room,
     "link-cards": family.link_cards,
     "open-study-room": study_rooms.open_study_room,
     "run-job": jobs.run_job,

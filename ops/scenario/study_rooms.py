@@ -1,4 +1,4 @@
-"""Steps about study rooms: a season, applications by post, the draw, and the door."""
+"""Steps about study rooms: a season, applications by post, the draw, the door, and a closure."""
 
 from ops.scenario.definition import Step
 from ops.scenario.inboxes import new_notifications
@@ -118,6 +118,51 @@ async def book_session(run: Run, step: Step) -> list[Check]:
         Check("the last place is taken", "session-full", refused["code"]),
         Check("comes in", "checked-in", entered["state"]),
         Check("no longer in the account", [], left),
+    ]
+
+
+async def close_study_room(run: Run, step: Step) -> list[Check]:
+    """Close the library on the day of a booked session, and withdraw the closure again.
+
+    The booking ends and comes back, and its patron comes in.
+    """
+    path = f"/v1/study-rooms/{step['branch']}"
+    rules = {"places": 1, "sessions": [step["session"]], "days_ahead": 7, "most_bookings": 2}
+    await run.api.call("PUT", path, rules, by="staff")
+    session = {"day": step["day"], "session": 1}
+    booked = await run.api.post(f"{path}/bookings", session, by=step["card"])
+    await run.flow.settle()
+    closure = {
+        "branches": [step["branch"]],
+        "from": step["day"],
+        "reopened_on": step["reopened_on"],
+        "reason": step["reason"],
+    }
+    effect = await run.api.post("/v1/closures?preview=true", closure, by="staff")
+    recorded = await run.api.post("/v1/closures", closure, by="staff")
+    await run.flow.settle()
+    during = (await run.api.get("/v1/me", by=step["card"]))["bookings"]
+    ended = [(one.card, one.kind) for one in await new_notifications(run)]
+    _, refused = await run.api.call(
+        "POST", f"{path}/bookings", session, by=step["card"], expect=409
+    )
+    withdrawal = {"in_error": True, "reason": step["withdrawn_because"]}
+    await run.api.post(f"/v1/closures/{recorded['id']}/withdrawal", withdrawal, by="staff")
+    await run.flow.settle()
+    after = (await run.api.get("/v1/me", by=step["card"]))["bookings"]
+    back = [(one.card, one.kind) for one in await new_notifications(run)]
+    run.api.now = step["comes_at"]
+    entered = await run.api.post(f"{path}/check-ins", {"code": booked["code"]}, by="station")
+    await run.flow.settle()
+    return [
+        Check("sessions in the preview", 1, effect["study_rooms"]["total"]),
+        Check("notifications in the preview", 1, effect["notifications"]),
+        Check("notified of its end", [(step["card"], "booking.ended-by-closure")], ended),
+        Check("no longer in the account", [], during),
+        Check("not to be booked", "library-closed", refused["code"]),
+        Check("notified of its return", [(step["card"], "booking.restored")], back),
+        Check("in the account again", [booked["id"]], [one["id"] for one in after]),
+        Check("comes in", "checked-in", entered["state"]),
     ]
 
 

@@ -9,7 +9,9 @@ registration.confirmed, registration.waitlisted, registration.attended,
 registration.attendance-withdrawn, registration.cancelled,
 admission.applied, admission.drawn, admission.granted, admission.standby, admission.withdrawn,
 admission.promoted, admission.checked-in, admission.lapsed, booking.made, booking.cancelled,
-booking.checked-in and booking.lapsed. Subscribes to patron.erased.
+booking.ended-by-closure, booking.restored,
+booking.checked-in and booking.lapsed. Subscribes to patron.erased, and to branch.* for the days on
+which a study room is open.
 
 The address of a recording is in a collection of its own, from which no event and no list is built.
 Only one query returns it, and that query checks the instant of release.

@@ -2,15 +2,32 @@
 
 from services.events import queries, store
 from services.events.usecases.end_booking import purge_booking
+from services.events.usecases.note_calendar import note_calendar
 from services.events.usecases.note_erasure import note_erasure
 from services.events.usecases.purge_registration import PurgeRegistration, purge_registration
 from services.events.usecases.withdraw_application import PurgeApplication, purge_application
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
 from shared.contracts.accounts import PatronErased
+from shared.contracts.notices import (
+    BranchClosed,
+    BranchClosureChanged,
+    BranchHoursChanged,
+    BranchRegistered,
+    BranchReopened,
+    BranchSnapshot,
+)
 from shared.unit_of_work import Run
 
 subscriptions = Subscriptions()
+
+
+@subscriptions.to(
+    BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged
+)
+async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
+    """Store a branch's calendar. A job then lets bookings and places follow it."""
+    await run(note_calendar, event)
 
 
 @subscriptions.to(PatronErased)

@@ -8,9 +8,10 @@ from services.events.domain.season import BALLOT_KEPT, PATRONS_KEPT
 from services.events.usecases.announce_release import AnnounceRelease, announce_release
 from services.events.usecases.continue_change import ContinueChange, continue_change
 from services.events.usecases.draw_season import ContinueDraw, continue_draw
-from services.events.usecases.end_booking import lapse_booking, purge_sessions
+from services.events.usecases.end_booking import LapseBooking, lapse_booking, purge_sessions
 from services.events.usecases.pass_on_places import PassOnPlace, pass_on_place
 from services.events.usecases.purge_season import PurgeSeason, purge_season, purge_sittings
+from services.events.usecases.settle_calendar import SettleCalendar, settle_calendar
 from services.events.usecases.withdraw_application import PurgeApplication, purge_application
 from shared.clock import library_day
 from shared.jobs import Jobs, in_any_order
@@ -58,6 +59,23 @@ async def draws(run: Run) -> int:
     return done
 
 
+@jobs.steadily(seconds=1)
+async def closures(run: Run) -> int:
+    """Let study rooms follow changed calendars; return how many bookings and places ended."""
+    unsettled = list((await store.calendars.find_unsettled(run.database)).values())
+    random.shuffle(unsettled)
+    done = 0
+    for calendar in unsettled:
+        cause = calendar.unsettled
+        if cause is None:
+            continue
+        because = run.because_of(Origin(cause.at, cause.correlation_id, cause.causation_id))
+        command = SettleCalendar(calendar.id, run.settings.zone)
+        while count := await because(settle_calendar, command):
+            done += count
+    return done
+
+
 @jobs.every(minutes=1)
 async def standby(run: Run) -> int:
     """Pass on places in study rooms whose patrons did not come; return their number."""
@@ -73,9 +91,12 @@ async def standby(run: Run) -> int:
 @jobs.every(minutes=1)
 async def bookings(run: Run) -> int:
     """End bookings in study rooms whose patrons did not come, and delete sessions of past days."""
-    done = 0
+    done, zone = 0, run.settings.zone
     while due := await store.bookings.find_due(run.database, run.now, _AT_ONCE):
-        done += sum([await run(lapse_booking, booking_id) for booking_id in due])
+        ended = sum([await run(lapse_booking, LapseBooking(one, zone)) for one in due])
+        if not ended:  # those that are left are of closed days, and end in another way
+            break
+        done += ended
     over = run.now - SESSIONS_KEPT
     while found := await store.bookings.find_over(run.database, over, _AT_ONCE):
         done += await run(purge_sessions, found)

@@ -238,7 +238,8 @@ async def sittings_with_work(
 ) -> list[tuple[str, Sitting]]:
     """Return the sittings to open, or with places to pass on, each with the id of its season.
 
-    Those of yesterday too, whose last places lapse with them. One that is over is not opened.
+    Those of yesterday too, whose last places lapse with them. One that is over is not opened, and
+    none has work while the library is closed.
     """
     today = now.astimezone(zone).date()
     begun: list[tuple[str, Sitting]] = []
@@ -247,6 +248,12 @@ async def sittings_with_work(
             for room in one.rooms:
                 sittings = sittings_of(one, room.branch, day, zone)
                 begun += [(one.id, each) for each in sittings if each.starts_at <= now]
+    calendars = await store.calendars.find(db, {sitting.branch for _, sitting in begun})
+    begun = [
+        (season_id, sitting)
+        for season_id, sitting in begun
+        if sitting.branch not in calendars or calendars[sitting.branch].has_sessions(sitting.day)
+    ]
     ids = {sitting.id for _, sitting in begun}
     opened = await store.seats.find_opened(db, ids)
     due = await store.seats.find_due(db, ids, now)
@@ -274,10 +281,14 @@ class FreeSession:
 
 @dataclass(frozen=True)
 class StudyDay:
-    """A study room with the sessions of a day that are not over; none in a season."""
+    """A study room with the sessions of a day that are not over.
+
+    None in a season, or if the library is closed.
+    """
 
     room: StudyRoom
     in_season: bool
+    closed: bool
     sessions: Sequence[FreeSession]
 
 
@@ -288,8 +299,12 @@ async def study_day(
     room = await store.bookings.find_room(db, branch)
     if room is None:
         raise NoSuchStudyRoom
+    calendar = (await store.calendars.find(db, [branch])).get(branch)
+    closed = calendar is not None and not calendar.has_sessions(day)
     if await store.seasons.find_room_on(db, branch, day.isoformat()):
-        return StudyDay(room, in_season=True, sessions=())
+        return StudyDay(room, in_season=True, closed=closed, sessions=())
+    if closed:
+        return StudyDay(room, in_season=False, closed=True, sessions=())
     ahead = [
         (number, slot)
         for number, slot in enumerate(slots_of(room, day, zone), 1)
@@ -300,7 +315,7 @@ async def study_day(
         FreeSession(number, slot, max(room.places - taken.get(slot.id, 0), 0))
         for number, slot in ahead
     ]
-    return StudyDay(room, in_season=False, sessions=sessions)
+    return StudyDay(room, in_season=False, closed=False, sessions=sessions)
 
 
 async def bookings_to_come(db: Database, patron_id: str, now: datetime) -> list[Booking]:

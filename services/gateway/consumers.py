@@ -67,6 +67,8 @@ subscriptions = Subscriptions(apply)
     events.AdmissionLapsed,
     events.BookingMade,
     events.BookingCancelled,
+    events.BookingEndedByClosure,
+    events.BookingRestored,
     events.BookingCheckedIn,
     events.BookingLapsed,
 )

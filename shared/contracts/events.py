@@ -316,7 +316,15 @@ class AdmissionLapsed(
     key="patron_id",
     subject="seat_id",
 ):
-    """Published when a patron did not come in time, or no longer has a card."""
+    """Published when a patron did not come in time, or no longer has a card.
+
+    Also, as `closed`, when the library turns out to be closed on the day of the session.
+    """
+
+    closed: bool = Field(
+        default=False,
+        description="True if the library is closed on that day, so that it is no absence.",
+    )
 
 
 class BookingSnapshot(Event):
@@ -353,6 +361,33 @@ class BookingCancelled(
     by: Literal["patron", "erased"] = Field(
         description="`patron`: the patron cancelled it. `erased`: the patron was erased."
     )
+
+
+class BookingEndedByClosure(
+    BookingSnapshot,
+    topic="booking.ended-by-closure",
+    publisher="events",
+    key="patron_id",
+    subject="booking_id",
+):
+    """Published when a booking ends because the library is closed on its day.
+
+    If the library opens on that day after all, booking.restored may follow.
+    """
+
+    closure_id: Id | None = Field(
+        description="The closure; null: the library has no hours on that weekday any more."
+    )
+
+
+class BookingRestored(
+    BookingSnapshot,
+    topic="booking.restored",
+    publisher="events",
+    key="patron_id",
+    subject="booking_id",
+):
+    """Published when a booking that a closure ended counts again, as the library is open."""
 
 
 class BookingCheckedIn(

@@ -6,9 +6,13 @@ import pytest
 
 from services.events.app import create_app
 from services.events.settings import Settings
+from tests.events.programme import register_branches
 from tests.events.study.season import Members
 from tests.support import SERVICE_KEYS, Api, loopback_server, served
 from tests.warm import settings_of
+
+BRANCHES = ("HKCL", "KPL", "STPL", "TPO")
+"""Branches that events knows."""
 
 
 @pytest.fixture
@@ -35,6 +39,7 @@ def settings(mongo_url: str, database: str, members: Members) -> Settings:
 @pytest.fixture
 async def api(settings: Settings) -> AsyncIterator[Api]:
     async with served(create_app, settings) as api:
+        await register_branches(api, *BRANCHES)
         yield api
 
 

@@ -4,6 +4,12 @@ from typing import Any
 
 import orjson
 
+from services.events.consumers import subscriptions
+from shared.clock import parse_instant
+from shared.contracts import Event
+from shared.contracts.notices import BranchRegistered
+from shared.unit_of_work import Origin, Run
+from tests import samples
 from tests.support import Api, token
 
 STAFF = token("staff-1", ["staff"])
@@ -37,3 +43,17 @@ async def events(api: Api, topic: str) -> list[dict[str, Any]]:
     """Return the payloads of a topic in the outbox, oldest first."""
     rows = api.app.state.database.outbox.find({"topic": topic}).sort("_id", 1)
     return [orjson.loads(row["body"]) async for row in rows]
+
+
+async def hear(api: Api, event: Event, event_id: str, at: str = ANNOUNCED) -> None:
+    """Deliver an event as the listener does."""
+    handler = subscriptions.by_topic[event.topic].handler
+    origin = Origin(now=parse_instant(at), causation_id=event_id)
+    await handler(event, Run(api.app.state.unit_of_work, origin, inbox=event_id, within=30.0))
+
+
+async def register_branches(api: Api, *codes: str) -> None:
+    """Deliver the registration of branches that are open on every day."""
+    for code in codes:
+        await hear(api, samples.branch(BranchRegistered, 1, code), f"registered-{code}")
+    await api.job("events/closures")

@@ -5,11 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.events.consumers import subscriptions
-from shared.clock import parse_instant
 from shared.contracts.accounts import PatronErased
-from shared.unit_of_work import Origin, Run
-from tests.events.programme import ANNOUNCED, RELEASE, STAFF, TALK, events, published
+from tests.events.programme import ANNOUNCED, RELEASE, STAFF, TALK, events, hear, published
 from tests.support import Answer, Api, token
 
 TOPICS = ("registration.confirmed", "registration.waitlisted", "registration.cancelled")
@@ -40,7 +37,6 @@ async def on_the_list(api: Api, activity: str) -> list[tuple[str, str, int | Non
 
 async def erase(api: Api, patron: str, event_id: str = "e-1", at: str = ANNOUNCED) -> None:
     """Deliver a patron's erasure as the listener does."""
-    handler = subscriptions.by_topic["patron.erased"].handler
     event = PatronErased(
         version=9,
         patron_id=patron,
@@ -50,8 +46,7 @@ async def erase(api: Api, patron: str, event_id: str = "e-1", at: str = ANNOUNCE
         status="erased",
         card_digest="",
     )
-    origin = Origin(now=parse_instant(at), causation_id=event_id)
-    await handler(event, Run(api.app.state.unit_of_work, origin, inbox=event_id, within=30.0))
+    await hear(api, event, event_id, at)
 
 
 async def test_the_first_patrons_get_places_and_later_ones_wait(api: Api) -> None:

@@ -34,6 +34,12 @@ class Lending:
     """Activities during the closures."""
     closed: list[dict[str, Any]] = field(default_factory=list)
     """The closures in the last query to events."""
+    in_rooms: dict[str, Any] = field(default_factory=dict)
+    """Effect of a change on sessions in study rooms."""
+    planned: list[dict[str, Any]] = field(default_factory=list)
+    """The branches in the last query to events about study rooms."""
+    booked: set[str] = field(default_factory=set)
+    """Ids of bookings that count."""
     events_away: bool = False
     away: bool = False
     away_after_pages: int | None = None
@@ -107,6 +113,15 @@ class Lending:
             if self.events_away:
                 return Response(status_code=503)
             return {"items": self.inside, "total": len(self.inside)}
+
+        @app.post("/v1/effects/study-rooms")
+        async def study_rooms(body: dict[str, Any]) -> Any:
+            self.planned = body["branches"]
+            return Response(status_code=503) if self.events_away else self.in_rooms
+
+        @app.get("/v1/booking-states/{booking_id}")
+        async def booking(booking_id: str, request: Request) -> Any:
+            return self._answer(request, {"is_booked": booking_id in self.booked})
 
         return app
 

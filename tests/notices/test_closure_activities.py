@@ -112,3 +112,31 @@ async def test_only_staff_see_the_activities_of_existing_closures(
 ) -> None:
     answer = await api.get("/v1/closures/none/activities", as_=as_, at=DECEMBER_9)
     assert answer.status == status
+
+
+async def test_a_preview_lists_study_rooms_and_counts_the_messages_about_bookings(
+    api: Api, lending: Lending
+) -> None:
+    await register(api, "HKCL", "STPL")
+    session = {
+        "branch": "HKCL",
+        "starts_at": "2020-12-12T02:00:00Z",
+        "ends_at": "2020-12-12T04:00:00Z",
+        "season": None,
+        "patrons": 3,
+    }
+    lending.in_rooms = {
+        "items": [session],
+        "total": 1,
+        "bookings_ended": 3,
+        "bookings_restored": 2,
+    }
+    body = {"branches": ["STPL", "HKCL"], **CLOSURE}
+    answer = await api.insist("POST", "/v1/closures?preview=true", body, as_=STAFF, at=DECEMBER_9)
+    effect = answer.json()
+    assert effect["study_rooms"] == lending.in_rooms
+    assert effect["notifications"] == 5
+    assert {one["branch"]: one["version"] for one in lending.planned} == {"HKCL": 2, "STPL": 2}
+    lending.events_away = True
+    answer = await api.insist("POST", "/v1/closures?preview=true", body, as_=STAFF, at=DECEMBER_9)
+    assert (answer.json()["study_rooms"], answer.json()["notifications"]) == (None, 0)

@@ -77,6 +77,13 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "key-in-applications": ({"season", "branch", "cards", "received_on"}, set()),
     "draw-season": ({"season", "cards", "cards_drawn"}, set()),
     "book-session": ({"branch", "session", "day", "cards", "comes_at"}, set()),
+    "close-study-room": (
+        {
+            *("branch", "session", "day", "card", "reopened_on", "reason"),
+            *("withdrawn_because", "comes_at"),
+        },
+        set(),
+    ),
     "link-cards": ({"cards", "unknown_card"}, set()),
     "open-study-room": ({"season", "cards", "passes_on_at"}, set()),
     "expect": (set(), {"view", "my_info", "branch", "outstanding"}),

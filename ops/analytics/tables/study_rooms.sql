@@ -1,28 +1,32 @@
 -- One row for each day and branch with places in a study room that were held for patrons.
 -- Places are bookings of single sessions, and seats of a season that were taken, passed on or lost.
+-- Those of a day on which the library turned out to be closed are neither absences nor cancellations.
 SELECT
     library_day(starts_at) AS held_on,
     branch,
     count(*) FILTER (WHERE state = 'checked-in') AS came,
-    count(*) FILTER (WHERE state = 'lapsed') AS no_shows,
+    count(*) FILTER (WHERE state = 'lapsed' AND NOT closed) AS no_shows,
     count(*) FILTER (WHERE state IN ('booked', 'held')) AS expected,
-    count(*) FILTER (WHERE state = 'cancelled') AS cancelled
+    count(*) FILTER (WHERE state = 'cancelled' AND NOT closed) AS cancelled,
+    count(*) FILTER (WHERE closed) AS closed
 FROM (
     FROM (
-        FROM booking_made
-        UNION ALL BY NAME FROM booking_cancelled
-        UNION ALL BY NAME FROM booking_checked_in
-        UNION ALL BY NAME FROM booking_lapsed
+        SELECT *, FALSE AS closed FROM booking_made
+        UNION ALL BY NAME SELECT *, FALSE AS closed FROM booking_cancelled
+        UNION ALL BY NAME SELECT *, TRUE AS closed FROM booking_ended_by_closure
+        UNION ALL BY NAME SELECT *, FALSE AS closed FROM booking_restored
+        UNION ALL BY NAME SELECT *, FALSE AS closed FROM booking_checked_in
+        UNION ALL BY NAME SELECT *, FALSE AS closed FROM booking_lapsed
     )
-    SELECT starts_at, branch, state
+    SELECT starts_at, branch, state, closed
     QUALIFY row_number() OVER (PARTITION BY booking_id ORDER BY version DESC) = 1
     UNION ALL
     FROM (
-        FROM admission_promoted
-        UNION ALL BY NAME FROM admission_checked_in
+        SELECT *, FALSE AS closed FROM admission_promoted
+        UNION ALL BY NAME SELECT *, FALSE AS closed FROM admission_checked_in
         UNION ALL BY NAME FROM admission_lapsed
     )
-    SELECT starts_at, branch, state
+    SELECT starts_at, branch, state, coalesce(closed, FALSE) AS closed
     QUALIFY row_number() OVER (PARTITION BY seat_id ORDER BY version DESC) = 1
 )
 GROUP BY ALL

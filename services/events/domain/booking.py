@@ -172,6 +172,36 @@ def lapse(slot: Slot, booking: Booking) -> tuple[Slot, Booking]:
     return _ended(slot, booking, "lapsed")
 
 
+def end_all(slot: Slot, bookings: Sequence[Booking]) -> tuple[Slot, list[Booking]]:
+    """Return the session without some bookings, and their last states, as a closure ends them."""
+    ended = [replace(one, state="cancelled", version=one.version + 1) for one in bookings]
+    return _counted(slot, -len(ended)), ended
+
+
+def restore(
+    room: StudyRoom | None,
+    slot: Slot,
+    ended: Booking,
+    others: Sequence[Booking],
+    now: datetime,
+) -> tuple[Slot, Booking] | None:
+    """Return the session with a booking that a closure ended, and that booking.
+
+    `others` are the patron's bookings in all rooms. None if the session is over, its places are
+    booked, or the patron has another booking at that time. How many bookings the patron has made
+    meanwhile does not matter.
+    """
+    overlaps = any(
+        one.starts_at < ended.ends_at and ended.starts_at < one.ends_at for one in others
+    )
+    if room is None or slot.taken >= room.places or overlaps or ended.ends_at <= now:
+        return None
+    held_from = max(slot.starts_at, now)
+    until = min(held_from + timedelta(minutes=room.grace_minutes), slot.ends_at)
+    restored = replace(ended, state="booked", until=until, version=ended.version + 1)
+    return _counted(slot, 1), restored
+
+
 def check_cancellation(booking: Booking, now: datetime) -> None:
     """Raise CheckedInAlready or PlaceLapsed if it is too late to cancel."""
     if booking.state == "checked-in":

@@ -41,6 +41,13 @@ class SessionOver(Refusal):
     reason = "This session is over."
 
 
+class LibraryClosed(Refusal):
+    """The library is closed on this day."""
+
+    code = "library-closed"
+    reason = "The library is closed on this day."
+
+
 class RoomInSeason(Refusal):
     """On this day the places are drawn by lot for a season."""
 

@@ -1,6 +1,6 @@
 """Refusals of events: one class each, with a code and a reason."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import ClassVar
 
@@ -17,6 +17,17 @@ class Refusal(Exception):
         super().__init__(self.reason)
         self.extra: Mapping[str, str] = extra
         """Additional members of the problem response."""
+
+
+class NoSuchBranch(Refusal):
+    """A library that events does not know, or not yet; `branches` names the codes."""
+
+    code = "no-such-branch"
+    status = 404
+    reason = "There is no such library."
+
+    def __init__(self, codes: Iterable[str]) -> None:
+        super().__init__(branches=", ".join(sorted(codes)))
 
 
 class NoSuchActivity(Refusal):
@@ -160,6 +171,16 @@ class BadSeason(Refusal):
         "the cards. Sessions do not overlap. A library is named once, and its quotas do not exceed "
         "its places."
     )
+
+
+class SeasonsOverlap(Refusal):
+    """A room has another season on some of these days; `branches` names the libraries."""
+
+    code = "seasons-overlap"
+    reason = "The study room has another season on some of these days."
+
+    def __init__(self, codes: Iterable[str]) -> None:
+        super().__init__(branches=", ".join(sorted(codes)))
 
 
 class ApplicationsNotOpen(Refusal):

@@ -17,6 +17,7 @@ from services.events.domain.refusals import (
     NoRecording,
     NoRegistrationNeeded,
     NoSuchActivity,
+    NoSuchBranch,
     NotYetReleased,
 )
 from services.events.queries import Shown
@@ -192,7 +193,7 @@ def _after(cursor: str | None) -> tuple[datetime, str] | None:
 
 
 @router.post("/activities", status_code=201)
-@refuses(EndsBeforeItStarts, AgesReversed)
+@refuses(EndsBeforeItStarts, AgesReversed, NoSuchBranch)
 async def post_activity(
     body: ActivityIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
@@ -261,6 +262,7 @@ async def get_activity(activity_id: ActivityId, db: Db, now: BusinessTime) -> Ac
 @router.patch("/activities/{activity_id}")
 @refuses(
     NoSuchActivity,
+    NoSuchBranch,
     ActivityCancelled,
     FewerPlaces,
     NoRegistrationNeeded,

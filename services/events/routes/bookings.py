@@ -10,6 +10,7 @@ from services.events.domain.booking import Booking, State, StudyRoom
 from services.events.domain.booking_refusals import (
     BadRoom,
     BookedAlready,
+    LibraryClosed,
     NoSuchBooking,
     NoSuchSession,
     NoSuchStudyRoom,
@@ -22,6 +23,7 @@ from services.events.domain.booking_refusals import (
 from services.events.domain.refusals import (
     CheckedInAlready,
     NoSessionNow,
+    NoSuchBranch,
     NoSuchPatron,
     PlaceLapsed,
 )
@@ -34,7 +36,7 @@ from services.events.usecases.book_session import BookSession, book_session
 from services.events.usecases.check_in_booking import CheckInBooking, check_in_booking
 from services.events.usecases.end_booking import CancelBooking, cancel_booking
 from services.events.usecases.set_study_room import set_study_room
-from shared.auth import Desk, Patron, Staff
+from shared.auth import Desk, OtherService, Patron, Staff
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.refusals import refuses
@@ -119,6 +121,7 @@ class StudyDayOut(StudyRoomOut):
         description="True if the places of that day are those of a season, so that none can be "
         "booked."
     )
+    closed: bool = Field(default=False, description="True if the library is closed on that day.")
     free: list[FreeSessionOut] = Field(description="Sessions of the day that are not over.")
 
 
@@ -191,12 +194,13 @@ async def get_study_room(
         on=on or today,
         last_day=today + timedelta(days=found.room.days_ahead),
         in_season=found.in_season,
+        closed=found.closed,
         free=[FreeSessionOut.of(one) for one in found.sessions],
     )
 
 
 @router.put("/study-rooms/{branch}")
-@refuses(BadRoom)
+@refuses(BadRoom, NoSuchBranch)
 async def put_study_room(
     branch: BranchCode, body: StudyRoomBody, caller: Staff, run: Run
 ) -> StudyRoomOut:
@@ -218,6 +222,7 @@ async def put_study_room(
     NoSuchSession,
     TooFarAhead,
     SessionOver,
+    LibraryClosed,
     RoomInSeason,
     NoSuchPatron,
     BookedAlready,
@@ -236,10 +241,11 @@ async def post_booking(
 @router.post("/study-rooms/{branch}/check-ins", status_code=201)
 @refuses(NoSuchBooking, NoSessionNow, CheckedInAlready, PlaceLapsed)
 async def post_booking_check_in(
-    branch: BranchId, body: CheckInBody, caller: Desk, run: Run
+    branch: BranchId, body: CheckInBody, request: Request, caller: Desk, run: Run
 ) -> BookedSessionOut:
     """Let a patron in by the code of a booking, from 15 minutes before the session on."""
-    return BookedSessionOut.of(await run(check_in_booking, CheckInBooking(branch, body.code)))
+    command = CheckInBooking(branch, body.code, request.app.state.settings.zone)
+    return BookedSessionOut.of(await run(check_in_booking, command))
 
 
 @router.get("/me/bookings")
@@ -261,3 +267,21 @@ async def get_my_booking(booking_id: BookingId, caller: Patron, db: Db) -> OwnBo
 async def delete_my_booking(booking_id: BookingId, caller: Patron, run: Run) -> BookedSessionOut:
     """Cancel a booking, as long as its place is held; the place is free for others."""
     return BookedSessionOut.of(await run(cancel_booking, CancelBooking(caller.id, booking_id)))
+
+
+class BookingStateOut(BaseModel):
+    """The present state of a booking."""
+
+    is_booked: bool = Field(description="True if its place is held for the patron.")
+
+
+@router.get("/booking-states/{booking_id}")
+async def get_booking_state(
+    booking_id: BookingId, _caller: OtherService, db: Db
+) -> BookingStateOut:
+    """Return whether a booking counts, so that no message says what is no longer true.
+
+    The notices service calls it. The gateway does not forward it.
+    """
+    found = await store.bookings.find_one(db, booking_id)
+    return BookingStateOut(is_booked=found is not None and found.state == "booked")

@@ -13,8 +13,10 @@ from services.events.domain.refusals import (
     ApplicationsStillOpen,
     BadSeason,
     DrawnAlready,
+    NoSuchBranch,
     NoSuchSeason,
     NotClosed,
+    SeasonsOverlap,
     TooEarlyToDraw,
 )
 from services.events.domain.season import Season, Session
@@ -194,7 +196,7 @@ class BallotOut(BaseModel):
 
 
 @router.post("/study-seasons", status_code=201)
-@refuses(BadSeason)
+@refuses(BadSeason, NoSuchBranch, SeasonsOverlap)
 async def post_season(body: SeasonBody, caller: Staff, run: Run) -> SeasonOut:
     """Announce a season. Its secret seed is made now, and its hash is published at once."""
     command = AnnounceSeason(

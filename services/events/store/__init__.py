@@ -10,6 +10,7 @@ from pymongo import ASCENDING, IndexModel
 from services.events.domain.activity import Activity, Closed, Recording
 from services.events.domain.registration import Places, Registration, RegistrationState
 from services.events.store import bookings as bookings
+from services.events.store import calendars as calendars
 from services.events.store import seasons as seasons
 from services.events.store import seats as seats
 from shared.mongo import (
@@ -48,6 +49,7 @@ INDEXES: Indexes = {
     **seasons.INDEXES,
     **seats.INDEXES,
     **bookings.INDEXES,
+    **calendars.INDEXES,
 }
 
 PERSONAL = (
@@ -56,6 +58,7 @@ PERSONAL = (
     Personal(seasons.APPLICATIONS),
     Personal(seats.SEATS),
     Personal(bookings.BOOKINGS),
+    Personal(bookings.CLOSED),
 )
 
 

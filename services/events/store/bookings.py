@@ -19,6 +19,8 @@ from shared.unit_of_work import Stale, Work
 ROOMS = "study_rooms"
 SLOTS = "study_slots"
 BOOKINGS = "study_bookings"
+CLOSED = "study_closed_bookings"
+"""Bookings that a closure ended, until their session is over: they come back if it is withdrawn."""
 
 INDEXES: Indexes = {
     ROOMS: [],
@@ -32,6 +34,16 @@ INDEXES: Indexes = {
             # The bookings whose time to come is over, and those whose session is.
             IndexModel([("state", ASCENDING), ("until", ASCENDING)]),
             IndexModel([("state", ASCENDING), ("ends_at", ASCENDING)]),
+            # The bookings of a room by session, of which a closure ends some.
+            IndexModel([("branch", ASCENDING), ("state", ASCENDING), ("starts_at", ASCENDING)]),
+        ],
+    ),
+    CLOSED: sharded_by(
+        "patron_id",
+        [
+            IndexModel([("patron_id", ASCENDING)]),
+            IndexModel([("branch", ASCENDING), ("starts_at", ASCENDING)]),
+            IndexModel([("slot_id", ASCENDING)]),
         ],
     ),
 }
@@ -102,10 +114,64 @@ async def delete(work: Work, booking: Booking) -> None:
         raise Stale(f"the booking {booking.id} is no longer at its version")
 
 
+async def has_any(work: Work, branch: str) -> bool:
+    """Return whether a room has bookings, or some that a closure ended."""
+    kept = [await work.all(Booking, one, {"branch": branch}, limit=1) for one in (BOOKINGS, CLOSED)]
+    return any(kept)
+
+
+async def starts_of_booked(work: Work, branch: str) -> list[datetime]:
+    """Return the beginnings of the sessions of a room that somebody is expected in."""
+    return await work.distinct(BOOKINGS, "starts_at", {"branch": branch, "state": "booked"})
+
+
+async def booked_at(
+    work: Work, branch: str, starts: Collection[datetime], limit: int
+) -> list[Booking]:
+    """Return bookings in a room for sessions that begin then, the earliest first."""
+    query = {"branch": branch, "state": "booked", "starts_at": {"$in": sorted(starts)}}
+    return await work.all(Booking, BOOKINGS, query, sort=[("starts_at", ASCENDING)], limit=limit)
+
+
+async def all_of(work: Work, patron_id: str) -> list[Booking]:
+    """Return a patron's bookings in all rooms."""
+    return await work.all(Booking, BOOKINGS, {"patron_id": patron_id})
+
+
+async def starts_of_closed(work: Work, branch: str) -> list[datetime]:
+    """Return the beginnings of the sessions of a room whose bookings a closure ended."""
+    return await work.distinct(CLOSED, "starts_at", {"branch": branch})
+
+
+async def closed_at(
+    work: Work, branch: str, starts: Collection[datetime], limit: int
+) -> list[Booking]:
+    """Return bookings that a closure ended, in the order in which they were made."""
+    query = {"branch": branch, "starts_at": {"$in": sorted(starts)}}
+    return await work.all(Booking, CLOSED, query, sort=[("_id", ASCENDING)], limit=limit)
+
+
+async def keep_closed(work: Work, bookings: Collection[Booking]) -> None:
+    """Keep bookings that a closure ended."""
+    await work.add(CLOSED, *bookings)
+
+
+async def delete_closed(work: Work, booking: Booking) -> None:
+    """Delete a kept booking. Raises Stale if another transaction has done so."""
+    if not await work.delete(CLOSED, {"_id": booking.id, "version": booking.version}):
+        raise Stale(f"the booking {booking.id} is no longer kept")
+
+
+async def delete_closed_of(work: Work, patron_id: str) -> None:
+    """Delete the kept bookings of an erased patron."""
+    await work.delete(CLOSED, {"patron_id": patron_id})
+
+
 async def delete_over(work: Work, slot_ids: Collection[str]) -> int:
     """Delete sessions that are over, with the bookings of patrons who came."""
     over = sorted(slot_ids)
     taken = {"slot_id": {"$in": over}, "state": "checked-in"}
+    await work.delete(CLOSED, {"slot_id": {"$in": over}})
     return await work.delete(BOOKINGS, taken) + await work.delete(SLOTS, {"_id": {"$in": over}})
 
 

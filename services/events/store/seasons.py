@@ -157,6 +157,18 @@ async def delete_application(work: Work, application: Application) -> None:
         raise Stale(f"the application {application.id} is no longer at its version")
 
 
+async def with_room_between(work: Work, branch: str, first: str, last: str) -> bool:
+    """Return whether a season has the study room of a branch on one of these days."""
+    query = {"valid_until": {"$gte": first}, "valid_from": {"$lte": last}, "rooms.branch": branch}
+    return bool(await work.count(SEASONS, query))
+
+
+async def with_room(work: Work, branch: str, since: str) -> list[Season]:
+    """Return the seasons that have the study room of a branch on a day or later."""
+    query = {"valid_until": {"$gte": since}, "rooms.branch": branch}
+    return await work.all(Season, SEASONS, query, sort=[("valid_until", ASCENDING)])
+
+
 async def has_room_on(work: Work, branch: str, day: str) -> bool:
     """Return whether a season has the study room of a branch on a day."""
     return bool(await work.count(SEASONS, _with_room_on(branch, day)))

@@ -1,7 +1,7 @@
 """Sittings of the study rooms, and their seats."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from pymongo import ASCENDING, IndexModel
 
@@ -14,13 +14,16 @@ from shared.mongo import (
     read_snapshot_page,
     sharded_by,
 )
-from shared.unit_of_work import Work
+from shared.unit_of_work import Stale, Work
 
 SITTINGS = "study_sittings"
 SEATS = "study_seats"
 
 INDEXES: Indexes = {
-    SITTINGS: [IndexModel([("season_id", ASCENDING)])],
+    SITTINGS: [
+        IndexModel([("season_id", ASCENDING)]),
+        IndexModel([("branch", ASCENDING), ("day", ASCENDING)]),
+    ],
     SEATS: sharded_by(
         "sitting_id",
         [
@@ -66,6 +69,31 @@ async def first_due(work: Work, sitting_id: str) -> Seat | None:
     query = {"sitting_id": sitting_id, "state": "held", "until": {"$lte": work.now}}
     order = [("until", ASCENDING), ("_id", ASCENDING)]
     return next(iter(await work.all(Seat, SEATS, query, sort=order, limit=1)), None)
+
+
+async def has_any(work: Work, branch: str) -> bool:
+    """Return whether a room has had sittings."""
+    return bool(await work.all(Sitting, SITTINGS, {"branch": branch}, limit=1))
+
+
+async def days_of(work: Work, branch: str) -> list[date]:
+    """Return the days of a room's sittings."""
+    found = await work.distinct(SITTINGS, "day", {"branch": branch})
+    return [date.fromisoformat(day) for day in found]
+
+
+async def not_taken_on(work: Work, branch: str, days: Collection[date], limit: int) -> list[Seat]:
+    """Return seats of a room on some days whose patrons have not come, at most `limit`."""
+    on = {"branch": branch, "day": {"$in": sorted(day.isoformat() for day in days)}}
+    ids = await work.distinct(SITTINGS, "_id", on)
+    query = {"sitting_id": {"$in": ids}, "state": {"$in": ["held", "lapsed"]}}
+    return await work.all(Seat, SEATS, query, sort=[("sitting_id", ASCENDING)], limit=limit)
+
+
+async def delete(work: Work, seat: Seat) -> None:
+    """Delete a seat as it was read. Raises Stale if it has changed since."""
+    if not await work.delete(SEATS, {"_id": seat.id, "version": seat.version}):
+        raise Stale(f"the seat {seat.id} is no longer at its version")
 
 
 async def seats_of(work: Work, application_id: str) -> list[Seat]:

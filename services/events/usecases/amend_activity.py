@@ -13,7 +13,7 @@ from services.events.domain.activity import (
     check_takes_place,
     check_times,
 )
-from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity
+from services.events.domain.refusals import NoRegistrationNeeded, NoSuchActivity, NoSuchBranch
 from services.events.domain.registration import Places
 from services.events.usecases.activity_events import record_rescheduled
 from services.events.usecases.give_places import give_places
@@ -40,7 +40,7 @@ class AmendActivity:
 async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places | None]:
     """Change the activity; return it with its places. Added places go to the waiting list.
 
-    Raises NoSuchActivity, ActivityCancelled, EndsBeforeItStarts, AgesReversed,
+    Raises NoSuchActivity, NoSuchBranch, ActivityCancelled, EndsBeforeItStarts, AgesReversed,
     NoRegistrationNeeded or FewerPlaces.
     """
     activity = await store.activity(work, command.activity_id)
@@ -57,6 +57,10 @@ async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, 
         venue=command.venue or activity.venue,
         branch=command.branch if command.sets_branch else activity.branch,
     )
+    if amended.branch not in (activity.branch, None) and (
+        unknown := await store.calendars.unknown(work, [amended.branch])
+    ):
+        raise NoSuchBranch(unknown)
     if amended != activity:
         check_times(amended)
         check_ages(amended.about)

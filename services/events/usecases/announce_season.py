@@ -7,6 +7,7 @@ from datetime import date
 
 from services.events import store
 from services.events.domain.ballot import Room, commitment
+from services.events.domain.refusals import NoSuchBranch, SeasonsOverlap
 from services.events.domain.season import Season, Seed, Session, check_season
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -28,7 +29,10 @@ class AnnounceSeason:
 
 
 async def announce_season(work: Work, command: AnnounceSeason) -> Season:
-    """Announce the season, with the commitment to the seed of its draw. Raises BadSeason."""
+    """Announce the season, with the commitment to the seed of its draw.
+
+    Raises BadSeason, NoSuchBranch, or SeasonsOverlap if a room has another season on a day.
+    """
     seed = secrets.token_hex(32)
     season = Season(
         id=new_id(),
@@ -44,5 +48,18 @@ async def announce_season(work: Work, command: AnnounceSeason) -> Season:
         commitment=commitment(seed),
     )
     check_season(season)
+    unknown, taken = [], []
+    for room in season.rooms:
+        # Written, so that of two seasons at the same moment the second finds the first.
+        if await store.calendars.hold(work, room.branch) is None:
+            unknown.append(room.branch)
+        elif await store.seasons.with_room_between(
+            work, room.branch, season.valid_from.isoformat(), season.valid_until.isoformat()
+        ):
+            taken.append(room.branch)
+    if unknown:
+        raise NoSuchBranch(unknown)
+    if taken:
+        raise SeasonsOverlap(taken)
     await store.seasons.add(work, season, Seed(id=season.id, seed=seed))
     return season

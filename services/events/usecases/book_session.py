@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from services.events import store
 from services.events.domain import booking as rules
 from services.events.domain.booking import Booking
-from services.events.domain.booking_refusals import NoSuchStudyRoom, RoomInSeason
+from services.events.domain.booking_refusals import LibraryClosed, NoSuchStudyRoom, RoomInSeason
 from services.events.domain.refusals import NoSuchPatron
 from services.events.usecases.apply_for_season import CODE_BYTES
 from services.events.usecases.booking_events import record_booking
@@ -31,13 +31,17 @@ class BookSession:
 async def book_session(work: Work, command: BookSession) -> Booking:
     """Book the place and return the booking.
 
-    Raises NoSuchStudyRoom, NoSuchSession, TooFarAhead, SessionOver, RoomInSeason, NoSuchPatron,
-    BookedAlready, TooManyBookings or SessionFull.
+    Raises NoSuchStudyRoom, NoSuchSession, TooFarAhead, SessionOver, LibraryClosed, RoomInSeason,
+    NoSuchPatron, BookedAlready, TooManyBookings or SessionFull.
     """
     room = await store.bookings.room(work, command.branch)
     if room is None:
         raise NoSuchStudyRoom
     fresh = rules.slot_to_book(room, command.day, command.session, now=work.now, zone=command.zone)
+    # Written, so that a closure or a season that comes at the same moment conflicts.
+    calendar = await store.calendars.hold(work, command.branch)
+    if calendar and not calendar.has_sessions(command.day):
+        raise LibraryClosed
     if await store.seasons.has_room_on(work, command.branch, command.day.isoformat()):
         raise RoomInSeason
     # Written before the bookings are read: concurrent bookings of one patron conflict in it.

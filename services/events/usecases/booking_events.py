@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.events.domain.booking import Booking, Ending
-from shared.contracts.events import BookingCancelled, BookingSnapshot
+from shared.contracts.events import BookingCancelled, BookingEndedByClosure, BookingSnapshot
 from shared.unit_of_work import Work
 
 
@@ -15,6 +15,11 @@ def record_booking(work: Work, kind: type[BookingSnapshot], booking: Booking) ->
 def record_cancelled(work: Work, booking: Booking, by: Ending) -> None:
     """Record that a booking was cancelled."""
     work.record(BookingCancelled(**snapshot(booking), by=by))
+
+
+def record_ended_by_closure(work: Work, booking: Booking, closure_id: str | None) -> None:
+    """Record that a booking has ended because the library is closed on its day."""
+    work.record(BookingEndedByClosure(**snapshot(booking), closure_id=closure_id))
 
 
 def snapshot(booking: Booking) -> dict[str, Any]:

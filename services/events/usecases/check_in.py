@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 from services.events import store
 from services.events.domain import seat as rules
-from services.events.domain.refusals import NoSuchAdmission, NoSuchSeason
+from services.events.domain.refusals import NoSessionNow, NoSuchAdmission, NoSuchSeason
 from services.events.domain.seat import Seat, Sitting
-from services.events.usecases.pass_on_places import opened
+from services.events.usecases.pass_on_places import has_sessions, opened
 from services.events.usecases.seat_events import record_seat
 from shared.contracts.events import AdmissionCheckedIn
 from shared.ids import new_id
@@ -44,6 +44,8 @@ async def check_in(work: Work, command: CheckIn) -> Seated:
     if card is None or card.state not in ("granted", "standby"):
         raise NoSuchAdmission
     now = rules.sitting_now(season, card.branch, work.now, command.zone)
+    if not await has_sessions(work, now):
+        raise NoSessionNow
     sitting = await opened(work, season, now)
     found = await store.seats.seat(work, sitting.id, card.id)
     if found is None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from services.events import store
 from services.events.domain import booking as rules
 from services.events.domain.booking import Booking, Slot
 from services.events.domain.booking_refusals import NoSuchBooking
 from services.events.usecases.booking_events import record_booking, record_cancelled
+from shared.clock import library_day
 from shared.contracts.events import BookingLapsed
 from shared.unit_of_work import Work
 
@@ -18,6 +20,14 @@ class CancelBooking:
 
     patron_id: str
     booking_id: str
+
+
+@dataclass(frozen=True)
+class LapseBooking:
+    """A booking whose time to come may be over, and the library's time zone."""
+
+    booking_id: str
+    zone: ZoneInfo
 
 
 async def cancel_booking(work: Work, command: CancelBooking) -> Booking:
@@ -46,10 +56,16 @@ async def purge_booking(work: Work, booking_id: str) -> bool:
     return True
 
 
-async def lapse_booking(work: Work, booking_id: str) -> bool:
-    """End a booking whose patron did not come in time; return False if it is not due."""
-    booking = await store.bookings.booking(work, booking_id)
+async def lapse_booking(work: Work, command: LapseBooking) -> bool:
+    """End a booking whose patron did not come in time; return False if it is not due.
+
+    None is due on a day on which the library is closed: those end in another way.
+    """
+    booking = await store.bookings.booking(work, command.booking_id)
     if booking is None or booking.state != "booked" or work.now < booking.until:
+        return False
+    calendar = await store.calendars.get(work, booking.branch)
+    if calendar and not calendar.has_sessions(library_day(booking.starts_at, command.zone)):
         return False
     slot, ended = rules.lapse(await _slot(work, booking), booking)
     await _end(work, slot, booking)

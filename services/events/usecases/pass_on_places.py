@@ -23,11 +23,13 @@ class PassOnPlace:
 async def pass_on_place(work: Work, command: PassOnPlace) -> bool:
     """Open the sitting if need be, and pass one place on; return False if none is due.
 
+    None is due while the library is closed.
+
     One transaction ends one held place and gives it to one patron, so a lapse promotes exactly one
     however often the job runs.
     """
     season = await store.seasons.get(work, command.season_id)
-    if season is None:
+    if season is None or not await has_sessions(work, command.sitting):
         return False
     sitting = await opened(work, season, command.sitting)
     due = await store.seats.first_due(work, sitting.id)
@@ -38,6 +40,12 @@ async def pass_on_place(work: Work, command: PassOnPlace) -> bool:
     record_seat(work, AdmissionLapsed, season, sitting, lapsed)
     await promote_next(work, season, sitting)
     return True
+
+
+async def has_sessions(work: Work, sitting: Sitting) -> bool:
+    """Return whether the library is open on the day of a sitting, and hold its calendar so."""
+    calendar = await store.calendars.hold(work, sitting.branch)
+    return calendar is None or calendar.has_sessions(sitting.day)
 
 
 async def opened(work: Work, season: Season, sitting: Sitting) -> Sitting:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.events import store
 from services.events.domain.activity import About, Activity, Recording, check_ages, check_times
+from services.events.domain.refusals import NoSuchBranch
 from services.events.domain.registration import Places
 from services.events.usecases.activity_events import record_activity_event
 from shared.contracts.events import ActivityPublished
@@ -36,7 +37,7 @@ class PublishActivity:
 async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Places | None]:
     """Publish the activity; return it with its places, if any.
 
-    Raises EndsBeforeItStarts or AgesReversed.
+    Raises EndsBeforeItStarts, AgesReversed or NoSuchBranch.
     """
     activity = Activity(
         id=new_id(),
@@ -55,6 +56,9 @@ async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activi
     )
     check_times(activity)
     check_ages(activity.about)
+    codes = [] if activity.branch is None else [activity.branch]
+    if unknown := await store.calendars.unknown(work, codes):
+        raise NoSuchBranch(unknown)
     recording = None
     if command.recording_from is not None and command.recording_url is not None:
         recording = Recording(activity.id, command.recording_from, command.recording_url)

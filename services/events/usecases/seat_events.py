@@ -4,7 +4,7 @@ from typing import Any
 
 from services.events.domain.season import Season
 from services.events.domain.seat import Seat, Sitting
-from shared.contracts.events import SeatSnapshot
+from shared.contracts.events import AdmissionLapsed, SeatSnapshot
 from shared.unit_of_work import Work
 
 
@@ -13,6 +13,11 @@ def record_seat(
 ) -> None:
     """Record an event of `kind` with the seat's current state."""
     work.record(kind(**snapshot(season, sitting, seat)))
+
+
+def record_closed(work: Work, season: Season, sitting: Sitting, seat: Seat) -> None:
+    """Record that a place has ended because the library is closed on its day."""
+    work.record(AdmissionLapsed(**snapshot(season, sitting, seat), closed=True))
 
 
 def snapshot(season: Season, sitting: Sitting, seat: Seat) -> dict[str, Any]:

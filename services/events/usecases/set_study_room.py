@@ -4,12 +4,18 @@ from dataclasses import replace
 
 from services.events import store
 from services.events.domain.booking import StudyRoom, check_room
+from services.events.domain.refusals import NoSuchBranch
 from shared.unit_of_work import Work
 
 
 async def set_study_room(work: Work, wanted: StudyRoom) -> StudyRoom:
-    """Set the rules of a room, new or known; bookings stay. Return it. Raises BadRoom."""
+    """Set the rules of a room, new or known; bookings stay. Return it.
+
+    Raises BadRoom or NoSuchBranch.
+    """
     check_room(wanted)
+    if unknown := await store.calendars.unknown(work, [wanted.id]):
+        raise NoSuchBranch(unknown)
     known = await store.bookings.room(work, wanted.id)
     if known is None:
         await store.bookings.add_room(work, wanted)

@@ -102,6 +102,8 @@ MESSAGE_KINDS = {
     "admission.granted": marked("Admission card for a study room"),
     "admission.promoted": marked("Place in a session of a study room"),
     "admission.standby": marked("Number on the standby list"),
+    "booking.ended-by-closure": marked("Booking that a closure has ended"),
+    "booking.restored": marked("Booking that counts again"),
     "branch.reopened": marked("Library reopens"),
     "enquiry.answered": marked("Question answered"),
     "enquiry.closed": marked("Question answered with another"),
@@ -272,6 +274,7 @@ PROBLEMS = {
         "The days, sessions or places contradict each other. The draw is after the last day to "
         "apply and before the first day of the cards."
     ),
+    "seasons-overlap": marked("This study room has another season on some of these days."),
     "bad-room": marked("Sessions are in order and don't overlap."),
     "no-such-admission": marked("No admission card of this season has this code."),
     "no-session-now": marked("There is no session now."),

@@ -220,6 +220,7 @@ PROBLEMS = {
     "no-such-session": marked("There is no such session."),
     "too-far-ahead": marked("You can't book this day yet."),
     "session-over": marked("This session is over."),
+    "library-closed": marked("The library is closed on this day."),
     "room-in-season": marked(
         "On this day, the places of this study room are for readers with admission cards."
     ),

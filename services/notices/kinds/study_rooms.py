@@ -1,8 +1,10 @@
-"""Notifications about study rooms: a card, a number on the standby list, a place that is free."""
+"""Notifications about study rooms: cards, the standby list, free places, and closed days."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Self
+
+from pydantic import BaseModel
 
 from services.notices.kinds.kind import Kind, Known
 from services.notices.kinds.language import Language
@@ -12,7 +14,11 @@ from shared.contracts.events import (
     AdmissionPromoted,
     AdmissionSnapshot,
     AdmissionStandby,
+    BookingEndedByClosure,
+    BookingRestored,
+    BookingSnapshot,
 )
+from shared.owners import path_to
 from shared.translations import marked
 from shared.unit_of_work import Run
 
@@ -125,4 +131,80 @@ class PlacePassedOn(Kind, events=[AdmissionPromoted]):
         return [
             marked("There is a place for you now in the study room of {branch} ({season})."),
             marked("It is held for you until {held_until}. After that the next in line gets it."),
+        ]
+
+
+class BookingState(BaseModel):
+    """Events' answer: whether the place of a booking is held for its patron."""
+
+    is_booked: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfBooking(Kind):
+    """The facts of every notification about a booked session."""
+
+    booking_id: str
+    branch: str
+    begins_at: datetime
+
+    @classmethod
+    async def of(cls, event: BookingSnapshot, run: Run) -> Self | None:
+        """Return the facts of the session; nobody is told once it is over."""
+        if event.ends_at <= run.now:
+            return None
+        return cls(booking_id=event.booking_id, branch=event.branch, begins_at=event.starts_at)
+
+    async def useful_until(self, run: Run) -> date | None:
+        """Return the day of the session."""
+        return library_day(self.begins_at, run.settings.zone)
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the name of the library."""
+        return {"branch": known.branches.get(self.branch, self.branch)}
+
+    async def is_booked(self, run: Run) -> bool:
+        """Return whether the booking counts at this moment."""
+        path = path_to("v1", "booking-states", self.booking_id)
+        answer = await run.owners.get("events", path, now=run.now)
+        return answer is not None and BookingState.model_validate(answer).is_booked
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionClosed(OfBooking, events=[BookingEndedByClosure]):
+    """A notification that a booking has ended because the library is closed."""
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the booking has come back, or the session began."""
+        over = self.begins_at <= run.now
+        return None if over or await self.is_booked(run) else self
+
+    def texts(self, known: Known) -> list[str]:
+        """Return sentences with the room and the session."""
+        return [
+            marked(
+                "The study room of {branch} is closed on {begins_at}. Your booking for then has "
+                "ended."
+            ),
+            marked("If the library opens after all, we'll tell you if you have your place again."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionRestored(OfBooking, events=[BookingRestored]):
+    """A notification that a booking that a closure had ended counts again."""
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts while the booking counts and the session has not begun."""
+        over = self.begins_at <= run.now
+        return None if over or not await self.is_booked(run) else self
+
+    def texts(self, known: Known) -> list[str]:
+        """Return sentences with the room and the session."""
+        return [
+            marked(
+                "The study room of {branch} is open on {begins_at} after all. Your booking for "
+                "then counts again."
+            ),
+            marked("If you don't need it, please cancel it, so that others get your place."),
         ]

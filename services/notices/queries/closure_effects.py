@@ -21,6 +21,10 @@ EFFECT_SECONDS = 25.0
 """Time limit for circulation to examine the loans of some branches."""
 ACTIVITIES_SECONDS = 1.0
 """Time limit for events to find the activities in a closure."""
+ROOMS_SECONDS = 5.0
+"""Time limit for events to try out the change in the study rooms of some branches."""
+SESSIONS_AT_MOST = 100
+"""Maximum number of sessions in study rooms that are listed."""
 QUESTION_BYTES = 150_000
 """Maximum bytes of snapshots in one request; a request may have 256 KiB."""
 
@@ -104,6 +108,40 @@ class ActivitiesInside(BaseModel):
     total: int = Field(description="Number of all these activities.")
 
 
+class SessionInside(BaseModel):
+    """A session of a study room that would not take place."""
+
+    branch: str
+    starts_at: datetime
+    ends_at: datetime
+    season: str | None = Field(description="Name of the season; null: the session is booked.")
+    patrons: int = Field(description="Number of bookings, or of admission cards of the season.")
+
+
+class StudyRoomsEffect(BaseModel):
+    """Events' answer: what a change would do to sessions in study rooms."""
+
+    items: list[SessionInside] = Field(
+        default=[], description="The first sessions, ordered by their start, at most 100."
+    )
+    total: int = Field(default=0, description="Number of all these sessions.")
+    bookings_ended: int = 0
+    bookings_restored: int = Field(
+        default=0,
+        description="Number of bookings that a closure ended, and that would count again.",
+    )
+
+    def plus(self, other: "StudyRoomsEffect") -> "StudyRoomsEffect":
+        """Return the sum of the effects on different branches."""
+        items = sorted([*self.items, *other.items], key=lambda one: (one.starts_at, one.branch))
+        return StudyRoomsEffect(
+            items=items[:SESSIONS_AT_MOST],
+            total=self.total + other.total,
+            bookings_ended=self.bookings_ended + other.bookings_ended,
+            bookings_restored=self.bookings_restored + other.bookings_restored,
+        )
+
+
 @dataclass(frozen=True)
 class ClosureEffect:
     """The effect that a change of a closure would have."""
@@ -113,11 +151,13 @@ class ClosureEffect:
     notifications: int
     """Number of notifications that the change would cause.
 
-    They are for loans and ready holds whose last day moves, for fines that become less, and for
-    followers of branches that reopen.
+    They are for loans and ready holds whose last day moves, for fines that become less, for
+    followers of branches that reopen, and for bookings in study rooms that end or count again.
     """
     activities: ActivitiesInside | None
     """Activities in the closure; None if events does not answer."""
+    study_rooms: StudyRoomsEffect | None
+    """Sessions in study rooms; None if events does not answer."""
 
 
 async def effect_of(
@@ -131,7 +171,8 @@ async def effect_of(
     """
     latest = {event.branch: event for event in events}
     lending = LendingEffect(as_of=library_day(run.now, run.settings.zone))
-    for some in _portions([event.body() for event in latest.values()]):
+    portions = list(_portions([event.body() for event in latest.values()]))
+    for some in portions:
         question = b'{"branches":[' + b",".join(some) + b"]}"
         answer = await run.owners.ask(
             "circulation", "/v1/effects", question, now=run.now, within=EFFECT_SECONDS
@@ -147,7 +188,25 @@ async def effect_of(
         inside = await activities_inside(run, state)
     except OwnerAway:
         inside = None
-    return ClosureEffect(state, lending, of_lending + sum(followers), inside)
+    rooms = await _in_study_rooms(run, portions)
+    of_rooms = rooms.bookings_ended + rooms.bookings_restored if rooms else 0
+    notifications = of_lending + sum(followers) + of_rooms
+    return ClosureEffect(state, lending, notifications, inside, rooms)
+
+
+async def _in_study_rooms(run: Run, portions: Iterable[list[bytes]]) -> StudyRoomsEffect | None:
+    """Return what events would do to sessions in study rooms; None if it does not answer."""
+    effect = StudyRoomsEffect()
+    for some in portions:
+        question = b'{"branches":[' + b",".join(some) + b"]}"
+        try:
+            answer = await run.owners.ask(
+                "events", "/v1/effects/study-rooms", question, now=run.now, within=ROOMS_SECONDS
+            )
+        except OwnerAway:
+            return None
+        effect = effect.plus(StudyRoomsEffect.model_validate(answer))
+    return effect
 
 
 async def activities_inside(run: Run, state: ClosureState) -> ActivitiesInside:

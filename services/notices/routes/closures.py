@@ -28,6 +28,7 @@ from services.notices.queries.closure_effects import (
     ActivitiesInside,
     ClosureEffect,
     LendingEffect,
+    StudyRoomsEffect,
 )
 from services.notices.routes.fields import Id, Line, ScopeBody, WeekBody
 from services.notices.usecases.amend_closure import AmendClosure, amend_closure
@@ -191,11 +192,16 @@ class ClosureEffectOut(BaseModel):
     lending: LendingEffect
     notifications: int = Field(
         description="Number of notifications: for due dates and last days to collect that move, "
-        "for fines that are lowered, and for followers of branches that reopen."
+        "for fines that are lowered, for followers of branches that reopen, and for bookings in "
+        "study rooms that end or count again."
     )
     activities: ActivitiesInside | None = Field(
         description="Activities, not cancelled, that would fall into the closure; null: not "
         "known, because the events service does not answer."
+    )
+    study_rooms: StudyRoomsEffect | None = Field(
+        description="Sessions in study rooms that would not take place, and bookings that would "
+        "end or count again; null: not known, because the events service does not answer."
     )
 
     @classmethod
@@ -206,6 +212,7 @@ class ClosureEffectOut(BaseModel):
             lending=effect.lending,
             notifications=effect.notifications,
             activities=effect.activities,
+            study_rooms=effect.study_rooms,
         )
 
 

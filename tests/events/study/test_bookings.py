@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ops.audit.bookings import OF_BOOKINGS, check_bookings
+from ops.audit.bookings import OF_BOOKINGS, check_bookings, check_closed_days, check_rooms
 from ops.audit.findings import Audit
 from ops.audit.recorded import Recorded
 from tests.events.programme import events
@@ -77,6 +77,8 @@ async def findings(api: Api) -> list[str]:
     result, database = Audit(), api.app.state.database
     recorded = Recorded({"events": database}, datetime.min.replace(tzinfo=UTC))
     await check_bookings(result, database, recorded)
+    await check_closed_days(result, database)
+    await check_rooms(result, database)
     return result.findings
 
 

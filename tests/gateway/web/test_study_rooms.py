@@ -10,6 +10,7 @@ from services.events.settings import Settings as EventsSettings
 from services.gateway.app import create_app
 from services.gateway.web.session import SESSION
 from services.settings import Settings
+from tests.events.programme import register_branches
 from tests.events.study.season import AFTER, CARDS, DRAW, OPEN, Members, announced
 from tests.gateway.web.browser import Browser
 from tests.support import SERVICE_KEYS, Api, loopback_server, reaching, served, token
@@ -30,6 +31,7 @@ async def rooms(whole: None, settings: Settings) -> AsyncIterator[Site]:
         told = reaching(settings, accounts=url).model_dump()
         own = EventsSettings(**{**told, "service_key": SERVICE_KEYS["events"]})
         async with served(create_events, own) as events:
+            await register_branches(events, "HKCL", "STPL")
             to_events = reaching(settings, events=events.url)
             async with served(create_app, to_events) as gateway:
                 yield Site(gateway.url, events)

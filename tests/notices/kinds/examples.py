@@ -23,7 +23,13 @@ from shared.contracts.circulation import (
     HoldExpired,
     HoldReady,
 )
-from shared.contracts.events import AdmissionGranted, AdmissionPromoted, AdmissionStandby
+from shared.contracts.events import (
+    AdmissionGranted,
+    AdmissionPromoted,
+    AdmissionStandby,
+    BookingEndedByClosure,
+    BookingRestored,
+)
 from shared.contracts.notices import EnquiryAnswered, EnquiryClosed
 from tests import samples
 from tests.notices.lending import Lending
@@ -113,6 +119,8 @@ def story() -> list[Happened]:
         samples.admission(AdmissionStandby, 2, patron_id="e", state="standby", standby_number=3),
         samples.admission(AdmissionGranted, 3, patron_id="e", state="granted", waited=True),
         samples.seat(AdmissionPromoted, 1, patron_id="e"),
+        samples.booking(BookingEndedByClosure, 2, patron_id="e", state="cancelled"),
+        samples.booking(BookingRestored, 3, patron_id="e"),
         PinResetRequested(patron_id="e", reset_id="reset-1", version=1),
         PinReset(patron_id="e", reset_id="reset-1", version=2),
         PatronCameOfAge.model_validate({**snapshot, "patron_id": "e", "version": 2}),
@@ -166,6 +174,7 @@ INBOXES = [
     [
         *("patron.unlinked", "patron.linked", "patron.invited"),
         *("patron.came-of-age", "pin.reset", "pin.reset-requested"),
+        *("booking.restored", "booking.ended-by-closure"),
         *("admission.promoted", "admission.granted", "admission.standby"),
         *("enquiry.closed", "enquiry.answered"),
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
@@ -197,6 +206,8 @@ SAYS = {
     "admission.granted": {"branch", "season", "valid_from", "valid_until"},
     "admission.standby": {"branch", "season", "number"},
     "admission.promoted": {"branch", "season", "held_until"},
+    "booking.ended-by-closure": {"branch", "begins_at"},
+    "booking.restored": {"branch", "begins_at"},
     "pin.reset-requested": set(),
     "pin.reset": set(),
     "patron.came-of-age": set(),

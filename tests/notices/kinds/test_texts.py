@@ -40,6 +40,7 @@ FACTS: Facts = {
     "merged_into": "enquiry-2",
     "asks": False,
     "season_id": "season-1",
+    "booking_id": "booking-1",
     "season": "Examinations of 2021",
     "valid_from": date(2021, 4, 1),
     "valid_until": date(2021, 5, 20),

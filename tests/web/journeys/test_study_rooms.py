@@ -10,7 +10,7 @@ from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
-from tests.web.story import CENTRAL, Story, at
+from tests.web.story import Story, at
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -27,16 +27,17 @@ async def test_a_patron_applies_for_a_study_room_and_books_a_session(
 ) -> None:
     library, page = story.library, reader.page
     say, told, follow = reader.say, reader.told, reader.follow
-    card = await library.patron(CENTRAL, language=reader.language)
+    drawn_at = await library.branch()
+    card = await library.patron(drawn_at, language=reader.language)
     await windows.log_in(page, card)
     await page.goto("/")
 
     # A study room is applied for, withdrawn, and applied for again; the list has only numbers.
-    season = await library.season(CENTRAL)
+    season = await library.season(drawn_at)
     its_page = page.locator(f"a[href='/study-rooms/{season}']")
     await follow("Study rooms", within=".masthead")
     await reader.work(its_page)
-    await reader.choose("#branch", CENTRAL)
+    await reader.choose("#branch", drawn_at)
     await reader.press("Apply")
     await told(APPLIED)
     await reader.press("Withdraw the application")

@@ -61,6 +61,7 @@ def _shown(visit: Visit, change: PreviewableCommand, effect: dict[str, Any]) -> 
         "desk/preview.html",
         closure=closure,
         activities=effect.get("activities"),
+        study_rooms=effect.get("study_rooms"),
         libraries={one["branch"]: one["name"] for one in closure["covered"]} if closure else {},
         effect=effect.get("lending", effect),
         notifications=effect["notifications"],
