@@ -90,6 +90,7 @@ LONGEST = (
     "tests/circulation/test_state.py",
     "tests/circulation/test_previews.py",
     "tests/ops/test_restore.py",
+    "tests/ops/test_update.py",
 )
 """Files that take longest. One that starts last would leave the other processes idle."""
 
