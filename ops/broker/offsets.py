@@ -169,22 +169,25 @@ class Positions:
             stored = await self.admin.list_consumer_group_offsets(group)
             if not stored:
                 # aiokafka drops the error of a broker that still loads the positions.
-                await self._read_state(group)
+                await self._count_members(group)
                 stored = await self.admin.list_consumer_group_offsets(group)
             return self.names.by_partition({at: found.offset for at, found in stored.items()})
 
         return await self._coordinated(read, service)
 
-    async def state(self, service: str) -> str:
-        """Return the state of a service's group, for example "Stable"; waits like `committed`."""
-        return await self._coordinated(self._read_state, service)
+    async def members(self, service: str) -> int:
+        """Return how many processes consume for a service; waits like `committed`.
 
-    async def _read_state(self, group: str) -> str:
+        One that was killed counts until its session has ended.
+        """
+        return await self._coordinated(self._count_members, service)
+
+    async def _count_members(self, group: str) -> int:
         [answer] = await self.admin.describe_consumer_groups([group])
-        [(error_code, _, state, *_)] = answer.groups
+        [(error_code, _, _, _, _, members, *_)] = answer.groups
         if error_code:
             raise for_code(error_code)
-        return str(state)
+        return len(members)
 
     async def _coordinated(self, ask: Callable[[str], Awaitable[T]], service: str) -> T:
         """Ask about a service's group, again while no broker coordinates it."""

@@ -41,7 +41,7 @@ async def has_no_member(positions: Positions, service: str) -> bool:
     """Return whether a service has no running consumer; wait until dead members are dropped."""
     deadline = time.monotonic() + MEMBERS_DROPPED_WITHIN
     while time.monotonic() < deadline:
-        if await positions.state(service) in ("Empty", "Dead"):
+        if not await positions.members(service):
             return True
         await asyncio.sleep(0.5)
     return False

@@ -10,6 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import Annotated
 
+import aiohttp
 import typer
 from aiokafka.errors import KafkaError
 from pymongo.errors import OperationFailure, PyMongoError
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import indexes
-from ops.audit.findings import Finding
+from ops.audit.findings import Finding, Level
 from ops.audit.lost_events import lost_at_ends
 from ops.audit.protection import check_broker_user, check_database_users
 from ops.audit.seasons import check_seasons
@@ -28,7 +29,7 @@ from ops.backlog import outbox_ages
 from ops.broker import topics
 from ops.broker.dead_letters import Filter, find_dead_letters
 from ops.broker.held import find_held
-from ops.broker.offsets import Positions
+from ops.broker.offsets import Positions, subscribed_topics
 from ops.console import AsJson, out, print_json, show_status
 from ops.target import Data, settings_of
 from services.gateway.views.store import builds
@@ -43,6 +44,7 @@ from shared.settings import load
 OLDEST_MONGODB = 6
 TRANSACTION_SECONDS = 5
 SKEW_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
 LAG_LIMIT = 1000
 SAFE_COPIES = 3
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
@@ -95,7 +97,7 @@ def doctor_command(
 
 async def examine(settings: Settings, compare_views: Comparison | None = None) -> list[Finding]:
     """Run every check that is possible. If a part is away, the checks that need it are left out."""
-    findings = [*_secrets(settings), *_modes(settings)]
+    findings = [*_secrets(settings), *_modes(settings), await _services(settings)]
     client = connect(settings.mongo_url, timeout_ms=3000)
     stored = False
     try:
@@ -207,6 +209,44 @@ def _modes(settings: Settings) -> list[Finding]:
             remedy,
         )
     ]
+
+
+async def _services(settings: Settings) -> Finding:
+    """Check that a process answers at each address of each service."""
+    places = [(service, url) for service in NAMES for url in settings.urls_of(service)]
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+
+        async def answers(url: str) -> bool:
+            try:
+                async with session.get(f"{url}/health/live") as answer:
+                    return answer.ok
+            except (aiohttp.ClientError, TimeoutError):
+                return False
+
+        answering = await asyncio.gather(*(answers(url) for _, url in places))
+    alive = {service for (service, _), here in zip(places, answering, strict=True) if here}
+    silent = [
+        f"{service} at {url}"
+        for (service, url), here in zip(places, answering, strict=True)
+        if not here
+    ]
+    if not silent:
+        return Finding("services", "ok", f"all answer, at {len(places)} addresses")
+    # Of a service with several processes the others go on.
+    level: Level = "warn" if len(alive) == len(NAMES) else "fail"
+    remedy = "start them, or correct CARREL_<SERVICE>_URL"
+    return Finding("services", level, f"nobody answers for {', '.join(silent)}", remedy)
+
+
+async def _members(positions: Positions) -> Finding:
+    """Check that a process consumes for each service; the numbers show replicas that are gone."""
+    members = {service: await positions.members(service) for service in subscribed_topics()}
+    if stopped := [service for service, count in members.items() if not count]:
+        remedy = "start a process of each with the role consumers; meanwhile its events wait"
+        return Finding("members", "fail", f"nobody consumes for {', '.join(stopped)}", remedy)
+    counts = ", ".join(f"{service} {count}" for service, count in members.items())
+    return Finding("members", "ok", f"processes that consume: {counts}")
 
 
 async def _mongodb(client: Client) -> AsyncIterator[Finding]:
@@ -327,6 +367,7 @@ async def _kafka(settings: Settings) -> list[Finding]:
             check_broker_user(settings),
         ]
         lags = await positions.lags()
+        findings.append(await _members(positions))
     found = await topics.inspect(settings)
     faults = [f"{topic.topic} {topic.fault}" for topic in found if topic.fault]
     notes = [f"{topic.topic} has {topic.note}" for topic in found if topic.note]

@@ -8,8 +8,8 @@ import typer
 
 from ops.backlog import outbox_ages
 from ops.broker.held import find_held
-from ops.broker.offsets import Lag, Positions
-from ops.console import AsJson, explain_outages, print_json, print_table
+from ops.broker.offsets import Lag, Positions, subscribed_topics
+from ops.console import AsJson, errors, explain_outages, print_json, print_table
 from ops.console import out as console
 from ops.target import Data, settings_of
 from services.registry import NAMES
@@ -25,24 +25,27 @@ def lag_command(as_json: AsJson = False, data: Data = None) -> None:
 
     A message that its partition waits for is named.
 
-    A lag that grows means that a service does not run, waits for something
-    that is away, or is too slow: start it, read its log, or run more replicas.
+    A lag that grows means that a service waits for something that is away, or is
+    too slow: read its log, or run more replicas. Exits with 1 if no process
+    consumes for a service.
     """
     settings = settings_of(data)
     with explain_outages(settings):
-        lags, ages, held = asyncio.run(_look(settings))
+        lags, ages, held, members = asyncio.run(_look(settings))
+    stopped = [service for service, count in members.items() if not count]
     if as_json:
         print_json(
             {
                 "topics": [asdict(lag) for lag in lags],
                 "outbox_seconds": ages,
+                "members": members,
                 "held": [{"service": service, **asdict(message)} for service, message in held],
             }
         )
-        return
+        raise typer.Exit(1 if stopped else 0)
     print_table(
-        ("service", "topics", "events behind", "oldest in outbox, s"),
-        [_summary(service, lags, ages[service]) for service in NAMES],
+        ("service", "members", "topics", "events behind", "oldest in outbox, s"),
+        [(service, members[service], *_summary(service, lags, ages[service])) for service in NAMES],
     )
     behind = [lag for lag in lags if lag.lag]
     if behind:
@@ -51,16 +54,20 @@ def lag_command(as_json: AsJson = False, data: Data = None) -> None:
         print_table(("service", "topic", "end", "committed", "lag"), rows)
     for service, message in held:
         console.print(f"{service}: {message}")
+    for service in stopped:
+        errors.print(f"{service}: no process consumes. Start one with the role consumers.")
+    raise typer.Exit(1 if stopped else 0)
 
 
 def _summary(service: str, lags: list[Lag], age: float) -> tuple[Any, ...]:
     own = [lag for lag in lags if lag.service == service]
-    return service, len(own), sum(lag.lag for lag in own), age
+    return len(own), sum(lag.lag for lag in own), age
 
 
 async def _look(
     settings: Settings,
-) -> tuple[list[Lag], dict[str, float], list[tuple[str, HeldMessage]]]:
+) -> tuple[list[Lag], dict[str, float], list[tuple[str, HeldMessage]], dict[str, int]]:
     async with Positions(settings) as positions:
         lags = await positions.lags()
-    return lags, await outbox_ages(settings), await find_held(settings)
+        members = {service: await positions.members(service) for service in subscribed_topics()}
+    return lags, await outbox_ages(settings), await find_held(settings), members

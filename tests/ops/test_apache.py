@@ -87,7 +87,7 @@ async def test_positions_are_waited_for_while_the_broker_starts(tmp_path: Path) 
         await asyncio.to_thread(infrastructure.broker.start)
         async with Positions(settings) as positions:
             assert await positions.committed("notices") == at
-            assert await positions.state("notices") == "Empty"
+            assert not await positions.members("notices")
 
 
 @pytest.mark.kafka

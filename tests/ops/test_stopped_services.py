@@ -1,0 +1,54 @@
+"""A service of which no process runs is an error of `carrel doctor` and `carrel lag`."""
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from ops.broker.offsets import subscribed_topics
+from ops.infrastructure.processes import System
+from services.registry import NAMES
+from services.settings import Settings
+from tests.ops.command import Ran, carrel
+from tests.support import until
+
+
+async def command(running: System, *arguments: str) -> Ran:
+    return await carrel(running.settings(Settings), *arguments, **running.environment)
+
+
+async def failed(running: System) -> dict[str, str]:
+    """Return the failed checks of the doctor, with what it found."""
+    ran = await command(running, "doctor", "--json")
+    found = {f["check"]: f["found"] for f in ran.json()["findings"] if f["level"] == "fail"}
+    assert ran.code == (1 if found else 0)
+    return found
+
+
+async def all_consume(running: System) -> bool:
+    return (await command(running, "lag", "--json")).code == 0
+
+
+@pytest.mark.parametrize("stopped", [["events"], ["notices"], ["events", "notices"]], ids=" ".join)
+async def test_a_stopped_service_is_named_and_the_commands_exit_with_1(
+    running: System, stopped: Sequence[str]
+) -> None:
+    await until(lambda: all_consume(running))
+    assert await failed(running) == {}
+    lag = (await command(running, "lag", "--json")).json()
+    assert lag["members"] == dict.fromkeys(subscribed_topics(), 1)
+    for service in stopped:
+        await asyncio.to_thread(running.process(service).stop)
+    try:
+        found = await failed(running)
+        assert found.keys() == {"services", "members"}
+        for service in NAMES:
+            assert (f"{service} at http" in found["services"]) == (service in stopped)
+            assert (service in found["members"]) == (service in stopped)
+        ran = await command(running, "lag")
+        assert ran.code == 1
+        for service in stopped:
+            assert f"{service}: no process consumes." in ran.err
+    finally:
+        for service in stopped:
+            await asyncio.to_thread(running.process(service).start)
