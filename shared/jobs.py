@@ -94,6 +94,8 @@ async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork, *, simulation: boo
     """
     async with asyncio.TaskGroup() as group:
         for job in jobs.by_name.values():
+            for outcome in ("done", "failed", "waits"):  # from zero on: the first is an increase
+                ROUNDS.labels(job.name, outcome)
             if job.steady or not simulation:
                 group.create_task(_repeat(job, unit_of_work))
         await asyncio.Event().wait()

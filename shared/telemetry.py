@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 import structlog
-from prometheus_client import Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 from structlog.typing import EventDict, WrappedLogger
 
 from shared import tracing
@@ -27,6 +27,8 @@ REQUESTS = Histogram(
     ["service", "method", "route", "status"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0),
 )
+
+ERRORS = Counter("carrel_http_errors_total", "Requests that ended in an error of ours", ["service"])
 
 IN_FLIGHT = Gauge("carrel_http_requests_in_flight", "Requests that are being answered", ["service"])
 

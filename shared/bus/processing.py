@@ -20,7 +20,7 @@ from faststream.prometheus.manager import MetricsManager
 from faststream.prometheus.types import ProcessingStatus
 from prometheus_client import REGISTRY, Counter
 
-from shared.bus.dead_letters import DeadLetters, describe
+from shared.bus.dead_letters import DEAD_LETTERS, DeadLetters, describe
 from shared.bus.held import HeldMessages, OperatorDecision
 from shared.bus.messages import Message
 from shared.bus.offsets import Offsets
@@ -70,6 +70,10 @@ class Processor:
         """The offsets of the present consumer."""
         self.held = HeldMessages(unit_of_work.database)
         self.dead_letters = DeadLetters(service, settings)
+        for topic in subscriptions.by_topic:  # from zero on: the first of each is an increase
+            DEAD_LETTERS.labels(topic)
+            for reason in ("away", "fault"):
+                RETRIED.labels(topic, reason)
         self.stopping = False
         """True: a message that waits is put back, so that the process can stop."""
         self.busy_since: float | None = None

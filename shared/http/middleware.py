@@ -14,7 +14,7 @@ from shared.http.problems import AWAY, TOO_LARGE, UNAVAILABLE, problem
 from shared.http.recording import RecordActs
 from shared.http.service import Service
 from shared.ids import new_id
-from shared.telemetry import IN_FLIGHT, REQUESTS, correlated, route_of
+from shared.telemetry import ERRORS, IN_FLIGHT, REQUESTS, correlated, route_of
 from shared.tracing import fail, span
 
 log = structlog.get_logger()
@@ -36,6 +36,7 @@ class RequestMiddleware:
         self._app = app if within is None else _Deadline(app, within, service.takes_long)
         self._service = service.name
         self._largest_body = service.largest_body
+        ERRORS.labels(service.name)  # from zero on: the first one is an increase
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request to the app within its limits, and count it."""
@@ -106,6 +107,8 @@ class RequestMiddleware:
         serving.set_attribute("http.response.status_code", status)
         if status >= 500:
             fail(serving, str(status))
+        if status == 500:
+            ERRORS.labels(self._service).inc()
         # Changes and failures are logged at INFO; reads and probes, which are many, at DEBUG.
         level = logging.DEBUG if status < 500 and method in ("GET", "HEAD") else logging.INFO
         took = round(seconds * 1000, 1)
