@@ -166,7 +166,7 @@ async def test_codes_for_a_new_pin_and_their_use_are_recorded(api: Api) -> None:
     assert await of(api, guess) == [(patron, ["patron"], f"{enter} (wrong-reset-code)", [])]
     nothing = await api.put("/v1/pin-resets/x", {"reset_code": "1", "new_pin": "31-41-59"})
     assert await of(api, nothing) == [("", [], f"{enter} (wrong-reset-code)", [])]
-    code = code_of(reset, api.app.state.settings.card_key)
+    code = code_of(reset, api.app.state.settings.reset_keys)
     used = await api.put(path, {"reset_code": code, "new_pin": "31-41-59"})
     assert used.status == 204, used.body
     assert await of(api, used) == [(patron, ["patron"], enter, [reset, patron])]

@@ -94,6 +94,22 @@ async def test_the_code_chooses_a_new_pin_once(api: Api) -> None:
     ]
 
 
+async def test_a_repeated_code_returns_the_ends_of_sessions_that_the_first_one_made(
+    api: Api,
+) -> None:
+    """The first answer may be lost, and its events reach no gateway while Kafka is away."""
+    await registered(api)
+    await logged_in(api, pin=OLD_PIN)
+    reset_id, typed = await sent(api)
+    body, wanted = {"reset_code": typed, "new_pin": NEW_PIN}, {"Carrel-Changes": "1"}
+    first, again = [
+        (await api.put(f"{RESETS}/{reset_id}", body, headers=wanted)).json()["changes"]
+        for _ in range(2)
+    ]
+    assert "session.ended" in [change["topic"] for change in first]
+    assert [change["data"] for change in again] == [change["data"] for change in first]
+
+
 async def test_a_reset_ends_the_lockout(api: Api) -> None:
     await registered(api)
     for _ in range(MOST_ATTEMPTS):

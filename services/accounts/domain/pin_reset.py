@@ -1,6 +1,7 @@
 """A patron's way to a new PIN without the old one: a code that is sent to their e-mail address."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -13,6 +14,7 @@ from services.accounts.domain.lockout import (
     budget_of_everyone,
     budget_of_network,
 )
+from services.accounts.domain.session import Session
 from shared import keys as keyed
 
 VALID_FOR = timedelta(minutes=15)
@@ -39,6 +41,8 @@ class PinReset:
     """Id of the patron to whom the code is sent; None until then."""
     state: State = "requested"
     tries: int = 0
+    ended: tuple[Session, ...] = ()
+    """Sessions that the new PIN has ended, to tell them to who repeats the request."""
     version: int = 1
 
 
@@ -91,6 +95,6 @@ def found(reset: PinReset, patron_id: str | None) -> PinReset:
     return replace(reset, patron_id=patron_id, state=state, version=reset.version + 1)
 
 
-def used(reset: PinReset) -> PinReset:
-    """Return the reset as used: its code chooses no other PIN."""
-    return replace(reset, state="used", version=reset.version + 1)
+def used(reset: PinReset, ended: Sequence[Session]) -> PinReset:
+    """Return the reset as used: its code chooses no other PIN, and these sessions ended."""
+    return replace(reset, state="used", ended=tuple(ended), version=reset.version + 1)

@@ -51,11 +51,14 @@ async def end(work: Work, sessions: Sequence[Session]) -> None:
         return
     await store.sessions.delete(work, sessions)
     for session in sessions:
-        work.record(
-            SessionEnded(
-                session_id=session.id,
-                account_id=session.account_id,
-                expires_at=session.expires_at,
-                version=session.version + 1,
-            )
-        )
+        work.record(end_of(session))
+
+
+def end_of(session: Session) -> SessionEnded:
+    """Return the event of a session's end."""
+    return SessionEnded(
+        session_id=session.id,
+        account_id=session.account_id,
+        expires_at=session.expires_at,
+        version=session.version + 1,
+    )

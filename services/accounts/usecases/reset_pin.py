@@ -13,7 +13,7 @@ from services.accounts.domain.lockout import Source, StrangersLimits
 from services.accounts.domain.pin_reset import PinReset
 from services.accounts.domain.refusals import TooManyCodes, TooManyResets, WrongResetCode
 from services.accounts.usecases.check_pin import new_pin_hash, pin_matches, refuse_easy_pin
-from services.accounts.usecases.end_sessions import end_all
+from services.accounts.usecases.end_sessions import end, end_of
 from services.accounts.usecases.record_log_in import logging_in, record_attempt, record_failure
 from services.accounts.usecases.spend_budgets import Spending, spend_patiently
 from shared.contracts.accounts import PinReset as PinResetEvent
@@ -122,7 +122,8 @@ async def enter_code(run: Run, command: EnterCode, keys: str) -> None:
 
     Raises CommonPin, SequentialPin or DateAsPin before the try is counted, TooManyCodes or Busy,
     WrongResetCode, or CardInPin. The try is counted before the code is compared. The same code with
-    the same PIN succeeds again, so that a repeated request gets the same answer.
+    the same PIN succeeds again, so that a repeated request gets the same answer, and the gateway
+    the ends of the sessions.
     """
     await refuse_easy_pin(command.new_pin)
     try:
@@ -151,6 +152,7 @@ async def _enter_code(run: Run, command: EnterCode, keys: str) -> None:
     if reset.state == "used":
         if not await pin_matches(command.new_pin, holder.pin_hash):
             raise WrongResetCode
+        await run(show_replaced, reset.id)
         return
     pin_hash = await new_pin_hash(command.new_pin, holder.card_number, holder.born_on)
     recording = logging_in(run, holder, command.address, ENTER)
@@ -172,7 +174,18 @@ async def replace_pin(work: Work, command: ReplacePin) -> None:
     changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
     await store.save_cardholders(work, changed)
     await store.pin_resets.delete_of_card(work, holder.card_digest, but=reset.id)
-    await store.pin_resets.save(work, rules.used(reset))
+    sessions = await store.sessions.of_account(work, holder.id)
+    await store.pin_resets.save(work, rules.used(reset, sessions))
     await store.attempts.delete_of_card(work, holder.card_digest)
-    await end_all(work, holder.id)
+    await end(work, sessions)
     work.record(PinResetEvent(patron_id=holder.id, reset_id=reset.id, version=2))
+
+
+async def show_replaced(work: Work, reset_id: str) -> None:
+    """Show the caller what `replace_pin` recorded."""
+    reset = await store.pin_resets.get(work, reset_id)
+    if reset is None or reset.patron_id is None:
+        return
+    for session in reset.ended:
+        work.show(end_of(session))
+    work.show(PinResetEvent(patron_id=reset.patron_id, reset_id=reset.id, version=2))
