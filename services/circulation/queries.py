@@ -3,7 +3,7 @@
 Routes and jobs read what is stored as it is from `store`.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
@@ -267,11 +267,20 @@ async def borrowing_patrons(
     if suspension is None:
         return None
 
+    concerned = _concerned(suspension, suspensions, today)
+    return await store.loans.find_borrowing_patrons(db, suspension, limit + 1, after, concerned)
+
+
+def _concerned(
+    suspension: FineSuspension, suspensions: Sequence[FineSuspension], today: date
+) -> Callable[[str, str], bool]:
+    """Return whether those with loans of a branch in scope, by code and kind, are notified."""
+
     @cache
     def concerned(branch_code: str, branch_kind: str) -> bool:
         return ends_as_announced(suspension, suspensions, branch_code, branch_kind, today)
 
-    return await store.loans.find_borrowing_patrons(db, suspension, limit + 1, after, concerned)
+    return concerned
 
 
 @dataclass(frozen=True)
@@ -280,7 +289,7 @@ class SuspensionEffect:
 
     effect: Effect
     patrons_notified: int
-    """Number of patrons with an open loan in its scope; each is notified."""
+    """Number of patrons who are notified: see `borrowing_patrons`."""
 
 
 async def effect_of_calendars(
@@ -302,9 +311,12 @@ async def effect_of_calendars(
 
 
 async def effect_of_suspension(
-    db: Database, suspension: FineSuspension, as_of: date
+    db: Database, suspension: FineSuspension, as_of: date, *, is_announced: bool
 ) -> SuspensionEffect:
-    """Compute the effect on fines if this suspension, new or amended, were in force."""
+    """Compute the effect on fines if this suspension, new or amended, were in force.
+
+    Nobody is notified of a change that is not announced, because it changes nothing.
+    """
     before = await _world(db)
     codes = {
         code for code, branch in before.calendars.items() if suspension.concerns(code, branch.kind)
@@ -316,8 +328,10 @@ async def effect_of_suspension(
         )
     ]
     loans = await store.loans.find_alike(db, codes)
-    patrons = await store.loans.find_borrowers(db, codes)
     after = before.with_suspension(suspension)
+    concerned = _concerned(suspension, after.suspensions, as_of)
+    told = {code for code in codes if concerned(code, before.calendars[code].kind)}
+    patrons = await store.loans.find_borrowers(db, told) if is_announced else 0
     return SuspensionEffect(effect(Concerned(loans, fines), before, after, as_of), patrons)
 
 

@@ -1,12 +1,15 @@
 """Events about suspensions, by which patrons learn which rules apply to their loans."""
 
+import random
 from typing import Any
 
 import orjson
 import pytest
 
 from tests.circulation.desk import OPS, SERVICE, STAFF, Desk, noon
+from tests.circulation.desk import branch as calendar
 
+TOPICS = ("fines.suspended", "fines.resumed")
 FEBRUARY_17 = noon("2021-02-17")
 
 
@@ -96,3 +99,42 @@ async def test_a_resumption_on_the_announced_day_replaces_no_day(desk: Desk) -> 
     assert (await desk.api.insist("POST", job, as_=OPS, at=noon("2021-03-05"))).status == 200
     [event] = await told(desk, "fines.resumed")
     assert (event["previous_starts_on"], event["previous_resumes_on"]) == (None, None)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_preview_counts_those_who_are_then_notified_of_overlapping_suspensions(
+    desk: Desk, seed: int
+) -> None:
+    """Suspensions are announced, amended and withdrawn at random over loans of three branches."""
+    chance = random.Random(seed)  # noqa: S311 - no secret
+    await desk.patron("p2")
+    await desk.hear(calendar("TPO", "district"))
+    for patron, branch in (("p1", "HKCL"), ("p1", "LFU"), ("p2", "LFU"), ("p2", "TPO")):
+        await desk.loan(on="2020-11-20", to=patron, branch=branch)
+    ids: list[str] = []
+    for _ in range(25):
+        day = f"2020-12-{chance.randint(1, 20):02}"
+        ends = chance.choice([None, "2020-12-06", "2020-12-25", "2021-01-10"])
+        scope = chance.choice([{}, {"kinds": ["small"]}, {"branches": ["LFU", "TPO"]}])
+        method, path = "POST", "/v1/fine-suspensions"
+        body: dict[str, Any] = {"starts_on": "2020-12-01", **scope}
+        if ids and chance.random() < 0.6:
+            method, path, body = "PATCH", f"{path}/{chance.choice(ids)}", {}
+        body |= {"resumes_on": ends}
+        if method == "POST":
+            body["reason"] = "Typhoon"
+        elif chance.random() < 0.2:
+            method, path, body = "POST", f"{path}/withdrawal", {"reason": "Over"}
+        call: dict[str, Any] = {"as_": STAFF, "at": noon(day)}
+        said = await desk.api.insist(method, f"{path}?preview=true", body, **call)
+        before = [await desk.count(topic) for topic in TOPICS]
+        made = await desk.api.insist(method, path, body, **call)
+        assert (said.status < 300) == (made.status < 300), (said.body, made.body)
+        if made.status >= 300:
+            continue
+        if path == "/v1/fine-suspensions":
+            ids.append(made.json()["id"])
+        notified = {}
+        if before != [await desk.count(topic) for topic in TOPICS]:
+            notified = await concerned(desk, made.json()["id"], noon(day))
+        assert said.json()["notifications"] - said.json()["fines_lowered"] == len(notified), body

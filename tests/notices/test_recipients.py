@@ -1,6 +1,7 @@
 """The recipients of events that concern many patrons, page by page and only once."""
 
 import asyncio
+from datetime import date
 
 import pytest
 
@@ -23,6 +24,7 @@ from tests.notices.library import (
     register,
     released,
     reopened,
+    resumed,
     suspended,
     texts,
 )
@@ -131,3 +133,33 @@ async def test_two_replicas_with_one_event_notify_each_patron_once(api: Api, rep
     )
     told = await events(api, "notification.delivered")
     assert sorted(e["patron_id"] for e in told) == sorted(f"p{number}" for number in range(30))
+
+
+@pytest.mark.parametrize("resumes_on", [None, "2021-05-03"])
+async def test_only_those_who_were_told_of_a_day_are_told_that_it_changed(
+    api: Api, lending: Lending, resumes_on: str | None
+) -> None:
+    """Another suspension covered the loans of b for longer, until the announced day was dropped."""
+    day = date(2020, 12, 6)
+    lending.borrowers["s-1"] = ["a"]
+    await hear(api, suspended(version=1, resumes_on=day), "e-1", DECEMBER_9)
+    lending.borrowers["s-1"] = ["a", "b"]
+    changed = suspended(version=2, resumes_on=resumes_on, previous_resumes_on=day)
+    await hear(api, changed, "e-2", FEBRUARY_1)
+    (told, _), (untold,) = await texts(api, "a"), await texts(api, "b")
+    assert "6 December 2020 as announced before" in told
+    assert "announced before" not in untold
+    assert ("They restart on 3 May 2021." in untold) == bool(resumes_on)
+
+
+async def test_a_withdrawn_suspension_is_not_called_announced_to_those_who_never_heard_of_it(
+    api: Api, lending: Lending
+) -> None:
+    start = date(2020, 12, 10)
+    lending.borrowers["s-1"] = ["a"]
+    await hear(api, suspended(version=1), "e-1", DECEMBER_9)
+    lending.borrowers["s-1"] = ["a", "b"]
+    await hear(api, resumed(version=2, resumes_on=start), "e-2", FEBRUARY_1)
+    (told, _), (untold,) = await texts(api, "a"), await texts(api, "b")
+    assert "as announced before" in told
+    assert untold.startswith("Fines count as usual for overdue days")

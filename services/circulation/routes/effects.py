@@ -79,7 +79,8 @@ class SuspensionEffectOut(EffectOut):
 
     notifications: int = Field(
         description="Number of notifications: one for each patron with an open loan in the "
-        "suspension's scope, and one for each fine that is lowered."
+        "suspension's scope whose fines no other suspension keeps free for longer, and one for "
+        "each fine that is lowered."
     )
 
     @classmethod

@@ -36,6 +36,7 @@ from services.circulation.usecases.commands.withdraw_suspension import (
 )
 from shared.audit_trail import shows_patrons
 from shared.auth import Staff, StaffOrService
+from shared.contracts.circulation import SuspensionSnapshot
 from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Preview, Run
 from shared.http.paging import PageQuery, page_of
@@ -188,8 +189,11 @@ async def post_withdrawal(
 async def _effect(
     use_case: UseCase[C, FineSuspension], command: C, run: Run
 ) -> SuspensionEffectOut:
-    suspension, _events = await run.try_out(use_case, command)
-    found = await queries.effect_of_suspension(run.database, suspension, day_of(None, run))
+    suspension, events = await run.try_out(use_case, command)
+    is_announced = any(isinstance(event, SuspensionSnapshot) for event in events)
+    found = await queries.effect_of_suspension(
+        run.database, suspension, day_of(None, run), is_announced=is_announced
+    )
     return SuspensionEffectOut.of_suspension(found)
 
 

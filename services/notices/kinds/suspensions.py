@@ -37,6 +37,8 @@ class OfSuspension(Kind):
     """Previously announced day that `starts_on` replaces."""
     previous_resumes_on: date | None = None
     """Previously announced day that `resumes_on` replaces."""
+    first_told: bool | None = None
+    """True if the patron was told of no earlier announcement, which is then not mentioned."""
 
     @classmethod
     async def of(cls, event: SuspensionSnapshot, run: Run) -> Self:
@@ -76,7 +78,7 @@ class Suspended(OfSuspension, events=[FinesSuspended]):
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the first suspended day and the announced resumption, if any."""
         suspended = marked("Fines are suspended from {starts_on} for your loans from {libraries}.")
-        if self.previous_starts_on is not None:
+        if self.previous_starts_on is not None and not self.first_told:
             suspended = marked(
                 "Fines are suspended from {starts_on}, not from {previous_starts_on} as "
                 "announced before, for your loans from {libraries}."
@@ -85,14 +87,15 @@ class Suspended(OfSuspension, events=[FinesSuspended]):
 
     def _counted_again(self) -> list[str]:
         """Return sentences with the day of resumption and the announced day it replaces."""
-        if self.resumes_on is not None and self.previous_resumes_on is not None:
+        previous = None if self.first_told else self.previous_resumes_on
+        if self.resumes_on is not None and previous is not None:
             return [
                 marked(
                     "They restart on {resumes_on}, not on {previous_resumes_on} as announced "
                     "before."
                 )
             ]
-        if self.previous_resumes_on is not None:
+        if previous is not None:
             return [
                 marked(
                     "They do not restart on {previous_resumes_on} as announced before. Another day "
@@ -115,6 +118,8 @@ class Resumed(OfSuspension, events=[FinesResumed]):
 
     def texts(self, known: Known) -> list[str]:
         """Return a sentence with the day from which fines count again."""
+        if not self.is_usual and self.first_told:
+            return [marked("Fines count as usual for overdue days of your loans from {libraries}.")]
         if not self.is_usual:
             return [
                 marked(
@@ -122,7 +127,7 @@ class Resumed(OfSuspension, events=[FinesResumed]):
                     "your loans from {libraries} count as usual."
                 )
             ]
-        if self.previous_resumes_on is not None:
+        if self.previous_resumes_on is not None and not self.first_told:
             return [
                 marked(
                     "Fines restart on {resumes_on}, not on {previous_resumes_on} as announced "

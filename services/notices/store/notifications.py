@@ -124,6 +124,22 @@ async def find_newest(db: Database, patron_id: str, kinds: Collection[str]) -> N
     return None if found is None else from_document(Notification, found)
 
 
+async def told_before(
+    work: Work, patron_ids: Collection[str], suspension_id: str, version: int
+) -> set[str]:
+    """Return those of these patrons who were told of an earlier version of a fine suspension."""
+    earlier = {"suspension_id": suspension_id, "version": {"$not": {"$gte": version}}}
+    query = {
+        "patron_id": {"$in": sorted(patron_ids)},
+        "withdrawn": False,
+        "$or": [
+            {"about." + name: one for name, one in earlier.items()},
+            {"also": {"$elemMatch": earlier}},
+        ],
+    }
+    return set(await work.distinct(NOTIFICATIONS, "patron_id", query))
+
+
 async def is_announced_later(db: Database, suspension_id: str, version: int) -> bool:
     """Return whether a newer version of a fine suspension than this has been announced."""
     newer = {"about.suspension_id": suspension_id, "about.version": {"$gt": version}}

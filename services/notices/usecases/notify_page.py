@@ -1,11 +1,12 @@
 """Notify many patrons of one event, page by page, each page in a transaction of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from services.notices import store
 from services.notices.domain.notification import (
     Broadcast,
+    Facts,
     Notification,
     joined,
     notification_id,
@@ -53,11 +54,12 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
     existing = await store.notifications.some(
         work, [notification_id(broadcast.message, patron_id) for patron_id in command.patron_ids]
     )
+    untold = await _never_told(work, broadcast, command.patron_ids)
     changes = []
     for patron_id in dict.fromkeys(command.patron_ids):
         patron = known.get(patron_id)
         change = settled(
-            broadcast,
+            for_first_time(broadcast) if patron_id in untold else broadcast,
             patron or Patron(patron_id),
             existing.get(notification_id(broadcast.message, patron_id)),
             command.branches.get(patron_id),
@@ -76,6 +78,29 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
             done=command.next is None,
         ),
     )
+
+
+async def _never_told(work: Work, broadcast: Broadcast, patron_ids: Sequence[str]) -> set[str]:
+    """Return the patrons to whom this replaces no announcement, as they were told of none."""
+    about = broadcast.about
+    suspension_id, version = about.get("suspension_id"), about.get("version")
+    if suspension_id is None or version is None or not _replaces(about):
+        return set()
+    told = await store.notifications.told_before(work, patron_ids, suspension_id, version)
+    return set(patron_ids) - told
+
+
+def _replaces(about: Facts) -> bool:
+    """Return whether an announcement says that an earlier one of its suspension no longer holds."""
+    starts_on, resumes_on = about.get("starts_on"), about.get("resumes_on")
+    is_withdrawn = bool(starts_on and resumes_on and resumes_on <= starts_on)
+    changes = about.get("previous_starts_on") or about.get("previous_resumes_on")
+    return is_withdrawn or bool(changes)
+
+
+def for_first_time(broadcast: Broadcast) -> Broadcast:
+    """Return the broadcast as it is for patrons whom no earlier one has told of its suspension."""
+    return replace(broadcast, about={**broadcast.about, "first_told": True})
 
 
 def settled(
