@@ -31,8 +31,9 @@ from shared.unit_of_work import Origin, UnitOfWork, UseCase
 
 C = TypeVar("C")
 
-OPERATOR = Manager(account_id="", rights=RIGHTS)
-"""The operator at the database, who may manage every account that is no patron's."""
+OPERATOR = Manager(account_id="", rights=RIGHTS, seconded=True)
+"""The operator at the database, who may manage every account that is no patron's. No second person
+could keep from anything who has the database and the keys."""
 
 
 @asynccontextmanager
@@ -83,11 +84,17 @@ def _act_of(command: str, *objects: str) -> Act:
 
 
 async def add_account(
-    settings: AccountsSettings, card: str, pin: str, name: str, role: StaffRole
+    settings: AccountsSettings,
+    card: str,
+    pin: str,
+    name: str,
+    role: StaffRole,
+    *,
+    email: str | None = None,
 ) -> str:
     """Create an account in the database of accounts, and return its id.
 
-    Raises CardTaken, CommonPin, SequentialPin or CardInPin.
+    Raises CardTaken or a refusal of EASY_PINS.
     """
     command = AddStaff(
         card_number=card,
@@ -96,6 +103,8 @@ async def add_account(
         name=name,
         role=role,
         by=OPERATOR,
+        at=wall_clock(),
+        email=email,
     )
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
         account_id, _ = await unit_of_work.run(add_staff, command, origin_of("staff add"))

@@ -66,6 +66,7 @@ SERVICES = (
             "/v1/patrons",
             "/v1/staff",
             "/v1/staff-removals",
+            "/v1/staff-requests",
             "/v1/second-factors",
             "/v1/me/preferences",
             "/v1/me/calendar",
@@ -177,7 +178,10 @@ SERVICES = (
             "enquiries": notices.EnquirySnapshot,
         },
         calls={
-            "accounts": ("GET /v1/email-addresses/{patron_id}",),
+            "accounts": (
+                "GET /v1/email-addresses/{patron_id}",
+                "GET /v1/staff-codes/{reset_id}",
+            ),
             "circulation": (
                 "GET /v1/loans/{loan_id}",
                 "GET /v1/loans/{loan_id}/fine-statement",

@@ -6,13 +6,14 @@ import time
 from collections import defaultdict
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import aiohttp
 
 from ops.direct import add_account
 from ops.infrastructure.processes import System
 from ops.scenario.flow import Flow
+from services.accounts.domain.staff import StaffRole
 from services.accounts.settings import Settings as AccountsSettings
 from tests.support import Client, until
 
@@ -39,9 +40,7 @@ class Library:
         self._client = Client(self.system.gateway_url, self._session)
         self.flow = await Flow(self.system, self._session).__aenter__()
         if "ops" not in self._engaged:
-            card = unique("OPS")
-            await add_account(self.system.settings(AccountsSettings), card, PIN, "Operator", "ops")
-            self._engaged["ops"] = await self._log_in(card)
+            self._engaged["ops"] = await self._log_in(await self.hire("ops"))
         self.tokens |= self._engaged
         await self.engage("staff")
         return self
@@ -50,11 +49,15 @@ class Library:
         """Return the token of somebody with a role of ROLES; the first call creates the account."""
         async with self._engaging:
             if role not in self.tokens:
-                card = unique(role)
-                account = {"card_number": card, "pin": PIN, "name": role, "role": role}
-                await self.post("/v1/staff", account, by="ops")
-                self.tokens[role] = self._engaged[role] = await self._log_in(card)
+                token = await self._log_in(await self.hire(role))
+                self.tokens[role] = self._engaged[role] = token
         return self.tokens[role]
+
+    async def hire(self, role: str) -> str:
+        """Add an account in the database, and return its card number."""
+        card, settings = unique(role), self.system.settings(AccountsSettings)
+        await add_account(settings, card, PIN, f"A. {role}", cast(StaffRole, role))
+        return card
 
     async def __aexit__(
         self,

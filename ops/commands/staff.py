@@ -1,7 +1,8 @@
 """`carrel staff`: accounts of staff, stations, tracers, administrators and operators.
 
 It works on the database: the API can't create the first operator, because it asks for one, and an
-operator whose card was stolen must be stopped without theirs.
+operator whose card was stolen must be stopped without theirs. Who has the database and the keys
+needs no second person.
 """
 
 import asyncio
@@ -30,23 +31,30 @@ from services.accounts.settings import Settings
 from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.manage_staff import (
     ChangeRole,
+    ChangeStaffEmail,
     DisableStaff,
     EnableStaff,
     RemoveFactor,
     ResetStaffPin,
     change_role,
+    change_staff_email,
     disable_staff,
     enable_staff,
     remove_factor,
     reset_staff_pin,
 )
 from shared.clock import wall_clock
+from shared.email_address import checked_address
 from shared.unit_of_work import UseCase
 
 C = TypeVar("C")
 
 Card = Annotated[str, typer.Argument(help="The card number.")]
 PinStdin = Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")]
+
+Email = Annotated[
+    str, typer.Option(help="E-mail address to which codes for a new PIN are sent; default: none.")
+]
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -61,18 +69,28 @@ def add(
     card: Card,
     role: Annotated[StaffRole, typer.Option(help="Role of the account.")],
     name: Annotated[str, typer.Option(help="Displayed name; default: the card number.")] = "",
+    *,
+    email: Email = "",
     pin_stdin: PinStdin = False,
     data: Data = None,
 ) -> None:
-    """Create an account directly in the database, which must be running."""
+    """Create an account directly in the database, which must be running.
+
+    It asks for the PIN, and prints the role and the id of the account, never the PIN. Use it for
+    the first operators; the holder changes the PIN at "PIN and codes". The page for staff accounts
+    lets each holder choose a PIN with a code from an e-mail instead.
+    """
     if not acceptable_card(card):
         raise typer.BadParameter("3 to 40 characters of ASCII", param_hint="CARD")
+    address = _checked_email(email) if email else None
     settings = settings_to_write(data, Settings)
     require_card_key(settings)
     pin = _new_pin(pin_stdin)
     try:
         with explain_outages(settings):
-            account_id = asyncio.run(add_account(settings, card, pin, name or card.strip(), role))
+            account_id = asyncio.run(
+                add_account(settings, card, pin, name or card.strip(), role, email=address)
+            )
     except EASY_PINS as error:
         refuse(str(error))
     except CardTaken:
@@ -140,9 +158,31 @@ def reset(card: Card, pin_stdin: PinStdin = False, data: Data = None) -> None:
     except EASY_PINS as error:
         refuse(str(error))
     changed = _change(
-        "reset", card, data, reset_staff_pin, lambda id_: ResetStaffPin(id_, hashed, OPERATOR)
+        "reset",
+        card,
+        data,
+        reset_staff_pin,
+        lambda id_: ResetStaffPin(id_, OPERATOR, wall_clock(), hashed),
     )
     typer.echo(f"The account {changed.id} has a new PIN.")
+
+
+@app.command("email")
+def email_(
+    card: Card,
+    to: Annotated[str, typer.Argument(help="The address.")],
+    data: Data = None,
+) -> None:
+    """Send codes for a new PIN of an account to an address from now on."""
+    address = _checked_email(to)
+    changed = _change(
+        "email",
+        card,
+        data,
+        change_staff_email,
+        lambda id_: ChangeStaffEmail(id_, address, OPERATOR),
+    )
+    typer.echo(f"The account {changed.id} has an e-mail address.")
 
 
 @app.command("remove-factor")
@@ -152,6 +192,13 @@ def remove_factor_(card: Card, data: Data = None) -> None:
         "remove-factor", card, data, remove_factor, lambda id_: RemoveFactor(id_, OPERATOR)
     )
     typer.echo(f"The account {changed.id} logs in without a code.")
+
+
+def _checked_email(typed: str) -> str:
+    try:
+        return checked_address(typed)
+    except ValueError:
+        refuse("This is no e-mail address. Nothing was changed.")
 
 
 def _new_pin(pin_stdin: bool) -> str:

@@ -14,6 +14,7 @@ from ops.scenario.api import Api
 from ops.scenario.flow import Flow
 from ops.simulation.acts import Act, Simulation
 from ops.simulation.messages import Advance, Tally
+from services.accounts.domain.staff import StaffRole
 from services.accounts.settings import Settings
 
 JOBS = ("fines-resumed", "due-soon", "overdue", "lost", "holds")
@@ -100,15 +101,13 @@ class _Player:
         }
 
     async def log_in_staff(self, settings: Settings) -> None:
-        """Create the first account in the database and the staff through it, and log them in."""
+        """Create the accounts of the staff in the database, and log them in."""
         self._api.now = self._simulation.city.founded.isoformat()
-        pins = {role: self._pin(role) for role in ("ops", "admin", "staff")}
-        await add_account(settings, "OPS", pins["ops"], "Operator", "ops")
-        await self._api.log_in("ops", "OPS", pins["ops"])
-        for role, by in (("admin", "ops"), ("staff", "admin")):
-            account = {"card_number": role.upper(), "pin": pins[role], "name": role, "role": role}
-            await self._api.post("/v1/staff", account, by=by)
-            await self._api.log_in(role, role.upper(), pins[role])
+        roles: tuple[StaffRole, ...] = ("ops", "admin", "staff")
+        for role in roles:
+            pin = self._pin(role)
+            await add_account(settings, role.upper(), pin, role, role)
+            await self._api.log_in(role, role.upper(), pin)
 
     async def found(self, acts: list[Act], *, last: bool) -> None:
         """Make several registrations at once; after the last of a kind, let them take effect."""

@@ -63,6 +63,15 @@ async def is_live_reset(db: Database, reset_id: str, patron_id: str, at: datetim
     return reset is not None and reset.patron_id == patron_id and is_live(reset, at)
 
 
+async def holder_of_code(db: Database, reset_id: str, at: datetime) -> Cardholder | None:
+    """Return the holder of an account of staff who can choose a PIN with this code at `at`."""
+    reset = await store.pin_resets.find_one(db, reset_id)
+    if reset is None or reset.patron_id is None or not is_live(reset, at):
+        return None
+    holder = await store.find_cardholder(db, reset.patron_id)
+    return holder if holder and holder.role != "patron" else None
+
+
 @dataclass(frozen=True)
 class Family:
     """A patron's links, the invitations from and to them, and the names of the other patrons."""

@@ -25,6 +25,7 @@ from services.notices.usecases.note_title import note_activity, note_title
 from services.notices.usecases.notify_page import NotifyPage, begin_notifying, notify_page
 from services.notices.usecases.notify_patron import NotifyPatron, notify_patron
 from services.notices.usecases.purge_visits import ForgetVisits, forget_visits
+from services.notices.usecases.send_staff_code import send_staff_code
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts.accounts import (
     PatronBlocked,
@@ -33,6 +34,7 @@ from shared.contracts.accounts import (
     PatronSnapshot,
     PatronUnblocked,
     PatronUpdated,
+    PinIssued,
     PreferencesChanged,
 )
 from shared.contracts.circulation import TitleCatalogued
@@ -91,6 +93,12 @@ async def keep_title(event: TitleCatalogued, run: Run) -> None:
 async def keep_activity(event: ActivityPublished, run: Run) -> None:
     """Store an activity's title and its start."""
     await run(note_activity, event)
+
+
+@subscriptions.to(PinIssued)
+async def tell_staff(event: PinIssued, run: Run) -> None:
+    """Send somebody of the staff a code to choose a PIN."""
+    await run(send_staff_code, event)
 
 
 # ---- notifications ------------------------------------------------------------------------------

@@ -29,8 +29,10 @@ from services.notices.queries.emails import (
     BadAddress,
     GuestLink,
     Recipient,
+    StaffRecipient,
     email_of,
     email_to_guest,
+    email_to_staff,
 )
 from services.notices.queries.notifications import as_it_is, with_texts
 from services.notices.settings import Settings
@@ -54,6 +56,13 @@ class EmailAddress(BaseModel):
     address: str | None
     unsubscribe: str
     code: str | None = None
+
+
+class StaffCode(BaseModel):
+    """Accounts' answer: the address for one message to somebody of the staff, and the code."""
+
+    address: str | None
+    code: str | None
 
 
 async def can_wait(delivery: Delivery, settings: Settings, run: Run) -> bool:
@@ -84,6 +93,8 @@ async def send(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
         return NoteDelivery(postponed(delivery, now))
     if delivery.guest_id is not None:
         return NoteDelivery(await _to_guest(delivery, delivery.guest_id, mailer, settings, run))
+    if delivery.staff_code is not None:
+        return NoteDelivery(await _to_staff(delivery, delivery.staff_code, mailer, settings, run))
     parts = [delivery]
     if delivery.kind == DIGEST:
         parts = await store.deliveries.find_held_for(run.database, delivery.id)
@@ -175,6 +186,22 @@ async def _to_guest(
     def message() -> EmailMessage:
         at = wall_clock()
         return email_to_guest(delivery.id, guest, enquiry, to=to, at=at, settings=settings)
+
+    return await _hand_over(delivery, message, address, mailer)
+
+
+async def _to_staff(
+    delivery: Delivery, reset_id: str, mailer: Mailer, settings: Settings, run: Run
+) -> Delivery:
+    """Send somebody of the staff a code to choose a PIN; return what became of it."""
+    answer = await run.owners.get("accounts", path_to("v1", "staff-codes", reset_id), now=run.now)
+    found = None if answer is None else StaffCode.model_validate(answer)
+    if found is None or found.address is None or found.code is None:
+        return dropped(delivery, "outdated", wall_clock())
+    address, to = found.address, StaffRecipient(found.address, reset_id, found.code)
+
+    def message() -> EmailMessage:
+        return email_to_staff(delivery.id, to, at=wall_clock(), settings=settings)
 
     return await _hand_over(delivery, message, address, mailer)
 

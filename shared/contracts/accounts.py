@@ -142,6 +142,19 @@ class PinReset(
     """Published when a patron has chosen a new PIN with the code."""
 
 
+class PinIssued(
+    Event,
+    topic="pin.issued",
+    publisher="accounts",
+    key="account_id",
+    subject="reset_id",
+):
+    """Published when a code to choose a PIN is to be sent to somebody of the staff."""
+
+    account_id: Id = Field(description="The account of staff or of a machine.")
+    reset_id: Id
+
+
 class PatronInvited(
     Event,
     topic="patron.invited",

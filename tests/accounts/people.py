@@ -1,10 +1,17 @@
 """The people and machines in these tests, and the events that accounts published."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import orjson
 
+from ops.direct import OPERATOR
+from services.accounts.domain.staff import StaffRole
+from services.accounts.usecases.add_staff import AddStaff, add_staff
+from services.accounts.usecases.check_pin import hash_pin
+from shared.clock import wall_clock
+from shared.ids import card_digest
+from shared.unit_of_work import Origin
 from tests.support import Api, token
 
 STAFF = token("staff-1", ["staff"])
@@ -29,6 +36,28 @@ async def registered(api: Api, **other: Any) -> dict[str, Any]:
     assert answer.status == 201, answer.body
     found: dict[str, Any] = answer.json()
     return found
+
+
+async def hired(
+    api: Api,
+    role: str = "staff",
+    card_number: str = "S-1",
+    pin: str = "27-18-28",
+    email: str | None = "lee@example.org",
+) -> str:
+    """Add an account with a PIN, as an operator does at the database; return its id."""
+    command = AddStaff(
+        card_number=card_number,
+        card_digest=card_digest(card_number, api.app.state.settings.card_key),
+        pin_hash=await hash_pin(pin),
+        name=f"A. {role}",
+        role=cast(StaffRole, role),
+        by=OPERATOR,
+        at=wall_clock(),
+        email=email,
+    )
+    account_id, _ = await api.app.state.unit_of_work.run(add_staff, command, Origin(wall_clock()))
+    return str(account_id)
 
 
 async def logged_in(api: Api, card_number: str = "HK0001A", pin: str = "27-18-28") -> str:

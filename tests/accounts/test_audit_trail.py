@@ -8,7 +8,7 @@ from services.accounts.domain.lockout import MOST_RECORDED_OF_CARD, MOST_RECORDE
 from services.accounts.domain.pin_reset import code_of
 from shared.http.client_address import HEADER, client_header
 from shared.mongo import Database
-from tests.accounts.people import MEI, SERVICE, STAFF, STATION, registered
+from tests.accounts.people import MEI, SERVICE, STAFF, STATION, hired, registered
 from tests.circulation.desk import Desk
 from tests.support import OPS, Answer, Api, token
 
@@ -108,11 +108,8 @@ async def test_failed_log_ins_are_recorded(api: Api) -> None:
 
 
 async def test_log_ins_are_recorded(api: Api) -> None:
-    account = {"card_number": "LIB-7", "pin": "271828", "name": "Wong Siu-ming", "role": "staff"}
-    made = await api.post("/v1/staff", account, as_=OPS)
-    staff = made.json()["id"]
-    assert await of(api, made) == [("ops-1", ["ops"], "POST /v1/staff", [staff])]
-    card = {name: account[name] for name in ("card_number", "pin")}
+    card = {"card_number": "LIB-7", "pin": "271828"}
+    staff = await hired(api, "staff", "LIB-7", "271828")
     answer = await api.post("/v1/sessions", card)
     [entry] = await of(api, answer)
     assert entry[:3] == (staff, ["staff"], "POST /v1/sessions")

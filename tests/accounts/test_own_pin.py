@@ -5,16 +5,10 @@ import itertools
 import pytest
 
 from services.accounts.domain.lockout import MOST_ATTEMPTS
-from tests.accounts.people import SERVICE, STATION, logged_in
+from tests.accounts.people import SERVICE, STATION, hired, logged_in
 from tests.support import OPS, Answer, Api, token
 
 OLD, NEW = "27-18-28", "31-41-59"
-
-
-async def hired(api: Api, role: str = "staff") -> str:
-    """Add an account with the card S-1 and return its id."""
-    account = {"card_number": "S-1", "pin": OLD, "name": "Lee", "role": role}
-    return str((await api.post("/v1/staff", account, as_=OPS)).json()["id"])
 
 
 async def change(api: Api, as_: str, pin: str = OLD, new_pin: str = NEW) -> Answer:

@@ -13,7 +13,7 @@ from services.accounts.domain.pin_rules import easiness, with_signs_read
 from services.accounts.domain.refusals import CommonPin, DateAsPin, Refusal
 from services.accounts.usecases.check_pin import refuse_easy_pin
 from tests.accounts.people import MEI, STAFF, logged_in, registered
-from tests.support import OPS, Answer, Api, token
+from tests.support import Answer, Api, token
 
 HARD = 10.0**6
 
@@ -159,8 +159,6 @@ async def test_an_easy_pin_is_refused_wherever_somebody_chooses_one(
     assert refused(await api.patch(path, {"pin": pin}, as_=STAFF), code)
     own: dict[str, Any] = {"pin": MEI["pin"], "new_pin": pin}
     assert refused(await api.put("/v1/me/pin", own, as_=token(mei["id"])), code)
-    staff = {"card_number": "S-1", "pin": pin, "name": "Lee", "role": "staff"}
-    assert refused(await api.post("/v1/staff", staff, as_=OPS), code)
     reset = (await api.post("/v1/pin-resets", {"card_number": "HK0001A"})).json()["id"]
     for _ in range(6):  # it is no try to guess the code
         answer = await api.put(

@@ -17,7 +17,7 @@ from shared.clock import wall_clock
 from shared.http import middleware, problems
 from shared.http.client_address import HEADER, client_header
 from tests.accounts.conftest import Clock
-from tests.accounts.people import ADMIN, events, pass_time, registered
+from tests.accounts.people import ADMIN, events, hired, pass_time, registered
 from tests.support import OPS, Api, served
 
 PIN = "27-18-28"
@@ -27,11 +27,6 @@ WHO = {"card_number": "S-1", "pin": PIN}
 
 def sealing(settings: Settings, secrets: str) -> Settings:
     return settings.model_copy(update={"signing_secrets": secrets})
-
-
-async def added(api: Api, role: str = "staff") -> str:
-    body = {**WHO, "name": "Lee", "role": role}
-    return str((await api.post("/v1/staff", body, as_=OPS)).json()["id"])
 
 
 async def log_in(
@@ -71,7 +66,7 @@ async def confirmed(api: Api) -> tuple[str, list[str]]:
 
 
 async def test_a_confirmed_factor_is_asked_for_at_each_log_in(api: Api) -> None:
-    account = await added(api)
+    account = await hired(api)
     factor = await made(api)
     assert pyotp.parse_uri(factor["uri"]).secret == factor["secret"]
     assert (await log_in(api))[0] == 200  # it is not confirmed yet
@@ -96,7 +91,7 @@ async def test_a_confirmed_factor_is_asked_for_at_each_log_in(api: Api) -> None:
 async def test_each_code_is_accepted_once_by_all_replicas_together(
     api: Api, other_replica: Api
 ) -> None:
-    await added(api)
+    await hired(api)
     secret, recovery = await confirmed(api)
     for code in (code_of(secret, 1), recovery[0]):
         replicas = (api, other_replica) * 2
@@ -107,7 +102,7 @@ async def test_each_code_is_accepted_once_by_all_replicas_together(
 
 
 async def test_a_recovery_code_replaces_the_app_once(api: Api) -> None:
-    await added(api)
+    await hired(api)
     _, codes = await confirmed(api)
     assert len({*codes}) == 10
     assert (await log_in(api, codes[3].upper().replace("-", " ")))[0] == 200
@@ -116,7 +111,7 @@ async def test_a_recovery_code_replaces_the_app_once(api: Api) -> None:
 
 
 async def test_wrong_codes_lock_the_card_as_wrong_pins_do(api: Api) -> None:
-    await added(api)
+    await hired(api)
     secret, recovery = await confirmed(api)
     assert [await refusal(api, "000000") for _ in range(5)] == ["wrong-code"] * 5
     for code in ("000000", code_of(secret, 1), recovery[0], ""):
@@ -125,7 +120,7 @@ async def test_wrong_codes_lock_the_card_as_wrong_pins_do(api: Api) -> None:
 
 
 async def test_a_right_pin_without_a_code_forgets_no_wrong_code(api: Api) -> None:
-    await added(api)
+    await hired(api)
     secret, _ = await confirmed(api)
     for _ in range(2):
         assert await refusal(api, "000000") == "wrong-code"
@@ -141,7 +136,7 @@ async def test_a_right_pin_without_a_code_forgets_no_wrong_code(api: Api) -> Non
 async def test_strangers_with_the_pin_try_twenty_codes_a_day_and_the_owner_goes_on(
     api: Api, other_replica: Api, clock: Clock
 ) -> None:
-    await added(api)
+    await hired(api)
     secret, _ = await confirmed(api)
     clock.now = wall_clock()
     _, session = await log_in(api, code_of(secret, 1, clock.now))
@@ -160,7 +155,7 @@ async def test_strangers_with_the_pin_try_twenty_codes_a_day_and_the_owner_goes_
 
 
 async def test_the_steps_are_recorded_and_so_are_their_refusals(api: Api) -> None:
-    account = await added(api)
+    account = await hired(api)
     _, codes = await confirmed(api)
     await api.post("/v1/second-factors", WHO)
     await api.post("/v1/second-factors/removal", {**WHO, "factor_code": codes[0]})
@@ -191,7 +186,7 @@ async def test_neither_the_database_nor_a_log_has_the_secret_or_a_code(
     for module in (middleware, problems, app_codes):
         monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
     async with served(create_app, sealing(settings, OLD)) as api:
-        await added(api)
+        await hired(api)
         secret, codes = await confirmed(api)
         used = [code_of(secret, 1), codes[0]]
         assert [await refusal(api, code) for code in used] == ["", ""]
@@ -207,7 +202,7 @@ async def test_neither_the_database_nor_a_log_has_the_secret_or_a_code(
 
 async def test_the_secret_that_seals_is_replaced_without_new_codes(settings: Settings) -> None:
     async with served(create_app, settings) as api:  # there was none at first
-        await added(api)
+        await hired(api)
         secret, _ = await confirmed(api)
         assert secret in await everything_in(api)
     for secrets in (OLD, f"{NEW},{OLD}"):
@@ -220,7 +215,7 @@ async def test_the_secret_that_seals_is_replaced_without_new_codes(settings: Set
 
 async def test_recovery_codes_work_when_the_secret_that_seals_is_lost(settings: Settings) -> None:
     async with served(create_app, sealing(settings, OLD)) as api:
-        await added(api)
+        await hired(api)
         secret, codes = await confirmed(api)
     async with served(create_app, sealing(settings, NEW)) as api:
         await api.post("/v1/ops/keys/revoke", as_=OPS)
@@ -230,7 +225,7 @@ async def test_recovery_codes_work_when_the_secret_that_seals_is_lost(settings: 
 
 
 async def test_nobody_with_the_pin_alone_replaces_or_removes_a_factor(api: Api) -> None:
-    await added(api)
+    await hired(api)
     secret, _ = await confirmed(api)
     answer = await api.post("/v1/second-factors", WHO)
     assert (answer.status, answer.json()["code"]) == (409, "factor-exists")
@@ -241,7 +236,7 @@ async def test_nobody_with_the_pin_alone_replaces_or_removes_a_factor(api: Api) 
 
 
 async def test_a_factor_is_removed_with_a_code_and_sessions_end(api: Api) -> None:
-    await added(api)
+    await hired(api)
     secret, codes = await confirmed(api)
     await log_in(api, code_of(secret, 1))
     removal = {**WHO, "factor_code": codes[0]}
@@ -253,7 +248,7 @@ async def test_a_factor_is_removed_with_a_code_and_sessions_end(api: Api) -> Non
 
 
 async def test_an_administrator_removes_the_factor_of_somebody_who_lost_the_app(api: Api) -> None:
-    account = await added(api)
+    account = await hired(api)
     secret, _ = await confirmed(api)
     await log_in(api, code_of(secret, 1))
     assert (await api.get(f"/v1/staff/{account}", as_=ADMIN)).json()["second_factor"] is True
@@ -266,7 +261,7 @@ async def test_an_administrator_removes_the_factor_of_somebody_who_lost_the_app(
 async def test_a_role_that_must_have_a_factor_gets_no_session_without(settings: Settings) -> None:
     strict = settings.model_copy(update={"second_factor_roles": ("admin", "ops")})
     async with served(create_app, strict) as api:
-        await added(api, "ops")
+        await hired(api, "ops")
         status, problem = await log_in(api)
         assert (status, problem["code"]) == (403, "factor-required")
         assert (await log_in(api, pin="guess-1"))[1]["code"] == "bad-credentials"
@@ -279,7 +274,7 @@ async def test_a_role_that_must_have_a_factor_gets_no_session_without(settings: 
 async def test_a_wrong_pin_counts_and_only_people_of_the_staff_have_codes(
     api: Api, path: str, role: str
 ) -> None:
-    await (registered(api, card_number="S-1") if role == "patron" else added(api, role))
+    await (registered(api, card_number="S-1") if role == "patron" else hired(api, role))
     more = {"factor_code": "000000"} if path else {}
     more |= {"factor_id": "x"} if path == "/confirmation" else {}
     answer = await api.post(f"/v1/second-factors{path}", {**WHO, **more})
@@ -290,7 +285,7 @@ async def test_a_wrong_pin_counts_and_only_people_of_the_staff_have_codes(
 
 
 async def test_a_disabled_account_sets_up_nothing(api: Api) -> None:
-    account = await added(api)
+    account = await hired(api)
     await api.post(f"/v1/staff/{account}/disable", as_=ADMIN)
     answer = await api.post("/v1/second-factors", WHO)
     assert (answer.status, answer.json()["code"]) == (403, "account-disabled")
@@ -306,13 +301,13 @@ def test_roles_with_a_factor_are_a_comma_list_of_roles_of_people() -> None:
 
 @pytest.mark.parametrize("code", ["é", "0" * 32, "12345", "-", "１２３４５６"])
 async def test_an_odd_code_is_a_wrong_one(api: Api, code: str) -> None:
-    await added(api)
+    await hired(api)
     await confirmed(api)
     assert await refusal(api, code) == "wrong-code"
 
 
 async def test_a_code_is_accepted_for_a_step_before_and_after(api: Api, clock: Clock) -> None:
-    await added(api)
+    await hired(api)
     secret, _ = await confirmed(api)
     clock.now += timedelta(minutes=5)
     app = pyotp.TOTP(secret)

@@ -11,8 +11,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER
-from tests.accounts.people import STAFF, logged_in, pass_time, registered
-from tests.support import OPS, Answer, Api
+from tests.accounts.people import STAFF, hired, logged_in, pass_time, registered
+from tests.support import Answer, Api
 
 MEIS = {"card_number": " hk0001A", "pin": "27-18-28"}
 WRONG = {"card_number": "HK0001A", "pin": "00-00-00"}
@@ -60,21 +60,16 @@ async def test_a_patron_session_lasts_an_hour(api: Api, other_replica: Api) -> N
 async def test_staff_stations_and_operators_log_in(
     api: Api, other_replica: Api, role: str, hours: int
 ) -> None:
-    account = {"card_number": "s-1", "pin": "27-18-28", "name": "Lee Siu-lung", "role": role}
-    made = await api.post("/v1/staff", account, as_=OPS, key="k")
-    again = await api.post("/v1/staff", account, as_=OPS, key="k")
-    assert (made.status, made.json()) == (again.status, again.json())
-    assert made.json()["card_number"] == "S-1"
+    made = await hired(api, role, "s-1")
     answer = await other_replica.post("/v1/sessions", {"card_number": "S-1", "pin": "27-18-28"})
     session = answer.json()
     assert (session["renewal_expires_in"], session["patron_id"]) == (hours * 3600, None)
     assert session["roles"] == [role]
-    assert (await claims(other_replica, session["access_token"]))["sub"] == made.json()["id"]
+    assert (await claims(other_replica, session["access_token"]))["sub"] == made
 
 
 async def test_a_new_token_is_valid_at_once_on_every_replica(api: Api, other_replica: Api) -> None:
-    account = {"card_number": "s-1", "pin": "27-18-28", "name": "Lee", "role": "staff"}
-    await api.post("/v1/staff", account, as_=OPS)
+    await hired(api)
     mei = await registered(api)
     staff = await logged_in(other_replica, "S-1", "27-18-28")
     patron = await logged_in(other_replica)

@@ -22,6 +22,7 @@ NOT_ABOUT_PATRONS = {
     "GET /v1/policies",
     "GET /v1/staff",
     "GET /v1/staff/{staff_id}",
+    "GET /v1/staff-requests",
     "GET /v1/policies/{policy_id}/history",
     "GET /v1/branches/{code}/ready-delay",
     "GET /v1/branches/{code}/venue",

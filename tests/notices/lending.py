@@ -30,6 +30,8 @@ class Lending:
     """E-mail addresses of the patrons whom accounts knows; None if e-mail is not chosen."""
     codes: dict[str, str] = field(default_factory=dict)
     """Codes to choose a new PIN that can still be used, by the id of the request."""
+    staff_codes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Addresses and codes of staff that can still be used, by the id of the code."""
     inside: list[dict[str, Any]] = field(default_factory=list)
     """Activities during the closures."""
     closed: list[dict[str, Any]] = field(default_factory=list)
@@ -73,6 +75,11 @@ class Lending:
             address = None if pin_reset and code is None else self.addresses[patron_id]
             found = {"address": address, "unsubscribe": f"{patron_id}.ok", "code": code}
             return self._answer(request, found)
+
+        @app.get("/v1/staff-codes/{reset_id}")
+        async def staff_code(reset_id: str, request: Request) -> Any:
+            address, code = self.staff_codes.get(reset_id, (None, None))
+            return self._answer(request, {"address": address, "code": code})
 
         @app.get("/v1/charges/{charge_id}")
         async def charge(charge_id: str, request: Request) -> Any:

@@ -13,7 +13,7 @@ from services.notices.app import create_app
 from services.notices.settings import Settings
 from shared.clock import parse_instant, wall_clock
 from shared.contracts import Event
-from shared.contracts.accounts import PinResetRequested
+from shared.contracts.accounts import PinIssued, PinResetRequested
 from shared.contracts.circulation import HoldReady
 from shared.contracts.events import AdmissionPromoted
 from tests import samples
@@ -626,6 +626,37 @@ async def test_the_code_is_only_in_the_email(
         async for one in database[name].find():
             assert CODE not in str(one), name
     assert CODE not in "".join(capfd.readouterr())
+
+
+async def test_staff_get_their_code_once_with_a_link_in_each_language(
+    api: Api, server: MailServer, lending: Lending, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lending.staff_codes["code-1"] = ("lee@example.org", CODE)
+    issued = PinIssued(account_id="lee", reset_id="code-1", version=1)
+    for _ in range(3):
+        await hear(api, issued, "e-1", FEBRUARY_17)
+    assert [await send(api) for _ in range(2)] == [1, 0]
+    [message] = server.accepted
+    assert server.recipients == ["lee@example.org"]
+    for part in parts(message):
+        assert part.count(CODE) == 3
+        assert "/forgotten-pin/code-1" in part
+        for text in ("It is valid for 24 hours", "請用以下驗證碼", "请用以下验证码"):
+            assert text in part
+    assert CODE not in str(message["Subject"])
+    assert await states(api) == [("sent", None, None)]
+    database = api.app.state.database
+    for name in await database.list_collection_names():
+        async for one in database[name].find():
+            assert CODE not in str(one), name
+    assert CODE not in "".join(capfd.readouterr())
+
+
+async def test_a_code_of_staff_that_has_ended_is_not_sent(api: Api, server: MailServer) -> None:
+    await hear(api, PinIssued(account_id="lee", reset_id="x", version=1), "e-1", FEBRUARY_17)
+    assert await send(api) == 1
+    assert server.accepted == []
+    assert await states(api) == [("dropped", "outdated", None)]
 
 
 async def test_a_code_that_can_no_longer_be_used_is_not_sent(

@@ -26,6 +26,7 @@ from shared.assertions import assertion, make_key, public_half
 from shared.clock import wall_clock
 from shared.http import dependencies
 from shared.http.client_address import HEADER, client_header
+from tests.accounts.people import hired
 from tests.device import VAPID, subscribed
 from tests.keys import CARD_KEY, DERIVING
 from tests.library import WEEK
@@ -87,11 +88,10 @@ async def balanced(settings: AccountsSettings, role: str) -> AsyncIterator[Balan
             if role == "patron":
                 answer = await api.post("/v1/patrons", body, as_=STAFF)
             else:
-                account = {**card(number), "name": "Lee", "role": role}
-                answer = await api.post("/v1/staff", account, as_=OPS)
+                await hired(api, role, f"S-{number}", PIN)
+                continue
             assert answer.status == 201, answer.body
-        operator = {**card(CALLERS), "name": "Lee", "role": "ops"}
-        assert (await api.post("/v1/staff", operator, as_=OPS)).status == 201
+        await hired(api, "ops", f"S-{CALLERS}", PIN)
     balancer = Balancer(create_accounts, own_tokens=True)
     await balancer.update(settings)
     try:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.library import PIN, WEEK, Library, unique
+from tests.library import WEEK, Library, unique
 from tests.mail_server import MailServer
 from tests.support import until
 
@@ -181,15 +181,14 @@ class Story:
 
     async def caller(self, role: str) -> str:
         """Add an account of staff, a tracer or an operator, and return its card number."""
-        card = unique(role)
-        account = {"card_number": card, "pin": PIN, "name": f"A. {role}", "role": role}
-        await self.library.post("/v1/staff", account, by="ops")
+        card = await self.library.hire(role)
         self.library.tokens[card] = await self.library._log_in(card)
         return card
 
     async def account(self, role: str) -> str:
-        """Add an account of staff or a machine, and return its id."""
-        account = {"card_number": unique(role), "pin": PIN, "name": f"A. {role}", "role": role}
+        """Add an account of staff or a machine that has no PIN yet, and return its id."""
+        account = {"card_number": unique(role), "name": f"A. {role}", "role": role}
+        account["email"] = "staff@example.org"
         return str((await self.library.post("/v1/staff", account, by="admin"))["id"])
 
     async def busy_reader(self, language: str = "en") -> "BusyReader":
@@ -242,9 +241,7 @@ class BusyReader:
 async def told(library: Library) -> Story:
     """Set the story up on a new system, and wait until all its events are processed."""
     library.now = OPENING
-    librarian = unique("LIBRARIAN")
-    account = {"card_number": librarian, "pin": PIN, "name": "A. Librarian", "role": "staff"}
-    await library.post("/v1/staff", account, by="ops")
+    librarian = await library.hire("staff")
     library.tokens[librarian] = await library._log_in(librarian)
     for code, (name, kind) in BRANCHES.items():
         body = {"code": code, "name": name, "kind": kind, "hours": WEEK}
@@ -325,3 +322,19 @@ def at(library: Library, now: str) -> Iterator[None]:
         yield
     finally:
         library.now = before
+
+
+async def staff_code_to(mail: MailServer, address: str) -> tuple[str, str]:
+    """Wait for an e-mail to somebody of the staff; return the path of its link, and the code."""
+
+    async def arrived() -> bool:
+        return address in mail.recipients
+
+    await until(arrived, within=60)
+    message = [one for one in mail.accepted if one["To"] == address][-1]
+    body = message.get_body(("plain",))
+    assert body is not None
+    text = body.get_content()
+    found = re.search(r"(\d{8}).*?(/forgotten-pin/[\w-]+)", text, re.DOTALL)
+    assert found, text
+    return found[2], found[1]

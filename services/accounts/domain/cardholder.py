@@ -24,7 +24,7 @@ class Cardholder:
     card_number: str = field(repr=False)
     name: str = field(repr=False)
     pin_hash: str = field(repr=False)
-    """Hash of the PIN by argon2id, with its parameters and salt."""
+    """Hash of the PIN by argon2id, with its parameters and salt; empty: none is chosen yet."""
     pin_version: int = 1
     """Number of the PIN among those that the holder has had; a new hash of it keeps the number."""
     email: str | None = field(default=None, repr=False)

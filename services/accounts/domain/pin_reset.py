@@ -18,6 +18,8 @@ from services.accounts.domain.session import Session
 from shared import keys as keyed
 
 VALID_FOR = timedelta(minutes=15)
+ISSUED_FOR = timedelta(hours=24)
+"""Time for which a code is valid that staff get for a new account, or in place of a PIN."""
 MOST_TRIES = 5
 """Tries to enter the code; after them it is dead."""
 DIGITS = 8
@@ -38,7 +40,7 @@ class PinReset:
     expires_at: datetime
     """Wall clock."""
     patron_id: str | None = None
-    """Id of the patron to whom the code is sent; None until then."""
+    """Id of the patron or of the staff's account to which the code is sent; None until then."""
     state: State = "requested"
     tries: int = 0
     ended: tuple[Session, ...] = ()
@@ -87,6 +89,11 @@ def _code(digest: bytes) -> str:
 def is_live(reset: PinReset, at: datetime) -> bool:
     """Return whether the code of a reset can be sent and used."""
     return reset.state == "sent" and reset.tries < MOST_TRIES and at < reset.expires_at
+
+
+def issued(reset_id: str, card_digest: str, account_id: str, at: datetime) -> PinReset:
+    """Return a code for an account of staff, which a manager has asked for."""
+    return PinReset(reset_id, card_digest, at + ISSUED_FOR, account_id, state="sent")
 
 
 def found(reset: PinReset, patron_id: str | None) -> PinReset:

@@ -166,6 +166,51 @@ class RoleNotAllowed(Refusal):
     reason = "You may not manage accounts with this role."
 
 
+class SecondPersonNeeded(Refusal):
+    """An account of a tracer, an administrator or an operator needs the consent of two persons.
+
+    So does another e-mail address of any account, to which codes for a new PIN are sent.
+    """
+
+    code = "second-person-needed"
+    reason = (
+        "This needs a second person who may manage such accounts. Ask for their consent "
+        "(POST /v1/staff-requests)."
+    )
+
+
+class NoSuchRequest(Refusal):
+    """There is no such request, it has ended, or the caller may not manage its account."""
+
+    code = "no-such-request"
+    status = 404
+    reason = "There is no such request. It may have been decided already."
+
+
+class OwnRequest(Refusal):
+    """Somebody tried to consent to their own request."""
+
+    code = "own-request"
+    reason = "You can't consent to your own request. Another person has to."
+
+
+class PinNotAccepted(Refusal):
+    """A manager sent a PIN for an account of staff; its holder chooses it."""
+
+    code = "pin-not-accepted"
+    reason = (
+        "Nobody chooses a PIN for somebody else. Leave it out: a code to choose one is sent to the "
+        "e-mail address of the account."
+    )
+
+
+class NoStaffAddress(Refusal):
+    """An account of staff has no e-mail address, so no code can be sent there."""
+
+    code = "no-staff-address"
+    reason = "There is no e-mail address on file for this account. Please enter it first."
+
+
 class AccountDisabled(Refusal):
     """The PIN is right, but an administrator has disabled the account."""
 

@@ -6,7 +6,12 @@ from datetime import datetime
 from typing import Literal, cast, get_args
 
 from services.accounts.domain.cardholder import Cardholder
-from services.accounts.domain.refusals import NoSuchAccount, OwnAccount, RoleNotAllowed
+from services.accounts.domain.refusals import (
+    NoSuchAccount,
+    OwnAccount,
+    RoleNotAllowed,
+    SecondPersonNeeded,
+)
 
 StaffRole = Literal["staff", "station", "tracer", "admin", "ops"]
 PersonRole = Literal["staff", "tracer", "admin", "ops"]
@@ -17,6 +22,9 @@ MANAGED: Mapping[str, frozenset[StaffRole]] = {
     "manage-administrators": frozenset({"admin", "ops"}),
 }
 """The roles of the accounts that each right of shared/rights.py covers. None covers patrons."""
+
+OF_TWO: frozenset[str] = frozenset({"tracer", "admin", "ops"})
+"""The roles of accounts to which one person alone gives nobody access."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,10 @@ class StaffAccount:
     disabled_at: datetime | None
     second_factor: bool
     """True if a log-in needs a code from an app."""
+    email: str | None = field(repr=False)
+    """Address to which a code to choose a PIN is sent."""
+    has_pin: bool
+    """False until the holder has chosen one with the code."""
 
     @classmethod
     def of(cls, holder: Cardholder) -> "StaffAccount":
@@ -41,6 +53,8 @@ class StaffAccount:
             role=cast(StaffRole, holder.role),
             disabled_at=holder.disabled_at,
             second_factor=holder.needs_code,
+            email=holder.email,
+            has_pin=bool(holder.pin_hash),
         )
 
 
@@ -52,6 +66,8 @@ class Manager:
     """Empty: an operator who works on the database, without an account."""
     rights: frozenset[str]
     """Rights of shared/rights.py."""
+    seconded: bool = False
+    """True if a second person has asked for what this one does."""
 
     @property
     def roles(self) -> frozenset[StaffRole]:
@@ -60,9 +76,11 @@ class Manager:
         return frozenset[StaffRole]().union(*covered)
 
     def check_role(self, role: StaffRole) -> None:
-        """Raise RoleNotAllowed unless the manager may give this role to an account."""
+        """Raise RoleNotAllowed or SecondPersonNeeded unless the manager may give this role."""
         if role not in self.roles:
             raise RoleNotAllowed
+        if role in OF_TWO and not self.seconded:
+            raise SecondPersonNeeded
 
     def check_account(self, holder: Cardholder | None) -> Cardholder:
         """Return the account to change.
@@ -74,3 +92,13 @@ class Manager:
         if holder.id == self.account_id:
             raise OwnAccount
         return holder
+
+    def check_access(self, holder: Cardholder | None) -> Cardholder:
+        """Return the account to which somebody gets access by the change.
+
+        Raises as `check_account`, or SecondPersonNeeded.
+        """
+        found = self.check_account(holder)
+        if found.role in OF_TWO and not self.seconded:
+            raise SecondPersonNeeded
+        return found

@@ -15,6 +15,7 @@ from services.accounts.routes import (
     second_factors,
     sessions,
     staff,
+    staff_requests,
 )
 
 __all__ = ["ROUTERS"]
@@ -23,6 +24,6 @@ ROUTERS: tuple[APIRouter, ...] = tuple(
     subject.router
     for subject in (
         *(patrons, email, own_data, preferences, calendar, family, sessions, pin_resets, keys),
-        *(staff, second_factors, own_pin),
+        *(staff, staff_requests, second_factors, own_pin),
     )
 )

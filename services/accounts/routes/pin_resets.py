@@ -3,8 +3,9 @@
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
+from services.accounts import queries
 from services.accounts.domain.lockout import Source
-from services.accounts.domain.pin_reset import VALID_FOR
+from services.accounts.domain.pin_reset import VALID_FOR, code_of
 from services.accounts.domain.refusals import (
     EASY_PINS,
     TooManyCodes,
@@ -20,10 +21,11 @@ from services.accounts.usecases.reset_pin import (
     ask_for_code,
     enter_code,
 )
+from shared.auth import OtherService
 from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.client_address import client_address
-from shared.http.dependencies import Run
+from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
 from shared.networks import caller_at
 from shared.refusals import refuses
@@ -42,6 +44,13 @@ class PinResetOut(BaseModel):
 
     id: str
     expires_in: int = Field(description="Seconds for which a code can be used.")
+
+
+class StaffCodeOut(BaseModel):
+    """The code for one e-mail to somebody of the staff, which its sender stores nowhere."""
+
+    address: str | None = Field(description="Null: the code can no longer be used.")
+    code: str | None = Field(description="Code to choose a PIN.")
 
 
 class ResetCodeIn(Body):
@@ -99,3 +108,13 @@ async def put_pin_reset(
         address=client_address(request.scope),
     )
     await enter_code(run, command, settings.reset_keys)
+
+
+@router.get("/staff-codes/{reset_id}", tags=["staff"])
+async def get_staff_code(
+    reset_id: PatronId, _caller: OtherService, db: Db, settings: OwnSettings
+) -> StaffCodeOut:
+    """Get the code for somebody of the staff, and the address to send it to, for one message."""
+    holder = await queries.holder_of_code(db, reset_id, wall_clock())
+    code = code_of(reset_id, settings.reset_keys) if holder else None
+    return StaffCodeOut(address=holder.email if holder and code else None, code=code)

@@ -1,7 +1,9 @@
 """Accounts of staff, stations, contact tracers, administrators and operators.
 
 Two rights cover them (services/accounts/domain/staff.py): an administrator manages the accounts of
-staff and machines, an operator also those of administrators and operators.
+staff and machines, an operator also those of administrators and operators. Nobody chooses or learns
+the PIN of somebody else, and what gives access to the account of a tracer, an administrator or an
+operator needs two persons (routes/staff_requests.py).
 """
 
 from datetime import datetime
@@ -12,16 +14,17 @@ from pydantic import BaseModel, Field
 
 from services.accounts import queries, store
 from services.accounts.domain.refusals import (
-    EASY_PINS,
     CardTaken,
+    NoStaffAddress,
     NoSuchAccount,
     OwnAccount,
+    PinNotAccepted,
     RoleNotAllowed,
+    SecondPersonNeeded,
 )
 from services.accounts.domain.staff import Manager, StaffAccount, StaffRole
-from services.accounts.routes.fields import CardNumber, Name, NewPin, OwnSettings
+from services.accounts.routes.fields import CardNumber, Name, OwnSettings, Secret
 from services.accounts.usecases.add_staff import AddStaff, add_staff
-from services.accounts.usecases.check_pin import new_pin_hash
 from services.accounts.usecases.manage_staff import (
     ChangeRole,
     DisableStaff,
@@ -37,6 +40,7 @@ from services.accounts.usecases.manage_staff import (
 from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
 from shared.auth import Administrator, Caller
 from shared.clock import wall_clock
+from shared.email_address import EmailAddress
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
@@ -52,9 +56,15 @@ class StaffIn(Body):
     """A new account of staff, a station, a contact tracer, an administrator or an operator."""
 
     card_number: CardNumber
-    pin: NewPin
     name: Name
     role: StaffRole
+    email: EmailAddress = Field(
+        description="Address of the holder, or of whoever sets up a station. A code to choose a "
+        "PIN is sent there."
+    )
+    pin: Secret | None = Field(
+        default=None, max_length=64, deprecated=True, description="No longer accepted."
+    )
 
 
 class RoleIn(Body):
@@ -64,9 +74,11 @@ class RoleIn(Body):
 
 
 class StaffPinIn(Body):
-    """The new PIN of an account."""
+    """A PIN is no longer accepted: the holder chooses it."""
 
-    pin: NewPin
+    pin: Secret | None = Field(
+        default=None, max_length=64, deprecated=True, description="No longer accepted."
+    )
 
 
 class RemovalIn(Body):
@@ -86,6 +98,12 @@ class StaffOut(BaseModel):
         description="Instant from which its holder may not log in; null: they may."
     )
     second_factor: bool = Field(description="Whether a log-in needs a code from an app.")
+    email: str | None = Field(
+        default=None, description="Address to which a code to choose a PIN is sent."
+    )
+    has_pin: bool = Field(
+        default=True, description="False until the holder has chosen a PIN with the code."
+    )
 
     @classmethod
     def of(cls, account: StaffAccount) -> "StaffOut":
@@ -100,14 +118,15 @@ class StaffPage(BaseModel):
     next: str | None
 
 
-def _manager(caller: Caller) -> Manager:
+def manager(caller: Caller) -> Manager:
+    """Return the caller as a manager of accounts."""
     return Manager(caller.id, caller.rights)
 
 
 @router.get("/staff", tags=["staff"])
 async def get_staff_list(caller: Administrator, db: Db, page: PageQuery) -> StaffPage:
     """List the accounts that the caller may manage, the first created first."""
-    roles = _manager(caller).roles
+    roles = manager(caller).roles
     found = await store.staff.find(db, roles, page.after, page.limit + 1)
     listed: dict[str, Any] = page_of(list(found), page, lambda account: account.id)
     return StaffPage(items=[StaffOut.of(one) for one in listed["items"]], next=listed["next"])
@@ -117,22 +136,30 @@ async def get_staff_list(caller: Administrator, db: Db, page: PageQuery) -> Staf
 @refuses(NoSuchAccount)
 async def get_staff(staff_id: StaffId, caller: Administrator, db: Db) -> StaffOut:
     """Get an account that the caller may manage."""
-    return StaffOut.of(await queries.staff(db, staff_id, _manager(caller)))
+    return StaffOut.of(await queries.staff(db, staff_id, manager(caller)))
 
 
 @router.post("/staff", status_code=201, tags=["staff"])
-@refuses(CardTaken, RoleNotAllowed, *EASY_PINS)
+@refuses(CardTaken, RoleNotAllowed, SecondPersonNeeded, PinNotAccepted)
 async def post_staff(
     body: StaffIn, caller: Administrator, run: Run, settings: OwnSettings
 ) -> StaffOut:
-    """Create an account for staff, a station, a contact tracer, an administrator or an operator."""
+    """Create an account for staff or a station.
+
+    Its holder gets an e-mail with a code, which is valid for a day, and chooses the PIN with it
+    (`PUT /v1/pin-resets/{reset_id}`); until then nobody can log in. For a contact tracer, an
+    administrator or an operator ask a second person: `POST /v1/staff-requests`.
+    """
+    if body.pin is not None:
+        raise PinNotAccepted
     command = AddStaff(
         card_number=body.card_number,
         card_digest=card_digest(body.card_number, settings.card_key),
-        pin_hash=await new_pin_hash(body.pin.get_secret_value(), body.card_number),
         name=body.name,
         role=body.role,
-        by=_manager(caller),
+        by=manager(caller),
+        at=wall_clock(),
+        email=body.email,
     )
     return StaffOut(
         id=await run(add_staff, command),
@@ -141,6 +168,8 @@ async def post_staff(
         role=body.role,
         disabled_at=None,
         second_factor=False,
+        email=body.email,
+        has_pin=False,
     )
 
 
@@ -151,45 +180,48 @@ async def post_disabling(staff_id: StaffId, caller: Administrator, run: Run) -> 
 
     All its sessions end at once, and its holder can't log in until it is enabled again.
     """
-    command = DisableStaff(staff_id, _manager(caller), at=wall_clock())
+    command = DisableStaff(staff_id, manager(caller), at=wall_clock())
     return StaffOut.of(await run(disable_staff, command))
 
 
 @router.post("/staff/{staff_id}/enable", tags=["staff"])
-@refuses(NoSuchAccount, OwnAccount)
+@refuses(NoSuchAccount, OwnAccount, SecondPersonNeeded)
 async def post_enabling(staff_id: StaffId, caller: Administrator, run: Run) -> StaffOut:
     """Let the holder of a disabled account log in again."""
-    return StaffOut.of(await run(enable_staff, EnableStaff(staff_id, _manager(caller))))
+    return StaffOut.of(await run(enable_staff, EnableStaff(staff_id, manager(caller))))
 
 
 @router.put("/staff/{staff_id}/role", tags=["staff"])
-@refuses(NoSuchAccount, OwnAccount, RoleNotAllowed)
+@refuses(NoSuchAccount, OwnAccount, RoleNotAllowed, SecondPersonNeeded)
 async def put_role(staff_id: StaffId, body: RoleIn, caller: Administrator, run: Run) -> StaffOut:
     """Give an account another role. All its sessions end at once."""
-    command = ChangeRole(staff_id, body.role, _manager(caller))
+    command = ChangeRole(staff_id, body.role, manager(caller))
     return StaffOut.of(await run(change_role, command))
 
 
 @router.put("/staff/{staff_id}/pin", tags=["staff"])
-@refuses(NoSuchAccount, OwnAccount, *EASY_PINS)
+@refuses(NoSuchAccount, OwnAccount, SecondPersonNeeded, NoStaffAddress, PinNotAccepted)
 async def put_staff_pin(
-    staff_id: StaffId, body: StaffPinIn, *, caller: Administrator, run: Run, db: Db
+    staff_id: StaffId, caller: Administrator, run: Run, body: StaffPinIn | None = None
 ) -> StaffOut:
-    """Replace the PIN of an account, which also unlocks its card. All its sessions end at once."""
-    account = await queries.staff(db, staff_id, _manager(caller))
-    pin_hash = await new_pin_hash(body.pin.get_secret_value(), account.card_number)
-    command = ResetStaffPin(staff_id, pin_hash, _manager(caller))
+    """Let the holder of an account choose another PIN: the former one and all sessions end at once.
+
+    The holder gets an e-mail with a code, which is valid for a day. The card is unlocked.
+    """
+    if body is not None and body.pin is not None:
+        raise PinNotAccepted
+    command = ResetStaffPin(staff_id, manager(caller), at=wall_clock())
     return StaffOut.of(await run(reset_staff_pin, command))
 
 
 @router.delete("/staff/{staff_id}/second-factor", tags=["staff"])
-@refuses(NoSuchAccount, OwnAccount)
+@refuses(NoSuchAccount, OwnAccount, SecondPersonNeeded)
 async def delete_factor(staff_id: StaffId, caller: Administrator, run: Run) -> StaffOut:
     """Remove the second factor of somebody who has lost the app and the recovery codes.
 
     All sessions of the account end at once.
     """
-    return StaffOut.of(await run(remove_factor, RemoveFactor(staff_id, _manager(caller))))
+    return StaffOut.of(await run(remove_factor, RemoveFactor(staff_id, manager(caller))))
 
 
 @router.post("/staff-removals", status_code=204, tags=["staff"])
@@ -202,4 +234,4 @@ async def post_removal(
     All its sessions end at once. Its card number can be given to another account.
     """
     digest = card_digest(body.card_number, settings.card_key)
-    await run(remove_staff, RemoveStaff(digest, _manager(caller)))
+    await run(remove_staff, RemoveStaff(digest, manager(caller)))

@@ -19,6 +19,7 @@ from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
 from services.accounts.store import sessions as sessions
 from services.accounts.store import staff as staff
+from services.accounts.store import staff_requests as staff_requests
 from shared.idempotency import delete_responses
 from shared.mongo import (
     Database,
@@ -47,6 +48,7 @@ INDEXES: Indexes = {
     **pin_resets.INDEXES,
     **family.INDEXES,
     **sessions.INDEXES,
+    **staff_requests.INDEXES,
     **assertions.INDEXES,
     "signing_keys": [
         IndexModel([("kid", ASCENDING)], unique=True),

@@ -1,12 +1,14 @@
-"""Manage an account of staff or a machine: disable, enable, another role or PIN, no codes."""
+"""Manage an account of staff or a machine: access, role, PIN, e-mail address and second factor."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder
+from services.accounts.domain.refusals import SecondPersonNeeded
 from services.accounts.domain.staff import Manager, StaffAccount, StaffRole
 from services.accounts.usecases.end_sessions import end_all
+from services.accounts.usecases.issue_pin import issue_pin
 from shared.unit_of_work import Work
 
 
@@ -39,10 +41,21 @@ class ChangeRole:
 
 @dataclass(frozen=True)
 class ResetStaffPin:
-    """An account and its new PIN, already hashed."""
+    """An account whose holder chooses a new PIN with a code, at `at` by the wall clock."""
 
     account_id: str
-    pin_hash: str = field(repr=False)
+    by: Manager
+    at: datetime
+    pin_hash: str | None = field(default=None, repr=False)
+    """Hash of a PIN that an operator at the database has chosen; None: a code is sent."""
+
+
+@dataclass(frozen=True)
+class ChangeStaffEmail:
+    """An account and the address to which codes for a new PIN are sent from now on."""
+
+    account_id: str
+    email: str = field(repr=False)
     by: Manager
 
 
@@ -63,8 +76,11 @@ async def disable_staff(work: Work, command: DisableStaff) -> StaffAccount:
 
 
 async def enable_staff(work: Work, command: EnableStaff) -> StaffAccount:
-    """Let the account's holder log in again. Raises NoSuchAccount or OwnAccount."""
-    holder = await _managed(work, command.account_id, command.by)
+    """Let the account's holder log in again.
+
+    Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
+    """
+    holder = await _accessed(work, command.account_id, command.by)
     if holder.disabled_at is None:
         return StaffAccount.of(holder)
     return await _changed(work, replace(holder, disabled_at=None))
@@ -73,7 +89,7 @@ async def enable_staff(work: Work, command: EnableStaff) -> StaffAccount:
 async def change_role(work: Work, command: ChangeRole) -> StaffAccount:
     """Give the account another role and end all its sessions, whose tokens have the former one.
 
-    Raises NoSuchAccount, OwnAccount or RoleNotAllowed.
+    Raises NoSuchAccount, OwnAccount, RoleNotAllowed or SecondPersonNeeded.
     """
     holder = await _managed(work, command.account_id, command.by)
     command.by.check_role(command.role)
@@ -83,26 +99,47 @@ async def change_role(work: Work, command: ChangeRole) -> StaffAccount:
 
 
 async def reset_staff_pin(work: Work, command: ResetStaffPin) -> StaffAccount:
-    """Replace the account's PIN, end all its sessions and unlock its card.
+    """End the account's PIN and all its sessions, unlock its card, and let a code be sent.
 
-    Raises NoSuchAccount or OwnAccount.
+    Raises NoSuchAccount, OwnAccount, SecondPersonNeeded or NoStaffAddress.
+    """
+    holder = await _accessed(work, command.account_id, command.by)
+    await store.attempts.delete_of_card(work, holder.card_digest)
+    if command.pin_hash is None:
+        await issue_pin(work, holder, command.at)
+    return await _changed(work, holder.with_pin(command.pin_hash or ""))
+
+
+async def change_staff_email(work: Work, command: ChangeStaffEmail) -> StaffAccount:
+    """Send codes for a new PIN to another address from now on; codes that were sent end.
+
+    Nobody does this alone: they could get a code, and act in the name of the account. Raises
+    NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
     holder = await _managed(work, command.account_id, command.by)
-    await store.attempts.delete_of_card(work, holder.card_digest)
-    return await _changed(work, holder.with_pin(command.pin_hash))
+    if not command.by.seconded:
+        raise SecondPersonNeeded
+    await store.pin_resets.delete_of_card(work, holder.card_digest)
+    changed = replace(holder, email=command.email, version=holder.version + 1)
+    await store.save_cardholders(work, changed)
+    return StaffAccount.of(changed)
 
 
 async def remove_factor(work: Work, command: RemoveFactor) -> StaffAccount:
     """Remove the account's second factor and end all its sessions.
 
-    Raises NoSuchAccount or OwnAccount.
+    Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
-    holder = await _managed(work, command.account_id, command.by)
+    holder = await _accessed(work, command.account_id, command.by)
     return await _changed(work, replace(holder, second_factor=None))
 
 
 async def _managed(work: Work, account_id: str, by: Manager) -> Cardholder:
     return by.check_account(await store.cardholder(work, account_id))
+
+
+async def _accessed(work: Work, account_id: str, by: Manager) -> Cardholder:
+    return by.check_access(await store.cardholder(work, account_id))
 
 
 async def _changed(work: Work, holder: Cardholder) -> StaffAccount:

@@ -1,4 +1,4 @@
-"""Give a patron a new PIN by a code that is sent to their e-mail address.
+"""Give a patron a new PIN by a code that is sent to their e-mail address, or staff a first one.
 
 A request is one write, whether or not there is such a card; the job `pin-resets` then looks for its
 holder. So neither the answer nor its duration tells which cards exist.
@@ -178,7 +178,8 @@ async def replace_pin(work: Work, command: ReplacePin) -> None:
     await store.pin_resets.save(work, rules.used(reset, sessions))
     await store.attempts.delete_of_card(work, holder.card_digest)
     await end(work, sessions)
-    work.record(PinResetEvent(patron_id=holder.id, reset_id=reset.id, version=2))
+    if holder.role == "patron":
+        work.record(_chosen(holder.id, reset.id))
 
 
 async def show_replaced(work: Work, reset_id: str) -> None:
@@ -188,4 +189,9 @@ async def show_replaced(work: Work, reset_id: str) -> None:
         return
     for session in reset.ended:
         work.show(end_of(session))
-    work.show(PinResetEvent(patron_id=reset.patron_id, reset_id=reset.id, version=2))
+    if await store.patron(work, reset.patron_id):
+        work.show(_chosen(reset.patron_id, reset.id))
+
+
+def _chosen(patron_id: str, reset_id: str) -> PinResetEvent:
+    return PinResetEvent(patron_id=patron_id, reset_id=reset_id, version=2)

@@ -30,6 +30,8 @@ MOST_PARTS = 100
 """Greatest number of deliveries in one digest; the next ones go with that of the next day."""
 CONFIRM = "enquiry.unconfirmed"
 """Kind of the e-mail in which a guest confirms the address."""
+STAFF_CODE = "pin.issued"
+"""Kind of the e-mail with a code for somebody of the staff."""
 
 _NAMESPACE = UUID("0b9c6a52-6f0e-5d43-9a57-3f5a1e0c7d28")
 
@@ -41,9 +43,9 @@ class Delivery:
     id: str
     version: int
     patron_id: str
-    """Empty for a guest."""
+    """Empty for a guest, and for staff."""
     notification_id: str
-    """Empty for a digest, and for a guest."""
+    """Empty for a digest, for a guest, and for staff."""
     kind: str
     """Topic of the event that caused it, `digest`, or CONFIRM."""
     queued_at: datetime
@@ -53,7 +55,9 @@ class Delivery:
     Of a held delivery to the inbox: the business time at which it is told.
     """
     guest_id: str | None = None
-    """The guest who gets it; None: a patron."""
+    """The guest who gets it; None: a patron, or somebody of the staff."""
+    staff_code: str | None = None
+    """Id of the code that somebody of the staff gets; None: a patron or a guest gets it."""
     covers: str = ""
     """Announcements that its text covers (`announced`)."""
     channel: str = EMAIL
@@ -135,6 +139,21 @@ def delivery_to_guest(guest_id: str, kind: str, version: int, at: datetime) -> D
         next_at=at,
         guest_id=guest_id,
         urgent=kind == CONFIRM,
+    )
+
+
+def delivery_to_staff(reset_id: str, at: datetime) -> Delivery:
+    """Return a new delivery of a code to somebody of the staff."""
+    return Delivery(
+        id=str(uuid5(_NAMESPACE, f"{reset_id}:{EMAIL}")),
+        version=1,
+        patron_id="",
+        notification_id="",
+        kind=STAFF_CODE,
+        queued_at=at,
+        next_at=at,
+        staff_code=reset_id,
+        urgent=True,
     )
 
 

@@ -11,6 +11,12 @@ UNSUBSCRIBE = marked("Stop these e-mails: {address}")
 
 CODE = marked("Your code: {code}. Enter it within 15 minutes on the page where you asked for it.")
 KEEP = marked("Give this code to nobody. The library never asks you for it.")
+STAFF_SUBJECT = marked("Choose the PIN of your library staff account")
+STAFF_CODE = marked(
+    "Choose the PIN of your staff account at the library with this code: {code}. It is valid for "
+    "24 hours and for five tries."
+)
+STAFF_SEE = marked("Enter the code here: {address}")
 GUEST_CONFIRM_SUBJECT = marked("Please confirm your question to the library")
 GUEST_CONFIRM = marked(
     "Somebody has asked the library a question with this e-mail address. If it was you, confirm it "

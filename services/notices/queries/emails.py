@@ -44,6 +44,15 @@ class GuestLink:
 
 
 @dataclass(frozen=True)
+class StaffRecipient:
+    """The recipient of an e-mail to somebody of the staff: address, and the code with its id."""
+
+    address: str = field(repr=False)
+    reset_id: str
+    code: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Letter:
     """The words of an e-mail to a guest; `see` has the place of the link."""
 
@@ -125,6 +134,30 @@ def _letter(enquiry: Enquiry | None, language: Language) -> Letter:
         say(frame.GUEST_SEE),
         say(frame.GUEST_SECRET),
     )
+
+
+def email_to_staff(
+    delivery_id: str, to: StaffRecipient, *, at: datetime, settings: Settings
+) -> EmailMessage:
+    """Return the message with a code to choose a PIN. Raises BadAddress.
+
+    It says everything in each language: accounts of staff have none.
+    """
+    link = f"{settings.public_url}/forgotten-pin/{to.reset_id}"
+    languages = ("en", *LANGUAGE_TAGS)
+    plain: list[str] = []
+    html = ""
+    for code in languages:
+        say = language_of(code).say
+        first, see = say(frame.STAFF_CODE).format(code=to.code), say(frame.STAFF_SEE)
+        keep = say(frame.KEEP)
+        plain += [first, see.format(address=link), keep]
+        parts = (escape(first), _linked(see, link), escape(keep))
+        body = "".join(f"<p>{part}</p>" for part in parts)
+        html += f'<div lang="{LANGUAGE_TAGS.get(code, code)}">{body}</div>'
+    subject = " / ".join(language_of(code).say(frame.STAFF_SUBJECT) for code in languages)
+    message = _envelope(delivery_id, to.address, subject, at, settings)
+    return _with_body(message, "en", "\n\n".join(plain) + "\n", _page(html, "en"))
 
 
 def _envelope(

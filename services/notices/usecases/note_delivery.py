@@ -26,7 +26,7 @@ async def note_delivery(work: Work, command: NoteDelivery) -> None:
     delivery = command.delivery
     if not await store.deliveries.is_at_version(work, delivery.id, delivery.version - 1):
         return
-    if delivery.guest_id is not None:
+    if delivery.guest_id is not None or delivery.staff_code is not None:
         await store.deliveries.save(work, delivery)
         return
     patron = await store.patrons.get(work, delivery.patron_id)

@@ -9,11 +9,12 @@ from playwright.async_api import expect
 from services.gateway.web import own_log_in, second_factor
 from services.gateway.web.desk import staff
 from tests.library import PIN, unique
+from tests.mail_server import MailServer
 from tests.web.browser import Watch
 from tests.web.journeys.steps import EACH_WAY, left
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
-from tests.web.story import Story
+from tests.web.story import Story, staff_code_to
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -23,57 +24,113 @@ NEW_PIN = "748193"
 
 @EACH_WAY
 async def test_an_administrator_manages_an_account_from_the_first_day_to_the_last(
-    reader: Reader, story: Story, watch: Watch
+    reader: Reader, story: Story, watch: Watch, mail: MailServer
 ) -> None:
     watch.expected |= {403, 409}
     library, page = story.library, reader.page
     administrator, card = await story.caller("admin"), unique("HIRED")
+    address = f"{card.lower()}@example.org"
 
     await page.goto("/")
     await reader.log_in(administrator)
     await expect(page.locator("h1")).to_have_text(reader.say("Staff accounts"))
     await reader.fill("#card_number", administrator)
     await reader.fill("#name", "Yeung Sin-yi")
-    await reader.fill("#pin", PIN)
+    await reader.fill("#email", address)
     await reader.press("Add the account")
     await expect(page.locator("#said")).to_contain_text(
         reader.say("This card number belongs to another account.")
     )
     await reader.fill("#card_number", card)
-    await reader.fill("#pin", PIN)
     await reader.press("Add the account")
-    await reader.told("The account is created.")
+    await reader.told("The account is created. A code to choose a PIN is on its way by e-mail.")
     await expect(page.locator("h1")).to_have_text("Yeung Sin-yi")
     account = page.url.rpartition("/")[2]
-    token = await library._log_in(card)
-
-    await reader.choose("#role", "tracer")
-    await reader.press("Change the role")
-    await reader.told("The role is changed. The account is logged out everywhere.")
-    await expect(page.locator(".facts")).to_contain_text(reader.say("Contact tracer"))
-    library.tokens["former"] = token
-    assert (await library.try_("GET", "/v1/tracings", by="former"))[0] == 401
-    await reader.fill("#pin", NEW_PIN)
-    await reader.press("Change the PIN")
-    await reader.told("The PIN is changed. The account is logged out everywhere.")
-    await reader.press("Disable the account")
-    await reader.told("The account is disabled, and logged out everywhere.")
     await left(reader)
 
+    await with_code(reader, *await staff_code_to(mail, address))
     await reader.log_in(card, NEW_PIN)
-    await expect(page.locator("#said")).to_contain_text(
-        reader.say("This account is disabled. Please ask an administrator of the library.")
-    )
+    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await left(reader)
+    token = (await library.call("POST", "/v1/sessions", {"card_number": card, "pin": NEW_PIN}))[
+        "access_token"
+    ]
+
+    await page.goto("/")
     await reader.log_in(administrator)
     await expect(page.locator("h1")).to_have_text(reader.say("Staff accounts"))
     await page.goto(f"/desk/staff/{account}")
+    await reader.choose("#role", "station")
+    await reader.press("Change the role")
+    await reader.told("The role is changed. The account is logged out everywhere.")
+    await expect(page.locator(".facts")).to_contain_text(reader.say("Self-service station"))
+    library.tokens["former"] = token
+    assert (await library.try_("GET", "/v1/policies", by="former"))[0] == 401
+    await reader.press("Send a code for another PIN")
+    await reader.told(
+        "The PIN is no longer valid, and the account is logged out everywhere. A code to choose "
+        "another one is on its way by e-mail."
+    )
+    await reader.press("Disable the account")
+    await reader.told("The account is disabled, and logged out everywhere.")
     await reader.press("Enable the account")
     await reader.told("The account can log in again.")
     await reader.follow("All staff accounts")
     await left(reader)
+
+
+async def with_code(reader: Reader, path: str, code: str) -> None:
+    """Choose a PIN with a code from an e-mail."""
+    await reader.page.goto(path)
+    await reader.fill("#reset_code", code)
+    await reader.fill("#new_pin", NEW_PIN)
+    await reader.fill("#repeated_pin", NEW_PIN)
+    await reader.press("Save the new PIN")
+    await reader.told("Your PIN is changed. Use the new one from now on.")
+
+
+@EACH_WAY
+async def test_two_administrators_make_a_contact_tracer(
+    reader: Reader, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {409}
+    page, card = reader.page, unique("TRACER")
+    one, other = [await story.caller("admin") for _ in range(2)]
+    library = story.library
+    of_one = f"{card.lower()}@example.org"
+
     await page.goto("/")
-    await reader.log_in(card, NEW_PIN)
-    await expect(page.locator("h1")).to_have_text(reader.say("Contact tracing"))
+    await reader.log_in(one)
+    await expect(page.locator("h1")).to_have_text(reader.say("Staff accounts"))
+    kept, withdrawn = f"{card} A", f"{card} B"
+    for name in (kept, withdrawn):
+        await reader.fill("#card_number", f"{card}{name[-1]}")
+        await reader.fill("#name", name)
+        await reader.choose("#role", "tracer")
+        await reader.fill("#email", of_one)
+        await reader.press("Add the account")
+        await reader.told(
+            "Nothing has changed yet: another person who manages such accounts has to agree."
+        )
+    await reader.press(reader.say("Withdraw the request of %(name)s", name=withdrawn))
+    await reader.told("The request is ended. Nothing was changed.")
+    await left(reader)
+
+    await page.goto("/")
+    await reader.log_in(other)
+    await expect(page.locator("h1")).to_have_text(reader.say("Staff accounts"))
+    await expect(page.locator("main")).to_contain_text(of_one)
+    await reader.press(reader.say("Agree for %(name)s", name=kept))
+    await reader.told("You have agreed, and the change is made.")
+    accounts = await library.get("/v1/staff?limit=200", by="admin")
+    [made] = [one for one in accounts["items"] if one["card_number"].startswith(card.upper())]
+    assert (made["role"], made["has_pin"]) == ("tracer", False)
+    await page.goto(f"/desk/staff/{made['id']}")
+    await reader.fill("#email", "other@example.org")
+    await reader.press("Ask for another address")
+    await reader.told(
+        "Nothing has changed yet: another person who manages such accounts has to agree."
+    )
     await left(reader)
 
 
