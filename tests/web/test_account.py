@@ -8,7 +8,7 @@ from playwright.async_api import Request, Route, expect
 
 from tests.web.axe import no_serious_findings
 from tests.web.browser import Windows, scrolls_sideways
-from tests.web.story import CENTRAL, Story
+from tests.web.story import CENTRAL, Story, at
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -23,6 +23,27 @@ async def test_the_days_of_a_fine_can_be_seen_on_a_phone(windows: Windows, story
     await expect(page.get_by_text("4 days · charged")).to_be_visible()
     assert not await scrolls_sideways(page)
     await no_serious_findings(page)
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hant", "zh-Hans"])
+async def test_long_states_fit_a_phone(windows: Windows, story: Story, language: str) -> None:
+    library = story.library
+    place = await library.branch()
+    card = await library.patron(place, language=language)
+    season = f"/v1/study-seasons/{await library.season(place)}"
+    await library.post(f"{season}/application", {"branch": place}, by=card)
+    with at(library, "2021-02-27T10:00:00+08:00"):
+        await library.post(f"{season}/closing", by="staff")
+        await library.post(f"{season}/draw", by="staff")
+    question = await story.ask(card)
+    body = {"text": "Which of them?", "asks": True, "seen": 1}
+    await library.post(f"/v1/enquiries/{question}/answers", body, by="staff")
+    page = await windows.open(language, card=card, width=320)
+    for path in ("/", "/enquiries", f"/study-rooms/{season.rpartition('/')[2]}"):
+        await page.goto(path)
+        assert not await scrolls_sideways(page), path
+        flag = page.locator(".flag").first
+        assert await flag.evaluate("it => it.scrollWidth <= it.clientWidth"), path
 
 
 @pytest.mark.parametrize("media", ["screen", "print"])

@@ -32,6 +32,8 @@ from shared.owners import OwnerAway
 from shared.rights import Right
 
 MAX_FIELDS = 300
+LONGEST_DESCRIPTION = 160
+"""Characters of a page's description, of which search engines show no more."""
 _NONE = Dependant()
 """Parameters of a response that no route has made."""
 SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin", "reset_code", "factor_code"})
@@ -244,6 +246,12 @@ def _fact(language: Language, name: str, fact: Any) -> str:
     return language.say(PROBLEMS.get(fact, words.ANY_PROBLEM)) if name == "problem" else str(fact)
 
 
+def _brief(text: str) -> str:
+    """Return the beginning of a text on one line, as search engines show it."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_DESCRIPTION else f"{line[: LONGEST_DESCRIPTION - 1]}…"
+
+
 def _environment(language: Language) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -259,6 +267,7 @@ def _environment(language: Language) -> Environment:
         "words": words,
     }
     environment.filters |= {
+        "brief": _brief,
         "day": language.day,
         "money": language.money,
         "moment": language.moment,
