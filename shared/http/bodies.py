@@ -5,23 +5,54 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import CoreSchema
 
 from shared.clock import bounded
 
+_STRICT = ("int", "bool", "float")
 MOST_VALUES = 1000
 """Greatest number of fields of an object, and of values of a list; no body needs more."""
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 """Control characters other than the tab and those that end a line."""
 
 
+def _make_strict(part: Any) -> None:
+    """Let each number and truth value in a part of a schema take those of JSON alone."""
+    if isinstance(part, dict):
+        if part.get("type") in _STRICT:
+            part["strict"] = True
+        part = part.values()
+    elif not isinstance(part, list):
+        return
+    for one in part:
+        _make_strict(one)
+
+
 class Body(BaseModel):
     """The base of request bodies.
 
-    Unknown fields, dates too far from today and texts with control characters are refused.
+    Unknown fields, dates too far from today and texts with control characters are refused, and text
+    in place of a number or a truth value, of which JSON has its own.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: type[BaseModel], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Return the schema with strict numbers and truth values. Dates and the like are text."""
+        schema = handler(source)
+        _make_strict(schema)
+        return schema
 
     @model_validator(mode="before")
     @classmethod

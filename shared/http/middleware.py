@@ -10,7 +10,7 @@ import structlog
 from opentelemetry.trace import INVALID_SPAN, Span, SpanKind
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http.problems import AWAY, TOO_LARGE, UNAVAILABLE, problem
+from shared.http.problems import AWAY, CLIENT_GONE, TOO_LARGE, UNAVAILABLE, problem
 from shared.http.recording import RecordActs
 from shared.http.service import Service
 from shared.ids import new_id
@@ -47,8 +47,7 @@ class RequestMiddleware:
         request_id = scope["carrel.request_id"] = _request_id(headers)
         scope.setdefault("state", {})
         started = asyncio.get_running_loop().time()
-        status = 500
-        taken = 0
+        status, taken, gone = 0, 0, False
         declared = headers.get(b"content-length", b"0")
         most = self._largest_body(scope)
         # A read has no changes, and a stream of events must not be held back for them.
@@ -59,8 +58,9 @@ class RequestMiddleware:
         chunks: list[bytes] = []
 
         async def limited() -> Message:
-            nonlocal taken
+            nonlocal taken, gone
             message = await receive()
+            gone = gone or (message["type"] == "http.disconnect" and not status)
             taken += len(message.get("body", b""))
             if taken > most:
                 raise _TooLarge
@@ -96,7 +96,7 @@ class RequestMiddleware:
                 await answer(scope, receive, observed)
             finally:
                 elapsed = (begun or asyncio.get_running_loop().time()) - started
-                self._record(scope, serving, status, elapsed)
+                self._record(scope, serving, CLIENT_GONE.status if gone else status or 500, elapsed)
 
     def _record(self, scope: Scope, serving: Span, status: int, seconds: float) -> None:
         """Write the metric, the span's final attributes and the log line of an answer."""

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 from pydantic import BaseModel
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from shared.auth import Forbidden, Unauthenticated
 from shared.http.service import Service
@@ -39,6 +40,8 @@ METHOD_NOT_ALLOWED = PlainProblem("method-not-allowed", 405)
 TOO_MANY_REQUESTS = PlainProblem("too-many-requests", 429)
 UNAVAILABLE = PlainProblem("unavailable", 503)
 INTERNAL = PlainProblem("internal", 500)
+CLIENT_GONE = PlainProblem("client-gone", 499)
+"""The client left before its request was whole; nginx counts such requests under this status."""
 
 
 class Problem(BaseModel):
@@ -170,6 +173,9 @@ def add_problems(app: FastAPI, service: Service) -> None:
         ]
         return problem(MALFORMED, "Some fields are not as they should be.", errors=errors)
 
+    async def gone(_: Request, __: Exception) -> Response:
+        return Response(status_code=CLIENT_GONE.status)  # nobody reads it
+
     async def plain_http(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
         kind = _BY_STATUS.get(error.status_code, PlainProblem("refused", error.status_code))
@@ -189,6 +195,7 @@ def add_problems(app: FastAPI, service: Service) -> None:
         (PyMongoError, database),
         (RequestValidationError, malformed),
         (HTTPException, plain_http),
+        (ClientDisconnect, gone),
         (Exception, unexpected),
     ):
         app.add_exception_handler(kind, handler)

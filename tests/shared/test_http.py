@@ -9,9 +9,11 @@ from typing import Any, ClassVar
 import pytest
 import structlog
 from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.responses import StreamingResponse
 from joserfc.jwk import OKPKey
 from prometheus_client import REGISTRY
 from structlog.testing import LogCapture
+from yarl import URL
 
 from services.settings import Settings
 from shared.auth import Patron, Staff
@@ -23,7 +25,7 @@ from shared.http.problems import NotFound
 from shared.http.service import Service
 from shared.refusals import refuses
 from tests.shared.things import Raise, Thing, raise_count
-from tests.support import Api, served, token
+from tests.support import Api, served, token, until
 
 router = APIRouter(prefix="/v1")
 
@@ -75,6 +77,34 @@ async def get_thing(thing_id: str, db: Db) -> dict[str, int]:
 @router.get("/time")
 async def get_time(now: BusinessTime, _caller: Staff) -> str:
     return now.isoformat()
+
+
+@router.post("/raw")
+async def post_raw(request: Request) -> int:
+    return len(await request.body())
+
+
+STEPS: dict[str, asyncio.Event] = {}
+"""The steps of a slow answer, `at work` and `go on`, made by the test."""
+
+
+@router.post("/slow")
+async def post_slow() -> str:
+    STEPS["at work"].set()
+    await STEPS["go on"].wait()
+    return "done"
+
+
+@router.post("/stream")
+async def post_stream() -> StreamingResponse:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"begun"
+        STEPS["at work"].set()
+        await STEPS["go on"].wait()
+        for _ in range(100):
+            yield b"x" * 100_000
+
+    return StreamingResponse(parts())
 
 
 @router.get("/links/{secret}")
@@ -277,6 +307,67 @@ async def test_a_refusal_is_counted_by_its_code(api: Api) -> None:
     before = REGISTRY.get_sample_value("carrel_refusals_total", {"code": "too-many"}) or 0
     await api.post("/v1/things", {"id": "refused"}, as_=PATRON)
     assert REGISTRY.get_sample_value("carrel_refusals_total", {"code": "too-many"}) == before + 1
+
+
+def counted(method: str, route: str) -> dict[str, float]:
+    """Return the number of answers of a route by status."""
+    return {
+        sample.labels["status"]: sample.value
+        for metric in REGISTRY.collect()
+        for sample in metric.samples
+        if sample.name == "carrel_http_request_seconds_count"
+        and (sample.labels["method"], sample.labels["route"]) == (method, route)
+    }
+
+
+@pytest.mark.parametrize("route", ["/v1/things", "/v1/raw"])
+async def test_a_client_that_leaves_while_it_sends_is_no_fault_of_ours(
+    api: Api, monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    capture = LogCapture()
+    for module in (middleware, problems):
+        monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
+    before = counted("POST", route)
+    head = f"POST {route} HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {PATRON}\r\n"
+    head += "Content-Type: application/json\r\nContent-Length: 900\r\n\r\n"
+    for _ in range(3):
+        _, writer = await asyncio.open_connection("127.0.0.1", URL(api.url).port)
+        writer.write(head.encode() + b'{"id": ')
+        await writer.drain()
+        writer.close()
+
+    async def ended() -> bool:
+        return sum(counted("POST", route).values()) == sum(before.values()) + 3
+
+    await until(ended)
+    now = counted("POST", route)
+    assert {status: now[status] - before.get(status, 0) for status in now} | {"499": 3} == {
+        **dict.fromkeys(now, 0),
+        "499": 3,
+    }
+    assert {entry["event"] for entry in capture.entries} == {"answered"}
+    assert [entry["status"] for entry in capture.entries] == [499] * 3
+
+
+@pytest.mark.parametrize("route", ["/v1/stream", "/v1/slow"])
+async def test_a_client_that_leaves_before_the_whole_answer_is_no_fault_of_ours(
+    api: Api, route: str
+) -> None:
+    before = counted("POST", route)
+    STEPS.update({step: asyncio.Event() for step in ("at work", "go on")})
+    _, writer = await asyncio.open_connection("127.0.0.1", URL(api.url).port)
+    writer.write(f"POST {route} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".encode())
+    async with asyncio.timeout(60):
+        await STEPS["at work"].wait()
+    writer.close()
+    await writer.wait_closed()
+    STEPS["go on"].set()
+
+    async def ended() -> bool:
+        return counted("POST", route) != before
+
+    await until(ended)
+    assert {status for status, n in counted("POST", route).items() if n} <= {"200", "499"}
 
 
 async def test_metrics_name_the_route_not_the_path(api: Api) -> None:
