@@ -20,6 +20,8 @@ PIECE = 4 * 1024
 HEAD_SECONDS = 10.0
 """Seconds from the first byte of a head, or from the start of a connection, to the head's end."""
 
+_VERSIONS = ("1.0", "1.1")
+
 HEAD_TOO_LARGE = PlainProblem("headers-too-large", 431)
 HEAD_TOO_SLOW = PlainProblem("request-too-slow", 408)
 NO_REQUEST = PlainProblem("no-request", 400)
@@ -71,7 +73,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Stop counting: what follows is a body, which has its own limit."""
+        """Stop counting: what follows is a body, which has its own limit.
+
+        Refuse a request of another version, and one of HTTP/1.1 without a host, which it has to
+        name (RFC 9112, section 3.2). The parser makes a call of `send_400_response` of the error.
+        """
+        version = self.parser.get_http_version()
+        if version not in _VERSIONS:
+            raise ValueError("another version of HTTP")
+        if version == "1.1" and all(name != b"host" for name, _ in self.headers):
+            raise ValueError("no host")
         self._in_head, self._head_bytes = False, 0
         super().on_headers_complete()
 

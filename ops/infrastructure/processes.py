@@ -38,7 +38,7 @@ S = TypeVar("S", bound=Settings)
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
 OPERATIONS_ABOVE = 1000
 """Distance of the usual port of operations from that of the API: 9101 for 8101."""
-LIMITS = ("CALLER", "DESK", "ANNOUNCE", "SEARCH", "ADDRESS", "LOGIN", "ASK")
+LIMITS = ("CALLER", "DESK", "ANNOUNCE", "SEARCH", "ADDRESS", "LOGIN", "ASK", "VISIT")
 UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in LIMITS} | {"CARREL_BUSY_REQUESTS": "0"}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
 UNRENEWED = {"CARREL_ACCESS_TOKEN_SECONDS": str(24 * 3600)}

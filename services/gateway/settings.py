@@ -1,8 +1,8 @@
 """Settings of the gateway: those of every service, and the limits of its edge."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from services import settings
@@ -53,6 +53,20 @@ class Settings(settings.Settings):
         ge=0,
         description="Questions per minute of guests from one address; 0: no limit.",
     )
+    visit_per_minute: int = Field(
+        default=60,
+        ge=0,
+        description="Visitors a minute who register by themselves from one network; 0: no limit. "
+        "A turnstile lets 20 to 30 people through in a minute.",
+    )
+    security_contact: str = Field(
+        default="",
+        pattern=r"^((mailto:|tel:|https://)[!-~]+)?$",
+        description="Where to report a weakness, for /.well-known/security.txt; empty: none.",
+    )
+    security_expires: AwareDatetime | None = Field(
+        default=None, description="Time from which on that contact may be out of date."
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
         description="Origins whose pages may call the API from a browser, comma-separated.",
@@ -62,6 +76,12 @@ class Settings(settings.Settings):
         ge=0,
         description="Seconds for which browsers must use only TLS; 0: the header is not sent.",
     )
+
+    @model_validator(mode="after")
+    def _whole_contact(self) -> Self:
+        if bool(self.security_contact) != bool(self.security_expires):
+            raise ValueError("CARREL_SECURITY_CONTACT and CARREL_SECURITY_EXPIRES need each other")
+        return self
 
     @field_validator("cors_origins", mode="before")
     @classmethod

@@ -1,9 +1,13 @@
 """Requests that the gateway refuses unread, and the headers of all its answers."""
 
 import gzip
+from datetime import datetime, timedelta, timezone
+from typing import Any
 
+import aiohttp
 import pytest
 from fastapi import Request
+from pydantic import ValidationError
 
 from services.gateway.edge.middleware import MAX_HEADER_BYTES, MAX_HEADERS, MAX_URL
 from services.gateway.settings import Settings
@@ -46,6 +50,66 @@ async def test_head_is_answered_like_get_without_the_body(
                 assert asked.headers.get(name) == got.headers.get(name), (path, name)
         for path, status in (("/v1/me/stream", 404), ("/me/stream", 405)):
             assert (await api.call("HEAD", path, as_=PATRON)).status == status
+
+
+async def test_the_contact_for_weaknesses_is_told_if_there_is_one(
+    settings: Settings, gateway: Gateway
+) -> None:
+    path = "/.well-known/security.txt"
+    async with gateway(settings) as api:
+        assert (await api.get(path)).status == 404
+    told = {
+        "security_contact": "mailto:security@library.example",
+        "security_expires": datetime(2031, 1, 1, 8, tzinfo=timezone(timedelta(hours=8))),
+        "public_url": SITE,
+    }
+    async with gateway(settings.model_copy(update=told)) as api:
+        answer = await api.get(path)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.body.decode().splitlines() == [
+        "Contact: mailto:security@library.example",
+        "Expires: 2031-01-01T00:00:00Z",
+        "Preferred-Languages: en, zh",
+        f"Canonical: {SITE}{path}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"security_contact": "mailto:a@b.example"},
+        {"security_expires": "2031-01-01T00:00:00Z"},
+        {"security_contact": "a@b.example", "security_expires": "2031-01-01T00:00:00Z"},
+        {"security_contact": "mailto:a\nExpires: x", "security_expires": "2031-01-01T00:00:00Z"},
+    ],
+    ids=["no expiry", "no contact", "no URI", "two lines"],
+)
+def test_a_contact_for_weaknesses_that_would_be_wrong_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Settings(**wrong)
+
+
+async def test_a_password_manager_is_led_to_the_page_to_change_a_pin(
+    settings: Settings, gateway: Gateway
+) -> None:
+    async with gateway(settings) as api:
+        session = aiohttp.ClientSession()
+        async with (
+            session,
+            session.get(f"{api.url}/.well-known/change-password", allow_redirects=False) as led,
+        ):
+            assert (led.status, led.headers["Location"]) == (302, "/pin-and-codes")
+        page = await api.get("/pin-and-codes")  # asks to log in first, and leads on
+        assert page.status == 200
+
+
+async def test_pages_ask_a_browser_for_no_devices(settings: Settings, gateway: Gateway) -> None:
+    async with gateway(settings) as api:
+        for path in ("/log-in", "/catalogue", "/nowhere"):
+            said = (await api.get(path, headers={"Accept": "text/html"})).headers
+            for feature in ("camera", "geolocation", "microphone"):
+                assert f"{feature}=()" in said["Permissions-Policy"], path
 
 
 async def test_the_hsts_header_is_sent_if_configured(settings: Settings, gateway: Gateway) -> None:

@@ -53,6 +53,21 @@ async def test_a_caller_over_the_limit_is_told_when_to_retry(
         assert (await api.get("/v1/titles")).status == 201
 
 
+async def test_invented_visitors_of_one_network_are_limited_and_its_other_requests_are_not(
+    echoes: Echoes, gateway: Gateway
+) -> None:
+    settings, owners = echoes
+    async with gateway(limited(settings, visit=20)) as api:
+        visitor = {"name": "Nobody", "phone": "2921 0000", "venue": "code"}
+        answers = [await api.post("/v1/visits", visitor) for _ in range(120)]
+        assert answers[-1].status == 429
+        assert answers[-1].headers["RateLimit-Policy"] == '"visit";q=20;w=60'
+        assert 20 <= allowed(answers) <= 40
+        assert len(owners["notices"].asked) == allowed(answers)
+        assert (await api.post("/v1/visits/leavings", {"visit": "v"})).status == 201
+        assert (await api.get("/v1/titles")).status == 201
+
+
 async def test_all_replicas_share_one_bucket_for_each_caller(
     echoes: Echoes, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,15 +174,31 @@ async def test_empty_lines_keep_no_connection_open(monkeypatch: pytest.MonkeyPat
     [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"GET / HTTP/1.1\r\nA B: x\r\n\r\n",
-        b"GET / HTTP/1.1\r\nA: \x00\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nA B: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nA: \x00\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc",
+        b"GET /\r\n\r\n",
+        b"POST / HTTP/0.9\r\nHost: h\r\n\r\n",
+        b"POST / HTTP/2.0\r\nHost: h\r\n\r\n",
     ],
-    ids=["TLS", "version", "field name", "null byte", "length"],
+    ids=[
+        *("TLS", "version", "field name", "null byte", "length"),
+        *("no host", "no host, a body", "0.9 without a version", "0.9", "2.0"),
+    ],
 )
 async def test_bytes_that_are_no_request_are_answered_with_a_problem(sent: bytes) -> None:
     async with listening() as port:
         assert problem_in(await ended(port, sent)) == (400, "no-request")
+
+
+async def test_a_request_of_the_former_version_needs_no_host() -> None:
+    async with listening() as port:
+        assert await answered(port, b"POST / HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc") == (
+            200,
+            b"3",
+        )
 
 
 async def test_a_head_that_is_too_large_is_answered_with_a_problem() -> None:

@@ -137,6 +137,8 @@ class Limits:
             return [("log-in", f"log-in {_address(scope)}", settings.login_per_minute)]
         if scope["path"] == "/v1/guest-enquiries" and scope["method"] == "POST":
             return [("ask", f"ask {_address(scope)}", settings.ask_per_minute)]
+        if scope["path"] == "/v1/visits" and scope["method"] == "POST":
+            return [("visit", f"visit {_address(scope)}", settings.visit_per_minute)]
         caller = await caller_of(scope)
         whose = f"caller {caller.id}" if caller else f"address {_address(scope)}"
         if _is_search(scope):
