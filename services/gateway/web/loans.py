@@ -14,7 +14,6 @@ from services.gateway.web.visit import PatronVisit, Visit
 router = APIRouter(include_in_schema=False)
 
 MOST_SHOWN = 12
-MOST_DIGITS = 10
 
 
 @router.post("/renewals")
@@ -46,8 +45,8 @@ async def post_renewals(visit: PatronVisit) -> Response:
 
 def agreed_cents(visit: Visit) -> int:
     """Return the fines, in cents, that the patron has agreed to."""
-    typed = visit.text("agreed_cents")
-    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < MOST_DIGITS else 0
+    typed = visit.number("agreed_cents")
+    return typed if isinstance(typed, int) else 0
 
 
 def _ask(visit: Visit, effect: Mapping[str, Any], loans: Iterable[Mapping[str, Any]]) -> Response:

@@ -35,11 +35,8 @@ async def get_sessions(visit: Anyone, branch: str, today: Today, on: str = "") -
 @router.post("/study-sessions/{branch}/bookings")
 async def post_booking(visit: PatronVisit, branch: str) -> Response:
     """Book a place in a session, and show the booking."""
-    day, session = visit.text("day"), visit.text("session")
-    body = {
-        "day": day,
-        "session": int(session) if session.isdecimal() and len(session) < 3 else session,
-    }
+    day = visit.text("day")
+    body = {"day": day, "session": visit.number("session")}
     path = f"/v1/study-rooms/{segment(branch)}/bookings"
     reply = await visit.api.send("POST", path, body, key=visit.key)
     if not reply.done:

@@ -38,6 +38,8 @@ _NONE = Dependant()
 """Parameters of a response that no route has made."""
 SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin", "reset_code", "factor_code"})
 """Fields of forms that no page shows again."""
+MOST_DIGITS = 10
+"""Number of digits from which on a number of a form is left to the API as text."""
 MOST_FILES = 5
 """Number of files that a form may send; see `uploads.py`."""
 _FILES_READ = 20
@@ -109,6 +111,15 @@ class Visit:
         """Return the typed text of a field without blanks around it; "" if there is none."""
         typed = self.form.get(name, "")
         return typed.strip() if isinstance(typed, str) else ""
+
+    def number(self, name: str) -> int | str | None:
+        """Return the typed number of a field; None if it is empty.
+
+        Other text is returned as it is: the API, which takes numbers alone, names the field.
+        """
+        typed = self.text(name)
+        is_number = typed.isascii() and typed.isdigit() and len(typed) < MOST_DIGITS
+        return int(typed) if is_number else typed or None
 
     def texts(self, name: str) -> list[str]:
         """Return all values of a repeatable field, each once."""

@@ -98,7 +98,7 @@ def _typed(visit: Visit) -> dict[str, Any]:
         "remarks": visit.text("remarks") or None,
         "languages": visit.texts("languages"),
         "audience": visit.text("audience") or None,
-        **{name: visit.text(name) or None for name in _NUMBERS},
+        **{name: visit.number(name) for name in _NUMBERS},
         "wordings": {
             code: {name: text or None for name, text in texts.items()}
             for code, texts in wordings.items()

@@ -30,11 +30,11 @@ async def get_closures(visit: DeskVisit) -> Response:
 @router.post("/desk/closures")
 async def post_closure(visit: DeskVisit) -> Response:
     """Close libraries."""
-    relief = visit.text("extra_renewals")
+    relief = visit.number("extra_renewals")
     body = {
         **forms.scope(visit),
         **forms.given(visit, "from", "reopened_on", "reason"),
-        **({"relief": {"extra_renewals": relief}} if relief else {}),
+        **({} if relief is None else {"relief": {"extra_renewals": relief}}),
     }
     change = PreviewableCommand(
         "POST",
@@ -56,7 +56,7 @@ async def get_closure(visit: DeskVisit, closure_id: str) -> Response:
 @router.post("/desk/closures/{closure_id}/reopening")
 async def post_reopening(visit: DeskVisit, closure_id: str) -> Response:
     """Announce a reopening and its terms; without a day, cancel an announced one."""
-    terms = forms.given(visit, "capacity", "stagger_days")
+    terms = forms.numbers(visit, "capacity", "stagger_days")
     listed = {name: forms.lines(visit, name) for name in ("services", "measures")}
     body = {
         **forms.scope(visit),

@@ -59,8 +59,8 @@ async def post_missing(visit: DeskVisit) -> Response:
 @router.post("/desk/fetching/delay")
 async def post_delay(visit: DeskVisit) -> Response:
     """Set the minutes after which readers are told that an item is ready here."""
-    place, minutes = visit.text("branch"), visit.text("minutes")
-    body = {"minutes": int(minutes) if minutes.isdecimal() and len(minutes) < 4 else minutes}
+    place = visit.text("branch")
+    body = {"minutes": visit.number("minutes")}
     path = f"/v1/branches/{segment(place)}/ready-delay"
     here = f"/desk/fetching?{urlencode({'branch': place})}"
     reply = await visit.api.send("PUT", path, body, key=visit.key)

@@ -66,6 +66,12 @@ def given(visit: Visit, *names: str) -> dict[str, str]:
     return {name: visit.text(name) for name in names if visit.text(name)}
 
 
+def numbers(visit: Visit, *names: str) -> dict[str, int | str]:
+    """Return the numbers that were filled in; the API treats the others as not given."""
+    typed = {name: visit.number(name) for name in names}
+    return {name: number for name, number in typed.items() if number is not None}
+
+
 def instant(visit: Visit, name: str) -> str | None:
     """Return the day and time of two fields with the library's offset; None if both are empty."""
     typed = f"{visit.text(f'{name}_on')}T{visit.text(f'{name}_time')}"

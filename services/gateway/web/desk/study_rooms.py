@@ -31,7 +31,8 @@ async def post_season(visit: DeskVisit) -> Response:
         "name": visit.text("name"),
         "rooms": _rooms(visit),
         "sessions": forms.sessions(visit),
-        **forms.given(visit, *DAYS, "grace_minutes"),
+        **forms.given(visit, *DAYS),
+        **forms.numbers(visit, "grace_minutes"),
     }
     reply = await visit.api.send("POST", API, body, key=visit.key)
     if not reply.done:

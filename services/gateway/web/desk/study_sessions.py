@@ -28,7 +28,7 @@ async def post_room(visit: DeskVisit) -> Response:
     """Set the rules of a room."""
     if not visit.text("branch"):
         return await _rooms(visit, missing("branch"))
-    body = {"sessions": forms.sessions(visit), **forms.given(visit, *NUMBERS)}
+    body = {"sessions": forms.sessions(visit), **forms.numbers(visit, *NUMBERS)}
     path = f"{API}/{segment(visit.text('branch'))}"
     reply = await visit.api.send("PUT", path, body, key=visit.key)
     if not reply.done:

@@ -54,11 +54,7 @@ async def get_poster(visit: DeskVisit, branch: str) -> Response:
 @router.post("/desk/visitors/counts")
 async def post_count(visit: DeskVisit) -> Response:
     """Count people who enter or leave."""
-    people = visit.text("people")
-    body = {
-        "door": visit.text("door"),
-        visit.text("way"): int(people) if people.isdecimal() and len(people) < 4 else people,
-    }
+    body = {"door": visit.text("door"), visit.text("way"): visit.number("people")}
     return await _sent(visit, "counts", body, "visitors-counted")
 
 
