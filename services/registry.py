@@ -193,6 +193,7 @@ SERVICES = (
             "events": (
                 "GET /v1/activities/{activity_id}/registrations",
                 "POST /v1/effects/activities",
+                "POST /v1/effects/study-rooms",
             ),
         },
     ),
