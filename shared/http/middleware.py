@@ -190,10 +190,11 @@ async def _send_with_changes(scope: Scope, start: Message, body: bytes, send: Se
 
     The caller applies them to its views before it answers, so that a client reads its own writes.
     The same events come by Kafka later and then change nothing. Events of a repeated request name
-    the time of their recording, because what they created may have ended since.
+    the time of their recording, because what they created may have ended since. A refusal has
+    events if steps before it were committed.
     """
     run = scope["state"].get("run")
-    if run is not None and run.events and start["status"] < 400:
+    if run is not None and run.events and start["status"] < 500:
         earlier = {"recorded_at": run.recorded_at} if run.recorded_at else {}
         body = orjson.dumps(
             {

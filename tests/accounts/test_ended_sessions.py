@@ -164,6 +164,9 @@ async def test_the_oldest_session_ends_when_an_account_has_too_many(
     first, second, third = [await session_of(api) for _ in range(3)]
     assert await opened(api, mei["id"]) == {second, third}
     assert await ended_ids(api) == {first}
+    typed = {"card_number": "HK0001A", "pin": "27-18-28"}
+    told = await api.post("/v1/sessions", typed, headers={"Carrel-Changes": "1"})
+    assert [change["data"]["session_id"] for change in told.json()["changes"]] == [second]
 
 
 # ---- staff --------------------------------------------------------------------------------------

@@ -103,6 +103,15 @@ async def test_a_charge_with_a_captured_payment_is_not_paid_twice_in_a_joint_pay
     assert sorted(row["cents"] for row in await books(desk, capture=True)) == [300, 450]
 
 
+async def test_a_refused_payment_returns_the_changes_of_the_one_that_it_ended(desk: Desk) -> None:
+    one, two = await fines(desk, 450, 300)
+    await left(desk, one, "taken")
+    both = await ask_to_pay(desk, one, two, headers={"Carrel-Changes": "1"})
+    said = both.json()
+    assert (both.status, said["status"], said["answer"]["code"]) == (409, 409, "nothing-to-pay")
+    assert [each["data"]["charge_id"] for each in said["changes"]] == [one["id"]]
+
+
 async def test_another_patron_cannot_continue_a_payment(desk: Desk) -> None:
     await desk.patron("p2")
     charge = await fine(desk)

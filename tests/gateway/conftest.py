@@ -127,6 +127,11 @@ def circulation(settings: Settings) -> Owner:
             raise NotFound("loan")
         return {"renewed": await run(renew, loan_id)}
 
+    @router.post("/holds")
+    async def post_hold(loan_id: str, _caller: Patron, run: Run) -> None:
+        await run(lend, loan_id)
+        raise NotFound("hold")  # a later step is refused
+
     @router.delete("/holds/{loan_id}", status_code=204)
     async def delete_hold(loan_id: str, _caller: Patron, run: Run) -> None:
         await run(end, loan_id)

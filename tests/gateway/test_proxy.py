@@ -309,6 +309,17 @@ async def test_a_refusal_reaches_the_client_as_the_owner_gave_it(
         assert (bare.status, bare.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
+async def test_an_account_shows_what_a_command_did_before_it_was_refused(
+    lending: tuple[Settings, Owner], gateway: Gateway
+) -> None:
+    settings, _ = lending
+    async with gateway(settings) as api:
+        refused = await api.post("/v1/holds?loan_id=loan-1", as_=PATRON)
+        assert (refused.status, refused.json()["code"]) == (404, "not-found")
+        assert refused.headers["Content-Type"] == "application/problem+json"
+        assert [loan["id"] for loan in (await overview(api))["loans"]] == ["loan-1"]
+
+
 async def test_the_kafka_event_of_an_own_write_changes_nothing(
     lending: tuple[Settings, Owner],
     gateway: Gateway,

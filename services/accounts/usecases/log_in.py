@@ -74,7 +74,8 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
     card, pin, at = command.card_digest, command.pin, command.at
     pin_hash = await rehashed(pin, holder.pin_hash)
     lifetime = timedelta(hours=settings.token_hours(holder.role))
-    session = await logging_in(run, holder, command.address)(
+    recording = logging_in(run, holder, command.address)
+    session = await recording(
         open_session,
         OpenSession(
             holder.id,
@@ -86,6 +87,7 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
             FactorKeys.of(settings),
         ),
     )
+    run.events.extend(recording.events)  # the gateway ends surplus sessions before it answers
     token = await signed(run.database, settings, session, holder, at)
     kept = (command.device_token, card, holder.pin_version, settings.device_keys, at)
     return replace(token, device_token=token_after_log_in(*kept))

@@ -27,7 +27,9 @@ async def renew(run: Run, settings: Settings, token: str, at: datetime) -> Signe
     """Return new tokens for a renewal token, at `at` by the wall clock. Raises SessionEnded."""
     found = place_of(token, settings.renewal_keys)
     # Without the request's Idempotency-Key: a stored answer would have a secret.
-    after = await run.in_steps()(renew_session, RenewSession(*found, at)) if found else None
+    steps = run.in_steps()
+    after = await steps(renew_session, RenewSession(*found, at)) if found else None
+    run.events.extend(steps.events)  # also of a session that a copied token has ended
     if after is None:
         raise SessionEnded
     return await signed(run.database, settings, *after, at)

@@ -32,6 +32,20 @@ async def pay_charges(run: Run, provider: Provider, command: BeginPayment, on: d
     # Without the Idempotency-Key: each step checks how far the payment has come.
     steps = run.in_steps()
     try:
+        payment = await _pay(run, steps, provider, command, on)
+    finally:
+        run.events.extend(steps.events)  # if it is refused, another payment may have ended before
+    if payment.state is PaymentState.DECLINED:
+        raise PaymentDeclined
+    if payment.state is PaymentState.NOT_RECEIVED:
+        raise PaymentNotReceived
+    return payment
+
+
+async def _pay(
+    run: Run, steps: Run, provider: Provider, command: BeginPayment, on: date
+) -> Payment:
+    try:
         begun = await run(begin_payment, command)
     except PaymentUnderWay:
         for left in await store.payments.find_under_way_for(run.database, command.charge_ids):
@@ -48,11 +62,6 @@ async def pay_charges(run: Run, provider: Provider, command: BeginPayment, on: d
         payment = await _as_ended(steps, begun.id, on)
     except PaymentOver:  # another call or the job ended it meanwhile
         payment = await _as_ended(steps, begun.id, on)
-    run.events.extend(steps.events)
-    if payment.state is PaymentState.DECLINED:
-        raise PaymentDeclined
-    if payment.state is PaymentState.NOT_RECEIVED:
-        raise PaymentNotReceived
     return payment
 
 
