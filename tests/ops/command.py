@@ -81,7 +81,19 @@ def of_kafka(settings: Settings) -> dict[str, str]:
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:
     """Run a command with an environment that names everything."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = prepared.start([*prepared.COMMAND, *arguments], environment, out, err)
+        command = [*prepared.COMMAND, *arguments]
+        process: prepared.Forked | subprocess.Popen[bytes]
+        if prepared.suits(command, {}):
+            process = prepared.start(command, environment, out, err)
+        else:
+            process = subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
         try:
             code = process.wait(240)
         except subprocess.TimeoutExpired:

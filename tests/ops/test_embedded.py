@@ -35,10 +35,12 @@ def until(condition: Callable[[], bool], limit: float = 15.0) -> None:
 
 
 def exists(pid: int) -> bool:
-    """Return whether a process runs; a zombie does not."""
+    """Return whether a process runs; a zombie, which Linux tells of, does not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat")
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
         return False
 
 
@@ -165,6 +167,23 @@ def test_a_suspended_process_answers_nothing_until_resumed_and_can_be_stopped(
         assert mongod.ready()
         mongod.suspend()
     assert not mongod.running
+
+
+@pytest.mark.parametrize(
+    ("part", "variable"),
+    [({"kafka": False}, "CARREL_MONGO_URL"), ({"mongo": False}, "CARREL_KAFKA")],
+    ids=["mongod", "broker"],
+)
+def test_a_machine_without_an_embedded_server_is_told_the_variable_that_helps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: dict[str, bool], variable: str
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("ops.infrastructure.embedded.find_spec", lambda _: None)
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with pytest.raises(StartFailed) as failed, embedded(tmp_path, **part):  # type: ignore[arg-type]
+        pass
+    for text in ("aarch64", "Linux on x86_64 and macOS on arm64", f"set {variable} to"):
+        assert text in str(failed.value)
 
 
 def test_a_port_that_is_taken_is_replaced(tmp_path: Path) -> None:

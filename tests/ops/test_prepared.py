@@ -13,6 +13,10 @@ import pytest
 from ops.infrastructure import prepared
 from ops.infrastructure.prepared import COMMAND, Forked
 
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="elsewhere each command starts as a new process"
+)
+
 
 def start(folder: Path, *arguments: str, **environment: str) -> tuple[Forked, Path]:
     output = folder / "output"

@@ -165,10 +165,16 @@ def until_ready(process: "subprocess.Popen[str]") -> str:
     pytest.fail("".join(lines))
 
 
+def every_process() -> Iterator[Path]:
+    if not Path("/proc/self").exists():
+        pytest.skip("processes are looked for in /proc, which Linux alone has")
+    return Path("/proc").glob("[0-9]*")
+
+
 def running_in(folder: Path) -> list[str]:
     """Return the command lines of other processes that work in the folder."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in every_process():
         try:
             here = process.joinpath("cwd").resolve() == folder
             command = process.joinpath("cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -268,7 +274,7 @@ def test_up_ends_with_the_reason_when_its_database_ends(
 def processes_in(folder: Path, program: str) -> list[int]:
     """Return the process ids of a program that keeps its data in the folder."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for process in every_process():
         try:
             command = process.joinpath("cmdline").read_bytes().split(b"\0")
         except OSError:
