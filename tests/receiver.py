@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests import warm
+
 
 @dataclass(frozen=True)
 class Received:
@@ -70,11 +72,10 @@ async def receiving(receiver: Receiver) -> AsyncIterator[Receiver]:
     app.router.add_post("/{path:.*}", receiver.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", receiver.port)
-    await site.start()
-    receiver.port = runner.addresses[0][1]
-    try:
-        yield receiver
-    finally:
-        receiver.may_answer.set()
-        await runner.cleanup()
+    with warm.port_for("receiver", receiver.port) as receiver.port:
+        await web.SockSite(runner, warm.listening(receiver.port)).start()
+        try:
+            yield receiver
+        finally:
+            receiver.may_answer.set()
+            await runner.cleanup()

@@ -27,6 +27,7 @@ from pymongo.monitoring import (
 )
 from pymongo.write_concern import WriteConcern
 
+from ops.infrastructure import ports
 from services.settings import Settings
 from shared import mongo as services_mongo
 from shared.http import app as services_app
@@ -257,7 +258,7 @@ def listening(port: int) -> socket.socket:
 def _bound(port: int) -> socket.socket:
     # IPPROTO_TCP is named because asyncio sets TCP_NODELAY only then: else each answer takes 40 ms.
     bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    ports.share(bound)
     bound.bind(("127.0.0.1", port))
     return bound
 

@@ -35,7 +35,7 @@ def until(condition: Callable[[], bool], limit: float = 15.0) -> None:
 
 
 def exists(pid: int) -> bool:
-    """Return whether a process runs; a zombie, which Linux tells of, does not."""
+    """Return whether a process runs; a zombie does not, where /proc shows that."""
     try:
         os.kill(pid, 0)
         stat = Path(f"/proc/{pid}/stat")
@@ -194,6 +194,27 @@ def test_a_port_that_is_taken_is_replaced(tmp_path: Path) -> None:
         with embedded(tmp_path, mongo=False, kafka_port=taken) as infrastructure:
             assert infrastructure.broker
             assert infrastructure.broker.port != taken
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there a port is held for its server")
+def test_a_reserved_port_is_for_its_server_alone_until_it_is_released() -> None:
+    port = ports.reserve()
+    try:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind((ports.LOOPBACK, port))
+        with (
+            socket.create_server((ports.LOOPBACK, port)) as server,
+            socket.create_connection((ports.LOOPBACK, port)) as caller,
+        ):
+            accepted, _ = server.accept()
+            assert accepted.getpeername() == caller.getsockname()
+            accepted.close()
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind((ports.LOOPBACK, port))
+    finally:
+        ports.release(port)
+    with socket.create_server((ports.LOOPBACK, port)) as server:
+        assert server.getsockname()[1] == port
 
 
 def test_a_port_reserved_by_another_process_is_not_given_out(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from shared.http.health import add_health
 from shared.http.service import Service
 from shared.server import Server, config_of
 from tests.support import until
+from tests.warm import port_for
 
 
 def apps() -> FastAPI:
@@ -41,9 +42,7 @@ def bound() -> socket.socket:
 
 
 async def test_details_are_on_the_port_of_operations_alone() -> None:
-    with bound() as api, bound() as free:
-        port = free.getsockname()[1]
-        free.close()
+    with bound() as api, port_for("operations") as port:
         app = apps()
         config = uvicorn.Config(app, host="127.0.0.1", log_config=None, access_log=False)
         server = Server(app, config, operations_port=port)
