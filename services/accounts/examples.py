@@ -26,6 +26,7 @@ EXAMPLES: Mapping[str, Any] = {
     "channels": ["inbox", "email"],
     "POST /v1/sessions/renewal.device_token": None,
     "POST /v1/service-sessions.device_token": None,
+    "ResetCodeIn.device_token": None,
     "device_token": f"1614823200.Q2FycmVsIGRldmlj.{32 * 'd'}",
     "digest": False,
     "reset_code": "40718256",

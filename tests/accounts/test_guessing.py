@@ -13,9 +13,11 @@ from services.accounts.domain.lockout import (
     Source,
     StrangersLimits,
 )
+from services.accounts.domain.pin_reset import code_of
 from services.accounts.settings import Settings
 from services.accounts.usecases import check_pin, confirm_pin
 from shared.http.client_address import HEADER, client_header
+from shared.http.crowded import HEADER as CROWDED
 from shared.ids import card_digest
 from tests.accounts.conftest import Clock
 from tests.accounts.people import STAFF, pass_time, registered
@@ -311,6 +313,45 @@ async def test_nobody_hides_tried_cards_behind_cards_of_their_own(api: Api) -> N
             await bot.log_in(right, card)
     bot.device = None
     assert await bot.guess() == "strangers-wait"
+
+
+async def test_a_code_for_a_new_pin_opens_a_new_device_while_strangers_go_on_guessing(
+    api: Api,
+) -> None:
+    await registered(api)
+
+    async def exhausted() -> None:
+        strangers = [Client(api, f"203.0.113.{place}") for place in range(25)]
+        await asyncio.gather(*(guesses(one, 5) for one in strangers))
+
+    await exhausted()
+    owner = Client(api, "192.0.2.7")
+    assert (await owner.log_in()).json()["code"] == "strangers-wait"
+    reset = (await api.post("/v1/pin-resets", {"card_number": "HK0001A"})).json()["id"]
+    await api.job("accounts/pin-resets")
+    code = code_of(reset, api.app.state.settings.reset_keys)
+    body = {"reset_code": code, "new_pin": "31-41-59", "device_token": ""}
+    answers = [await api.put(f"/v1/pin-resets/{reset}", body) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 200]
+    await exhausted()
+    assert (await owner.log_in("31-41-59")).json()["code"] == "strangers-wait"
+    for answer in answers:
+        owner.device = answer.json()["device_token"]
+        assert (await owner.log_in("31-41-59")).status == 200
+
+
+async def test_from_a_crowded_address_only_known_devices_log_in(api: Api) -> None:
+    await registered(api)
+    owner = Client(api, "203.0.113.1")
+    await owner.log_in()
+    body = {"card_number": "HK0001A", "pin": PIN}
+    crowded = {CROWDED: "1"}
+    for device in ("", "1614823200.device.proof"):
+        answer = await api.post("/v1/sessions", {**body, "device_token": device}, headers=crowded)
+        assert (answer.status, answer.json()["code"]) == (429, "strangers-wait")
+    known = {**body, "device_token": owner.device}
+    assert await api.app.state.database.attempts.count_documents({}) == 0
+    assert (await api.post("/v1/sessions", known, headers=crowded)).status == 200
 
 
 async def test_all_strangers_together_have_a_budget(

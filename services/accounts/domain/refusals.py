@@ -52,7 +52,8 @@ class StrangersWait(Refusal):
     status = 429
     reason = (
         "There were too many wrong PINs with this card number or from this network. Please log in "
-        "on a device where you have logged in before, choose a new PIN, or try again in an hour."
+        "on a device where you have logged in before. Or choose a new PIN here with a code from an "
+        "e-mail: then you can log in here at once. Or try again in an hour."
     )
 
 

@@ -1,6 +1,7 @@
 """A new PIN for patrons who have forgotten theirs, by a code that is sent by e-mail."""
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from services.accounts import queries
@@ -12,7 +13,7 @@ from services.accounts.domain.refusals import (
     TooManyResets,
     WrongResetCode,
 )
-from services.accounts.domain.source import stranger_at
+from services.accounts.domain.source import LONGEST_TOKEN, stranger_at, token_after_log_in
 from services.accounts.routes.fields import NewPin, OwnSettings, PatronId, Secret
 from services.accounts.settings import Settings
 from services.accounts.usecases.reset_pin import (
@@ -58,6 +59,21 @@ class ResetCodeIn(Body):
 
     reset_code: Secret = Field(min_length=1, max_length=32)
     new_pin: NewPin
+    device_token: Secret | None = Field(
+        default=None,
+        max_length=LONGEST_TOKEN,
+        description="The `device_token` of the last log-in on this device, or an empty text. "
+        "With it the answer (200) has another one, with which the holder can log in here at once, "
+        "whatever wrong PINs others enter; without it the answer is 204.",
+    )
+
+
+class NewPinOut(BaseModel):
+    """The device on which a new PIN was chosen."""
+
+    device_token: str | None = Field(
+        description="Secret to send with the next log-in on this device; null: there is none."
+    )
 
 
 def _stranger(request: Request, settings: Settings) -> Source:
@@ -87,14 +103,20 @@ async def post_pin_reset(
     return PinResetOut(id=reset.id, expires_in=int(VALID_FOR.total_seconds()))
 
 
-@router.put("/pin-resets/{reset_id}", status_code=204, tags=["sessions"])
+@router.put(
+    "/pin-resets/{reset_id}",
+    status_code=204,
+    response_model=None,
+    responses={200: {"model": NewPinOut}},
+    tags=["sessions"],
+)
 @refuses(WrongResetCode, TooManyCodes, *EASY_PINS)
 async def put_pin_reset(
     reset_id: PatronId, body: ResetCodeIn, request: Request, run: Run, settings: OwnSettings
-) -> None:
+) -> Response:
     """Choose a new PIN with the code. This also unlocks a card after too many attempts to log in.
 
-    It ends the patron's sessions.
+    It ends the patron's sessions, and makes the device a known one if that asks for it.
     After five wrong tries the code is dead. Requests for codes that were not sent are answered like
     a wrong code.
     """
@@ -107,7 +129,17 @@ async def put_pin_reset(
         limits=settings.strangers_limits,
         address=client_address(request.scope),
     )
-    await enter_code(run, command, settings.reset_keys)
+    holder = await enter_code(run, command, settings.reset_keys)
+    if body.device_token is None:
+        return Response(status_code=204)
+    device = token_after_log_in(
+        body.device_token.get_secret_value(),
+        holder.card_digest,
+        holder.pin_version,
+        settings.device_keys,
+        command.at,
+    )
+    return JSONResponse(NewPinOut(device_token=device).model_dump())
 
 
 @router.get("/staff-codes/{reset_id}", tags=["staff"])

@@ -35,6 +35,7 @@ from shared.auth import AnyCaller
 from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.client_address import client_address
+from shared.http.crowded import is_crowded
 from shared.http.dependencies import Db, Run
 from shared.ids import card_digest
 from shared.refusals import refuses
@@ -63,6 +64,7 @@ class CardIn(Body):
             address=client_address(request.scope),
             device_token=self.device_token.get_secret_value() if self.device_token else "",
             code=code.get_secret_value() if code else "",
+            only_known_devices=is_crowded(request.scope),
         )
 
 

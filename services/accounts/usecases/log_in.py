@@ -11,6 +11,7 @@ from services.accounts.domain.refusals import (
     BadCredentials,
     CodeNeeded,
     FactorRequired,
+    StrangersWait,
     WrongCode,
 )
 from services.accounts.domain.second_factor import SecondFactor
@@ -43,6 +44,8 @@ class LogIn:
     """Token that the client got from its last log-in, if it kept that."""
     code: str = field(default="", repr=False)
     """Code of the second factor, if one was typed."""
+    only_known_devices: bool = False
+    """True if the address has sent too many log-ins."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,10 @@ async def confirmed_holder(db: Database, settings: Settings, command: LogIn) -> 
     """
     keys = FactorKeys.of(settings)
 
+    source = await _source(db, settings, command)
+    if command.only_known_devices and source.is_stranger:
+        raise StrangersWait
+
     def matches(factor: SecondFactor) -> bool:
         return after_code(factor, command.code, keys, command.at) is not None
 
@@ -107,7 +114,7 @@ async def confirmed_holder(db: Database, settings: Settings, command: LogIn) -> 
         db,
         command.card_digest,
         command.pin,
-        source=await _source(db, settings, command),
+        source=source,
         limits=settings.strangers_limits,
         matches_code=matches if command.code else None,
     )

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from services.accounts import store
 from services.accounts.domain import pin_reset as rules
+from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.lockout import Source, StrangersLimits
 from services.accounts.domain.pin_reset import PinReset
 from services.accounts.domain.refusals import TooManyCodes, TooManyResets, WrongResetCode
@@ -117,8 +118,8 @@ async def send_code(work: Work, reset_id: str) -> bool:
     return True
 
 
-async def enter_code(run: Run, command: EnterCode, keys: str) -> None:
-    """Give the patron the new PIN if the code is right.
+async def enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
+    """Give the holder the new PIN if the code is right; return them with it.
 
     Raises CommonPin, SequentialPin or DateAsPin before the try is counted, TooManyCodes or Busy,
     WrongResetCode, or CardInPin. The try is counted before the code is compared. The same code with
@@ -127,7 +128,7 @@ async def enter_code(run: Run, command: EnterCode, keys: str) -> None:
     """
     await refuse_easy_pin(command.new_pin)
     try:
-        await _enter_code(run, command, keys)
+        return await _enter_code(run, command, keys)
     except (WrongResetCode, TooManyCodes) as refusal:
         reset = await store.pin_resets.find_one(run.database, command.reset_id)
         card = reset.card_digest if reset else ""
@@ -135,7 +136,7 @@ async def enter_code(run: Run, command: EnterCode, keys: str) -> None:
         raise
 
 
-async def _enter_code(run: Run, command: EnterCode, keys: str) -> None:
+async def _enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
     async def spend(spending: Spending) -> None:
         for budget in rules.budgets_of_entering(command.stranger, command.limits):
             await spending.spend(run.database, budget)
@@ -153,15 +154,16 @@ async def _enter_code(run: Run, command: EnterCode, keys: str) -> None:
         if not await pin_matches(command.new_pin, holder.pin_hash):
             raise WrongResetCode
         await run(show_replaced, reset.id)
-        return
+        return holder
     pin_hash = await new_pin_hash(command.new_pin, holder.card_number, holder.born_on)
     recording = logging_in(run, holder, command.address, ENTER)
-    await recording(replace_pin, ReplacePin(reset.id, pin_hash))
+    changed = await recording(replace_pin, ReplacePin(reset.id, pin_hash))
     run.events.extend(recording.events)  # the gateway ends the sessions before it answers
+    return changed
 
 
-async def replace_pin(work: Work, command: ReplacePin) -> None:
-    """Replace the PIN, unlock the card, end other requests and all sessions.
+async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
+    """Replace the PIN, unlock the card, end other requests and all sessions; return the holder.
 
     Raises WrongResetCode.
     """
@@ -180,6 +182,7 @@ async def replace_pin(work: Work, command: ReplacePin) -> None:
     await end(work, sessions)
     if holder.role == "patron":
         work.record(_chosen(holder.id, reset.id))
+    return changed
 
 
 async def show_replaced(work: Work, reset_id: str) -> None:

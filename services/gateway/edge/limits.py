@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import orjson
 from pymongo.errors import PyMongoError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,7 @@ from services.gateway.edge.callers import caller_of, is_at_desk, is_probe
 from services.gateway.settings import Settings
 from services.gateway.views.store import buckets
 from services.registry import SERVICES
+from shared.http import crowded
 from shared.http.problems import TOO_MANY_REQUESTS, problem
 from shared.networks import caller_at
 
@@ -28,6 +30,9 @@ STORE_SECONDS = 0.2
 """Time limit of the store for lending a share; after a timeout it is not asked for a second."""
 KNOWN_CALLERS = 20_000
 """Maximum number of callers whose shares are kept; the one known longest is evicted."""
+
+LONGEST_LOG_IN = 4096
+"""Bytes of a log-in that are searched for the token of a device."""
 
 _ANNOUNCES = tuple(path for service in SERVICES for path in service.announces)
 _SEARCHES = tuple(path for service in SERVICES for path in service.searches)
@@ -109,6 +114,11 @@ class Limits:
         left: dict[str, tuple[int, int]] = {}
         for name, whose, per_minute in await self._limits(scope):
             taken = await self._bucket(scope).take(whose, per_minute) if per_minute else 0
+            if taken is None and name == "log-in" and _logs_in(scope):
+                device, receive = await _has_device(receive)
+                if device and await self._take_of_address(scope):
+                    scope[crowded.SCOPE] = True
+                    continue
             if taken is None:
                 await _too_many(name, per_minute)(scope, receive, send)
                 return
@@ -121,6 +131,12 @@ class Limits:
             await send(message)
 
         await self._app(scope, receive, send_with_policies if left else send)
+
+    async def _take_of_address(self, scope: Scope) -> bool:
+        """Take a request of the address; return whether it had one left."""
+        per_minute = self._settings.address_per_minute
+        whose = f"address {_address(scope)}"
+        return not per_minute or await self._bucket(scope).take(whose, per_minute) is not None
 
     def _bucket(self, scope: Scope) -> Buckets:
         if self._buckets is None:
@@ -160,8 +176,31 @@ def _address(scope: Scope) -> str:
 def _is_about_pins(scope: Scope) -> bool:
     """Return whether a request may be a guess of a PIN, or of a code to choose one."""
     path: str = scope["path"]
-    logs_in = path == "/v1/sessions" and scope["method"] != "DELETE"
-    return logs_in or path.startswith(("/v1/pin-resets", "/v1/second-factors"))
+    return _logs_in(scope) or path.startswith(("/v1/pin-resets", "/v1/second-factors"))
+
+
+def _logs_in(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path == "/v1/sessions" and scope["method"] != "DELETE"
+
+
+async def _has_device(receive: Receive) -> tuple[bool, Receive]:
+    """Return whether a log-in has the token of a device, and a way to receive the request again."""
+    came: list[Message] = []
+    body, more = b"", True
+    while more and len(body) <= LONGEST_LOG_IN:
+        came.append(await receive())
+        body += came[-1].get("body", b"")
+        more = came[-1].get("more_body", False)
+
+    async def again() -> Message:
+        return came.pop(0) if came else await receive()
+
+    try:
+        typed = orjson.loads(body) if len(body) <= LONGEST_LOG_IN else None
+    except ValueError:
+        typed = None
+    return isinstance(typed, dict) and bool(typed.get("device_token")), again
 
 
 def _announces(scope: Scope) -> bool:

@@ -24,6 +24,7 @@ from services.gateway.edge.liveness import UNANSWERED, Liveness
 from services.gateway.views.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
 from shared.auth import Verifier, token_of
+from shared.http import crowded
 from shared.http.client_address import HEADER, client_header
 from shared.http.dependencies import KEYED
 from shared.http.operations import AUDIT_TRAIL, JOBS
@@ -217,6 +218,8 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
         del headers["authorization"]  # the owner would accept the token until it expires
     if request.method != "GET":
         headers["carrel-changes"] = "1"
+    if request.scope.get(crowded.SCOPE):
+        headers[crowded.HEADER] = "1"
     if request.client:
         asks_for_pin = settings.issuer.asks_for_pin(request.scope["path"])
         host, secret = request.client.host, settings.service_secret

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Response
 
+from services.gateway.web import session
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.fields import filled
 from services.gateway.web.session import FlashMessage
@@ -39,10 +40,18 @@ async def post_code(visit: Anyone, reset_id: str) -> Response:
     """Choose the new PIN; the patron then logs in with it."""
     if visit.text("new_pin") != visit.text("repeated_pin"):
         return _code(visit, reset_id, Failure(409, "pins-differ", "", []))
-    typed = {"reset_code": visit.text("reset_code"), "new_pin": visit.text("new_pin")}
+    device = session.device(visit.request)
+    typed = {
+        "reset_code": visit.text("reset_code"),
+        "new_pin": visit.text("new_pin"),
+        "device_token": device,
+    }
     reply = await visit.api.send("PUT", f"/v1/pin-resets/{segment(reset_id)}", typed)
     if reply.done:
-        return visit.go("/log-in", FlashMessage("pin-changed", {}))
+        response = visit.go("/log-in", FlashMessage("pin-changed", {}))
+        if reply.json()["device_token"]:
+            session.keep_device(visit.request, response, reply.json()["device_token"])
+        return response
     return _code(visit, reset_id, _editable(reply.failure()))
 
 

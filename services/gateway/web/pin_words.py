@@ -10,7 +10,8 @@ PROBLEMS = {
     "bad-credentials": marked("Your card number or PIN is wrong."),
     "strangers-wait": marked(
         "There were too many wrong PINs with this card number or from this network. Please log in "
-        "on a device where you have logged in before, choose a new PIN, or try again in an hour."
+        "on a device where you have logged in before. Or choose a new PIN here with a code from an "
+        "e-mail: then you can log in here at once. Or try again in an hour."
     ),
     "locked": marked(
         "Too many attempts to log in with this card number. Please try again in 15 minutes."

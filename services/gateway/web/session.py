@@ -31,6 +31,8 @@ _MESSAGES_ROOM = 3_600
 """Maximum characters of messages: a browser keeps a cookie of about 4,000 bytes."""
 _LANGUAGE_SECONDS = 365 * 24 * 3600
 _DEVICE_SECONDS = 180 * 24 * 3600
+LONGEST_DEVICE_TOKEN = 1000
+"""Number of characters that accounts accepts; a longer cookie is not one of ours."""
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -115,6 +117,12 @@ def keep(
 def drop(request: Request, response: Response, name: str) -> None:
     """Delete a cookie of ours."""
     keep(request, response, name, "", seconds=0)
+
+
+def device(request: Request) -> str:
+    """Return the token of this device; empty if the browser has none of ours."""
+    kept = cookie(request, DEVICE)
+    return kept if len(kept) <= LONGEST_DEVICE_TOKEN else ""
 
 
 def keep_device(request: Request, response: Response, token: str) -> None:

@@ -12,9 +12,6 @@ from services.gateway.web.visit import SECRET_FIELDS, Anyone, Visit
 
 router = APIRouter(include_in_schema=False)
 
-LONGEST_DEVICE_TOKEN = 1000
-"""Number of characters that accounts accepts; a longer cookie is not one of ours."""
-
 
 def log_in_address(request: Request) -> str:
     """Return the address to log in at; it leads back to the requested page afterwards."""
@@ -49,8 +46,7 @@ async def get_log_in(visit: Anyone, next: str = "/") -> Response:  # noqa: A002 
 async def post_log_in(visit: Anyone) -> Response:
     """Log in; continue to the requested page, or to the form that was sent too late."""
     typed = {"card_number": visit.text("card_number"), "pin": visit.text("pin")}
-    device = session.cookie(visit.request, session.DEVICE)
-    if 0 < len(device) <= LONGEST_DEVICE_TOKEN:
+    if device := session.device(visit.request):
         typed["device_token"] = device
     typed |= {"factor_code": visit.text("factor_code")} if visit.text("factor_code") else {}
     reply = await visit.api.send("POST", "/v1/sessions", typed)
