@@ -288,6 +288,11 @@ def seat(kind: type[E], version: int, key: str = "seat-1", **more: Any) -> E:
     return kind.model_validate({**fields, "version": version, **more})
 
 
+def alert(kind: type[E], key: str = "alert-1", **more: Any) -> E:
+    fields = {"alert_id": key, "patron_id": "patron-1", "by": "patron", "version": 1}
+    return kind.model_validate({**fields, **more})
+
+
 def link(kind: type[E], version: int, key: str = "link-1", **more: Any) -> E:
     fields = {"link_id": key, "patron_id": "patron-1", "member_id": "patron-2", "linked": True}
     return kind.model_validate({**fields, "version": version, **more})

@@ -29,6 +29,7 @@ SHOWN = 20
 KEPT_IN = {
     "patron": "patrons",
     "preferences": "preferences",
+    "alert": "kept_addresses",
     "pin": "pin_resets",
     "session": "sessions",
     "title": "titles",

@@ -40,6 +40,8 @@ EXAMPLES: Mapping[str, Any] = {
     "kid": "Qm3t8vJ1xZ5nC7bL0kR4sW9yD2fH6gA-uE_pT1oI8jM",
     "made_at": NOW,
     "path": f"/v1/calendars/{CALENDAR}.ics",
+    "new_email": None,
+    "address_code": "58203417",
     "phone": "9123 4567",
     "pin": "482915",
     "reachable_by": ["email"],

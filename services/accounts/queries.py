@@ -8,6 +8,7 @@ from services.accounts import store
 from services.accounts.domain.calendar import Calendar, link_of_secret
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.family import Invitation, Link
+from services.accounts.domain.new_address import is_live as is_live_address
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.pin_reset import is_live
 from services.accounts.domain.preferences import Setting
@@ -70,6 +71,21 @@ async def holder_of_code(db: Database, reset_id: str, at: datetime) -> Cardholde
         return None
     holder = await store.find_cardholder(db, reset.patron_id)
     return holder if holder and holder.role != "patron" else None
+
+
+async def address_of_alert(
+    db: Database, alert_id: str, patron_id: str, at: datetime
+) -> tuple[str | None, bool]:
+    """Return the address at which a patron is told of a change, and whether it is to be confirmed.
+
+    Raises NoSuchPatron.
+    """
+    _, holder = await patron(db, patron_id)
+    new = holder.new_address
+    if new is not None and new.id == alert_id:
+        return (new.email, True) if is_live_address(new, at) else (None, True)
+    kept = await store.alerts.find_one(db, alert_id, patron_id, at)
+    return (kept.email if kept else None), False
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,7 @@ class Settings(settings.CardSettings):
     reset_keys: Keys = Field(
         default="",
         repr=False,
-        description="Keys from which the codes for a new PIN are derived, the newest first.",
+        description="Keys from which the codes in e-mails are derived, the newest first.",
     )
     device_keys: Keys = Field(
         default="",

@@ -22,7 +22,7 @@ from services.notices.domain.delivery import (
 )
 from services.notices.domain.notification import Notification
 from services.notices.domain.outgoing import is_too_late
-from services.notices.kinds.kind import kind_of
+from services.notices.kinds.kind import Unknown, kind_of
 from services.notices.kinds.language import language_of
 from services.notices.mail import Mailer, NotSendable, Refused
 from services.notices.queries.emails import (
@@ -135,14 +135,16 @@ async def _to_patron(
 ) -> Delivery:
     """Send these notifications in one e-mail; return what became of it.
 
-    A code to choose a new PIN waits for no digest, so it is asked for one notification alone.
+    A code and the address of an alert wait for no digest, so they are asked for one notification
+    alone.
     """
-    reset_id = currents[0].about.get("reset_id")
+    reset_id, alert_id = (currents[0].about.get(name) for name in ("reset_id", "alert_id"))
+    params = {"pin_reset": reset_id} if reset_id else {"alert": alert_id} if alert_id else None
     answer = await run.owners.get(
         "accounts",
         path_to("v1", "email-addresses", delivery.patron_id),
         now=run.now,
-        params={"pin_reset": reset_id} if reset_id else None,
+        params=params,
     )
     found = None if answer is None else EmailAddress.model_validate(answer)
     address = found.address if found else None
@@ -161,6 +163,7 @@ async def _to_patron(
             language=language_of(code),
             at=wall_clock(),
             settings=settings,
+            kind=Unknown if delivery.kind == DIGEST else kind_of(delivery.kind),
         )
 
     return await _hand_over(delivery, message, address, mailer)

@@ -141,6 +141,80 @@ class PinReset(
 ):
     """Published when a patron has chosen a new PIN with the code."""
 
+    alert_id: Id | None = Field(
+        default=None,
+        description="By it accounts says at which address the patron is told; null in events of "
+        "earlier releases.",
+    )
+
+
+class AlertSnapshot(Event):
+    """A change of what protects an account, of which its holder is told; no address is in it."""
+
+    patron_id: Id
+    alert_id: Id = Field(description="By it accounts says at which address the patron is told.")
+    by: Literal["patron", "staff"] = Field(description="The one who made the change.")
+
+
+class AlertOfPin(
+    AlertSnapshot,
+    topic="alert.pin-changed",
+    publisher="accounts",
+    key="patron_id",
+    subject="alert_id",
+):
+    """Published when a patron's PIN is changed by the patron with the former one, or by staff."""
+
+
+class AlertOfCard(
+    AlertSnapshot,
+    topic="alert.card-replaced",
+    publisher="accounts",
+    key="patron_id",
+    subject="alert_id",
+):
+    """Published when staff give a patron another card."""
+
+
+class AlertOfContact(
+    AlertSnapshot,
+    topic="alert.contact-changed",
+    publisher="accounts",
+    key="patron_id",
+    subject="alert_id",
+):
+    """Published when a patron's e-mail address or telephone number is changed, or is to be."""
+
+    asked: bool = Field(
+        default=False, description="True: a new e-mail address waits to be confirmed."
+    )
+    changed: bool = Field(default=False, description="True: a new e-mail address is in use.")
+    removed: bool = Field(default=False, description="True: there is no e-mail address any more.")
+    phone: bool = Field(default=False, description="True: the telephone number is another one.")
+
+
+class AlertToConfirm(
+    AlertSnapshot,
+    topic="alert.address-to-confirm",
+    publisher="accounts",
+    key="patron_id",
+    subject="alert_id",
+):
+    """Published when a code is to be sent to a patron's new e-mail address."""
+
+
+class AlertOfDevice(
+    AlertSnapshot,
+    topic="alert.new-device",
+    publisher="accounts",
+    key="patron_id",
+    subject="alert_id",
+):
+    """Published when a patron has logged in on a device that was not used with the card before.
+
+    The first log-in with a card is left out.
+    """
+
 
 class PinIssued(
     Event,

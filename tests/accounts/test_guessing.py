@@ -55,7 +55,9 @@ async def guesses(client: Client, count: int, card: str = "HK0001A") -> list[str
 
 async def counted(api: Api) -> int:
     """Return the sum of all budgets' wrong PINs."""
-    found = [one async for one in api.app.state.database.wrong_pins.find()]
+    others = {"$regex": "^(recorded|devices|addresses)"}
+    query = {"_id": {"$not": others}}
+    found = [one async for one in api.app.state.database.wrong_pins.find(query)]
     return sum(slot["count"] for one in found for slot in one["slots"])
 
 

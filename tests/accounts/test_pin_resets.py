@@ -88,9 +88,11 @@ async def test_the_code_chooses_a_new_pin_once(api: Api) -> None:
     assert (await email(api, mei["id"], reset_id))["address"] is None
     told = [(topic, event) for topic, event in await events(api) if topic.startswith("pin.")]
     about = {"patron_id": mei["id"], "reset_id": reset_id}
+    alert_id = told[-1][1]["alert_id"]
+    assert alert_id
     assert told == [
         ("pin.reset-requested", {**about, "version": 1}),
-        ("pin.reset", {**about, "version": 2}),
+        ("pin.reset", {**about, "alert_id": alert_id, "version": 2}),
     ]
 
 

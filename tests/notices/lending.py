@@ -32,6 +32,8 @@ class Lending:
     """Codes to choose a new PIN that can still be used, by the id of the request."""
     staff_codes: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Addresses and codes of staff that can still be used, by the id of the code."""
+    alerts: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+    """Addresses that accounts keeps for alerts, with the code of one to be confirmed, by alert."""
     inside: list[dict[str, Any]] = field(default_factory=list)
     """Activities during the closures."""
     closed: list[dict[str, Any]] = field(default_factory=list)
@@ -68,9 +70,18 @@ class Lending:
             return self._answer(request, self.holds.get(hold_id))
 
         @app.get("/v1/email-addresses/{patron_id}")
-        async def email(patron_id: str, request: Request, pin_reset: str | None = None) -> Any:
+        async def email(
+            patron_id: str,
+            request: Request,
+            pin_reset: str | None = None,
+            alert: str | None = None,
+        ) -> Any:
             if patron_id not in self.addresses:
                 return self._answer(request, None)
+            if alert is not None:
+                kept, code = self.alerts.get(alert, (None, None))
+                found = {"address": kept, "unsubscribe": f"{patron_id}.ok", "code": code}
+                return self._answer(request, found)
             code = self.codes.get(pin_reset) if pin_reset else None
             address = None if pin_reset and code is None else self.addresses[patron_id]
             found = {"address": address, "unsubscribe": f"{patron_id}.ok", "code": code}

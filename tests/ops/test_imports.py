@@ -237,8 +237,12 @@ def test_a_repeated_import_of_patrons_saves_only_changes(
     after = store.cardholders.find_one({"card_number": "CARD0"})
     assert (after["email"], after["pin_hash"]) == ("b@example.org", holder["pin_hash"])
     assert store.cardholders.find_one({"card_number": "CARD1"})["name"] == "Reader One"
-    # Events carry no names: only the category of the first was published.
-    assert [event["category"] for event in events_of(store)[150:]] == ["adult"]
+    # Events carry no names: only the category of the first was published, and that its reader is
+    # told at the former address.
+    told, amended = events_of(store)[150:]
+    assert (amended["category"], told["changed"], told["by"]) == ("adult", True, "staff")
+    kept = store.kept_addresses.find_one({"_id": told["alert_id"]})
+    assert (kept["patron_id"], kept["email"]) == (holder["_id"], "a@example.org")
 
 
 def test_a_refused_patron_is_reported_by_line_without_personal_data(

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from services.accounts.domain.calendar import Calendar
+from services.accounts.domain.new_address import NewAddress
 from services.accounts.domain.second_factor import SecondFactor
 
 Role = Literal["patron", "staff", "station", "tracer", "admin", "ops"]
@@ -35,6 +36,10 @@ class Cardholder:
     """Reason why staff last blocked or unblocked the patron, in their words."""
     calendar: Calendar | None = field(default=None, repr=False)
     """The patron's calendar feed; None: there is no link to it."""
+    new_address: NewAddress | None = field(default=None, repr=False)
+    """E-mail address that is used once it is confirmed; it may be out of date."""
+    devices: tuple[str, ...] = field(default=(), repr=False)
+    """Digests of the devices on which the patron logged in last, the latest at the end."""
     disabled_at: datetime | None = None
     """Instant from which the holder may not log in, by the wall clock; never set for patrons."""
     second_factor: SecondFactor | None = field(default=None, repr=False)

@@ -276,6 +276,22 @@ class NotSettled(Refusal):
         }
 
 
+class WrongAddressCode(Refusal):
+    """A code is not that of the patron's new address, or has died."""
+
+    code = "wrong-address-code"
+    status = 403
+    reason = "This code is wrong, or can't be used any more. Please enter the address again."
+
+
+class TooManyAddresses(Refusal):
+    """The patron has had codes sent to many new addresses today."""
+
+    code = "too-many-addresses"
+    status = 429
+    reason = "You have entered many new e-mail addresses today. Please try again tomorrow."
+
+
 class ChannelNotInUse(Refusal):
     """A chosen channel is none by which notifications are sent."""
 

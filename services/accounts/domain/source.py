@@ -50,6 +50,11 @@ def known_device(token: str, card_digest: str, pin_version: int, keys: str, at: 
     return found
 
 
+def devices_in(token: str) -> tuple[str, ...]:
+    """Return the ids of the devices that a token names, whether or not it was made here."""
+    return tuple(entry.device for entry in _entries(token))
+
+
 def token_after_log_in(
     token: str, card_digest: str, pin_version: int, keys: str, at: datetime
 ) -> str | None:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.accounts import queries
+from services.accounts.domain.new_address import code_for
 from services.accounts.domain.pin_reset import code_of
 from services.accounts.domain.refusals import BadUnsubscribeLink, NoSuchPatron
 from services.accounts.domain.unsubscribing import patron_of_token, unsubscribe_token
@@ -28,7 +29,9 @@ class EmailOut(BaseModel):
     )
     unsubscribe: str = Field(description="Token for the link that turns off e-mail.")
     code: str | None = Field(
-        default=None, description="Code to choose a new PIN, if the message is to have one."
+        default=None,
+        description="Code to choose a new PIN or to confirm the address, if the message is to have "
+        "one.",
     )
 
 
@@ -51,15 +54,28 @@ async def get_email(
     _caller: OtherService,
     db: Db,
     settings: OwnSettings,
+    *,
     pin_reset: Annotated[
         str | None, Query(max_length=64, description="Request for a new PIN: add its code.")
+    ] = None,
+    alert: Annotated[
+        str | None,
+        Query(max_length=64, description="Alert: the address from before the change."),
     ] = None,
 ) -> EmailOut:
     """Get a patron's e-mail address for one message, if the patron has chosen e-mail.
 
-    For the code to choose a new PIN the choice does not matter; the address is null if the code can
-    no longer be used.
+    For the code to choose a new PIN and for an alert the choice does not matter; the address is
+    null if the code can no longer be used, or there was no address. The alert of an address that is
+    to be confirmed has that address, and its code.
     """
+    if alert is not None:
+        address, confirms = await queries.address_of_alert(db, alert, patron_id, wall_clock())
+        return EmailOut(
+            address=address,
+            unsubscribe=unsubscribe_token(patron_id, settings.unsubscribe_keys),
+            code=code_for(alert, settings.reset_keys) if confirms and address else None,
+        )
     setting = await queries.preferences(db, patron_id)
     _, holder = await queries.patron(db, patron_id)
     code = None

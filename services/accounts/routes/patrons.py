@@ -10,6 +10,7 @@ from services.accounts import queries
 from services.accounts.domain.cardholder import (
     Cardholder,
 )
+from services.accounts.domain.new_address import is_live
 from services.accounts.domain.patron import BlockedBy, Patron, Status
 from services.accounts.domain.refusals import (
     EASY_PINS,
@@ -103,8 +104,18 @@ class PatronChanges(Body):
 class ContactOut(BaseModel):
     """A patron's e-mail address and telephone number."""
 
-    email: str | None
+    email: str | None = Field(description="The address in use.")
     phone: str | None
+    new_email: str | None = Field(
+        default=None, description="An address that is used once the patron has confirmed it."
+    )
+
+    @classmethod
+    def of(cls, holder: Cardholder) -> "ContactOut":
+        """Build the response from a cardholder."""
+        new = holder.new_address
+        waits = new.email if new is not None and is_live(new, wall_clock()) else None
+        return cls(email=holder.email, phone=holder.phone, new_email=waits)
 
 
 class PatronOut(BaseModel):
@@ -139,7 +150,7 @@ class PatronOut(BaseModel):
             status=patron.status,
             blocked_by=patron.blocked_by,
             version=patron.version,
-            contact=ContactOut(email=holder.email, phone=holder.phone),
+            contact=ContactOut.of(holder),
             born_on=holder.born_on,
             status_reason=holder.status_reason,
         )
@@ -257,7 +268,11 @@ async def patch_patron(
     db: Db,
     settings: OwnSettings,
 ) -> PatronOut:
-    """Change a patron's data. A new PIN or card ends the patron's sessions."""
+    """Change a patron's data. A new PIN or card ends the patron's sessions.
+
+    The patron is told of a new PIN, card, telephone number or e-mail address. An e-mail address
+    that replaces another is used once the patron has confirmed it with the code that is sent there.
+    """
     patron = await run(
         amend_patron,
         AmendPatron(

@@ -12,6 +12,7 @@ from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
 from services.accounts.domain.standing import Standing
+from services.accounts.store import alerts as alerts
 from services.accounts.store import assertions as assertions
 from services.accounts.store import attempts as attempts
 from services.accounts.store import erasures as erasures
@@ -44,6 +45,7 @@ INDEXES: Indexes = {
     "preferences": sharded_by("_id", []),
     "standings": sharded_by("_id", []),
     **erasures.INDEXES,
+    **alerts.INDEXES,
     **attempts.INDEXES,
     **pin_resets.INDEXES,
     **family.INDEXES,
@@ -61,11 +63,14 @@ _OF_STAFF = ("disabled_at", "second_factor")
 PERSONAL = (
     Personal("patrons", "_id", leave_out=("card_digest",)),
     Personal(
-        "cardholders", "_id", leave_out=("card_digest", "pin_hash", "pin_version", *_OF_STAFF)
+        "cardholders",
+        "_id",
+        leave_out=("card_digest", "pin_hash", "pin_version", "devices", *_OF_STAFF),
     ),
     Personal("preferences", "_id"),
     Personal("standings", "_id"),
     Personal("erasures", "_id"),
+    Personal("kept_addresses"),
     Personal("pin_resets", leave_out=("card_digest",)),
     Personal("links"),
     Personal("invitations", leave_out=("card_digest", "invited_id", "state")),
@@ -142,6 +147,7 @@ async def delete_personal_data(work: Work, patron: Patron) -> None:
     await work.delete("preferences", {"_id": patron.id})
     await work.delete("standings", {"_id": patron.id})
     await work.delete("erasures", {"_id": patron.id})
+    await alerts.delete_of_patron(work, patron.id)
     await attempts.delete_of_card(work, patron.card_digest)
     await work.delete("pin_resets", {"card_digest": patron.card_digest})
     await work.delete("pin_resets", {"patron_id": patron.id})

@@ -5,10 +5,16 @@ from datetime import date
 from typing import TypedDict
 
 from services.accounts import store
-from services.accounts.domain.cardholder import normal_card
+from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.coming_of_age import JUNIOR
 from services.accounts.domain.patron import Patron, amend
 from services.accounts.domain.refusals import CardTaken, NoSuchPatron
+from services.accounts.usecases.alert_holder import (
+    alert_of_card,
+    alert_of_contact,
+    alert_of_pin,
+)
+from services.accounts.usecases.change_contact import change_contact
 from services.accounts.usecases.choose_preferences import follow_language
 from services.accounts.usecases.end_sessions import end_all
 from services.accounts.usecases.link_cards import end_links_by_guardians
@@ -46,7 +52,9 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     An event is published only if data that other services may know has changed. A new language is
     that of the patron's preferences too, unless they have chosen one. A new PIN unlocks the card,
     because the patron came to the desk for it. A new PIN or card ends all sessions. A patron who
-    is no longer a junior loses the links to which a guardian agreed.
+    is no longer a junior loses the links to which a guardian agreed. The patron is told of another
+    PIN, card or address at the address that was valid before; a new address that replaces another
+    has to be confirmed.
     """
     patron = await store.patron(work, command.patron_id)
     holder = await store.cardholder(work, command.patron_id)
@@ -55,12 +63,18 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     new_card = command.card_digest not in (None, holder.card_digest)
     if new_card and await store.card_is_taken(work, command.card_digest or ""):
         raise CardTaken
+    personal = command.personal
     changed = replace(
-        holder,
-        **command.personal,
+        await _with_contact(work, holder, personal),
+        name=personal.get("name", holder.name),
+        born_on=personal.get("born_on", holder.born_on),
         card_number=normal_card(command.card_number or holder.card_number),
         card_digest=command.card_digest or holder.card_digest,
     ).with_pin(command.pin_hash)
+    if command.pin_hash:
+        await alert_of_pin(work, holder, "staff")
+    if new_card:
+        await alert_of_card(work, holder)
     if changed != holder:
         await store.save_cardholders(work, replace(changed, version=holder.version + 1))
     if command.pin_hash:
@@ -79,6 +93,15 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         await store.save_patrons(work, amended)
         await publish_amended(work, patron, amended)
     return amended
+
+
+async def _with_contact(work: Work, holder: Cardholder, personal: PersonalChanges) -> Cardholder:
+    phone = personal.get("phone", holder.phone)
+    if "email" in personal:
+        return await change_contact(work, holder, personal["email"], phone, "staff")
+    if phone != holder.phone:
+        await alert_of_contact(work, holder, "staff", phone=True)
+    return replace(holder, phone=phone)
 
 
 async def publish_amended(work: Work, before: Patron, amended: Patron) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from services.accounts import store
 from services.accounts.domain.refusals import WrongPin
+from services.accounts.usecases.alert_holder import alert_of_pin
 from services.accounts.usecases.end_sessions import end_all
 from shared.unit_of_work import Work
 
@@ -23,12 +24,15 @@ class ChangeOwnPin:
 async def change_own_pin(work: Work, command: ChangeOwnPin) -> None:
     """Replace the PIN, and end the other sessions and open requests for codes. Raises WrongPin.
 
-    Only the end of the sessions is published: other services don't know PINs.
+    The end of the sessions is published, and that a patron is to be told: no other service knows
+    PINs.
     """
     holder = await store.cardholder(work, command.account_id)
     if holder is None or holder.pin_version != command.confirmed_pin:
         raise WrongPin
     changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
     await store.save_cardholders(work, changed)
+    if holder.role == "patron":
+        await alert_of_pin(work, holder, "patron")
     await store.pin_resets.delete_of_card(work, holder.card_digest)
     await end_all(work, holder.id, but=command.session_id)

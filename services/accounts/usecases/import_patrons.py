@@ -6,6 +6,7 @@ from typing import Literal
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron, amend
+from services.accounts.usecases.alert_holder import alert_of_contact
 from services.accounts.usecases.amend_patron import publish_amended
 from services.accounts.usecases.patron_events import record_patron_event
 from services.accounts.usecases.register_patron import RegisterPatron
@@ -31,7 +32,8 @@ async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     """Import the patrons and return the outcome of each, in the order of the command.
 
     Each patron succeeds or fails on its own. A known patron is recognised by the card, and keeps
-    their PIN, which may have changed since the first import.
+    their PIN, which may have changed since the first import. An address of the other system is used
+    at once; the former one is told.
     """
     digests = [given.card_digest for given in command.patrons]
     holders = await store.holders_of_cards(work, digests)
@@ -59,6 +61,10 @@ async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
         person = replace(holder, name=given.name, email=given.email, phone=given.phone)
         if person != holder:
             changed.append(replace(person, version=holder.version + 1))
+        if holder.email and person.email != holder.email:
+            replaced = person.email is not None
+            told = {"changed": replaced, "removed": not replaced}
+            await alert_of_contact(work, holder, "staff", **told)
         if patron != before:
             amended.append((before, patron))
         outcomes.append("unchanged" if (patron, person) == (before, holder) else "changed")

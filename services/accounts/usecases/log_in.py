@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from services.accounts import store
+from services.accounts.domain.alert import budget_of_new_devices, remembered, with_device
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.lockout import Source
 from services.accounts.domain.refusals import (
@@ -16,8 +17,14 @@ from services.accounts.domain.refusals import (
 )
 from services.accounts.domain.second_factor import SecondFactor
 from services.accounts.domain.session import Session, surplus
-from services.accounts.domain.source import known_device, stranger_at, token_after_log_in
+from services.accounts.domain.source import (
+    devices_in,
+    known_device,
+    stranger_at,
+    token_after_log_in,
+)
 from services.accounts.settings import Settings
+from services.accounts.usecases.alert_holder import alert_of_device
 from services.accounts.usecases.app_codes import FactorKeys, after_code
 from services.accounts.usecases.check_pin import rehashed
 from services.accounts.usecases.confirm_pin import confirm_pin
@@ -61,6 +68,10 @@ class OpenSession:
     expires_at: datetime
     code: str = field(repr=False)
     keys: FactorKeys
+    device: str = field(repr=False)
+    """Digest of the device that the client is given; empty without a token."""
+    alerts: bool
+    """True if the holder is told, because nobody logged in with the card on this device before."""
 
 
 async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
@@ -76,6 +87,9 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
         raise FactorRequired
     card, pin, at = command.card_digest, command.pin, command.at
     pin_hash = await rehashed(pin, holder.pin_hash)
+    kept = (command.device_token, card, holder.pin_version, settings.device_keys, at)
+    device_token = token_after_log_in(*kept)
+    device = remembered(devices_in(device_token)[0]) if device_token else ""
     lifetime = timedelta(hours=settings.token_hours(holder.role))
     recording = logging_in(run, holder, command.address)
     session = await recording(
@@ -88,12 +102,27 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
             at + lifetime,
             command.code,
             FactorKeys.of(settings),
+            device,
+            not known_device(*kept)
+            and await _is_new_device(run.database, holder, command.device_token, device),
         ),
     )
     run.events.extend(recording.events)  # the gateway ends surplus sessions before it answers
     token = await signed(run.database, settings, session, holder, at)
-    kept = (command.device_token, card, holder.pin_version, settings.device_keys, at)
-    return replace(token, device_token=token_after_log_in(*kept))
+    return replace(token, device_token=device_token)
+
+
+async def _is_new_device(db: Database, holder: Cardholder, token: str, device: str) -> bool:
+    """Return whether to tell a patron that nobody has logged in on this device before.
+
+    After another PIN a device gets another id, and its token still names the former.
+    """
+    if holder.role != "patron" or not device or not holder.devices:
+        return False
+    brought = {device, *map(remembered, devices_in(token))}
+    if brought & set(holder.devices):
+        return False
+    return (await store.attempts.spend(db, budget_of_new_devices(holder.card_digest))).spent
 
 
 async def confirmed_holder(db: Database, settings: Settings, command: LogIn) -> Cardholder:
@@ -153,8 +182,11 @@ async def open_session(work: Work, command: OpenSession) -> Session:
         factor = after_code(factor, command.code, command.keys, command.opened_at)
         if factor is None:
             raise WrongCode
-    saved = replace(holder, pin_hash=pin_hash, second_factor=factor, version=holder.version + 1)
-    await store.save_cardholders(work, saved)
+    devices = with_device(holder.devices, command.device) if command.device else holder.devices
+    saved = replace(holder, pin_hash=pin_hash, second_factor=factor, devices=devices)
+    await store.save_cardholders(work, replace(saved, version=holder.version + 1))
+    if command.alerts:
+        await alert_of_device(work, holder)
     await end(work, surplus(await store.sessions.of_account(work, holder.id)))
     opened_at = command.opened_at
     session = Session(new_id(), holder.id, opened_at, command.expires_at, renewed_at=opened_at)

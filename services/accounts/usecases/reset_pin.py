@@ -13,6 +13,7 @@ from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.lockout import Source, StrangersLimits
 from services.accounts.domain.pin_reset import PinReset
 from services.accounts.domain.refusals import TooManyCodes, TooManyResets, WrongResetCode
+from services.accounts.usecases.alert_holder import keep_address
 from services.accounts.usecases.check_pin import new_pin_hash, pin_matches, refuse_easy_pin
 from services.accounts.usecases.end_sessions import end, end_of
 from services.accounts.usecases.record_log_in import logging_in, record_attempt, record_failure
@@ -181,6 +182,7 @@ async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
     await store.attempts.delete_of_card(work, holder.card_digest)
     await end(work, sessions)
     if holder.role == "patron":
+        await keep_address(work, holder, reset.id)
         work.record(_chosen(holder.id, reset.id))
     return changed
 
@@ -197,4 +199,4 @@ async def show_replaced(work: Work, reset_id: str) -> None:
 
 
 def _chosen(patron_id: str, reset_id: str) -> PinResetEvent:
-    return PinResetEvent(patron_id=patron_id, reset_id=reset_id, version=2)
+    return PinResetEvent(patron_id=patron_id, reset_id=reset_id, alert_id=reset_id, version=2)

@@ -22,6 +22,7 @@ INBOX = "inbox"
 _FORMS: dict[str, dict[str, str]] = {
     "preferences": {},
     "contact": {"pin": "contact-pin"},
+    "confirmation": {},
     "pin": {"pin": "pin-until-now"},
 }
 """The forms of the page, with the ids of fields that two of them have."""
@@ -116,7 +117,16 @@ async def post_contact(visit: PatronVisit) -> Response:
         "pin": visit.text("pin"),
     }
     reply = await visit.api.send("PUT", "/v1/me/contact", typed)
-    return await _changed(visit, reply, "contact", "contact-saved")
+    waits = reply.done and reply.json()["new_email"] is not None
+    return await _changed(visit, reply, "contact", "address-asked" if waits else "contact-saved")
+
+
+@router.post("/setting/contact/confirmation")
+async def post_confirmation(visit: PatronVisit) -> Response:
+    """Confirm the patron's new e-mail address with the code that was sent there."""
+    typed = {"address_code": visit.text("address_code")}
+    reply = await visit.api.send("PUT", "/v1/me/contact/confirmation", typed)
+    return await _changed(visit, reply, "confirmation", "address-confirmed")
 
 
 @router.post("/setting/pin")

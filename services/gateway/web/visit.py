@@ -36,7 +36,9 @@ LONGEST_DESCRIPTION = 160
 """Characters of a page's description, of which search engines show no more."""
 _NONE = Dependant()
 """Parameters of a response that no route has made."""
-SECRET_FIELDS = frozenset({"pin", "new_pin", "repeated_pin", "reset_code", "factor_code"})
+SECRET_FIELDS = frozenset(
+    {"pin", "new_pin", "repeated_pin", "reset_code", "factor_code", "address_code"}
+)
 """Fields of forms that no page shows again."""
 MOST_DIGITS = 10
 """Number of digits from which on a number of a form is left to the API as text."""

@@ -37,6 +37,10 @@ MESSAGES = {
     ),
     "preferences-saved": marked("Saved."),
     "contact-saved": marked("Your e-mail address and telephone number are saved."),
+    "address-asked": marked(
+        "A code was sent to your new e-mail address. Enter it here to use the address."
+    ),
+    "address-confirmed": marked("Your new e-mail address is confirmed, and used from now on."),
     "device-added": marked("This device shows your messages from now on."),
     "device-removed": marked("Stopped. The device shows no more messages."),
     "pin-changed": marked("Your PIN is changed. Use the new one from now on."),
@@ -104,6 +108,12 @@ PROBLEMS = {
         "You've already sent this form with different content. Please reload the page."
     ),
     # My Setting
+    "wrong-address-code": marked(
+        "This code is wrong, or can't be used any more. For another code, enter the address again."
+    ),
+    "too-many-addresses": marked(
+        "You have entered many new e-mail addresses today. Please try again tomorrow."
+    ),
     "channel-not-in-use": marked(
         "Nothing was saved: the library doesn't send messages in one of the ways you chose."
     ),
@@ -264,6 +274,8 @@ AT_FAULT = {
     "no-address": "channel",
     "wrong-pin": "pin",
     "wrong-reset-code": "reset_code",
+    "wrong-address-code": "address_code",
+    "too-many-addresses": "email",
     "pins-differ": "repeated_pin",
     "bad-attachment": "files",
     "file-too-large": "files",
@@ -282,6 +294,7 @@ FIELDS = {
     "new_pin": marked("New PIN, 6 to 64 characters"),
     "repeated_pin": marked("New PIN again"),
     "reset_code": marked("Code from the e-mail"),
+    "address_code": marked("Code from the e-mail"),
     "start": marked("From"),
     "until": marked("Until"),
     "case_number": marked("Number of the case"),

@@ -7,9 +7,15 @@ SUBJECT_WITHOUT_TITLE = marked("News in your library account")
 SUBJECT_OF_DIGEST = marked("Your library account: {count} messages")
 SEE = marked("See your messages: {address}")
 WHY = marked("You get this e-mail because you chose e-mail in My Setting.")
+WHY_SECURITY = marked(
+    "You get this e-mail because it is about the security of your account. It can't be turned off."
+)
 UNSUBSCRIBE = marked("Stop these e-mails: {address}")
 
 CODE = marked("Your code: {code}. Enter it within 15 minutes on the page where you asked for it.")
+ADDRESS_CODE = marked(
+    "Your code: {code}. Enter it within seven days under My Setting, where your new address waits."
+)
 KEEP = marked("Give this code to nobody. The library never asks you for it.")
 STAFF_SUBJECT = marked("Choose the PIN of your library staff account")
 STAFF_CODE = marked(

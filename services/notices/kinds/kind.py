@@ -73,7 +73,9 @@ class Kind(ABC):
     events: ClassVar[tuple[type[Event], ...]] = ()
     urgent: ClassVar[bool] = False
     """True if it is sent by e-mail at once: in quiet hours, and to patrons who did not choose
-    e-mail. They have asked for this one."""
+    e-mail. They have asked for this one, or it is about the security of their account."""
+    code_text: ClassVar[str] = ""
+    """Text around the code that the e-mail alone has, for a kind that was asked for."""
     must_name: ClassVar[frozenset[str]] = frozenset()
     """Placeholders of facts without which a text would mislead: if they apply, a text of staff that
     does not name them gives way to the built-in one."""

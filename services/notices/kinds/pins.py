@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from services.notices.kinds import frame
 from services.notices.kinds.kind import Kind, Known
 from shared.contracts.accounts import PinReset, PinResetRequested
 from shared.translations import marked
@@ -14,6 +15,7 @@ class CodeRequested(Kind, events=[PinResetRequested]):
     """A notification that a code was asked for. Only the e-mail has the code."""
 
     urgent: ClassVar[bool] = True
+    code_text: ClassVar[str] = frame.CODE
 
     reset_id: str
 
@@ -34,10 +36,14 @@ class CodeRequested(Kind, events=[PinResetRequested]):
 class PinChosen(Kind, events=[PinReset]):
     """A notification that a new PIN was chosen with a code."""
 
+    urgent: ClassVar[bool] = True
+
+    alert_id: str | None = None
+
     @classmethod
     async def of(cls, event: PinReset, run: Run) -> Self:
-        """Return no facts: the PIN is nobody's business."""
-        return cls()
+        """Return by what accounts knows the address; the PIN is nobody's business."""
+        return cls(alert_id=event.alert_id)
 
     def texts(self, known: Known) -> list[str]:
         """Return that there is a new PIN."""

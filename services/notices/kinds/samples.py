@@ -23,6 +23,7 @@ _NAMED: Mapping[str, Any] = MappingProxyType(
         "season": "2021 Examinations",
         "venue": "Lecture theatre",
         "previous_venue": "Extension Activities Room",
+        "changed": True,
         "charge_kind": None,
         "previous_begins_at": datetime(2021, 3, 10, 11, tzinfo=UTC),
         "refund_due_cents": 600,

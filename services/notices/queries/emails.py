@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from services.notices.domain.enquiry import Enquiry
 from services.notices.domain.guest import Guest
 from services.notices.kinds import frame
+from services.notices.kinds.kind import Kind, Unknown
 from services.notices.kinds.language import Language, language_of
 from services.notices.kinds.wording import Message
 from services.notices.settings import Settings
@@ -31,8 +32,8 @@ class Recipient:
     address: str = field(repr=False)
     unsubscribe: str | None = field(repr=False)
     """Token of the link to unsubscribe; a librarian who gets a trial has none."""
-    pin_code: str | None = field(default=None, repr=False)
-    """Code to choose a new PIN, for a message that was asked for and is no notification only."""
+    code: str | None = field(default=None, repr=False)
+    """Code for a message that was asked for and is no notification only."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +72,26 @@ def email_of(
     language: Language,
     at: datetime,
     settings: Settings,
+    kind: type[Kind] = Unknown,
 ) -> EmailMessage:
-    """Return the message with one or more notifications.
+    """Return the message with one or more notifications; `kind` is that of an only one.
 
     Its Message-ID is the same at every try of the delivery. `code` is the code of `language`.
     Raises BadAddress.
     """
     message = _envelope(delivery_id, to.address, _subject(messages, language), at, settings)
-    if to.pin_code is not None:
-        text, html = _bodies_with_code(messages, language, code, to.pin_code)
+    if to.code is not None:
+        said = language.say(kind.code_text).format(code=to.code)
+        text, html = _bodies_with_code(messages, language, code, said)
     else:
         unsubscribe = None
-        if to.unsubscribe is not None:
+        if to.unsubscribe is not None and not kind.urgent:
             unsubscribe = f"{settings.public_url}/unsubscribe/{to.unsubscribe}"
             message["List-Unsubscribe"] = f"<{unsubscribe}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-        text, html = bodies_of(messages, language, code, settings.public_url, unsubscribe)
+        why = frame.WHY_SECURITY if kind.urgent else frame.WHY
+        url = settings.public_url
+        text, html = bodies_of(messages, language, code, url, unsubscribe, why=why)
     return _with_body(message, code, text, html)
 
 
@@ -181,11 +186,17 @@ def _with_body(message: EmailMessage, code: str, text: str, html: str) -> EmailM
 
 
 def bodies_of(
-    messages: Sequence[Message], language: Language, code: str, url: str, unsubscribe: str | None
+    messages: Sequence[Message],
+    language: Language,
+    code: str,
+    url: str,
+    unsubscribe: str | None,
+    *,
+    why: str = frame.WHY,
 ) -> tuple[str, str]:
     """Return the text and the HTML of an e-mail; without a link to `unsubscribe` if it is None."""
     see = language.say(frame.SEE)
-    why = language.say(frame.WHY)
+    why = language.say(why)
     stop = language.say(frame.UNSUBSCRIBE)
     inbox = f"{url}/inbox"
     paragraphs = [paragraph for message in messages for paragraph in message.paragraphs]
@@ -209,10 +220,10 @@ def bodies_of(
 
 
 def _bodies_with_code(
-    messages: Sequence[Message], language: Language, code: str, pin_code: str
+    messages: Sequence[Message], language: Language, code: str, said: str
 ) -> tuple[str, str]:
     paragraphs = [paragraph for message in messages for paragraph in message.paragraphs]
-    paragraphs += [language.say(frame.CODE).format(code=pin_code), language.say(frame.KEEP)]
+    paragraphs += [said, language.say(frame.KEEP)]
     html = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
     return "\n\n".join(paragraphs) + "\n", _page(html, code)
 

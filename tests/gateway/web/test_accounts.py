@@ -83,7 +83,8 @@ async def test_details_that_somebody_else_changed_meanwhile_stay(
     page = await sent(desk, page, "details", phone="2921 0388", name="Chan Mei")
     assert "The account is changed." in page.text
     stored = await library.get(f"/v1/patrons/{patron}", by="staff")
-    assert stored["contact"] == {"email": "mei@example.org", "phone": "2921 0388"}
+    kept = {"email": "mei@example.org", "phone": "2921 0388", "new_email": None}
+    assert stored["contact"] == kept
     assert (stored["name"], stored["language"]) == ("Chan Mei", "zh-Hant")
     page = await sent(desk, page, "details", born_on="1990-02-01")
     page = await sent(desk, page, "details", born_on="", phone="")
@@ -99,7 +100,9 @@ async def test_details_that_somebody_else_changed_meanwhile_stay(
     page = await sent(desk, page, "details", phone="2921 0399")
     assert "The account is changed." in page.text
     stored = await library.get(f"/v1/patrons/{patron}", by="staff")
-    assert stored["contact"] == {"email": "chan@example.org", "phone": "2921 0399"}
+    waits = {"email": "mei@example.org", "phone": "2921 0399", "new_email": "chan@example.org"}
+    assert stored["contact"] == waits
+    assert "chan@example.org is used once the reader has confirmed it" in page.text
     assert stored["name"] == "Mei"
 
 
