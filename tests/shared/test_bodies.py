@@ -1,11 +1,10 @@
 """Texts in bodies of requests: without control characters, and those of one line in one line."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from shared.http.bodies import ONE_LINE, Body
 
@@ -17,7 +16,7 @@ class PartIn(Body):
 class WordsIn(Body):
     text: str = ""
     title: Annotated[str, ONE_LINE] = "Old maps"
-    names: Mapping[str, str] = MappingProxyType({})
+    names: Mapping[str, str] = Field(default_factory=dict)
     lines: tuple[str, ...] = ()
     parts: tuple[PartIn, ...] = ()
 
