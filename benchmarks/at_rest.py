@@ -3,7 +3,8 @@
     .venv/bin/python -m benchmarks.at_rest [--json] [--kafka apache] [--seconds 30]
 
 The system is started, left alone until its start is over, and watched. Memory that processes share
-counts in parts (proportional set size).
+counts in parts (proportional set size). All processes count: also what stands for `carrel up`, its
+guard, and the prepared process from which services are forked.
 """
 
 import argparse
@@ -32,11 +33,34 @@ def process_ids(running: System) -> dict[str, int]:
     return {child.name: child.pid for child in children if child.pid is not None}
 
 
+def every_process(running: System) -> dict[str, int]:
+    """Return the process ids of all that a system is made of, by name.
+
+    Beside those of `process_ids` these are this process, in the place of `carrel up`, and its other
+    children: the guard, and the prepared process from which the services are forked.
+    """
+    found = process_ids(running)
+    found["up"] = os.getpid()
+    found["prepared"] = int(_status(found["gateway-0"])[1])
+    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
+    children = {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    [found["guard"]] = [pid for pid in children if _is_guard(pid)]
+    return found
+
+
+def _is_guard(pid: int) -> bool:
+    return b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _status(pid: int) -> list[str]:
+    """Return the fields of a process's state after its name, which may have spaces."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
 def seconds_of(pid: int) -> float:
     """Return the processor time that a process has taken, in seconds."""
-    # The name, in brackets, may have spaces; user and system time are the 14th and 15th field.
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    fields = _status(pid)
+    return (int(fields[11]) + int(fields[12])) / TICKS  # in user and in system mode
 
 
 def _megabytes(pid: int) -> float:
@@ -48,11 +72,13 @@ def _megabytes(pid: int) -> float:
 def measure(running: System, seconds: float) -> Document:
     """Return the percentage of a core and the memory of each process, and of all together."""
     time.sleep(CALM_SECONDS)  # work of the start has ended by then
-    before, started = processor_seconds(running), time.monotonic()
+    processes = every_process(running)
+    before, started = {name: seconds_of(pid) for name, pid in processes.items()}, time.monotonic()
     time.sleep(seconds)  # the time that is measured
-    after, elapsed = processor_seconds(running), time.monotonic() - started
+    elapsed = time.monotonic() - started
+    after = {name: seconds_of(pid) for name, pid in processes.items()}
     percent = {name: 100 * (after[name] - before[name]) / elapsed for name in after}
-    memory = {name: _megabytes(pid) for name, pid in process_ids(running).items()}
+    memory = {name: _megabytes(pid) for name, pid in processes.items()}
     return {
         "seconds": round(elapsed),
         "percent_of_a_core": _with_total(percent),

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
+from benchmarks.at_rest import every_process
 from ops.broker.offsets import subscribed_topics
 from ops.infrastructure.processes import System
 from services.registry import NAMES
@@ -52,3 +54,19 @@ async def test_a_stopped_service_is_named_and_the_commands_exit_with_1(
     finally:
         for service in stopped:
             await asyncio.to_thread(running.process(service).start)
+
+
+def test_the_benchmark_at_rest_counts_every_process_of_a_system(running: System) -> None:
+    counted = every_process(running)
+    assert counted.keys() == {
+        *("mongod", "broker", "up", "guard", "prepared"),
+        *(f"{service}-0" for service in NAMES),
+    }
+    assert len(set(counted.values())) == len(counted)
+    parents = {pid: _parent_of(pid) for pid in counted.values()}
+    assert parents[counted["events-0"]] == counted["prepared"]
+    assert {parents[counted[name]] for name in ("guard", "prepared", "mongod")} == {counted["up"]}
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
