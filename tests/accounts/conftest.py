@@ -12,6 +12,7 @@ from services.accounts.settings import Settings
 from services.circulation.app import create_app as create_circulation
 from shared.auth import Verifier
 from shared.owners import Owners
+from tests.accounts.people import register_branches
 from tests.circulation.desk import Desk, branch, settings_for
 from tests.keys import CARD_KEY, DERIVING
 from tests.support import (
@@ -62,6 +63,7 @@ def settings(mongo_url: str, database: str) -> Settings:
 async def api(settings: Settings) -> AsyncIterator[Api]:
     """accounts, verifying the tokens of people.py."""
     async with served(create_app, settings) as api:
+        await register_branches(api, "KPL", "STPL")
         yield api
 
 

@@ -1,17 +1,20 @@
 """The people and machines in these tests, and the events that accounts published."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import orjson
 
 from ops.direct import OPERATOR
+from services.accounts.consumers import subscriptions
 from services.accounts.domain.staff import StaffRole
 from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import hash_pin
 from shared.clock import wall_clock
+from shared.contracts.notices import BranchRegistered
 from shared.ids import card_digest
-from shared.unit_of_work import Origin
+from shared.unit_of_work import Origin, Run
+from tests import samples
 from tests.support import Api, token
 
 STAFF = token("staff-1", ["staff"])
@@ -86,3 +89,13 @@ def _older(value: Any, passed: timedelta) -> Any:
     if isinstance(value, dict):
         return {name: _older(one, passed) for name, one in value.items()}
     return [_older(one, passed) for one in value] if isinstance(value, list) else value
+
+
+async def register_branches(api: Api, *codes: str) -> None:
+    """Deliver the registration of branches, as the listener does."""
+    handler = subscriptions.by_topic["branch.registered"].handler
+    for code in codes:
+        run = Run(
+            api.app.state.unit_of_work, Origin(now=datetime.now(UTC)), inbox=code, within=30.0
+        )
+        await handler(samples.branch(BranchRegistered, 1, code), run)

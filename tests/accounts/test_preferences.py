@@ -172,3 +172,20 @@ async def test_my_setting_can_be_saved_after_the_address_of_a_channel_was_remove
     )
     answer = await api.insist("PATCH", PATH, {"channels": ["email"], "language": "en"}, as_=as_)
     assert (answer.status, answer.json()["reachable_by"]) == (200, [])
+
+
+async def test_only_libraries_that_exist_are_followed_and_those_of_before_may_stay(
+    api: Api,
+) -> None:
+    mei = await registered(api)
+    as_mei = token(mei["id"])
+    unknown = await api.patch(
+        "/v1/me/preferences", {"followed_branches": ["KPL", "NONE"]}, as_=as_mei
+    )
+    assert (unknown.status, unknown.json()["code"]) == (404, "no-such-branch")
+    former = {"$set": {"followed_branches": ["NONE"]}}
+    followed = {"followed_branches": ["KPL"]}
+    assert (await api.patch("/v1/me/preferences", followed, as_=as_mei)).status == 200
+    await api.app.state.database.preferences.update_one({"_id": mei["id"]}, former)
+    kept = await api.patch("/v1/me/preferences", {"followed_branches": ["KPL", "NONE"]}, as_=as_mei)
+    assert kept.json()["followed_branches"] == ["KPL", "NONE"]

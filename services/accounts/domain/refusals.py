@@ -299,6 +299,14 @@ class ChannelNotInUse(Refusal):
     reason = "The library does not send messages by one of these channels."
 
 
+class NoSuchBranch(Refusal):
+    """A library that accounts does not know, or not yet."""
+
+    code = "no-such-branch"
+    status = 404
+    reason = "There is no such library."
+
+
 class NoAddress(Refusal):
     """A chosen channel has no address of the patron on file."""
 

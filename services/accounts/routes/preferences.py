@@ -7,7 +7,12 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.accounts import queries
 from services.accounts.domain.preferences import Setting
-from services.accounts.domain.refusals import ChannelNotInUse, NoAddress, NoSuchPatron
+from services.accounts.domain.refusals import (
+    ChannelNotInUse,
+    NoAddress,
+    NoSuchBranch,
+    NoSuchPatron,
+)
 from services.accounts.routes.fields import BranchCode, Channel, Language
 from services.accounts.usecases.choose_preferences import ChoosePreferences, choose_preferences
 from shared import auth
@@ -81,7 +86,7 @@ async def get_preferences(caller: auth.Patron, db: Db) -> PreferencesOut:
 
 
 @router.patch("/me/preferences", tags=["preferences"])
-@refuses(NoSuchPatron, ChannelNotInUse, NoAddress)
+@refuses(NoSuchPatron, NoSuchBranch, ChannelNotInUse, NoAddress)
 async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) -> PreferencesOut:
     """Change the patron's preferences (My Setting).
 

@@ -15,6 +15,7 @@ from services.accounts.domain.standing import Standing
 from services.accounts.store import alerts as alerts
 from services.accounts.store import assertions as assertions
 from services.accounts.store import attempts as attempts
+from services.accounts.store import branches as branches
 from services.accounts.store import erasures as erasures
 from services.accounts.store import family as family
 from services.accounts.store import pin_resets as pin_resets
@@ -44,6 +45,7 @@ INDEXES: Indexes = {
     ],
     "preferences": sharded_by("_id", []),
     "standings": sharded_by("_id", []),
+    **branches.INDEXES,
     **erasures.INDEXES,
     **alerts.INDEXES,
     **attempts.INDEXES,

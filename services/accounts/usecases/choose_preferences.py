@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 from services.accounts import store
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import ALWAYS, IN_USE, Setting, choose
-from services.accounts.domain.refusals import ChannelNotInUse, NoAddress, NoSuchPatron
+from services.accounts.domain.refusals import (
+    ChannelNotInUse,
+    NoAddress,
+    NoSuchBranch,
+    NoSuchPatron,
+)
 from shared.contracts.accounts import PreferencesChanged
 from shared.unit_of_work import Work
 
@@ -26,7 +31,8 @@ class ChoosePreferences:
 async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
     """Change the preferences and return them; publish them if they changed.
 
-    Raises NoSuchPatron, ChannelNotInUse, or NoAddress if an added channel has no address on file.
+    Raises NoSuchPatron, NoSuchBranch for a library that is newly followed, ChannelNotInUse, or
+    NoAddress if an added channel has no address on file.
     """
     patron = await store.patron(work, command.patron_id)
     preferences = await store.preferences(work, command.patron_id)
@@ -34,6 +40,9 @@ async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
     if patron is None or preferences is None or holder is None:
         raise NoSuchPatron
     added = set(command.channels or ()) - set(preferences.channels)
+    newly_followed = set(command.followed_branches or ()) - set(preferences.followed_branches)
+    if await store.branches.unknown(work, newly_followed):
+        raise NoSuchBranch
     if added - IN_USE:
         raise ChannelNotInUse
     if added - {ALWAYS, *holder.reachable_by}:

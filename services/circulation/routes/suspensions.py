@@ -10,6 +10,7 @@ from pydantic import (
 )
 
 from services.circulation import queries, store
+from services.circulation.domain.refusals.branches import NoSuchBranch
 from services.circulation.domain.refusals.suspensions import (
     NoSuchSuspension,
     ResumesBeforeStart,
@@ -142,7 +143,7 @@ class ConcernedPatronPage(BaseModel):
         }
     },
 )
-@refuses(ResumesBeforeStart)
+@refuses(ResumesBeforeStart, NoSuchBranch)
 async def post_suspension(
     body: SuspensionIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from services.circulation import store
+from services.circulation.domain.refusals.branches import NoSuchBranch
 from services.circulation.domain.suspension import FineSuspension, check_span
 from services.circulation.usecases.events import suspension_events
 from shared.ids import new_id
@@ -25,8 +26,11 @@ class SuspendFines:
 
 
 async def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
-    """Record and publish the suspension. Raises ResumesBeforeStart."""
+    """Record and publish the suspension. Raises ResumesBeforeStart or NoSuchBranch."""
     check_span(command.starts_on, command.resumes_on)
+    known = await store.calendars.some(work, command.branches)
+    if unknown := command.branches - set(known):
+        raise NoSuchBranch(branch=", ".join(sorted(unknown)))
     suspension = FineSuspension(
         id=new_id(),
         starts_on=command.starts_on,
