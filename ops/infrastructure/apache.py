@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.infrastructure import ports
+from ops.infrastructure import ports, private
 from ops.infrastructure.child import Child, StartFailed
 
 _POM = Path(__file__).with_name("apache.pom.xml")
@@ -100,7 +100,8 @@ def apache_children(
         protection = security(own, controller) if security else None
         folder.mkdir(parents=True, exist_ok=True)
         settings = folder / "server.properties"
-        settings.write_text(
+        private.write(
+            settings,
             _NODE.format(
                 node=node,
                 voters=voters,
@@ -111,7 +112,7 @@ def apache_children(
                 in_sync=2 if nodes > 2 else 1,
                 idle=5000 if nodes == 1 else 500,
             )
-            + (protection.properties if protection else "")
+            + (protection.properties if protection else ""),
         )
         name = "broker" if nodes == 1 else f"broker-{node}"
         children.append(
@@ -135,7 +136,7 @@ def format_storage(data: Path, users: Mapping[str, str] | None = None) -> None:
     """
     identity = data / "apache" / "cluster-id"
     if not identity.exists():
-        identity.write_text(base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+        private.write(identity, base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
     for settings in sorted((data / "apache").glob("*/server.properties")):
         if (settings.parent / "log" / "meta.properties").exists():
             continue

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ops.infrastructure import guard, prepared
+from ops.infrastructure import guard, prepared, private
 
 POLL = 0.02
 """Seconds between two checks of a process that starts or ends."""
@@ -81,7 +81,7 @@ class Child:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         others = {name: value for name, value in os.environ.items() if "CARREL_" not in name}
         environment = others | dict(self.environment)  # no other process's secrets
-        with self.log.open("ab") as log:
+        with private.append_to(self.log) as log:
             if prepared.suits(self.command, self.environment):
                 self._process = prepared.start(self.command, environment, log, log)
             else:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ops.infrastructure import ports, prepared
+from ops.infrastructure import ports, prepared, private
 from ops.infrastructure.child import Child, StartFailed, start_all, stop_all
 from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
 from ops.secret_variables import (
@@ -239,9 +239,9 @@ def _environment_file(data: Path, environment: Mapping[str, str]) -> Iterator[No
     file is valid.
     """
     path = data / ENVIRONMENT_FILE
-    path.touch(mode=0o600)
-    with path.open("w") as file:
-        file.write(json.dumps(dict(environment)))
+    with private.append_to(path) as file:
+        file.truncate(0)
+        file.write(json.dumps(dict(environment)).encode())
         file.flush()
         fcntl.flock(file, fcntl.LOCK_SH)
         try:
@@ -291,7 +291,6 @@ def _secrets(data: Path) -> dict[str, str]:
     kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
     if made := missing_secrets(kept):
         data.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
         kept |= made
-        file.write_text(json.dumps(kept))
+        private.write(file, json.dumps(kept))
     return kept

@@ -113,6 +113,24 @@ def test_secrets_are_kept_with_the_data_and_readable_by_their_owner_only(
     assert (small_services / "data" / "secrets.json").stat().st_mode & 0o077 == 0
 
 
+def test_secrets_and_logs_can_be_read_by_their_owner_only(small_services: Path) -> None:
+    """Files that another release has left with other rights too."""
+    data = small_services / "data"
+    (data / "logs").mkdir(parents=True)
+    for name in ("logs/events-0.log", "environment.json"):
+        (data / name).touch(mode=0o644)
+    mask = os.umask(0o022)
+    try:
+        with services(NOWHERE, data, names=["events", "notices"], usual_ports=False):
+            files = [file for file in data.rglob("*") if file.is_file()]
+    finally:
+        os.umask(mask)
+    assert {"secrets.json", "environment.json", "events-0.log", "notices-0.log"} <= {
+        file.name for file in files
+    }
+    assert [file.name for file in files if file.stat().st_mode & 0o077] == []
+
+
 def test_a_service_gets_its_own_secrets_and_the_former_card_key_is_kept(
     small_services: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
