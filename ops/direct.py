@@ -7,6 +7,7 @@ created here. The relay of the service publishes the events.
 import getpass
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 from typing import TypeVar, cast
 
@@ -14,6 +15,7 @@ from ops.console import refuse
 from services.accounts import store
 from services.accounts.domain.refusals import NoSuchAccount
 from services.accounts.domain.staff import Manager, StaffAccount, StaffRole
+from services.accounts.queries import card_key_of
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.check_pin import new_pin_hash
@@ -22,7 +24,8 @@ from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
 from services.settings import CardSettings, Settings
 from shared.audit_trail import Act, record
 from shared.clock import wall_clock
-from shared.ids import card_digest
+from shared.data_keys import DataKey, fault_of
+from shared.ids import card_digest, card_digests
 from shared.indexes import chassis_indexes
 from shared.mongo import Indexes, connect, ensure_indexes
 from shared.owners import Owners
@@ -63,6 +66,16 @@ def require_card_key(settings: CardSettings) -> None:
         refuse("The services store cards by a keyed digest: set CARREL_CARD_KEY to their key.")
 
 
+@asynccontextmanager
+async def accounts_with_cards(settings: CardSettings) -> AsyncIterator[UnitOfWork]:
+    """Yield a unit of work on accounts' database; refuse another key than that of its cards."""
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+        key = DataKey("CARREL_CARD_KEY", settings.card_key, partial(card_key_of, settings.card_key))
+        if fault := await fault_of(unit_of_work.database, key):
+            refuse(fault)
+        yield unit_of_work
+
+
 def operator_name() -> str:
     """Return the name that is recorded as the author of a change made without an account."""
     return f"carrel: {getpass.getuser()}"
@@ -70,16 +83,17 @@ def operator_name() -> str:
 
 def origin_of(command: str) -> Origin:
     """Return the origin of a change by a command, for one transaction; it is recorded."""
-    return Origin(now=wall_clock(), act=_act_of(command))
+    return Origin(now=wall_clock(), act=act_of(command))
 
 
 async def record_look(settings: Settings, command: str, patron_id: str) -> None:
     """Record that a command shows a patron's account, in the audit trail of accounts."""
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
-        await record(unit_of_work.database, _act_of(command, patron_id))
+        await record(unit_of_work.database, act_of(command, patron_id))
 
 
-def _act_of(command: str, *objects: str) -> Act:
+def act_of(command: str, *objects: str) -> Act:
+    """Return the entry of the audit trail for a command."""
     return Act(by=operator_name(), roles=["ops"], act=f"carrel {command}", objects=objects)
 
 
@@ -106,15 +120,17 @@ async def add_account(
         at=wall_clock(),
         email=email,
     )
-    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+    async with accounts_with_cards(settings) as unit_of_work:
         account_id, _ = await unit_of_work.run(add_staff, command, origin_of("staff add"))
         return str(account_id)
 
 
 async def remove_account(settings: AccountsSettings, card: str) -> str:
     """Remove an account from the database of accounts, and return its id. Raises NoSuchAccount."""
-    command = RemoveStaff(card_digest(card, settings.card_key), OPERATOR)
-    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+    async with accounts_with_cards(settings) as unit_of_work:
+        digests = card_digests(card, settings.card_key)
+        digest = await store.find_stored_digest(unit_of_work.database, digests)
+        command = RemoveStaff(digest, OPERATOR)
         account_id, _ = await unit_of_work.run(remove_staff, command, origin_of("staff remove"))
         return str(account_id)
 
@@ -136,8 +152,9 @@ async def change_account(
 
     `act` is the name of the command, for the audit trail.
     """
-    digest = card_digest(card, settings.card_key)
-    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+    async with accounts_with_cards(settings) as unit_of_work:
+        digests = card_digests(card, settings.card_key)
+        digest = await store.find_stored_digest(unit_of_work.database, digests)
         holder = await store.holder_of_card(unit_of_work.database, digest)
         if holder is None:
             raise NoSuchAccount

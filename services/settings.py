@@ -71,5 +71,6 @@ class CardSettings(Settings):
     card_key: str = Field(
         default="",
         repr=False,
-        description="Key of the digest that stands for a card number.",
+        description="Key of the digest that stands for a card number; the new one and the former, "
+        "separated by a comma, while it is replaced.",
     )

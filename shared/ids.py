@@ -1,10 +1,10 @@
 """Identifiers."""
 
-import hashlib
-import hmac
 from datetime import UTC, datetime
 
 import uuid_utils
+
+from shared.keys import digest, digests
 
 _TIMED = 7
 """The version of UUIDs that begin with their time."""
@@ -26,6 +26,12 @@ def time_of(identifier: str) -> datetime | None:
         return None
 
 
-def card_digest(card_number: str, key: str) -> str:
-    """Return the hex HMAC-SHA256 by which a card is recognised outside accounts."""
-    return hmac.new(key.encode(), card_number.strip().upper().encode(), hashlib.sha256).hexdigest()
+def card_digest(card_number: str, keys: str) -> str:
+    """Return the hex HMAC-SHA256 by which a card is recognised, with the newest key."""
+    return digest(keys, card_number.strip().upper()).hex()
+
+
+def card_digests(card_number: str, keys: str) -> tuple[str, ...]:
+    """Return the digest of a card with each of the keys: one of them is stored."""
+    with_each = digests(keys, card_number.strip().upper())
+    return tuple(one.hex() for one in with_each) or (card_digest(card_number, keys),)

@@ -3,6 +3,7 @@
 from pymongo import ASCENDING, IndexModel
 
 from shared import audit_trail
+from shared.data_keys import FINGERPRINTS
 from shared.mongo import Indexes, sharded_by
 
 
@@ -28,4 +29,5 @@ def chassis_indexes(outbox_days: int) -> Indexes:
         **audit_trail.INDEXES,
         "leases": [],
         "known_keys": [],
+        FINGERPRINTS: [],
     }

@@ -25,7 +25,7 @@ from ops.console import (
     progress_bar,
     refuse,
 )
-from ops.direct import origin_of, require_card_key, unit_of_work_at
+from ops.direct import accounts_with_cards, origin_of, require_card_key, unit_of_work_at
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
 from services.accounts.settings import Settings as AccountsSettings
@@ -201,7 +201,7 @@ def _control_number(record: Any) -> str:
 
 
 async def _patrons(settings: AccountsSettings, file: Path, report: Report) -> None:
-    async with unit_of_work_at(settings, "accounts") as unit:
+    async with accounts_with_cards(settings) as unit:
         batch: patrons.Batch = {}
         cards: set[str] = set()
         for number, row in patrons.rows(file):

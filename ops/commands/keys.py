@@ -8,8 +8,9 @@ import os
 
 import typer
 
-from ops.console import explain_outages
-from ops.direct import revoke_all_keys
+from ops.card_digests import NotReady, replace_digests
+from ops.console import explain_outages, refuse, show_status
+from ops.direct import require_card_key, revoke_all_keys
 from ops.secret_variables import missing_secrets, public_keys_of
 from ops.target import Data, settings_to_write
 from services.accounts.settings import Settings
@@ -47,6 +48,26 @@ def services() -> None:
     for name, key in made.items():
         typer.echo(f"CARREL_SERVICE_KEY_{name.upper()}={key}")
     typer.echo(f"CARREL_SERVICE_KEYS={public_halves(made)}")
+
+
+@app.command()
+def cards(data: Data = None) -> None:
+    """Replace the key of cards: make each digest with the newest key, while the system runs.
+
+    CARREL_CARD_KEY is new,old, here and for all processes of accounts and circulation. It
+    may be interrupted and run again. It ends when the old key can be removed.
+    """
+    settings = settings_to_write(data, Settings)
+    require_card_key(settings)
+    with explain_outages(settings), show_status("Making digests of cards") as update:
+        try:
+            done = asyncio.run(replace_digests(settings, update))
+        except NotReady as error:
+            refuse(str(error))
+    typer.echo(
+        f"Made the digests of {done} cards anew; circulation has them too. Every digest is made "
+        "with the first key of CARREL_CARD_KEY now: remove the others, in accounts and circulation."
+    )
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import TextIO
 from pydantic import SecretStr
 
 from services.accounts import store
+from services.accounts.domain.cardholder import normal_card
 from services.accounts.routes.patrons import PatronIn
 from services.accounts.usecases.check_pin import hash_pin
 from services.accounts.usecases.register_patron import RegisterPatron
@@ -84,16 +85,16 @@ async def commands_for(
     db: Database, patrons: list[PatronIn], card_key: str
 ) -> tuple[RegisterPatron, ...]:
     """Return the commands for these patrons. Hashing is slow: only new cards' PINs are hashed."""
-    digests = [card_digest(patron.card_number, card_key) for patron in patrons]
-    known = await store.find_known_cards(db, digests)
+    known = await store.find_known_cards(db, [patron.card_number for patron in patrons])
     return tuple(
         [
             RegisterPatron(
                 card_number=patron.card_number,
-                card_digest=digest,
+                card_digest=card_digest(patron.card_number, card_key),
                 pin_hash=(
                     await hash_pin(patron.pin.get_secret_value())
-                    if patron.pin.get_secret_value() and digest not in known
+                    if patron.pin.get_secret_value()
+                    and normal_card(patron.card_number) not in known
                     else ""
                 ),
                 name=patron.name,
@@ -103,6 +104,6 @@ async def commands_for(
                 email=patron.contact.email,
                 phone=patron.contact.phone,
             )
-            for patron, digest in zip(patrons, digests, strict=True)
+            for patron in patrons
         ]
     )

@@ -7,12 +7,14 @@ from fastapi import FastAPI
 
 from services.accounts import consumers, examples, jobs, routes, snapshots, store
 from services.accounts.domain.refusals import Refusal
+from services.accounts.queries import card_key_of
 from services.accounts.settings import Settings
 from services.accounts.usecases.publish_keys import public_keys
 from services.accounts.usecases.seal_key import can_sign
 from services.accounts.usecases.sign_token import current_key
 from shared.auth import FetchKeys
 from shared.clock import wall_clock
+from shared.data_keys import DataKey
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.mongo import Database
@@ -34,6 +36,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
             jobs=jobs.jobs,
+            data_keys=(
+                DataKey(
+                    "CARREL_CARD_KEY", settings.card_key, partial(card_key_of, settings.card_key)
+                ),
+            ),
             keys=partial(_own_keys, settings.signing_secrets),
             health={"signing key": _key_health},
         ),

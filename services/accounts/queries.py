@@ -14,6 +14,8 @@ from services.accounts.domain.pin_reset import is_live
 from services.accounts.domain.preferences import Setting
 from services.accounts.domain.refusals import NoSuchAccount, NoSuchCalendar, NoSuchPatron
 from services.accounts.domain.staff import Manager, StaffAccount
+from shared.ids import card_digests
+from shared.keys import each_of
 from shared.mongo import Database
 
 
@@ -31,6 +33,14 @@ async def patron_with_card(db: Database, card_digest: str) -> tuple[Patron, Card
     holder = await store.holder_of_card(db, card_digest)
     found = await store.find_patron(db, holder.id) if holder else None
     return (found, holder) if found and holder else None
+
+
+async def card_key_of(keys: str, db: Database) -> str | None:
+    """Return which of the keys the digest of a card was made with, "" if none; None: no cards."""
+    async for _, card_number, stored in store.find_cards(db):
+        made = zip(each_of(keys), card_digests(card_number, keys), strict=True)
+        return next((key for key, digest in made if digest == stored), "")
+    return None
 
 
 async def calendar(db: Database, secret: str, keys: str) -> tuple[Setting, Calendar]:

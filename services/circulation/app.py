@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from services.circulation import consumers, examples, jobs, routes, snapshots, store
 from services.circulation.domain.refusals.refusal import Refusal
 from services.circulation.settings import Settings
+from shared.data_keys import DataKey
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
@@ -12,6 +13,7 @@ from shared.settings import load
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the service's ASGI app; the settings default to those of the environment."""
+    settings = settings or load(Settings)
     return create_service_app(
         Service(
             name="circulation",
@@ -25,6 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
             jobs=jobs.jobs,
+            data_keys=(DataKey("CARREL_CARD_KEY", settings.card_key),),
         ),
-        settings or load(Settings),
+        settings,
     )

@@ -13,6 +13,7 @@ from shared.audit_seals import keep_sealed
 from shared.auth import Verifier, keys_from
 from shared.bus.listener import Listener
 from shared.clock import bound_dates
+from shared.data_keys import fault_of, note_accepted
 from shared.http.health import add_health
 from shared.http.middleware import RequestMiddleware
 from shared.http.openapi import document_of
@@ -108,10 +109,17 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
             await ensure_indexes(
                 database, {**chassis_indexes(settings.outbox_days), **service.indexes}
             )
+            faults = [await fault_of(database, key) for key in service.data_keys]
+            for key in service.data_keys if not any(faults) else ():
+                await note_accepted(database, key)
             break
         except Exception as error:  # noqa: BLE001 - without indexes nothing else starts
             log.warning("waiting for the database", error=type(error).__name__)
             await asyncio.sleep(0.5)
+    if any(faults):
+        log.critical("wrong key", reason=" ".join(filter(None, faults)))
+        getattr(app.state, "give_up", lambda: None)()
+        return
     app.state.stored = True
     supervisor: Supervisor = app.state.supervisor
     unit_of_work: UnitOfWork = app.state.unit_of_work

@@ -10,6 +10,7 @@ from starlette.types import Scope
 from shared.auth import FetchKeys
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts import Event
+from shared.data_keys import DataKey
 from shared.idempotency import KeyReused
 from shared.jobs import Jobs
 from shared.mongo import Database, Indexes, SnapshotQuery
@@ -47,6 +48,8 @@ class Service:
     """Function with which the issuer of tokens reads its own public keys; None: ask the issuer."""
     state: Callable[[FastAPI], None] = lambda _: None
     """Sets the service's own parts of `app.state`, anew at each start."""
+    data_keys: tuple[DataKey, ...] = ()
+    """Keys that its data was made with: with others it does not start."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()
     """Further background tasks of the service, each an async function of the app."""
     health: Mapping[str, Callable[[FastAPI], Awaitable[tuple[bool, str]]]] = field(

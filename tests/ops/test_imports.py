@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from ops.commands.import_ import app
 from ops.imports.marc import records, title_of
+from shared.ids import card_digest
 
 Run = Callable[..., dict[str, Any]]
 KEY = "the card key of these tests"
@@ -249,8 +250,8 @@ def test_a_refused_patron_is_reported_by_line_without_personal_data(
     run: Run, stores: Any, tmp_path: Path
 ) -> None:
     stores("accounts").cardholders.insert_one(
-        {"_id": "s1", "role": "staff", "card_digest": "x", "card_number": "S", "name": "S"}
-        | {"pin_hash": ""}
+        {"_id": "s1", "role": "staff", "card_digest": card_digest("S", KEY), "card_number": "S"}
+        | {"name": "S", "pin_hash": ""}
     )
     path = csv_file(
         tmp_path,

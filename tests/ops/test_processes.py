@@ -122,13 +122,11 @@ def test_secrets_and_logs_can_be_read_by_their_owner_only(small_services: Path) 
     mask = os.umask(0o022)
     try:
         with services(NOWHERE, data, names=["events", "notices"], usual_ports=False):
-            files = [file for file in data.rglob("*") if file.is_file()]
+            files = {file.name: file.stat() for file in data.rglob("*") if file.is_file()}
     finally:
         os.umask(mask)
-    assert {"secrets.json", "environment.json", "events-0.log", "notices-0.log"} <= {
-        file.name for file in files
-    }
-    assert [file.name for file in files if file.stat().st_mode & 0o077] == []
+    assert {"secrets.json", "environment.json", "events-0.log", "notices-0.log"} <= set(files)
+    assert [name for name, file in files.items() if file.st_mode & 0o077] == []
 
 
 def test_a_service_gets_its_own_secrets_and_the_former_card_key_is_kept(

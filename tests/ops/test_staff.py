@@ -85,6 +85,13 @@ def test_without_the_card_key_no_account_is_made(settings: Settings) -> None:
     assert "CARREL_CARD_KEY" in without.stderr
 
 
+async def test_with_another_card_key_no_account_is_made(settings: Settings) -> None:
+    await add_account(settings, "op-1", "27-18-28", "Ho", "ops")
+    other = added(settings, "op-2", "--role", "ops", key="another key of tests")
+    assert (other.returncode, other.stdout) == (1, "")
+    assert "CARREL_CARD_KEY is not the key" in " ".join(other.stderr.split())
+
+
 def test_a_database_that_is_away_is_reported_in_words(settings: Settings) -> None:
     away = settings.model_copy(update={"mongo_url": "mongodb://127.0.0.1:1/?replicaSet=rs0"})
     refused = added(away, "op-1", "--role", "ops")

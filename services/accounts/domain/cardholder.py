@@ -23,6 +23,7 @@ class Cardholder:
     card_digest: str = field(repr=False)
     """Keyed digest of the card number, unique among the cards of patrons and staff."""
     card_number: str = field(repr=False)
+    """Unique too, since a digest depends on the key."""
     name: str = field(repr=False)
     pin_hash: str = field(repr=False)
     """Hash of the PIN by argon2id, with its parameters and salt; empty: none is chosen yet."""
@@ -44,6 +45,9 @@ class Cardholder:
     """Instant from which the holder may not log in, by the wall clock; never set for patrons."""
     second_factor: SecondFactor | None = field(default=None, repr=False)
     """Codes that a log-in needs beside the PIN; never set for patrons."""
+    former_digest: str | None = field(default=None, repr=False)
+    """Digest with the former key of cards, while that is replaced: requests that are under way may
+    have it."""
     version: int = 1
 
     def with_pin(self, pin_hash: str | None) -> "Cardholder":

@@ -38,12 +38,24 @@ def stranger_at(network: str, keys: str) -> Source:
     return Source("network", keyed.digest(keys, f"network\n{network}").hex()[:LENGTH])
 
 
-def known_device(token: str, card_digest: str, pin_version: int, keys: str, at: datetime) -> str:
-    """Return the id of a device on which the card was used since its PIN was chosen, else ""."""
+def known_device(
+    token: str, card_digests: tuple[str, ...], pin_version: int, keys: str, at: datetime
+) -> str:
+    """Return the id of a device on which the card was used since its PIN was chosen, else "".
+
+    The card is given by its digests with each key.
+    """
     found = ""
     for entry in _entries(token):
-        said = _said(card_digest, pin_version, entry.issued, entry.device)
-        is_ours = keyed.is_digest(keys, said, entry.proof, length=LENGTH)
+        is_ours = any(
+            keyed.is_digest(
+                keys,
+                _said(card, pin_version, entry.issued, entry.device),
+                entry.proof,
+                length=LENGTH,
+            )
+            for card in card_digests
+        )
         is_young = at.timestamp() - entry.issued <= KNOWN_FOR.total_seconds()
         if is_ours and is_young:
             found = found or entry.device
@@ -56,7 +68,7 @@ def devices_in(token: str) -> tuple[str, ...]:
 
 
 def token_after_log_in(
-    token: str, card_digest: str, pin_version: int, keys: str, at: datetime
+    token: str, card_digests: tuple[str, ...], pin_version: int, keys: str, at: datetime
 ) -> str | None:
     """Return the token of a device after a log-in; None without keys: everybody could make one.
 
@@ -64,9 +76,9 @@ def token_after_log_in(
     """
     if not keys:
         return None
-    device = known_device(token, card_digest, pin_version, keys, at) or secrets.token_urlsafe(12)
+    device = known_device(token, card_digests, pin_version, keys, at) or secrets.token_urlsafe(12)
     issued = int(at.timestamp())
-    said = _said(card_digest, pin_version, issued, device)
+    said = _said(card_digests[0], pin_version, issued, device)
     new = f"{issued}.{device}.{keyed.digest(keys, said).hex()[:LENGTH]}"
     others = [entry.text for entry in _entries(token) if entry.device != device]
     return "~".join([new, *others[: MOST_ENTRIES - 1]])

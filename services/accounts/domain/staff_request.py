@@ -26,7 +26,6 @@ class StaffRequest:
     account_id: str | None
     """The account to change; None: a new one."""
     card_number: str = field(repr=False)
-    card_digest: str = field(repr=False)
     name: str = field(repr=False)
     role: StaffRole
     """The new role, or that of the account."""

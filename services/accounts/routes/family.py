@@ -21,7 +21,7 @@ from services.accounts.domain.refusals import (
     TooManyLinks,
 )
 from services.accounts.queries import Family
-from services.accounts.routes.fields import CardNumber, OwnSettings, PatronId
+from services.accounts.routes.fields import CardNumber, OwnSettings, PatronId, digest_of
 from services.accounts.usecases.invite_member import (
     EndInvitation,
     InviteMember,
@@ -40,7 +40,6 @@ from shared import auth
 from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
-from shared.ids import card_digest
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["family"])
@@ -156,7 +155,7 @@ async def post_invitation(
     answer is the same whether or not there is such a card. Its holder sees the invitation, with the
     name of the sender, in My Account, and can accept it for 7 days.
     """
-    digest = card_digest(body.card_number, settings.card_key)
+    digest = await digest_of(run.database, settings, body.card_number)
     return SentOut.of(await run(invite_member, InviteMember(caller.id, digest, wall_clock())))
 
 
@@ -194,5 +193,5 @@ async def post_guardian(
 
     The link ends when the junior becomes an adult.
     """
-    digest = card_digest(body.card_number, settings.card_key)
+    digest = await digest_of(run.database, settings, body.card_number)
     return LinkOut.of(await run(link_junior, LinkJunior(patron_id, digest)))

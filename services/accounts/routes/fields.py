@@ -11,7 +11,10 @@ from services.accounts.domain.cardholder import (
 )
 from services.accounts.domain.pin_rules import acceptable_pin
 from services.accounts.settings import Settings
+from services.accounts.store import find_stored_digest
 from shared.http.bodies import ONE_LINE
+from shared.ids import card_digests
+from shared.mongo import Database
 
 
 def _checked_card(card_number: str) -> str:
@@ -53,3 +56,8 @@ async def _settings(request: Request) -> Settings:
 
 
 OwnSettings = Annotated[Settings, Depends(_settings)]
+
+
+async def digest_of(db: Database, settings: Settings, card_number: str) -> str:
+    """Return the digest under which a card is stored, or would be."""
+    return await find_stored_digest(db, card_digests(card_number, settings.card_key))

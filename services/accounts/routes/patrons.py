@@ -28,6 +28,7 @@ from services.accounts.routes.fields import (
     NewPin,
     OwnSettings,
     PatronId,
+    digest_of,
 )
 from services.accounts.usecases.amend_patron import AmendPatron, PersonalChanges, amend_patron
 from services.accounts.usecases.block_patron import BlockPatron, block_patron
@@ -238,7 +239,7 @@ async def get_patrons(
     seen: Seen,
 ) -> PatronPage:
     """Find the patron who has a card; stations and services get a PatronRef."""
-    found = await queries.patron_with_card(db, card_digest(card, settings.card_key))
+    found = await queries.patron_with_card(db, await digest_of(db, settings, card))
     if found is None:
         return PatronPage(items=[])
     seen.append(found[0].id)

@@ -14,7 +14,7 @@ from services.accounts.domain.refusals import (
     WrongResetCode,
 )
 from services.accounts.domain.source import LONGEST_TOKEN, stranger_at, token_after_log_in
-from services.accounts.routes.fields import NewPin, OwnSettings, PatronId, Secret
+from services.accounts.routes.fields import NewPin, OwnSettings, PatronId, Secret, digest_of
 from services.accounts.settings import Settings
 from services.accounts.usecases.reset_pin import (
     EnterCode,
@@ -27,7 +27,7 @@ from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.client_address import client_address
 from shared.http.dependencies import Db, Run
-from shared.ids import card_digest
+from shared.ids import card_digests
 from shared.networks import caller_at
 from shared.refusals import refuses
 
@@ -91,7 +91,7 @@ async def post_pin_reset(
     same for every card number. The code is valid for 15 minutes and for five tries. A network,
     and all together, can ask for as many codes an hour as they may enter wrong PINs.
     """
-    digest = card_digest(body.card_number, settings.card_key)
+    digest = await digest_of(run.database, settings, body.card_number)
     asking = RequestPinReset(
         digest,
         wall_clock(),
@@ -134,7 +134,7 @@ async def put_pin_reset(
         return Response(status_code=204)
     device = token_after_log_in(
         body.device_token.get_secret_value(),
-        holder.card_digest,
+        card_digests(holder.card_number, settings.card_key),
         holder.pin_version,
         settings.device_keys,
         command.at,

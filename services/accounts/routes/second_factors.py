@@ -104,7 +104,7 @@ async def _proven(
 @refuses(*_OF_PIN, FactorExists)
 async def post_factor(body: CardIn, request: Request, run: Run, settings: OwnSettings) -> FactorOut:
     """Set up a second factor for an account of staff. It counts once a first code confirms it."""
-    attempt, secret = body.attempt(request, settings), new_secret()
+    attempt, secret = await body.attempt(request, run.database, settings), new_secret()
     factor = new_factor(secret, FactorKeys.of(settings))
     async with _proven("POST /v1/second-factors", run, settings, attempt) as (holder, recording):
         await recording(set_up_factor, SetUpFactor(holder.id, holder.pin_version, factor))
@@ -121,7 +121,7 @@ async def post_confirmation(
     All sessions of the account end.
     """
     attempt, keys, codes = (
-        body.attempt(request, settings),
+        await body.attempt(request, run.database, settings),
         FactorKeys.of(settings),
         new_recovery_codes(),
     )
@@ -146,7 +146,7 @@ async def post_factor_removal(
     body: FactorRemovalIn, request: Request, run: Run, settings: OwnSettings
 ) -> None:
     """Remove the second factor of an account with one of its codes. All its sessions end."""
-    attempt = body.attempt(request, settings, body.factor_code)
+    attempt = await body.attempt(request, run.database, settings, body.factor_code)
     what, keys = "POST /v1/second-factors/removal", FactorKeys.of(settings)
     async with _proven(what, run, settings, attempt) as (holder, recording):
         command = UseCode(holder.id, holder.pin_version, attempt.code, keys, attempt.at)

@@ -19,6 +19,7 @@ from services.accounts.domain.refusals import (
 from services.accounts.domain.source import LONGEST_TOKEN
 from services.accounts.routes.fields import OwnSettings, Secret
 from services.accounts.settings import Settings
+from services.accounts.store import find_stored_digest
 from services.accounts.usecases.admit_service import AdmitService, admit_service
 from services.accounts.usecases.end_sessions import (
     EndSession,
@@ -37,7 +38,8 @@ from shared.http.bodies import Body
 from shared.http.client_address import client_address
 from shared.http.crowded import is_crowded
 from shared.http.dependencies import Db, Run
-from shared.ids import card_digest
+from shared.ids import card_digests
+from shared.mongo import Database
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
@@ -55,10 +57,14 @@ class CardIn(Body):
         "PINs of others then don't keep the patron from logging in here.",
     )
 
-    def attempt(self, request: Request, settings: Settings, code: Secret | None = None) -> LogIn:
+    async def attempt(
+        self, request: Request, db: Database, settings: Settings, code: Secret | None = None
+    ) -> LogIn:
         """Return the attempt to prove that the card is the caller's."""
+        digests = card_digests(self.card_number, settings.card_key)
         return LogIn(
-            card_digest=card_digest(self.card_number, settings.card_key),
+            card_digest=await find_stored_digest(db, digests),
+            card_digests=digests,
             pin=self.pin.get_secret_value(),
             at=wall_clock(),
             address=client_address(request.scope),
@@ -159,7 +165,7 @@ async def post_session(
     or for the device whose `device_token` was sent. Wrong PINs of many networks make others wait
     who have no `device_token` of this card.
     """
-    attempt = body.attempt(request, settings, body.factor_code)
+    attempt = await body.attempt(request, run.database, settings, body.factor_code)
     try:
         return SessionOut.of(await log_in(run, settings, attempt))
     except Refusal as refusal:

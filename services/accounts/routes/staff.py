@@ -23,7 +23,7 @@ from services.accounts.domain.refusals import (
     SecondPersonNeeded,
 )
 from services.accounts.domain.staff import Manager, StaffAccount, StaffRole
-from services.accounts.routes.fields import CardNumber, Name, OwnSettings, Secret
+from services.accounts.routes.fields import CardNumber, Name, OwnSettings, Secret, digest_of
 from services.accounts.usecases.add_staff import AddStaff, add_staff
 from services.accounts.usecases.manage_staff import (
     ChangeRole,
@@ -233,5 +233,5 @@ async def post_removal(
 
     All its sessions end at once. Its card number can be given to another account.
     """
-    digest = card_digest(body.card_number, settings.card_key)
+    digest = await digest_of(run.database, settings, body.card_number)
     await run(remove_staff, RemoveStaff(digest, manager(caller)))

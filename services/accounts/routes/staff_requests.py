@@ -40,7 +40,6 @@ from shared.clock import wall_clock
 from shared.email_address import EmailAddress
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
-from shared.ids import card_digest
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
@@ -131,16 +130,14 @@ async def get_staff_requests(caller: Administrator, db: Db) -> StaffRequestList:
 @router.post("/staff-requests", status_code=201, tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount, RoleNotAllowed, CardTaken, NoStaffAddress)
 async def post_staff_request(
-    body: StaffRequestIn, caller: Administrator, run: Run, settings: OwnSettings
+    body: StaffRequestIn, caller: Administrator, run: Run
 ) -> StaffRequestOut:
     """Ask a second person to agree to a change, within a week. Nothing changes before."""
-    asked = await _asked(body, manager(caller), run, settings)
+    asked = await _asked(body, manager(caller), run)
     return StaffRequestOut.of(asked, {caller.id: caller.name})
 
 
-async def _asked(
-    body: StaffRequestIn, by: Manager, run: Run, settings: OwnSettings
-) -> StaffRequest:
+async def _asked(body: StaffRequestIn, by: Manager, run: Run) -> StaffRequest:
     at = wall_clock()
     if body.staff_id is not None:
         command = AskToChange(body.act, body.staff_id, by, at, body.role, body.email)
@@ -148,7 +145,6 @@ async def _asked(
     card_number = body.card_number or ""
     account = NewAccount(
         card_number=card_number,
-        card_digest=card_digest(card_number, settings.card_key),
         name=body.name or "",
         role=body.role or "staff",
         email=body.email or "",
@@ -159,10 +155,12 @@ async def _asked(
 @router.post("/staff-requests/{request_id}/approval", tags=["staff"])
 @refuses(NoSuchRequest, OwnRequest, NoSuchAccount, OwnAccount, RoleNotAllowed)
 @refuses(CardTaken, NoStaffAddress)
-async def post_approval(request_id: RequestId, caller: Administrator, run: Run, db: Db) -> StaffOut:
+async def post_approval(
+    request_id: RequestId, caller: Administrator, run: Run, db: Db, settings: OwnSettings
+) -> StaffOut:
     """Agree to a request of somebody else: the change is made at once."""
     by = manager(caller)
-    account_id = await run(agree, Decide(request_id, by, wall_clock()))
+    account_id = await run(agree, Decide(request_id, by, wall_clock(), settings.card_key))
     return StaffOut.of(await queries.staff(db, account_id, by))
 
 

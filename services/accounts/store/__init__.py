@@ -7,7 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
-from services.accounts.domain.cardholder import Cardholder
+from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
@@ -39,6 +39,10 @@ INDEXES: Indexes = {
     "patrons": sharded_by("_id", [IndexModel([("category", ASCENDING)])]),
     "cardholders": [
         IndexModel([("card_digest", ASCENDING)], unique=True),
+        IndexModel([("card_number", ASCENDING)], unique=True),
+        IndexModel(
+            [("former_digest", ASCENDING)], partialFilterExpression={"former_digest": {"$gt": ""}}
+        ),
         IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
         IndexModel([("role", ASCENDING), ("_id", ASCENDING)]),
         IndexModel([("second_factor.id", ASCENDING)], sparse=True),
@@ -67,7 +71,10 @@ PERSONAL = (
     Personal(
         "cardholders",
         "_id",
-        leave_out=("card_digest", "pin_hash", "pin_version", "devices", *_OF_STAFF),
+        leave_out=(
+            *("card_digest", "former_digest", "pin_hash", "pin_version", "devices"),
+            *_OF_STAFF,
+        ),
     ),
     Personal("preferences", "_id"),
     Personal("standings", "_id"),
@@ -93,16 +100,26 @@ async def cardholder(work: Work, cardholder_id: str) -> Cardholder | None:
     return await work.find(Cardholder, "cardholders", {"_id": cardholder_id})
 
 
-async def card_is_taken(work: Work, card_digest: str) -> bool:
+async def card_is_taken(work: Work, card_number: str) -> bool:
     """Return True if someone has this card. The unique index decides between concurrent uses."""
-    return bool(await work.count("cardholders", {"card_digest": card_digest}))
+    return bool(await work.count("cardholders", {"card_number": normal_card(card_number)}))
 
 
-async def holders_of_cards(work: Work, card_digests: Collection[str]) -> dict[str, Cardholder]:
-    """Return the holders of these cards, keyed by card digest."""
-    query = {"card_digest": {"$in": sorted(card_digests)}}
+async def holders_of_numbers(work: Work, card_numbers: Collection[str]) -> dict[str, Cardholder]:
+    """Return the holders of these cards, keyed by the number as it is stored."""
+    query = {"card_number": {"$in": sorted(map(normal_card, card_numbers))}}
     found = await work.all(Cardholder, "cardholders", query)
-    return {holder.card_digest: holder for holder in found}
+    return {holder.card_number: holder for holder in found}
+
+
+async def with_card(work: Work, card_digest: str) -> Cardholder | None:
+    """Return the holder of a card, or None."""
+    return await work.find(Cardholder, "cardholders", _has_card(card_digest))
+
+
+async def cardholders(work: Work, ids: Collection[str]) -> list[Cardholder]:
+    """Return the cardholders with these ids."""
+    return await work.all(Cardholder, "cardholders", {"_id": {"$in": sorted(ids)}})
 
 
 async def holders_of_factors(work: Work) -> Sequence[Cardholder]:
@@ -193,15 +210,47 @@ async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None
 
 
 async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
-    """Return the holder of a card, or None."""
-    found = await db.cardholders.find_one({"card_digest": card_digest})
+    """Return the same as `with_card`, read outside any transaction."""
+    found = await db.cardholders.find_one(_has_card(card_digest))
     return None if found is None else from_document(Cardholder, found)
 
 
-async def find_known_cards(db: Database, card_digests: Collection[str]) -> set[str]:
-    """Return the digests of those cards that someone has."""
-    query = {"card_digest": {"$in": sorted(card_digests)}}
-    return {found["card_digest"] async for found in db.cardholders.find(query, {"card_digest": 1})}
+async def find_known_cards(db: Database, card_numbers: Collection[str]) -> set[str]:
+    """Return the numbers of those cards that someone has, as they are stored."""
+    query = {"card_number": {"$in": sorted(map(normal_card, card_numbers))}}
+    return {found["card_number"] async for found in db.cardholders.find(query, {"card_number": 1})}
+
+
+async def find_stored_digest(db: Database, card_digests: Sequence[str]) -> str:
+    """Return which digest of a card is stored, of those with each key; the newest if none is."""
+    if len(card_digests) == 1:
+        return card_digests[0]
+    query = {"card_digest": {"$in": list(card_digests)}}
+    found = await db.cardholders.find_one(query, {"card_digest": 1})
+    return str(found["card_digest"]) if found else card_digests[0]
+
+
+async def find_cards(db: Database) -> AsyncIterator[tuple[str, str, str]]:
+    """Yield id, card number and digest of each cardholder, in the order of their ids."""
+    fields = {"card_number": 1, "card_digest": 1}
+    async for found in db.cardholders.find({}, fields).sort("_id", ASCENDING):
+        yield found["_id"], found["card_number"], found["card_digest"]
+
+
+async def find_digests(db: Database, patron_ids: Collection[str]) -> dict[str, str]:
+    """Return the digests of patrons' cards, by patron id."""
+    found = db.patrons.find({"_id": {"$in": sorted(patron_ids)}}, {"card_digest": 1})
+    return {patron["_id"]: patron["card_digest"] async for patron in found}
+
+
+async def find_with_former_digest(db: Database) -> AsyncIterator[str]:
+    """Yield the ids of cardholders who have a digest with the former key of cards."""
+    async for found in db.cardholders.find({"former_digest": {"$gt": ""}}, {"_id": 1}):
+        yield found["_id"]
+
+
+def _has_card(card_digest: str) -> dict[str, Any]:
+    return {"$or": [{"card_digest": card_digest}, {"former_digest": card_digest}]}
 
 
 async def holder_of_calendar(db: Database, link: str) -> Cardholder | None:

@@ -1,6 +1,7 @@
 """Links of the cards of a family, and invitations to link them."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel
@@ -52,6 +53,12 @@ async def save_invitation(work: Work, invitation: Invitation) -> None:
         await work.add("invitations", invitation)
     else:
         await work.save("invitations", invitation)
+
+
+async def change_digest(work: Work, former: str, digest: str) -> None:
+    """Give the invitations to a card its new digest."""
+    for one in await work.all(Invitation, "invitations", {"card_digest": former}):
+        await work.save("invitations", replace(one, card_digest=digest, version=one.version + 1))
 
 
 async def links_of(work: Work, patron_id: str) -> list[Link]:

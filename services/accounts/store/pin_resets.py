@@ -1,6 +1,7 @@
 """Requests for a new PIN, whose codes are stored nowhere."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
@@ -37,6 +38,12 @@ async def save(work: Work, reset: PinReset) -> None:
         await work.add("pin_resets", reset)
     else:
         await work.save("pin_resets", reset)
+
+
+async def change_digest(work: Work, former: str, digest: str) -> None:
+    """Give the requests for a card its new digest."""
+    for one in await work.all(PinReset, "pin_resets", {"card_digest": former}):
+        await work.save("pin_resets", replace(one, card_digest=digest, version=one.version + 1))
 
 
 async def delete_of_card(work: Work, card_digest: str, *, but: str = "") -> None:

@@ -33,7 +33,7 @@ async def add_staff(work: Work, command: AddStaff) -> str:
     Raises RoleNotAllowed, SecondPersonNeeded, CardTaken or NoStaffAddress.
     """
     command.by.check_role(command.role)
-    if await store.card_is_taken(work, command.card_digest):
+    if await store.card_is_taken(work, command.card_number):
         raise CardTaken
     cardholder = Cardholder(
         id=new_id(),

@@ -60,16 +60,19 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     holder = await store.cardholder(work, command.patron_id)
     if patron is None or holder is None:
         raise NoSuchPatron
-    new_card = command.card_digest not in (None, holder.card_digest)
-    if new_card and await store.card_is_taken(work, command.card_digest or ""):
+    number = normal_card(command.card_number or holder.card_number)
+    new_card = number != holder.card_number
+    if new_card and await store.card_is_taken(work, number):
         raise CardTaken
+    digest = command.card_digest if new_card and command.card_digest else holder.card_digest
     personal = command.personal
     changed = replace(
         await _with_contact(work, holder, personal),
         name=personal.get("name", holder.name),
         born_on=personal.get("born_on", holder.born_on),
-        card_number=normal_card(command.card_number or holder.card_number),
-        card_digest=command.card_digest or holder.card_digest,
+        card_number=number,
+        card_digest=digest,
+        former_digest=None if new_card else holder.former_digest,
     ).with_pin(command.pin_hash)
     if command.pin_hash:
         await alert_of_pin(work, holder, "staff")
@@ -87,7 +90,7 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         category=command.category,
         home_branch=command.home_branch,
         language=command.language,
-        card_digest=command.card_digest,
+        card_digest=digest,
     )
     if amended != patron:
         await store.save_patrons(work, amended)

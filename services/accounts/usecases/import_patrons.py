@@ -35,15 +35,15 @@ async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     their PIN, which may have changed since the first import. An address of the other system is used
     at once; the former one is told.
     """
-    digests = [given.card_digest for given in command.patrons]
-    holders = await store.holders_of_cards(work, digests)
+    numbers = [given.card_number for given in command.patrons]
+    holders = await store.holders_of_numbers(work, numbers)
     patrons = await store.patrons(work, [holder.id for holder in holders.values()])
     outcomes: list[Outcome] = []
     new: list[tuple[Patron, Cardholder]] = []
     changed: list[Cardholder] = []
     amended: list[tuple[Patron, Patron]] = []
     for given in command.patrons:
-        holder = holders.get(given.card_digest)
+        holder = holders.get(normal_card(given.card_number))
         if holder is None:
             new.append(_new(given))
             outcomes.append("added")

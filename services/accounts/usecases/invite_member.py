@@ -64,8 +64,7 @@ async def deliver_invitation(work: Work, invitation_id: str) -> bool:
     invitation = await store.family.invitation(work, invitation_id)
     if invitation is None or invitation.state != "requested":
         return False
-    holders = await store.holders_of_cards(work, [invitation.card_digest])
-    holder = holders.get(invitation.card_digest)
+    holder = await store.with_card(work, invitation.card_digest)
     patron = await store.patron(work, holder.id) if holder else None
     if patron is None or await store.family.sides(work, invitation.patron_id, patron.id):
         await store.family.save_invitation(work, moved_on(invitation, "void"))

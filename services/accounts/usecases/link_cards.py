@@ -70,8 +70,7 @@ async def link_junior(work: Work, command: LinkJunior) -> Link:
     Raises NoSuchPatron, NotJunior, NeedsGuardian, AlreadyLinked or TooManyLinks.
     """
     junior = await store.patron(work, command.patron_id)
-    holders = await store.holders_of_cards(work, [command.guardian_card_digest])
-    holder = holders.get(command.guardian_card_digest)
+    holder = await store.with_card(work, command.guardian_card_digest)
     guardian = await store.patron(work, holder.id) if holder else None
     if junior is None or guardian is None:
         raise NoSuchPatron

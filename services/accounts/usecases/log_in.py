@@ -43,6 +43,9 @@ class LogIn:
     """A login attempt with a card, given by its digest, at `at` by the wall clock."""
 
     card_digest: str = field(repr=False)
+    """The digest under which the card is stored, or would be."""
+    card_digests: tuple[str, ...] = field(repr=False)
+    """Its digests with each key, the newest first: a device has one of them."""
     pin: str = field(repr=False)
     at: datetime
     address: str = field(default="", repr=False)
@@ -85,9 +88,10 @@ async def log_in(run: Run, settings: Settings, command: LogIn) -> SignedToken:
     needs_factor = holder.role in settings.second_factor_roles
     if needs_factor and not holder.needs_code and holder.disabled_at is None:
         raise FactorRequired
-    card, pin, at = command.card_digest, command.pin, command.at
+    pin, at = command.pin, command.at
     pin_hash = await rehashed(pin, holder.pin_hash)
-    kept = (command.device_token, card, holder.pin_version, settings.device_keys, at)
+    cards, keys = command.card_digests, settings.device_keys
+    kept = (command.device_token, cards, holder.pin_version, keys, at)
     device_token = token_after_log_in(*kept)
     device = remembered(devices_in(device_token)[0]) if device_token else ""
     lifetime = timedelta(hours=settings.token_hours(holder.role))
@@ -157,7 +161,7 @@ async def _source(db: Database, settings: Settings, command: LogIn) -> Source:
     holder = await store.holder_of_card(db, command.card_digest)
     pin_version = holder.pin_version if holder else 0
     keys = settings.device_keys
-    kept = (command.device_token, command.card_digest, pin_version, keys, command.at)
+    kept = (command.device_token, command.card_digests, pin_version, keys, command.at)
     device = known_device(*kept)
     if device:
         return Source("device", device)

@@ -35,7 +35,7 @@ async def register_patron(work: Work, command: RegisterPatron) -> Patron:
     The result has no personal data, because it is stored as the response to a repeated request,
     where an erasure would have to find it.
     """
-    if await store.card_is_taken(work, command.card_digest):
+    if await store.card_is_taken(work, command.card_number):
         raise CardTaken
     patron = Patron(
         id=new_id(),

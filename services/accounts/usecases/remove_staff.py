@@ -22,8 +22,7 @@ async def remove_staff(work: Work, command: RemoveStaff) -> str:
     What the account has done keeps its id. Raises NoSuchAccount, also for the card of a patron, who
     is erased instead, or OwnAccount.
     """
-    holders = await store.holders_of_cards(work, [command.card_digest])
-    holder = command.by.check_account(holders.get(command.card_digest))
+    holder = command.by.check_account(await store.with_card(work, command.card_digest))
     await store.delete_cardholder(work, holder)
     work.concern(holder.id)
     await end_all(work, holder.id)

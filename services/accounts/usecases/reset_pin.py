@@ -108,8 +108,7 @@ async def send_code(work: Work, reset_id: str) -> bool:
     reset = await store.pin_resets.get(work, reset_id)
     if reset is None or reset.state != "requested":
         return False
-    holders = await store.holders_of_cards(work, [reset.card_digest])
-    holder = holders.get(reset.card_digest)
+    holder = await store.with_card(work, reset.card_digest)
     patron = await store.patron(work, holder.id) if holder and holder.email else None
     sent = rules.found(reset, patron.id if patron else None)
     await store.pin_resets.save(work, sent)
@@ -172,7 +171,7 @@ async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
     if reset is None or reset.state != "sent" or reset.patron_id is None:
         raise WrongResetCode
     holder = await store.cardholder(work, reset.patron_id)
-    if holder is None or holder.card_digest != reset.card_digest:
+    if holder is None or reset.card_digest not in (holder.card_digest, holder.former_digest):
         raise WrongResetCode
     changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
     await store.save_cardholders(work, changed)

@@ -23,7 +23,7 @@ from services.accounts.usecases.manage_staff import (
     remove_factor,
     reset_staff_pin,
 )
-from shared.ids import new_id
+from shared.ids import card_digest, new_id
 from shared.rights import rights_of
 from shared.unit_of_work import Work
 
@@ -33,7 +33,6 @@ class NewAccount:
     """The account that a request adds."""
 
     card_number: str = field(repr=False)
-    card_digest: str = field(repr=False)
     name: str = field(repr=False)
     role: StaffRole
     email: str = field(repr=False)
@@ -69,13 +68,15 @@ class Decide:
     request_id: str
     by: Manager
     at: datetime
+    card_keys: str = field(default="", repr=False)
+    """Keys of the digest of a new account's card, which may change while a request waits."""
 
 
 async def ask_to_add(work: Work, command: AskToAdd) -> StaffRequest:
     """Store the request. Raises RoleNotAllowed or CardTaken."""
     account = command.account
     replace(command.by, seconded=True).check_role(account.role)
-    if await store.card_is_taken(work, account.card_digest):
+    if await store.card_is_taken(work, account.card_number):
         raise CardTaken
     return await _store(
         work,
@@ -87,7 +88,6 @@ async def ask_to_add(work: Work, command: AskToAdd) -> StaffRequest:
             expires_at=command.at + LASTS,
             account_id=None,
             card_number=account.card_number,
-            card_digest=account.card_digest,
             name=account.name,
             role=account.role,
             email=account.email,
@@ -115,7 +115,6 @@ async def ask_to_change(work: Work, command: AskToChange) -> StaffRequest:
             expires_at=command.at + LASTS,
             account_id=holder.id,
             card_number=holder.card_number,
-            card_digest=holder.card_digest,
             name=holder.name,
             role=command.role or account.role,
             former_role=account.role if command.role else None,
@@ -145,7 +144,7 @@ async def agree(work: Work, command: Decide) -> str:
             work,
             AddStaff(
                 card_number=request.card_number,
-                card_digest=request.card_digest,
+                card_digest=card_digest(request.card_number, command.card_keys),
                 name=request.name,
                 role=request.role,
                 by=by,

@@ -44,7 +44,7 @@ from services.circulation.usecases.workflows.ask_accounts import ask_for_card
 from shared.auth import Desk
 from shared.http.bodies import Body
 from shared.http.dependencies import Run
-from shared.ids import card_digest
+from shared.ids import card_digests
 from shared.refusals import refuses, refuses_items
 
 router = APIRouter(prefix="/v1")
@@ -175,7 +175,7 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
     and staff get a conflict to settle.
     """
     command = CheckOut(
-        card_digest=card_digest(body.card_number, settings_of(run).card_key),
+        card_digests=card_digests(body.card_number, settings_of(run).card_key),
         barcodes=body.barcodes,
         branch=body.branch,
         on=day_of(body.at, run),

@@ -1,6 +1,7 @@
 """Patron data from accounts, and circulation's own counts for each patron."""
 
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
@@ -25,6 +26,23 @@ async def note(work: Work, patron: Patron) -> None:
 async def get(work: Work, patron_id: str) -> Patron | None:
     """Return a patron's data from accounts, or None."""
     return await work.find(Patron, "patrons", {"_id": patron_id})
+
+
+async def find_digests(
+    db: Database, patron_ids: Collection[str] | None, size: int
+) -> AsyncIterator[dict[str, str]]:
+    """Yield digests of cards in chunks, by patron id: of all patrons, or of these."""
+    chunk: dict[str, str] = {}
+    query: dict[str, Any] = {"card_digest": {"$gt": ""}}
+    if patron_ids is not None:
+        query["_id"] = {"$in": sorted(patron_ids)}
+    async for found in db.patrons.find(query, {"card_digest": 1}):
+        chunk[found["_id"]] = found["card_digest"]
+        if len(chunk) == size:
+            yield chunk
+            chunk = {}
+    if chunk:
+        yield chunk
 
 
 async def borrower(work: Work, patron_id: str) -> Borrower:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 from services.circulation import store
 from services.circulation.domain.patron import Patron
@@ -27,7 +28,8 @@ class CheckOut:
     `patron` is the response of accounts about a card that circulation does not know.
     """
 
-    card_digest: str = field(repr=False)
+    card_digests: tuple[str, ...] = field(repr=False)
+    """Digests of the card with each key, one of which is stored."""
     barcodes: tuple[str, ...]
     branch: str
     on: date
@@ -54,7 +56,7 @@ async def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         raise InTheFuture(on=command.on)
     if command.on < command.today - timedelta(days=OFFLINE_DAYS):
         raise TooLongAgo(on=command.on, days=OFFLINE_DAYS)
-    holder = {"card_digest": command.card_digest}
+    holder: dict[str, Any] = {"card_digest": {"$in": list(command.card_digests)}}
     if command.patron is not None:
         await store.patrons.note(work, command.patron)
         holder = {"_id": command.patron.id}
@@ -63,7 +65,9 @@ async def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         raise NoSuchBranch(branch=command.branch)
     # An event may be newer than the response of accounts: the card may have been replaced.
     patron = facts.patron
-    if patron is None or patron.card_digest != command.card_digest or facts.borrower.closed:
+    if patron is None or patron.card_digest not in command.card_digests:
+        raise NoSuchCard
+    if facts.borrower.closed:
         raise NoSuchCard
     titles = {copy.title_id for copy in facts.copies.values()}
     return LendingTerms(
