@@ -250,7 +250,8 @@ async def test_a_late_return_has_a_statement(desk: Desk) -> None:
     assert (entry["kind"], entry["amount_cents"], entry["on"]) == ("charge", 450, "2020-12-07")
     title = (await desk.api.get(f"/v1/titles/{loan['title_id']}")).json()["title"]
     listed = {**result["charge"], "title": title}
-    assert charge.json() == {**listed, "entries": [entry]}
+    refund = {"next_refund_cents": 0, "next_refund_in_cash": False}
+    assert charge.json() == {**listed, **refund, "entries": [entry]}
     charges = (await desk.api.get("/v1/me/charges", as_=P1)).json()
     assert charges == {"items": [listed], "next": None}
     assert (await desk.api.get("/v1/me/loans", as_=P1)).json()["items"] == []

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from services.gateway.web.session import SESSION
 from tests.gateway.web.browser import Browser, Page, insist
 from tests.library import PIN, Library, unique
 
@@ -129,13 +130,9 @@ async def test_renew_all_gives_a_reason_that_is_the_same_for_all_items_once(
 
 
 async def test_a_self_service_station_is_told_that_it_has_no_pages(library: Library) -> None:
-    card = unique("STATION")
-    station = {"card_number": card, "pin": PIN, "name": "Station 1", "role": "station"}
-    await library.post("/v1/staff", station, by="ops")
     async with Browser(library.system.gateway_url, at=library.now) as browser:
-        entrance = await insist(lambda: browser.get("/log-in?lang=en"))
-        typed = {"card_number": card, "pin": PIN}
-        page = await insist(lambda: browser.submit(entrance, "/log-in", **typed))
+        browser.give(SESSION, await library.engage("station"))
+        page = await insist(lambda: browser.get("/?lang=en"))
         assert page.status == 200
         assert "It is the account of a self-service station" in page.text
         assert "/log-out" in [form.action for form in page.forms]
