@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-apache test-alone test-engines test-web test-mutants node-modules check bench docs translations sbom clean
+.PHONY: help demo up test test-kafka test-faults test-apache test-alone test-engines test-web test-mutants test-fresh node-modules check bench docs translations sbom clean
 
 PY := .venv/bin/python
 
@@ -19,6 +19,7 @@ help:
 	@echo "make test-engines  the events and tables on Spark, Flink, Kafka Connect and Quix Streams; needs Java 17 and Maven, and fetches 800 MB the first time"
 	@echo "make test-web   the pages in a real browser, the AsyncAPI document in its parser; needs chromium and npm, on Debian with fonts-noto-cjk; quicker with chromium-headless-shell too"
 	@echo "make test-mutants  rules broken on purpose; the test of the state model must detect each"
+	@echo "make test-fresh  make demo and make test in a bare Debian 13; needs root and debootstrap"
 	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
@@ -68,6 +69,11 @@ test-engines: .venv/engines.stamp
 	@pip=".venv/engines/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes"; \
 	$$pip -r requirements-build.lock && $$pip --no-build-isolation -r requirements-engines.lock
 	@touch $@
+
+# The claim of README.md, that nothing but Python and these few packages is needed. FRESH=demo leaves the tests out.
+FRESH ?= demo test
+test-fresh:
+	@tests/fresh.sh $(FRESH)
 
 test-mutants: .venv/project.stamp
 	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py

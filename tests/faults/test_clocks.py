@@ -27,7 +27,7 @@ FAKER = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where libfaketime has its files
 pytestmark = [
     pytest.mark.embedded,
-    pytest.mark.skipif(FAKER is None, reason="there is no libfaketime here"),
+    pytest.mark.skipif(FAKER is None, reason="libfaketime is missing (Debian: libfaketime)"),
 ]
 
 DAYS = [pytest.param("+1d", id="a day ahead"), pytest.param("-1d", id="a day behind")]

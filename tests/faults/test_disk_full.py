@@ -38,7 +38,7 @@ def small_disk(folder: Path) -> Iterator[None]:
     command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}m", "tmpfs", str(folder)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:  # mounting takes root, which the gate has
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+        pytest.skip(f"no file system can be mounted (run as root): {mounted.stderr.strip()}")
     try:
         yield
     finally:

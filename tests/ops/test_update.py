@@ -64,7 +64,7 @@ def release(commit: str, folder: Path) -> Path:
     git = shutil.which("git")
     made = subprocess.run([git, *archive], check=False, capture_output=True) if git else None
     if made is None or made.returncode:
-        pytest.skip("needs git and the history of the repository")
+        pytest.skip("needs the history of the repository, and git (on Debian: apt install git)")
     with zipfile.ZipFile(io.BytesIO(made.stdout)) as packed:
         packed.extractall(files)
     return files
