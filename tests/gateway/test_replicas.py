@@ -5,7 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
+from prometheus_client import REGISTRY
 
+from services.gateway.edge.liveness import FAILURES, Circuit
 from services.gateway.settings import Settings
 from tests.gateway.test_proxy import Gateway
 from tests.support import reaching, until
@@ -110,6 +112,23 @@ async def test_a_503_of_all_replicas_is_repeated_once(settings: Settings, gatewa
     ):
         assert (await api.post("/v1/checkouts", {}, key="k")).status == 503
         assert one.asked + two.asked == ["k", "k"]
+
+
+async def test_a_command_fails_at_once_where_every_circuit_is_open(
+    settings: Settings, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Circuit, "alive", lambda _: None)  # the probe is answered all the time
+    async with replica(ANSWER) as one, gateway(at(settings, one.url)) as api:
+        liveness = api.app.state.liveness
+        for _ in range(FAILURES):
+            with pytest.raises(TimeoutError), liveness.calling("circulation", one.url, "POST"):
+                raise TimeoutError
+        liveness.saw("circulation", True, one.url)
+        labels = {"owner": "circulation", "address": one.url, "calls": "commands"}
+        before = REGISTRY.get_sample_value("carrel_owner_calls_refused_total", labels) or 0
+        assert (await api.post("/v1/checkouts", {}, key="k")).status == 503
+        after = REGISTRY.get_sample_value("carrel_owner_calls_refused_total", labels)
+        assert (after, one.asked) == (before + 1, [])
 
 
 async def test_a_replica_that_says_it_is_not_ready_is_not_called(

@@ -166,9 +166,11 @@ async def _first_answer(
     # An owner that the probe knows to be away does not come back in the time of the pauses.
     pauses = iter(() if liveness.away(owner) else PAUSES)
     while True:
+        tried = False
         for address in liveness.addresses_of(owner):
             try:
                 with liveness.calling(owner, address, request.method):
+                    tried = True
                     async with asyncio.timeout_at(until):
                         answer = await _ask(request, owner, address, headers, body)
             except (OwnerAway, aiohttp.ClientConnectorError) as error:
@@ -181,7 +183,8 @@ async def _first_answer(
                 if not is_keyed or answer[0] not in _BUSY or busy:
                     return answer
                 busy = answer
-        pause = next(pauses, None)
+        # Where every circuit is open, nothing was tried, and waiting would change nothing.
+        pause = next(pauses, None) if tried else None
         if pause is None or asyncio.get_running_loop().time() + pause >= until:
             if busy:
                 return busy
