@@ -37,6 +37,8 @@ class MailServer:
     logins: list[Any] = field(default_factory=list)
     password: bytes = b"secret"
     """The password of everybody who may send."""
+    to_sender: deque[str] = field(default_factory=deque)
+    """Answers to the next MAIL commands."""
     to_recipient: deque[str] = field(default_factory=deque)
     """Answers to the next RCPT commands."""
     to_data: deque[str] = field(default_factory=deque)
@@ -45,9 +47,21 @@ class MailServer:
     """Number of next messages that it accepts and then drops the connection before it says so."""
     may_answer: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: messages are accepted, and the answer waits."""
+    answered: int = 0
+    """Number of messages whose answer does not wait."""
 
     def __post_init__(self) -> None:
         self.may_answer.set()
+
+    async def handle_MAIL(  # noqa: N802
+        self, _: SMTP, __: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Accept or refuse a sender."""
+        answer = self.to_sender.popleft() if self.to_sender else ACCEPTED
+        if answer == ACCEPTED:
+            envelope.mail_from = address
+            envelope.mail_options.extend(options)
+        return answer
 
     async def handle_RCPT(  # noqa: N802 - as aiosmtpd names it
         self, _: SMTP, __: Session, envelope: Envelope, address: str, ___: list[str]
@@ -74,7 +88,8 @@ class MailServer:
         if self.drops:
             self.drops -= 1
             transport.abort()
-        await self.may_answer.wait()
+        if len(self.accepted) > self.answered:
+            await self.may_answer.wait()
         return answer
 
     def log_in(

@@ -2,28 +2,18 @@
 
 import structlog
 
-from services.notices import push, sealing, sending, store
+from services.notices import push, sealing, store
 from services.notices.domain.attachment import UNUSED
-from services.notices.domain.delivery import (
-    DIGEST,
-    postponed,
-)
 from services.notices.domain.guest import CONFIRM_WITHIN, ENDED, last_purged
 from services.notices.domain.occupancy import PUBLISH
 from services.notices.domain.refusals import NoSuchDraft
 from services.notices.domain.visit import last_destroyed
 from services.notices.kinds.kind import kind_of
-from services.notices.mail import Mailer, MailServerAway
+from services.notices.mail_round import Round
 from services.notices.receivers import side_by_side
 from services.notices.settings import Settings, settings_of
 from services.notices.usecases.draft_notice import PublishDraft, publish_draft
 from services.notices.usecases.erase_guest import PurgeGuest, purge_guest
-from services.notices.usecases.hold_for_digest import (
-    HoldForDigest,
-    close_digest,
-    hold_for_digest,
-)
-from services.notices.usecases.note_delivery import NoteDelivery
 from services.notices.usecases.purge_attachment import purge_attachment
 from services.notices.usecases.purge_visits import destroy_keys
 from services.notices.usecases.purge_visits import purge_visits as purge
@@ -50,34 +40,14 @@ MOST_AT_ONCE = 500
 async def deliveries(run: Run) -> int:
     """Send notifications and links by e-mail; return the number of tries.
 
-    Without a mail server nothing is sent, and in quiet hours only what is urgent: codes for a new
-    PIN, and the e-mails in which guests confirm their address. If the server or another service is
-    away, the round ends, so that the others are not tried in vain.
+    Without a mail server nothing is sent, and in quiet hours only what is urgent: codes, alerts
+    about the security of an account, and the e-mails in which guests confirm their address. If the
+    server or another service is away, the round ends, so that the others are not tried in vain.
     """
     settings = run.settings
     if not isinstance(settings, Settings) or not settings.smtp_host:
         return 0
-    quiet = settings.is_quiet(wall_clock())
-    async with Mailer(settings) as mailer:
-        for tries in range(AT_ONCE):
-            claimed = await store.deliveries.claim(run.database, only_urgent=quiet)
-            if claimed is None:
-                return tries
-            if claimed.kind == DIGEST:
-                claimed = await run(close_digest, claimed)
-            elif await sending.can_wait(claimed, settings, run):
-                due_at = settings.next_digest(wall_clock())
-                claimed = await run(hold_for_digest, HoldForDigest(claimed, due_at))
-            if claimed is None:
-                continue
-            try:
-                after = await sending.send(claimed, mailer, settings, run)
-            except (MailServerAway, OwnerAway, OwnerRefused, TimeoutError) as away:
-                log.warning("delivery waits", delivery=claimed.id, error=type(away).__name__)
-                await sending.note(NoteDelivery(postponed(claimed, wall_clock())), run)
-                return tries + 1
-            await sending.note(after, run)
-    return AT_ONCE
+    return await Round(run, settings).send()
 
 
 @jobs.every(seconds=15)

@@ -1,4 +1,4 @@
-"""The mail server: sending one message at a time over one connection."""
+"""The mail server: sending one message at a time over a connection that is kept."""
 
 import asyncio
 import ssl
@@ -21,6 +21,11 @@ class MailServerAway(Exception):
 
     The message may have been accepted, if the connection broke before the answer.
     """
+
+    def __init__(self, *, reached: bool = False) -> None:
+        super().__init__("the mail server is away")
+        self.reached = reached
+        """True if the connection was there and broke: the next message may do better."""
 
 
 class Refused(Exception):
@@ -72,9 +77,11 @@ class Mailer:
 
         No error repeats the address, so that it reaches no log.
         """
+        reached = False
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await self._connect()
+                reached = True
                 await self._client.send_message(
                     message, sender=self._settings.sender.addr_spec, recipients=[address]
                 )
@@ -84,9 +91,13 @@ class Mailer:
             raise Refused(refused.code) from None
         except (aiosmtplib.SMTPNotSupported, UnicodeError):
             raise NotSendable from None
+        except aiosmtplib.SMTPSenderRefused as refused:
+            if refused.code < 500:  # for now, as some servers do for one message in a rush
+                raise Refused(refused.code) from None
+            raise MailServerAway from None  # ours to correct, as a refused log-in
         except (aiosmtplib.SMTPException, OSError):
-            # A refused sender or log-in too: that is ours to correct, not the patron's address.
-            raise MailServerAway from None
+            self._client.close()
+            raise MailServerAway(reached=reached) from None
 
     async def _connect(self) -> None:
         if self._client.is_connected:

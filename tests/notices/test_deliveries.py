@@ -10,6 +10,7 @@ import pytest
 from bson import encode
 
 from services.notices.app import create_app
+from services.notices.mail_round import CONNECTIONS
 from services.notices.settings import Settings
 from shared.clock import parse_instant, wall_clock
 from shared.contracts import Event
@@ -153,6 +154,49 @@ async def test_only_chosen_channels_are_used(
     assert await send(api) == 1
     assert server.recipients == ["q@example.org"]
     assert (await states(api))[0] == ("dropped", "no-address", None)
+
+
+async def several(api: Api, lending: Lending, number: int) -> list[str]:
+    """Queue a delivery for each of several patrons; return their addresses."""
+    for place in range(number):
+        lending.addresses[f"r{place}"] = f"r{place}@example.org"
+        await hear(api, prefers(f"r{place}", 1, channels=BOTH), f"p-{place}", BEFORE)
+        await hear(api, moved("loan-1", f"r{place}"), f"m-{place}", FEBRUARY_17)
+    return sorted(f"r{place}@example.org" for place in range(number))
+
+
+async def test_several_emails_are_sent_at_once_each_over_its_own_connection(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    addresses = await several(api, lending, 3 * CONNECTIONS)
+    server.answered = CONNECTIONS  # then as many wait for their answer as are sent at once
+    server.may_answer.clear()
+    sending = asyncio.create_task(send(api))
+
+    async def all_wait() -> bool:
+        return len(server.accepted) == 2 * CONNECTIONS
+
+    await until(all_wait)
+    server.may_answer.set()
+    assert await sending == len(addresses)
+    assert sorted(server.recipients) == addresses
+    assert {state for state, _, _ in await states(api)} == {"sent"}
+
+
+async def test_a_refusal_for_now_keeps_back_its_recipient_and_nobody_else(
+    api: Api, server: MailServer, lending: Lending
+) -> None:
+    for number in range(2):
+        await hear(api, moved("loan-1", "p"), f"e-{number}", FEBRUARY_17)
+    addresses = await several(api, lending, 3)
+    server.to_sender.append("451 Later")
+    assert await send(api) == 5
+    assert sorted(server.recipients) == addresses
+    waiting = [one for one in await log(api) if one["state"] == "waiting"]
+    assert [one["patron_id"] for one in waiting] == ["p", "p"]
+    await due_again(api)
+    assert await send(api) == 2
+    assert server.recipients[3:] == [MEI, MEI]
 
 
 UNTRUE: list[tuple[str, Event, dict[str, Any], dict[str, Any]]] = [

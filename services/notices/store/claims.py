@@ -1,6 +1,6 @@
 """Claims of what waits to be sent: one write that no other process can make as well."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymongo import ASCENDING, ReturnDocument
@@ -9,9 +9,15 @@ from shared.mongo import Database, Document
 
 
 async def claim(
-    db: Database, collection: str, seconds: int, where: Mapping[str, Any] | None = None
+    db: Database,
+    collection: str,
+    seconds: int,
+    where: Mapping[str, Any] | None = None,
+    first: Sequence[tuple[str, int]] = (),
 ) -> Document | None:
     """Take the document that has waited longest for its try; None if none is due.
+
+    `first` sorts before the time that it has waited.
 
     One write by the database's clock, outside any transaction, as with a lease: no other process
     gets the document within `seconds`.
@@ -28,6 +34,6 @@ async def claim(
         }
     ]
     found: Document | None = await db[collection].find_one_and_update(
-        due, taking, sort=[("next_at", ASCENDING)], return_document=ReturnDocument.AFTER
+        due, taking, sort=[*first, ("next_at", ASCENDING)], return_document=ReturnDocument.AFTER
     )
     return found

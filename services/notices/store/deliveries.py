@@ -21,6 +21,7 @@ INDEXES: Indexes = {
         "_id",
         [
             IndexModel([("state", ASCENDING), ("next_at", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("urgent", DESCENDING), ("next_at", ASCENDING)]),
             IndexModel([("state", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
             IndexModel([("patron_id", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
             IndexModel([("notification_id", ASCENDING)]),
@@ -76,9 +77,9 @@ async def delete_of_guest(work: Work, guest_id: str) -> None:
 
 
 async def claim(db: Database, *, only_urgent: bool = False) -> Delivery | None:
-    """Take the delivery that has waited longest for its try; None if none is due."""
+    """Take the delivery that has waited longest, urgent ones first; None if none is due."""
     where = {"urgent": True} if only_urgent else None
-    found = await take(db, DELIVERIES, LEASE_SECONDS, where)
+    found = await take(db, DELIVERIES, LEASE_SECONDS, where, [("urgent", DESCENDING)])
     return None if found is None else from_document(Delivery, found)
 
 
