@@ -6,7 +6,12 @@ from datetime import date
 from services.circulation import store
 from services.circulation.domain.refusals.titles import BarcodeTaken, NoSuchTitle
 from services.circulation.domain.title import check_copies, next_version
-from services.circulation.usecases.commands.catalogue_title import Catalogued, NewCopy, new_copies
+from services.circulation.usecases.commands.catalogue_title import (
+    Catalogued,
+    NewCopy,
+    check_branches,
+    new_copies,
+)
 from services.circulation.usecases.events import title_events
 from services.circulation.usecases.steps.serve_queue import serve
 from shared.unit_of_work import Work
@@ -24,11 +29,12 @@ class AddCopies:
 async def add_copies(work: Work, command: AddCopies) -> Catalogued:
     """Add the copies; return the title with all its copies.
 
-    Raises NoSuchTitle, BarcodeTaken or TooManyCopies.
+    Raises NoSuchTitle, NoSuchBranch, BarcodeTaken or TooManyCopies.
     """
     title = await store.titles.get(work, command.title_id)
     if title is None:
         raise NoSuchTitle
+    await check_branches(work, command.copies)
     if taken := await store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
     before = await store.titles.copies_of(work, [title.id])
