@@ -1,6 +1,6 @@
 """Idempotency keys: the stored response of a request, returned when it is repeated."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar, get_type_hints
@@ -56,7 +56,7 @@ class StoredResponse:
     """Id of the person whose data the result has, if it says so: an attribute of this name."""
 
     @classmethod
-    def of(cls, use_case: Callable[..., Awaitable[R]], result: R, events: Sequence[Event]) -> Self:
+    def of(cls, use_case: Callable[..., R], result: R, events: Sequence[Event]) -> Self:
         """Return the response of a use case in the form in which it is stored."""
         return cls(
             _adapter(use_case).dump_json(result),
@@ -65,7 +65,7 @@ class StoredResponse:
             getattr(result, "personal_of", None),
         )
 
-    def result(self, use_case: Callable[..., Awaitable[R]]) -> R:
+    def result(self, use_case: Callable[..., R]) -> R:
         """Return the result as the use case returned it."""
         return _adapter(use_case).validate_json(self.raw_result)
 
@@ -121,15 +121,15 @@ def _insertion(key: IdempotencyKey, response: StoredResponse) -> Document:
     }
 
 
-async def delete_responses(work: Work, person_id: str) -> None:
+def delete_responses(work: Work, person_id: str) -> None:
     """Delete the stored responses that have data of a person, who is erased."""
-    await work.delete("answers", {"personal_of": person_id})
+    work.delete("answers", {"personal_of": person_id})
 
 
 _adapters: dict[Any, TypeAdapter[Any]] = {}
 
 
-def _adapter(use_case: Callable[..., Awaitable[R]]) -> TypeAdapter[R]:
+def _adapter(use_case: Callable[..., R]) -> TypeAdapter[R]:
     if use_case not in _adapters:
         _adapters[use_case] = TypeAdapter(get_type_hints(use_case)["return"])
     return _adapters[use_case]

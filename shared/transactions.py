@@ -6,7 +6,7 @@ the same moment, or the events of a batch (docs/architecture.md has the diagram)
 
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, TypeVar, cast
@@ -28,7 +28,7 @@ from shared.work import Apart, Origin, SharedWork, Stale, Work
 C = TypeVar("C")
 R = TypeVar("R")
 
-UseCase = Callable[[Work, C], Coroutine[Any, Any, R]]
+UseCase = Callable[[Work, C], R]
 Outcome = tuple[Any, list[Event]]
 """The result of a use case and the events that it recorded or showed."""
 
@@ -147,7 +147,7 @@ def _run(step: Step, work: Work, service: str) -> _Ended:
     """Run a use case to its end in this thread. Raises its errors."""
     origin = step.origin
     with correlated(origin.correlation_id), under(step.span):
-        result = finished(step.use_case(work, step.command))
+        result = step.use_case(work, step.command)
         ids = (origin.correlation_id, origin.causation_id)
         rows = outbox_rows(work.recorded, service, origin.now, *ids)
     events = [*work.recorded, *work.shown]
@@ -242,19 +242,6 @@ def commit(session: BlockingSession, deadline: float) -> None:
             if not unknown or time.monotonic() > deadline:
                 raise
         time.sleep(0.02)  # in the thread of this transaction alone
-
-
-def finished(use_case: Coroutine[Any, Any, R]) -> R:
-    """Run a coroutine to its end in this thread; return its result.
-
-    Raises RuntimeError if it waits for the event loop, which does not run in this thread.
-    """
-    try:
-        use_case.send(None)
-    except StopIteration as end:
-        return cast(R, end.value)
-    use_case.close()
-    raise RuntimeError("a use case awaits only the calls of its transaction")
 
 
 def is_duplicate(error: PyMongoError) -> bool:

@@ -31,7 +31,6 @@ from shared.transactions import (
     Step,
     UseCase,
     commit_steps,
-    finished,
     is_conflict,
     is_duplicate,
     transaction,
@@ -214,7 +213,7 @@ class UnitOfWork:
                 session.start_transaction(read_concern=SNAPSHOT)
                 try:
                     work = Work(self._store, session, origin)
-                    return finished(use_case(work, command)), work.recorded
+                    return use_case(work, command), work.recorded
                 finally:
                     with contextlib.suppress(PyMongoError):
                         session.abort_transaction()

@@ -72,8 +72,8 @@ class Read:
 class Work:
     """The tools of a use case: the reads and writes of one transaction, and its events.
 
-    A use case runs in a thread of its own, where these calls block until they are answered
-    (docs/decisions/200). It awaits nothing else.
+    A use case is a plain function that runs in a thread of its own, where these calls block until
+    they are answered (docs/decisions/200).
 
     Values are frozen dataclasses with an `id`. Those that `save` replaces also have a `version`,
     which each change raises by one.
@@ -110,13 +110,13 @@ class Work:
         """Name an object of this act for the audit trail; those of its events are named anyway."""
         self.objects.append(object_id)
 
-    async def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
+    def find(self, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
         """Return the first value that matches, or None."""
         self._before_read(collection)
         document = self._database[collection].find_one(query, session=self._session)
         return None if document is None else from_document(kind, document)
 
-    async def all(
+    def all(
         self,
         kind: type[V],
         collection: str,
@@ -135,9 +135,7 @@ class Work:
             cursor = cursor.hint(hint)
         return [from_document(kind, document) for document in cursor]
 
-    async def read(
-        self, collection: str, query: Mapping[str, Any], **reads: Read
-    ) -> Document | None:
+    def read(self, collection: str, query: Mapping[str, Any], **reads: Read) -> Document | None:
         """Return the first document that matches, with the documents of each read by its name.
 
         All reads together take one round trip. None if no document matches.
@@ -150,18 +148,18 @@ class Work:
         ]
         return self._database.first(collection, pipeline, self._session)
 
-    async def distinct(self, collection: str, field: str, query: Mapping[str, Any]) -> list[Any]:
+    def distinct(self, collection: str, field: str, query: Mapping[str, Any]) -> list[Any]:
         """Return the different values of a field in the documents that match."""
         self._before_read(collection)
         found: list[Any] = self._database[collection].distinct(field, query, session=self._session)
         return found
 
-    async def count(self, collection: str, query: Mapping[str, Any]) -> int:
+    def count(self, collection: str, query: Mapping[str, Any]) -> int:
         """Return the number of documents that match."""
         self._before_read(collection)
         return self._database[collection].count_documents(query, session=self._session)
 
-    async def add(self, collection: str, *values: Any) -> None:
+    def add(self, collection: str, *values: Any) -> None:
         """Insert values in one round trip.
 
         If an id or unique value is taken, the transaction is retried (see `UnitOfWork.run`).
@@ -170,7 +168,7 @@ class Work:
             documents = [to_document(value) for value in values]
             self._insert(collection, documents)
 
-    async def save(self, collection: str, *values: Any) -> None:
+    def save(self, collection: str, *values: Any) -> None:
         """Replace the previous version of each value, in the given order, in one round trip.
 
         Raises Stale if one of them is not stored at that version.
@@ -183,7 +181,7 @@ class Work:
         if writes and self._update(collection, writes) < len(writes):
             raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
 
-    async def save_if_newer(self, collection: str, value: Any) -> bool:
+    def save_if_newer(self, collection: str, value: Any) -> bool:
         """Store `value` unless this or a newer version is there; return whether it was stored."""
         self._before_write_by_query()
         document = to_document(value)
@@ -199,7 +197,7 @@ class Work:
         self._update(collection, [{"q": query, "u": document}])
         return True
 
-    async def update(
+    def update(
         self,
         collection: str,
         query: Mapping[str, Any],
@@ -212,15 +210,13 @@ class Work:
         write = {"q": query, "u": change, "upsert": upsert}
         return self._update(collection, [write])
 
-    async def update_each(
-        self, collection: str, ids: Collection[str], change: Mapping[str, Any]
-    ) -> None:
+    def update_each(self, collection: str, ids: Collection[str], change: Mapping[str, Any]) -> None:
         """Update the documents of these ids, or insert them, in one round trip."""
         writes = [{"q": {"_id": id_}, "u": change, "upsert": True} for id_ in sorted(ids)]
         if writes:
             self._update(collection, writes)
 
-    async def delete(self, collection: str, query: Mapping[str, Any]) -> int:
+    def delete(self, collection: str, query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return the number deleted."""
         self._before_write_by_query()
         result = self._database[collection].delete_many(query, session=self._session)

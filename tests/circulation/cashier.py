@@ -86,13 +86,13 @@ async def job(desk: Desk, at: str = f"{PAID_ON}T12:05:00+08:00") -> int:
 async def lowered(desk: Desk, charge: dict[str, Any], to_cents: int) -> None:
     """Lower a fine, as a closure announced later does."""
 
-    async def credit(work: Work, charge_id: str) -> None:
-        found = await store.charges.get(work, charge_id)
+    def credit(work: Work, charge_id: str) -> None:
+        found = store.charges.get(work, charge_id)
         assert found is not None
         occasion = Occasion(on=found.assessed_on, at=work.now, reference="closure-1")
         credited = lower(found, to_cents, occasion)
         assert credited is not None
-        await post(work, await store.patrons.borrower(work, found.patron_id), [credited])
+        post(work, store.patrons.borrower(work, found.patron_id), [credited])
 
     await desk.run()(credit, charge["id"])
 

@@ -23,7 +23,7 @@ async def waiting(desk: Desk, count: int) -> AsyncIterator[None]:
     begun, let = threading.Event(), threading.Event()
 
     @brief
-    async def hold(_work: Work, _command: None) -> None:
+    def hold(_work: Work, _command: None) -> None:
         begun.set()
         let.wait(30)
 

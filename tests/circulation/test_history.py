@@ -192,14 +192,14 @@ async def test_turning_the_history_off_while_a_loan_is_moved_into_it_deletes_tha
     tries = 0
     loop = asyncio.get_running_loop()
 
-    async def purge_meanwhile(work: Work, command: PurgeLoan) -> bool:
+    def purge_meanwhile(work: Work, command: PurgeLoan) -> bool:
         nonlocal tries
         tries += 1
-        await store.history.get(work, "p1")  # the snapshot of this transaction's start
+        store.history.get(work, "p1")  # the snapshot of this transaction's start
         if tries == 1:
             # A use case runs in a thread of its own.
             asyncio.run_coroutine_threadsafe(choose(desk, 2, keep=False), loop).result()
-        return await purge_loan(work, command)
+        return purge_loan(work, command)
 
     assert await desk.run()(purge_meanwhile, PurgeLoan(loan["id"]))
     assert (tries, await history(desk)) == (2, [])

@@ -46,8 +46,8 @@ def renewal_limit_is_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
 def last_come_is_first_served(monkeypatch: pytest.MonkeyPatch) -> None:
     of_queues = store.facts.of_queues
 
-    async def backwards(work: Work, title_ids: Collection[str]) -> dict[str, list[Waiting]]:
-        queues = await of_queues(work, title_ids)
+    def backwards(work: Work, title_ids: Collection[str]) -> dict[str, list[Waiting]]:
+        queues = of_queues(work, title_ids)
         return {title_id: list(queue)[::-1] for title_id, queue in queues.items()}
 
     monkeypatch.setattr(store.facts, "of_queues", backwards)

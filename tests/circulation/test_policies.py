@@ -136,9 +136,9 @@ async def test_a_check_out_does_not_read_a_thousand_rows(
     read: list[str] = []
     read_all = Work.all
 
-    async def noted(self: Work, kind: Any, collection: str, *more: Any, **options: Any) -> Any:
+    def noted(self: Work, kind: Any, collection: str, *more: Any, **options: Any) -> Any:
         read.append(collection)
-        return await read_all(self, kind, collection, *more, **options)
+        return read_all(self, kind, collection, *more, **options)
 
     monkeypatch.setattr(Work, "all", noted)
     barcodes = await desk.copies(4, category="picture-book")

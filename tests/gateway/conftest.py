@@ -97,19 +97,19 @@ def echo(service: str) -> Owner:
     return owner
 
 
-async def renew(work: Work, loan_id: str) -> str:
+def renew(work: Work, loan_id: str) -> str:
     work.record(
         samples.loan(LoanRenewed, 2, loan_id, due_on=date(2021, 3, 1), renewals=1, renewals_left=4)
     )
     return loan_id
 
 
-async def lend(work: Work, loan_id: str) -> str:
+def lend(work: Work, loan_id: str) -> str:
     work.record(samples.loan(LoanCheckedOut, 1, loan_id))
     return loan_id
 
 
-async def end(work: Work, loan_id: str) -> None:
+def end(work: Work, loan_id: str) -> None:
     work.record(samples.returned(9, loan_id))
 
 

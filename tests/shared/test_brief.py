@@ -41,7 +41,7 @@ class Desk:
         begun = threading.Event()
 
         @brief
-        async def hold(_work: Work, _command: None) -> None:
+        def hold(_work: Work, _command: None) -> None:
             begun.set()
             self._let.wait(30)
 
@@ -61,7 +61,7 @@ class Desk:
 
     async def run(
         self,
-        use_case: Callable[[Work, Raise], Awaitable[Thing]],
+        use_case: Callable[[Work, Raise], Thing],
         id_: str,
         origin: Origin = ORIGIN,
         **more: Any,
@@ -69,10 +69,10 @@ class Desk:
         """Run a use case as a brief one."""
 
         @brief
-        async def noted(work: Work, command: Raise) -> Thing:
+        def noted(work: Work, command: Raise) -> Thing:
             self._sessions.append(work._session)  # kept: ids of living objects differ
             self.transactions.append(id(work._session))
-            return await use_case(work, command)
+            return use_case(work, command)
 
         result, events = await self.unit_of_work.run(noted, Raise(id_), origin, **more)
         assert result is not None
@@ -107,21 +107,21 @@ def other(unit_of_work: UnitOfWork, settings: Settings) -> Desk:
     return Desk(UnitOfWork(unit_of_work.database, "circulation", settings, owners))
 
 
-async def raise_and_refuse(work: Work, command: Raise) -> Thing:
-    await raise_count(work, command)
+def raise_and_refuse(work: Work, command: Raise) -> Thing:
+    raise_count(work, command)
     raise RuntimeError("after the change")
 
 
-async def raise_twice(work: Work, command: Raise) -> Thing:
+def raise_twice(work: Work, command: Raise) -> Thing:
     """Raise a count, then again by what is stored: a read of the use case's own write."""
-    await raise_count(work, command)
-    return await raise_count(work, command)
+    raise_count(work, command)
+    return raise_count(work, command)
 
 
-async def raise_by_query(work: Work, command: Raise) -> Thing:
+def raise_by_query(work: Work, command: Raise) -> Thing:
     """Raise all things of a name, by a query that does not say their ids."""
-    thing = await raise_count(work, command)
-    changed = await work.update("things", {"count": thing.count}, {"$inc": {"version": 1}})
+    thing = raise_count(work, command)
+    changed = work.update("things", {"count": thing.count}, {"$inc": {"version": 1}})
     assert changed == 1
     return thing
 
@@ -195,12 +195,12 @@ async def test_one_that_is_behind_again_and_again_runs_alone(desk: Desk) -> None
     assert await desk.counts() == {"a": 6}
 
 
-async def add_the_first(work: Work, command: Raise) -> Thing:
+def add_the_first(work: Work, command: Raise) -> Thing:
     """Add a thing if there is none, in a turn that all who do so take."""
-    if await work.count("things", {"_id": {"$ne": "turn"}}):
+    if work.count("things", {"_id": {"$ne": "turn"}}):
         raise RuntimeError("there is one already")
-    await work.update_each("things", ["turn"], {"$inc": {"count": 1, "version": 1}})
-    return await add_new(work, command)
+    work.update_each("things", ["turn"], {"$inc": {"count": 1, "version": 1}})
+    return add_new(work, command)
 
 
 async def test_use_cases_that_take_one_turn_decide_one_by_one(desk: Desk) -> None:
@@ -234,7 +234,7 @@ async def test_a_refusal_keeps_nothing_of_its_own_and_all_of_the_others(desk: De
 
 @pytest.mark.parametrize(("use_case", "count"), [(raise_twice, 2), (raise_by_query, 1)])
 async def test_a_use_case_that_reads_or_writes_what_is_not_known_runs_alone(
-    desk: Desk, use_case: Callable[[Work, Raise], Awaitable[Thing]], count: int
+    desk: Desk, use_case: Callable[[Work, Raise], Thing], count: int
 ) -> None:
     await desk.all_at_once(desk.run(use_case, "a"), desk.raise_briefly("b"))
 
@@ -258,10 +258,10 @@ async def test_a_caller_who_gave_up_changes_nothing(desk: Desk) -> None:
 async def test_a_caller_who_gives_up_while_the_others_run_changes_nothing(desk: Desk) -> None:
     begun, let = threading.Event(), threading.Event()
 
-    async def raise_slowly(work: Work, command: Raise) -> Thing:
+    def raise_slowly(work: Work, command: Raise) -> Thing:
         begun.set()
         let.wait(30)
-        return await raise_count(work, command)
+        return raise_count(work, command)
 
     async with desk.waiting():
         given_up = asyncio.create_task(desk.raise_briefly("a"))
@@ -289,14 +289,14 @@ async def test_one_that_waited_too_long_is_refused_and_holds_nobody(desk: Desk) 
     assert await desk.counts() == {"b": 1}
 
 
-async def add_another(work: Work, _command: Raise) -> Thing:
+def add_another(work: Work, _command: Raise) -> Thing:
     """Add a thing with a new id: nothing but the key keeps a repeat from doing it again."""
-    return await raise_count(work, Raise(new_id()))
+    return raise_count(work, Raise(new_id()))
 
 
 @pytest.mark.parametrize("use_case", [raise_count, add_another])
 async def test_requests_with_one_key_happen_once(
-    desk: Desk, use_case: Callable[[Work, Raise], Awaitable[Thing]]
+    desk: Desk, use_case: Callable[[Work, Raise], Thing]
 ) -> None:
     key = IdempotencyKey("patron-1:k", "f")
     *found, other = await desk.all_at_once(

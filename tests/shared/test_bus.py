@@ -638,8 +638,8 @@ async def test_a_second_version_of_a_contract_is_published_beside_the_first(
     ):
         announced_by: str  # a required field would break the consumers of version 1
 
-    async def suspend(work: Work, command: Raise) -> None:
-        thing = await raise_count(work, command)  # records version 1
+    def suspend(work: Work, command: Raise) -> None:
+        thing = raise_count(work, command)  # records version 1
         fields = event_of(thing).model_dump()
         work.record(FinesSuspendedV2(**fields, announced_by="circulation"))
 

@@ -78,11 +78,11 @@ async def test_a_transaction_reads_instants_as_all_else_does(unit_of_work: UnitO
     noon = datetime(2021, 2, 19, 12, tzinfo=UTC)
     too_early = datetime(1, 1, 1, tzinfo=UTC)
 
-    async def write(work: Work, notes: Sequence[Note]) -> None:
-        await work.add("things", *notes)
+    def write(work: Work, notes: Sequence[Note]) -> None:
+        work.add("things", *notes)
 
-    async def read(work: Work, id_: str) -> datetime:
-        found = await work.read("things", {"_id": id_}, same=Read("things", {"_id": id_}))
+    def read(work: Work, id_: str) -> datetime:
+        found = work.read("things", {"_id": id_}, same=Read("things", {"_id": id_}))
         assert found is not None
         assert found["at"] == found["same"][0]["at"]
         return from_document(Note, {name: found[name] for name in ("_id", "at", "version")}).at
@@ -93,11 +93,11 @@ async def test_a_transaction_reads_instants_as_all_else_does(unit_of_work: UnitO
 
 
 async def test_a_write_that_finds_another_version_is_tried_again(unit_of_work: UnitOfWork) -> None:
-    async def write(work: Work, note: Note) -> None:
-        await work.add("things", note)
+    def write(work: Work, note: Note) -> None:
+        work.add("things", note)
 
-    async def change(work: Work, note: Note) -> None:
-        await work.save("things", note)
+    def change(work: Work, note: Note) -> None:
+        work.save("things", note)
 
     noon = datetime(2021, 2, 19, 12, tzinfo=UTC)
     await unit_of_work.run(write, Note("a", noon), ORIGIN)

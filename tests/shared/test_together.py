@@ -27,11 +27,11 @@ from tests.shared.things import NOON, Raise, Thing, event_of, raise_count
 from tests.support import until
 
 
-async def note_version(work: Work, event: FinesSuspended) -> None:
+def note_version(work: Work, event: FinesSuspended) -> None:
     """Append the version of an event to the list of its resource, and publish an event."""
     change = {"$push": {"versions": event.version}}
-    await work.update("things", {"_id": f"in-{event.suspension_id}"}, change, upsert=True)
-    await raise_count(work, Raise(event.suspension_id))
+    work.update("things", {"_id": f"in-{event.suspension_id}"}, change, upsert=True)
+    raise_count(work, Raise(event.suspension_id))
 
 
 @dataclass
@@ -54,11 +54,11 @@ class Handler:
             raise OwnerAway("accounts")
         await run(self.note, event)
 
-    async def note(self, work: Work, event: FinesSuspended) -> None:
+    def note(self, work: Work, event: FinesSuspended) -> None:
         """Note the event unless it is at fault."""
         self._sessions.append(work._session)  # kept: ids of living objects differ
         self.transactions.append(id(work._session))
-        await note_version(work, event)
+        note_version(work, event)
         if event.suspension_id in self.at_fault:
             raise self.at_fault[event.suspension_id]
 

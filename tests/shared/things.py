@@ -36,39 +36,37 @@ def event_of(thing: Thing) -> FinesSuspended:
     )
 
 
-async def raise_count(work: Work, command: Raise) -> Thing:
-    thing = await work.find(Thing, "things", {"_id": command.id})
+def raise_count(work: Work, command: Raise) -> Thing:
+    thing = work.find(Thing, "things", {"_id": command.id})
     if thing is None:
         raised = Thing(command.id, 1, 1)
-        await work.add("things", raised)
+        work.add("things", raised)
     else:
         raised = replace(thing, count=thing.count + 1, version=thing.version + 1)
-        await work.save("things", raised)
+        work.save("things", raised)
     work.record(event_of(raised))
     return raised
 
 
-async def add_new(work: Work, command: Raise) -> Thing:
+def add_new(work: Work, command: Raise) -> Thing:
     """Add a thing, without a look whether it is there."""
     thing = Thing(command.id, 1, 1)
-    await work.add("things", thing)
+    work.add("things", thing)
     work.record(event_of(thing))
     return thing
 
 
-async def add_or_refuse(work: Work, command: Raise) -> Thing:
-    if await work.find(Thing, "things", {"_id": command.id}):
+def add_or_refuse(work: Work, command: Raise) -> Thing:
+    if work.find(Thing, "things", {"_id": command.id}):
         raise RuntimeError("it is there already")
-    return await add_new(work, command)
+    return add_new(work, command)
 
 
-async def raise_and_fail(work: Work, command: Raise) -> Thing:
-    await raise_count(work, command)
+def raise_and_fail(work: Work, command: Raise) -> Thing:
+    raise_count(work, command)
     raise RuntimeError("after the change")
 
 
-async def process_event(work: Work, event: FinesSuspended) -> None:
+def process_event(work: Work, event: FinesSuspended) -> None:
     """Count how often an event had an effect."""
-    await work.update(
-        "things", {"_id": f"in-{event.suspension_id}"}, {"$inc": {"n": 1}}, upsert=True
-    )
+    work.update("things", {"_id": f"in-{event.suspension_id}"}, {"$inc": {"n": 1}}, upsert=True)

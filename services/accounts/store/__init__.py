@@ -90,92 +90,92 @@ PERSONAL = (
 # ---- patrons and cardholders --------------------------------------------------------------------
 
 
-async def patron(work: Work, patron_id: str) -> Patron | None:
+def patron(work: Work, patron_id: str) -> Patron | None:
     """Return a patron, or None if there is none or only a tombstone."""
-    return await work.find(Patron, "patrons", {"_id": patron_id, "status": {"$ne": "erased"}})
+    return work.find(Patron, "patrons", {"_id": patron_id, "status": {"$ne": "erased"}})
 
 
-async def cardholder(work: Work, cardholder_id: str) -> Cardholder | None:
+def cardholder(work: Work, cardholder_id: str) -> Cardholder | None:
     """Return the cardholder with an id, or None."""
-    return await work.find(Cardholder, "cardholders", {"_id": cardholder_id})
+    return work.find(Cardholder, "cardholders", {"_id": cardholder_id})
 
 
-async def card_is_taken(work: Work, card_number: str) -> bool:
+def card_is_taken(work: Work, card_number: str) -> bool:
     """Return True if someone has this card. The unique index decides between concurrent uses."""
-    return bool(await work.count("cardholders", {"card_number": normal_card(card_number)}))
+    return bool(work.count("cardholders", {"card_number": normal_card(card_number)}))
 
 
-async def holders_of_numbers(work: Work, card_numbers: Collection[str]) -> dict[str, Cardholder]:
+def holders_of_numbers(work: Work, card_numbers: Collection[str]) -> dict[str, Cardholder]:
     """Return the holders of these cards, keyed by the number as it is stored."""
     query = {"card_number": {"$in": sorted(map(normal_card, card_numbers))}}
-    found = await work.all(Cardholder, "cardholders", query)
+    found = work.all(Cardholder, "cardholders", query)
     return {holder.card_number: holder for holder in found}
 
 
-async def with_card(work: Work, card_digest: str) -> Cardholder | None:
+def with_card(work: Work, card_digest: str) -> Cardholder | None:
     """Return the holder of a card, or None."""
-    return await work.find(Cardholder, "cardholders", _has_card(card_digest))
+    return work.find(Cardholder, "cardholders", _has_card(card_digest))
 
 
-async def cardholders(work: Work, ids: Collection[str]) -> list[Cardholder]:
+def cardholders(work: Work, ids: Collection[str]) -> list[Cardholder]:
     """Return the cardholders with these ids."""
-    return await work.all(Cardholder, "cardholders", {"_id": {"$in": sorted(ids)}})
+    return work.all(Cardholder, "cardholders", {"_id": {"$in": sorted(ids)}})
 
 
-async def holders_of_factors(work: Work) -> Sequence[Cardholder]:
+def holders_of_factors(work: Work) -> Sequence[Cardholder]:
     """Return the holders of accounts with a second factor."""
-    return await work.all(Cardholder, "cardholders", {"second_factor.id": {"$exists": True}})
+    return work.all(Cardholder, "cardholders", {"second_factor.id": {"$exists": True}})
 
 
-async def patrons(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
+def patrons(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
     """Return patrons by id, keyed by id."""
-    found = await work.all(Patron, "patrons", {"_id": {"$in": sorted(patron_ids)}})
+    found = work.all(Patron, "patrons", {"_id": {"$in": sorted(patron_ids)}})
     return {patron.id: patron for patron in found}
 
 
-async def add_patrons(work: Work, *patrons: Patron) -> None:
+def add_patrons(work: Work, *patrons: Patron) -> None:
     """Insert new patrons with default preferences."""
-    await work.add("patrons", *patrons)
-    await work.add("preferences", *(Preferences(id=patron.id) for patron in patrons))
+    work.add("patrons", *patrons)
+    work.add("preferences", *(Preferences(id=patron.id) for patron in patrons))
 
 
-async def add_cardholders(work: Work, *cardholders: Cardholder) -> None:
+def add_cardholders(work: Work, *cardholders: Cardholder) -> None:
     """Insert new cardholders."""
-    await work.add("cardholders", *cardholders)
+    work.add("cardholders", *cardholders)
 
 
-async def save_patrons(work: Work, *patrons: Patron) -> None:
+def save_patrons(work: Work, *patrons: Patron) -> None:
     """Save patrons after a change."""
-    await work.save("patrons", *patrons)
+    work.save("patrons", *patrons)
 
 
-async def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
+def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
     """Save cardholders after a change."""
-    await work.save("cardholders", *cardholders)
+    work.save("cardholders", *cardholders)
 
 
-async def delete_cardholder(work: Work, cardholder: Cardholder) -> None:
+def delete_cardholder(work: Work, cardholder: Cardholder) -> None:
     """Delete the account of staff or of a machine, with the attempts to log in to it."""
-    await work.delete("cardholders", {"_id": cardholder.id})
-    await attempts.delete_of_card(work, cardholder.card_digest)
+    work.delete("cardholders", {"_id": cardholder.id})
+    attempts.delete_of_card(work, cardholder.card_digest)
 
 
-async def delete_personal_data(work: Work, patron: Patron) -> None:
+def delete_personal_data(work: Work, patron: Patron) -> None:
     """Delete all personal data of a patron."""
-    await work.delete("cardholders", {"_id": patron.id})
-    await work.delete("preferences", {"_id": patron.id})
-    await work.delete("standings", {"_id": patron.id})
-    await work.delete("erasures", {"_id": patron.id})
-    await alerts.delete_of_patron(work, patron.id)
-    await attempts.delete_of_card(work, patron.card_digest)
-    await work.delete("pin_resets", {"card_digest": patron.card_digest})
-    await work.delete("pin_resets", {"patron_id": patron.id})
-    await delete_responses(work, patron.id)
+    work.delete("cardholders", {"_id": patron.id})
+    work.delete("preferences", {"_id": patron.id})
+    work.delete("standings", {"_id": patron.id})
+    work.delete("erasures", {"_id": patron.id})
+    alerts.delete_of_patron(work, patron.id)
+    attempts.delete_of_card(work, patron.card_digest)
+    work.delete("pin_resets", {"card_digest": patron.card_digest})
+    work.delete("pin_resets", {"patron_id": patron.id})
+    delete_responses(work, patron.id)
 
 
-async def note_standing(work: Work, standing: Standing) -> bool:
+def note_standing(work: Work, standing: Standing) -> bool:
     """Store a patron's standing from circulation; return False if a newer one is stored."""
-    return await work.save_if_newer("standings", standing)
+    return work.save_if_newer("standings", standing)
 
 
 async def find_patron(db: Database, patron_id: str) -> Patron | None:
@@ -262,14 +262,14 @@ async def holder_of_calendar(db: Database, link: str) -> Cardholder | None:
 # ---- preferences --------------------------------------------------------------------------------
 
 
-async def preferences(work: Work, patron_id: str) -> Preferences | None:
+def preferences(work: Work, patron_id: str) -> Preferences | None:
     """Return a patron's preferences; None once the patron is erased."""
-    return await work.find(Preferences, "preferences", {"_id": patron_id})
+    return work.find(Preferences, "preferences", {"_id": patron_id})
 
 
-async def save_preferences(work: Work, preferences: Preferences) -> None:
+def save_preferences(work: Work, preferences: Preferences) -> None:
     """Save the preferences after a choice; conflicts with an erasure, which deletes them."""
-    await work.save("preferences", preferences)
+    work.save("preferences", preferences)
 
 
 async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
@@ -303,22 +303,22 @@ async def find_languages(db: Database, patron_ids: Sequence[str]) -> dict[str, s
 # ---- signing keys -------------------------------------------------------------------------------
 
 
-async def signing_key(work: Work) -> SigningKey | None:
+def signing_key(work: Work) -> SigningKey | None:
     """Return the key that signs; None before the first login."""
-    return await work.find(SigningKey, "signing_keys", {"published_until": None})
+    return work.find(SigningKey, "signing_keys", {"published_until": None})
 
 
-async def replace_key(work: Work, retired: SigningKey | None, new: SigningKey) -> None:
+def replace_key(work: Work, retired: SigningKey | None, new: SigningKey) -> None:
     """Replace the signing key. On concurrent replacements one transaction is retried."""
     if retired is not None:
-        await work.save("signing_keys", retired)
-    await work.add("signing_keys", new)
+        work.save("signing_keys", retired)
+    work.add("signing_keys", new)
 
 
-async def replace_all_keys(work: Work, new: SigningKey) -> None:
+def replace_all_keys(work: Work, new: SigningKey) -> None:
     """Delete all keys and insert one. On concurrent replacements one transaction is retried."""
-    await work.delete("signing_keys", {})
-    await work.add("signing_keys", new)
+    work.delete("signing_keys", {})
+    work.add("signing_keys", new)
 
 
 async def find_signing_key(db: Database) -> SigningKey | None:

@@ -20,14 +20,14 @@ INDEXES: Indexes = {
 }
 
 
-async def keep(work: Work, kept: KeptAddress) -> None:
+def keep(work: Work, kept: KeptAddress) -> None:
     """Store the address of an alert."""
-    await work.add("kept_addresses", kept)
+    work.add("kept_addresses", kept)
 
 
-async def delete_of_patron(work: Work, patron_id: str) -> None:
+def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete the addresses of all alerts of a patron."""
-    await work.delete("kept_addresses", {"patron_id": patron_id})
+    work.delete("kept_addresses", {"patron_id": patron_id})
 
 
 async def find_one(db: Database, alert_id: str, patron_id: str, at: datetime) -> KeptAddress | None:

@@ -125,10 +125,10 @@ async def clear(db: Database, lock: str) -> None:
     await db.attempts.delete_one({"_id": lock})
 
 
-async def delete_of_card(work: Work, card_digest: str) -> None:
+def delete_of_card(work: Work, card_digest: str) -> None:
     """Delete all that is counted of a card: its holder has a new PIN, or is erased."""
-    await work.delete("attempts", {"card_digest": card_digest})
-    await work.delete("wrong_pins", {"card_digest": card_digest})
+    work.delete("attempts", {"card_digest": card_digest})
+    work.delete("wrong_pins", {"card_digest": card_digest})
 
 
 # ---- budgets of wrong PINs ----------------------------------------------------------------------

@@ -10,12 +10,12 @@ BRANCHES = "branches"
 INDEXES: Indexes = {BRANCHES: []}
 
 
-async def note(work: Work, branch: Branch) -> None:
+def note(work: Work, branch: Branch) -> None:
     """Store that a branch exists, unless this is known."""
-    await work.save_if_newer(BRANCHES, branch)
+    work.save_if_newer(BRANCHES, branch)
 
 
-async def unknown(work: Work, codes: Collection[str]) -> set[str]:
+def unknown(work: Work, codes: Collection[str]) -> set[str]:
     """Return those of these codes that no branch has, as far as accounts knows."""
     query = {"_id": {"$in": sorted(codes)}}
-    return set(codes) - set(await work.distinct(BRANCHES, "_id", query))
+    return set(codes) - set(work.distinct(BRANCHES, "_id", query))

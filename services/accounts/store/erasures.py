@@ -14,22 +14,22 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, patron_id: str) -> Erasure | None:
+def get(work: Work, patron_id: str) -> Erasure | None:
     """Return the erasure of a patron that was begun, or None."""
-    return await work.find(Erasure, "erasures", {"_id": patron_id})
+    return work.find(Erasure, "erasures", {"_id": patron_id})
 
 
-async def save(work: Work, erasure: Erasure) -> None:
+def save(work: Work, erasure: Erasure) -> None:
     """Save an erasure after a request for it; version 1 is a new one."""
     if erasure.version == 1:
-        await work.add("erasures", erasure)
+        work.add("erasures", erasure)
     else:
-        await work.save("erasures", erasure)
+        work.save("erasures", erasure)
 
 
-async def delete(work: Work, erasure: Erasure) -> None:
+def delete(work: Work, erasure: Erasure) -> None:
     """Delete an erasure, unless it was requested again since this version."""
-    await work.delete("erasures", {"_id": erasure.id, "version": erasure.version})
+    work.delete("erasures", {"_id": erasure.id, "version": erasure.version})
 
 
 async def find_begun(db: Database, before: datetime) -> AsyncIterator[str]:

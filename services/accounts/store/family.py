@@ -37,63 +37,63 @@ MOST_RECEIVED = 50
 """Invitations to one patron that are shown, the newest first."""
 
 
-async def invitation(work: Work, invitation_id: str) -> Invitation | None:
+def invitation(work: Work, invitation_id: str) -> Invitation | None:
     """Return an invitation, or None."""
-    return await work.find(Invitation, "invitations", {"_id": invitation_id})
+    return work.find(Invitation, "invitations", {"_id": invitation_id})
 
 
-async def sent_by(work: Work, patron_id: str) -> list[Invitation]:
+def sent_by(work: Work, patron_id: str) -> list[Invitation]:
     """Return the invitations that a patron sent and that are not deleted yet."""
-    return await work.all(Invitation, "invitations", {"patron_id": patron_id})
+    return work.all(Invitation, "invitations", {"patron_id": patron_id})
 
 
-async def save_invitation(work: Work, invitation: Invitation) -> None:
+def save_invitation(work: Work, invitation: Invitation) -> None:
     """Save an invitation; version 1 is a new one."""
     if invitation.version == 1:
-        await work.add("invitations", invitation)
+        work.add("invitations", invitation)
     else:
-        await work.save("invitations", invitation)
+        work.save("invitations", invitation)
 
 
-async def change_digest(work: Work, former: str, digest: str) -> None:
+def change_digest(work: Work, former: str, digest: str) -> None:
     """Give the invitations to a card its new digest."""
-    for one in await work.all(Invitation, "invitations", {"card_digest": former}):
-        await work.save("invitations", replace(one, card_digest=digest, version=one.version + 1))
+    for one in work.all(Invitation, "invitations", {"card_digest": former}):
+        work.save("invitations", replace(one, card_digest=digest, version=one.version + 1))
 
 
-async def links_of(work: Work, patron_id: str) -> list[Link]:
+def links_of(work: Work, patron_id: str) -> list[Link]:
     """Return a patron's sides of their links, the oldest first."""
-    return await work.all(Link, "links", {"patron_id": patron_id}, sort=[("_id", ASCENDING)])
+    return work.all(Link, "links", {"patron_id": patron_id}, sort=[("_id", ASCENDING)])
 
 
-async def sides(work: Work, patron_id: str, member_id: str) -> list[Link]:
+def sides(work: Work, patron_id: str, member_id: str) -> list[Link]:
     """Return the two sides of the link of two patrons; none if they are not linked."""
     pairs = [
         {"patron_id": patron_id, "member_id": member_id},
         {"patron_id": member_id, "member_id": patron_id},
     ]
-    return await work.all(Link, "links", {"$or": pairs})
+    return work.all(Link, "links", {"$or": pairs})
 
 
-async def add_link(work: Work, *two_sides: Link) -> None:
+def add_link(work: Work, *two_sides: Link) -> None:
     """Insert both sides of a new link."""
-    await work.add("links", *two_sides)
+    work.add("links", *two_sides)
 
 
-async def delete_link(work: Work, side: Link) -> None:
+def delete_link(work: Work, side: Link) -> None:
     """Delete one side of a link that ends."""
-    await work.delete("links", {"_id": side.id})
+    work.delete("links", {"_id": side.id})
 
 
-async def delete_sent(work: Work, patron_id: str) -> None:
+def delete_sent(work: Work, patron_id: str) -> None:
     """Delete all invitations that a patron sent, who is erased."""
-    await work.delete("invitations", {"patron_id": patron_id})
+    work.delete("invitations", {"patron_id": patron_id})
 
 
-async def sent_to(work: Work, patron_id: str, card_digest: str) -> list[Invitation]:
+def sent_to(work: Work, patron_id: str, card_digest: str) -> list[Invitation]:
     """Return the invitations to a patron, or to the patron's card."""
     either = [{"invited_id": patron_id}, {"card_digest": card_digest}]
-    return await work.all(Invitation, "invitations", {"$or": either})
+    return work.all(Invitation, "invitations", {"$or": either})
 
 
 async def find_requested(db: Database) -> AsyncIterator[str]:

@@ -27,28 +27,28 @@ def resets_of(card_digest: str) -> str:
     return f"pin-reset {card_digest}"
 
 
-async def get(work: Work, reset_id: str) -> PinReset | None:
+def get(work: Work, reset_id: str) -> PinReset | None:
     """Return a request for a new PIN, or None."""
-    return await work.find(PinReset, "pin_resets", {"_id": reset_id})
+    return work.find(PinReset, "pin_resets", {"_id": reset_id})
 
 
-async def save(work: Work, reset: PinReset) -> None:
+def save(work: Work, reset: PinReset) -> None:
     """Save a request for a new PIN; version 1 is a new one."""
     if reset.version == 1:
-        await work.add("pin_resets", reset)
+        work.add("pin_resets", reset)
     else:
-        await work.save("pin_resets", reset)
+        work.save("pin_resets", reset)
 
 
-async def change_digest(work: Work, former: str, digest: str) -> None:
+def change_digest(work: Work, former: str, digest: str) -> None:
     """Give the requests for a card its new digest."""
-    for one in await work.all(PinReset, "pin_resets", {"card_digest": former}):
-        await work.save("pin_resets", replace(one, card_digest=digest, version=one.version + 1))
+    for one in work.all(PinReset, "pin_resets", {"card_digest": former}):
+        work.save("pin_resets", replace(one, card_digest=digest, version=one.version + 1))
 
 
-async def delete_of_card(work: Work, card_digest: str, *, but: str = "") -> None:
+def delete_of_card(work: Work, card_digest: str, *, but: str = "") -> None:
     """Delete the requests for a card, because its holder has a new PIN, except one."""
-    await work.delete("pin_resets", {"card_digest": card_digest, "_id": {"$ne": but}})
+    work.delete("pin_resets", {"card_digest": card_digest, "_id": {"$ne": but}})
 
 
 async def take_try(db: Database, reset_id: str, now: datetime) -> PinReset | None:

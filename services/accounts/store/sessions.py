@@ -19,27 +19,27 @@ INDEXES: Indexes = {
 }
 
 
-async def of_account(work: Work, account_id: str) -> Sequence[Session]:
+def of_account(work: Work, account_id: str) -> Sequence[Session]:
     """Return the open sessions of an account, the oldest first."""
     query = {"account_id": account_id}
-    return await work.all(Session, "sessions", query, sort=[("_id", ASCENDING)])
+    return work.all(Session, "sessions", query, sort=[("_id", ASCENDING)])
 
 
-async def get(work: Work, session_id: str) -> Session | None:
+def get(work: Work, session_id: str) -> Session | None:
     """Return an open session, or None."""
-    return await work.find(Session, "sessions", {"_id": session_id})
+    return work.find(Session, "sessions", {"_id": session_id})
 
 
-async def save(work: Work, session: Session) -> None:
+def save(work: Work, session: Session) -> None:
     """Save a session after its renewal. Of two at once one is retried."""
-    await work.save("sessions", session)
+    work.save("sessions", session)
 
 
-async def add(work: Work, session: Session) -> None:
+def add(work: Work, session: Session) -> None:
     """Insert a new session."""
-    await work.add("sessions", session)
+    work.add("sessions", session)
 
 
-async def delete(work: Work, sessions: Sequence[Session]) -> None:
+def delete(work: Work, sessions: Sequence[Session]) -> None:
     """Delete sessions that have ended."""
-    await work.delete("sessions", {"_id": {"$in": [session.id for session in sessions]}})
+    work.delete("sessions", {"_id": {"$in": [session.id for session in sessions]}})

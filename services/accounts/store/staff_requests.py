@@ -16,19 +16,19 @@ INDEXES: Indexes = {
 }
 
 
-async def add(work: Work, request: StaffRequest) -> None:
+def add(work: Work, request: StaffRequest) -> None:
     """Insert a new request."""
-    await work.add("staff_requests", request)
+    work.add("staff_requests", request)
 
 
-async def get(work: Work, request_id: str) -> StaffRequest | None:
+def get(work: Work, request_id: str) -> StaffRequest | None:
     """Return a request, or None."""
-    return await work.find(StaffRequest, "staff_requests", {"_id": request_id})
+    return work.find(StaffRequest, "staff_requests", {"_id": request_id})
 
 
-async def delete(work: Work, request: StaffRequest) -> None:
+def delete(work: Work, request: StaffRequest) -> None:
     """Delete a request that is decided. Of two decisions at once one is retried, and finds none."""
-    await work.delete("staff_requests", {"_id": request.id})
+    work.delete("staff_requests", {"_id": request.id})
 
 
 async def find_open(db: Database, at: datetime) -> Sequence[StaffRequest]:

@@ -27,13 +27,13 @@ class AddStaff:
     """Hash of a PIN that an operator at the database has chosen; None: a code is sent."""
 
 
-async def add_staff(work: Work, command: AddStaff) -> str:
+def add_staff(work: Work, command: AddStaff) -> str:
     """Create the account and return its id.
 
     Raises RoleNotAllowed, SecondPersonNeeded, CardTaken or NoStaffAddress.
     """
     command.by.check_role(command.role)
-    if await store.card_is_taken(work, command.card_number):
+    if store.card_is_taken(work, command.card_number):
         raise CardTaken
     cardholder = Cardholder(
         id=new_id(),
@@ -44,8 +44,8 @@ async def add_staff(work: Work, command: AddStaff) -> str:
         pin_hash=command.pin_hash or "",
         email=command.email,
     )
-    await store.add_cardholders(work, cardholder)
+    store.add_cardholders(work, cardholder)
     if command.pin_hash is None:
-        await issue_pin(work, cardholder, command.at)
+        issue_pin(work, cardholder, command.at)
     work.concern(cardholder.id)
     return cardholder.id

@@ -15,35 +15,35 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-async def keep_address(work: Work, holder: Cardholder, alert_id: str) -> None:
+def keep_address(work: Work, holder: Cardholder, alert_id: str) -> None:
     """Keep the address of a holder, if there is one, for an alert of a change."""
     if holder.email is not None:
         expires_at = wall_clock() + KEPT_FOR
-        await store.alerts.keep(work, KeptAddress(alert_id, holder.id, holder.email, expires_at))
+        store.alerts.keep(work, KeptAddress(alert_id, holder.id, holder.email, expires_at))
 
 
-async def alert_of_pin(work: Work, before: Cardholder, by: By) -> None:
+def alert_of_pin(work: Work, before: Cardholder, by: By) -> None:
     """Tell a patron that there is a new PIN."""
     alert_id = new_id()
-    await keep_address(work, before, alert_id)
+    keep_address(work, before, alert_id)
     work.record(AlertOfPin(patron_id=before.id, alert_id=alert_id, by=by, version=1))
 
 
-async def alert_of_card(work: Work, before: Cardholder) -> None:
+def alert_of_card(work: Work, before: Cardholder) -> None:
     """Tell a patron that the staff have replaced the card."""
     alert_id = new_id()
-    await keep_address(work, before, alert_id)
+    keep_address(work, before, alert_id)
     work.record(AlertOfCard(patron_id=before.id, alert_id=alert_id, by="staff", version=1))
 
 
-async def alert_of_device(work: Work, holder: Cardholder) -> None:
+def alert_of_device(work: Work, holder: Cardholder) -> None:
     """Tell a patron of a log-in on a device that was not used with the card before."""
     alert_id = new_id()
-    await keep_address(work, holder, alert_id)
+    keep_address(work, holder, alert_id)
     work.record(AlertOfDevice(patron_id=holder.id, alert_id=alert_id, by="patron", version=1))
 
 
-async def alert_of_contact(
+def alert_of_contact(
     work: Work,
     before: Cardholder,
     by: By,
@@ -55,7 +55,7 @@ async def alert_of_contact(
 ) -> None:
     """Tell a patron what has happened to their addresses."""
     alert_id = new_id()
-    await keep_address(work, before, alert_id)
+    keep_address(work, before, alert_id)
     work.record(
         AlertOfContact(
             patron_id=before.id,

@@ -46,7 +46,7 @@ class AmendPatron:
     pin_hash: str | None = field(default=None, repr=False)
 
 
-async def amend_patron(work: Work, command: AmendPatron) -> Patron:
+def amend_patron(work: Work, command: AmendPatron) -> Patron:
     """Change the patron and return the new state.
 
     Raises NoSuchPatron, NoSuchBranch or CardTaken.
@@ -58,21 +58,21 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
     PIN, card or address at the address that was valid before; a new address that replaces another
     has to be confirmed.
     """
-    patron = await store.patron(work, command.patron_id)
-    holder = await store.cardholder(work, command.patron_id)
+    patron = store.patron(work, command.patron_id)
+    holder = store.cardholder(work, command.patron_id)
     if patron is None or holder is None:
         raise NoSuchPatron
     moved = command.home_branch not in (None, patron.home_branch)
-    if moved and await store.branches.unknown(work, [command.home_branch or ""]):
+    if moved and store.branches.unknown(work, [command.home_branch or ""]):
         raise NoSuchBranch
     number = normal_card(command.card_number or holder.card_number)
     new_card = number != holder.card_number
-    if new_card and await store.card_is_taken(work, number):
+    if new_card and store.card_is_taken(work, number):
         raise CardTaken
     digest = command.card_digest if new_card and command.card_digest else holder.card_digest
     personal = command.personal
     changed = replace(
-        await _with_contact(work, holder, personal),
+        _with_contact(work, holder, personal),
         name=personal.get("name", holder.name),
         born_on=personal.get("born_on", holder.born_on),
         card_number=number,
@@ -80,16 +80,16 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         former_digest=None if new_card else holder.former_digest,
     ).with_pin(command.pin_hash)
     if command.pin_hash:
-        await alert_of_pin(work, holder, "staff")
+        alert_of_pin(work, holder, "staff")
     if new_card:
-        await alert_of_card(work, holder)
+        alert_of_card(work, holder)
     if changed != holder:
-        await store.save_cardholders(work, replace(changed, version=holder.version + 1))
+        store.save_cardholders(work, replace(changed, version=holder.version + 1))
     if command.pin_hash:
-        await store.attempts.delete_of_card(work, changed.card_digest)
-        await store.pin_resets.delete_of_card(work, changed.card_digest)
+        store.attempts.delete_of_card(work, changed.card_digest)
+        store.pin_resets.delete_of_card(work, changed.card_digest)
     if command.pin_hash or new_card:
-        await end_all(work, patron.id)
+        end_all(work, patron.id)
     amended = amend(
         patron,
         category=command.category,
@@ -98,24 +98,24 @@ async def amend_patron(work: Work, command: AmendPatron) -> Patron:
         card_digest=digest,
     )
     if amended != patron:
-        await store.save_patrons(work, amended)
-        await publish_amended(work, patron, amended)
+        store.save_patrons(work, amended)
+        publish_amended(work, patron, amended)
     return amended
 
 
-async def _with_contact(work: Work, holder: Cardholder, personal: PersonalChanges) -> Cardholder:
+def _with_contact(work: Work, holder: Cardholder, personal: PersonalChanges) -> Cardholder:
     phone = personal.get("phone", holder.phone)
     if "email" in personal:
-        return await change_contact(work, holder, personal["email"], phone, "staff")
+        return change_contact(work, holder, personal["email"], phone, "staff")
     if phone != holder.phone:
-        await alert_of_contact(work, holder, "staff", phone=True)
+        alert_of_contact(work, holder, "staff", phone=True)
     return replace(holder, phone=phone)
 
 
-async def publish_amended(work: Work, before: Patron, amended: Patron) -> None:
+def publish_amended(work: Work, before: Patron, amended: Patron) -> None:
     """Publish a patron's new data, with what follows from them for preferences and links."""
     record_patron_event(work, PatronUpdated, amended)
     if amended.language != before.language:
-        await follow_language(work, amended)
+        follow_language(work, amended)
     if before.category == JUNIOR and amended.category != JUNIOR:
-        await end_links_by_guardians(work, amended.id)
+        end_links_by_guardians(work, amended.id)

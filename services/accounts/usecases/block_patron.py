@@ -18,20 +18,20 @@ class BlockPatron:
     reason: str = field(repr=False)
 
 
-async def block_patron(work: Work, command: BlockPatron) -> Patron:
+def block_patron(work: Work, command: BlockPatron) -> Patron:
     """Block the patron, end their sessions and return the new state.
 
     A blocked patron may log in again. Raises NoSuchPatron or AlreadyBlocked.
     """
-    patron = await store.patron(work, command.patron_id)
-    holder = await store.cardholder(work, command.patron_id)
+    patron = store.patron(work, command.patron_id)
+    holder = store.cardholder(work, command.patron_id)
     if patron is None or holder is None:
         raise NoSuchPatron
     blocked = block(patron)
-    await store.save_patrons(work, blocked)
-    await store.save_cardholders(
+    store.save_patrons(work, blocked)
+    store.save_cardholders(
         work, replace(holder, status_reason=command.reason, version=holder.version + 1)
     )
-    await end_all(work, patron.id)
+    end_all(work, patron.id)
     record_block_event(work, patron, blocked)
     return blocked

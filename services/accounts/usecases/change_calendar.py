@@ -24,23 +24,23 @@ class EndCalendar:
     patron_id: str
 
 
-async def make_calendar(work: Work, command: MakeCalendar) -> Calendar:
+def make_calendar(work: Work, command: MakeCalendar) -> Calendar:
     """Store a new link and return it. Raises NoSuchPatron."""
     calendar = Calendar(new_id(), command.with_titles, work.now.replace(microsecond=0))
-    await _replace(work, command.patron_id, calendar)
+    _replace(work, command.patron_id, calendar)
     return calendar
 
 
-async def end_calendar(work: Work, command: EndCalendar) -> None:
+def end_calendar(work: Work, command: EndCalendar) -> None:
     """Delete the link if there is one. Raises NoSuchPatron."""
-    await _replace(work, command.patron_id, None)
+    _replace(work, command.patron_id, None)
 
 
-async def _replace(work: Work, patron_id: str, calendar: Calendar | None) -> None:
+def _replace(work: Work, patron_id: str, calendar: Calendar | None) -> None:
     """Save the cardholder, which an erasure deletes: of two at once, one is retried."""
-    holder = await store.cardholder(work, patron_id)
-    if holder is None or await store.patron(work, patron_id) is None:
+    holder = store.cardholder(work, patron_id)
+    if holder is None or store.patron(work, patron_id) is None:
         raise NoSuchPatron
     if holder.calendar != calendar:
         changed = replace(holder, calendar=calendar, version=holder.version + 1)
-        await store.save_cardholders(work, changed)
+        store.save_cardholders(work, changed)

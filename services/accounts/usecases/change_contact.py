@@ -12,7 +12,7 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-async def change_contact(
+def change_contact(
     work: Work, holder: Cardholder, email: str | None, phone: str | None, by: By
 ) -> Cardholder:
     """Return the holder with the addresses that are in use from now on. The caller saves it.
@@ -35,5 +35,5 @@ async def change_contact(
     told |= {"changed": step == "changed", "removed": step == "removed"}
     if any(told.values()):
         told_at = holder if former is not None else replace(holder, email=in_use)
-        await alert_of_contact(work, told_at, by, **told)
+        alert_of_contact(work, told_at, by, **told)
     return replace(holder, email=in_use, phone=phone, new_address=new)

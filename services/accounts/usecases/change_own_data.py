@@ -43,18 +43,18 @@ async def change_own_contact(run: Run, confirmed: Cardholder, contact: Contact) 
     await run(change_own_data, ChangeOwnData(confirmed.id, confirmed.pin_version, contact))
 
 
-async def change_own_data(work: Work, command: ChangeOwnData) -> None:
+def change_own_data(work: Work, command: ChangeOwnData) -> None:
     """Change the patron's data. Raises NoSuchPatron or WrongPin.
 
     Addresses are published nowhere. The patron is told of the change, and a new e-mail address
     waits until it is confirmed.
     """
-    holder = await store.cardholder(work, command.patron_id)
-    if holder is None or await store.patron(work, command.patron_id) is None:
+    holder = store.cardholder(work, command.patron_id)
+    if holder is None or store.patron(work, command.patron_id) is None:
         raise NoSuchPatron
     if holder.pin_version != command.confirmed_pin:
         raise WrongPin
     contact = command.contact
-    changed = await change_contact(work, holder, contact.email, contact.phone, "patron")
+    changed = change_contact(work, holder, contact.email, contact.phone, "patron")
     if changed != holder:
-        await store.save_cardholders(work, replace(changed, version=holder.version + 1))
+        store.save_cardholders(work, replace(changed, version=holder.version + 1))

@@ -21,18 +21,18 @@ class ChangeOwnPin:
     """Session of the caller: all others end."""
 
 
-async def change_own_pin(work: Work, command: ChangeOwnPin) -> None:
+def change_own_pin(work: Work, command: ChangeOwnPin) -> None:
     """Replace the PIN, and end the other sessions and open requests for codes. Raises WrongPin.
 
     The end of the sessions is published, and that a patron is to be told: no other service knows
     PINs.
     """
-    holder = await store.cardholder(work, command.account_id)
+    holder = store.cardholder(work, command.account_id)
     if holder is None or holder.pin_version != command.confirmed_pin:
         raise WrongPin
     changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
-    await store.save_cardholders(work, changed)
+    store.save_cardholders(work, changed)
     if holder.role == "patron":
-        await alert_of_pin(work, holder, "patron")
-    await store.pin_resets.delete_of_card(work, holder.card_digest)
-    await end_all(work, holder.id, but=command.session_id)
+        alert_of_pin(work, holder, "patron")
+    store.pin_resets.delete_of_card(work, holder.card_digest)
+    end_all(work, holder.id, but=command.session_id)

@@ -28,20 +28,20 @@ class ChoosePreferences:
     keep_history: bool | None = None
 
 
-async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
+def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
     """Change the preferences and return them; publish them if they changed.
 
     Raises NoSuchPatron, NoSuchBranch for a library that is newly followed, ChannelNotInUse, or
     NoAddress if an added channel has no address on file.
     """
-    patron = await store.patron(work, command.patron_id)
-    preferences = await store.preferences(work, command.patron_id)
-    holder = await store.cardholder(work, command.patron_id)
+    patron = store.patron(work, command.patron_id)
+    preferences = store.preferences(work, command.patron_id)
+    holder = store.cardholder(work, command.patron_id)
     if patron is None or preferences is None or holder is None:
         raise NoSuchPatron
     added = set(command.channels or ()) - set(preferences.channels)
     newly_followed = set(command.followed_branches or ()) - set(preferences.followed_branches)
-    if await store.branches.unknown(work, newly_followed):
+    if store.branches.unknown(work, newly_followed):
         raise NoSuchBranch
     if added - IN_USE:
         raise ChannelNotInUse
@@ -58,18 +58,18 @@ async def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
     )
     setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
     if chosen != preferences:
-        await store.save_preferences(work, chosen)
+        store.save_preferences(work, chosen)
         work.record(preferences_event(setting))
     return setting
 
 
-async def follow_language(work: Work, patron: Patron) -> None:
+def follow_language(work: Work, patron: Patron) -> None:
     """Publish saved preferences without a language again: theirs is that of the registration."""
-    saved = await store.preferences(work, patron.id)
+    saved = store.preferences(work, patron.id)
     if saved is None or saved.version == 0 or saved.language is not None:
         return
     following = replace(saved, version=saved.version + 1)
-    await store.save_preferences(work, following)
+    store.save_preferences(work, following)
     work.record(preferences_event(Setting(following, patron.language)))
 
 

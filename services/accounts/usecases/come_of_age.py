@@ -21,19 +21,19 @@ class ComeOfAge:
     age: int
 
 
-async def come_of_age(work: Work, command: ComeOfAge) -> bool:
+def come_of_age(work: Work, command: ComeOfAge) -> bool:
     """Change the patron's category and publish it; return False if there is nothing to change.
 
     Links of cards to which a guardian agreed end: adults agree themselves.
     """
-    patron = await store.patron(work, command.patron_id)
-    holder = await store.cardholder(work, command.patron_id)
+    patron = store.patron(work, command.patron_id)
+    holder = store.cardholder(work, command.patron_id)
     if patron is None or holder is None or holder.born_on is None or patron.category != JUNIOR:
         return False
     if not is_of_age(holder.born_on, command.on, command.age):
         return False
     adult = amend(patron, category=ADULT)
-    await store.save_patrons(work, adult)
+    store.save_patrons(work, adult)
     record_patron_event(work, PatronCameOfAge, adult)
-    await end_links_by_guardians(work, adult.id)
+    end_links_by_guardians(work, adult.id)
     return True

@@ -48,13 +48,13 @@ async def confirm_address(run: Run, command: ConfirmAddress, key: str) -> None:
     await run(use_address, UseAddress(holder.id, new.id))
 
 
-async def use_address(work: Work, command: UseAddress) -> None:
+def use_address(work: Work, command: UseAddress) -> None:
     """Replace the address in use, and tell the former one. Raises NoSuchPatron, WrongAddressCode.
 
     Nothing changes if the new one is in use already.
     """
-    holder = await store.cardholder(work, command.patron_id)
-    if holder is None or await store.patron(work, command.patron_id) is None:
+    holder = store.cardholder(work, command.patron_id)
+    if holder is None or store.patron(work, command.patron_id) is None:
         raise NoSuchPatron
     new = holder.new_address
     if new is None or new.id != command.request_id:
@@ -62,5 +62,5 @@ async def use_address(work: Work, command: UseAddress) -> None:
     if new.confirmed:
         return
     used = replace(holder, email=new.email, new_address=replace(new, confirmed=True))
-    await store.save_cardholders(work, replace(used, version=holder.version + 1))
-    await alert_of_contact(work, holder, "patron", changed=True)
+    store.save_cardholders(work, replace(used, version=holder.version + 1))
+    alert_of_contact(work, holder, "patron", changed=True)

@@ -24,32 +24,32 @@ class EndSessions:
     account_id: str
 
 
-async def end_session(work: Work, command: EndSession) -> None:
+def end_session(work: Work, command: EndSession) -> None:
     """End one session of the account."""
-    opened = await store.sessions.of_account(work, command.account_id)
-    await end(work, [session for session in opened if session.id == command.session_id])
+    opened = store.sessions.of_account(work, command.account_id)
+    end(work, [session for session in opened if session.id == command.session_id])
 
 
-async def end_sessions(work: Work, command: EndSessions) -> None:
+def end_sessions(work: Work, command: EndSessions) -> None:
     """End all sessions of the account."""
-    await end_all(work, command.account_id)
+    end_all(work, command.account_id)
 
 
-async def end_all(work: Work, account_id: str, *, but: str = "") -> None:
+def end_all(work: Work, account_id: str, *, but: str = "") -> None:
     """End all sessions of an account, except one.
 
     A use case that also saves or deletes the cardholder ends every session that was opened with the
     former PIN: opening one saves the cardholder too, so of two at once one is retried.
     """
-    opened = await store.sessions.of_account(work, account_id)
-    await end(work, [session for session in opened if session.id != but])
+    opened = store.sessions.of_account(work, account_id)
+    end(work, [session for session in opened if session.id != but])
 
 
-async def end(work: Work, sessions: Sequence[Session]) -> None:
+def end(work: Work, sessions: Sequence[Session]) -> None:
     """Delete the sessions, and publish that their tokens must be refused."""
     if not sessions:
         return
-    await store.sessions.delete(work, sessions)
+    store.sessions.delete(work, sessions)
     for session in sessions:
         work.record(end_of(session))
 

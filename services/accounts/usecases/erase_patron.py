@@ -85,35 +85,35 @@ async def _close_borrowing(run: Run, begun: Erasure) -> None:
         )
 
 
-async def begin_erasure(work: Work, command: BeginErasure) -> Erasure | None:
+def begin_erasure(work: Work, command: BeginErasure) -> Erasure | None:
     """Note that the erasure was begun; return None if there is no such patron to erase."""
-    if await store.patron(work, command.patron_id) is None:
+    if store.patron(work, command.patron_id) is None:
         return None
-    before = await store.erasures.get(work, command.patron_id)
+    before = store.erasures.get(work, command.patron_id)
     begun = (
         Erasure(command.patron_id, command.at)
         if before is None
         else replace(before, begun_at=command.at, version=before.version + 1)
     )
-    await store.erasures.save(work, begun)
+    store.erasures.save(work, begun)
     return begun
 
 
-async def drop_erasure(work: Work, erasure: Erasure) -> None:
+def drop_erasure(work: Work, erasure: Erasure) -> None:
     """Delete the note of a refused erasure, unless another request has begun it again since."""
-    await store.erasures.delete(work, erasure)
+    store.erasures.delete(work, erasure)
 
 
-async def erase_patron(work: Work, command: ErasePatron) -> Patron:
+def erase_patron(work: Work, command: ErasePatron) -> Patron:
     """Erase the patron and return the tombstone, which has no card. Raises NoSuchPatron."""
-    patron = await store.patron(work, command.patron_id)
+    patron = store.patron(work, command.patron_id)
     if patron is None:
         raise NoSuchPatron
     erased = erase(patron)
-    await store.save_patrons(work, erased)
-    await end_links_of_erased(work, patron.id)
-    await erase_invitations(work, patron.id, patron.card_digest)
-    await store.delete_personal_data(work, patron)
-    await end_all(work, patron.id)
+    store.save_patrons(work, erased)
+    end_links_of_erased(work, patron.id)
+    erase_invitations(work, patron.id, patron.card_digest)
+    store.delete_personal_data(work, patron)
+    end_all(work, patron.id)
     record_patron_event(work, PatronErased, erased)
     return erased

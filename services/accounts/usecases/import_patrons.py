@@ -28,7 +28,7 @@ class ImportPatrons:
     patrons: tuple[RegisterPatron, ...] = field(repr=False)
 
 
-async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
+def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     """Import the patrons and return the outcome of each, in the order of the command.
 
     Each patron succeeds or fails on its own. A known patron is recognised by the card, and keeps
@@ -36,8 +36,8 @@ async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     at once; the former one is told.
     """
     numbers = [given.card_number for given in command.patrons]
-    holders = await store.holders_of_numbers(work, numbers)
-    patrons = await store.patrons(work, [holder.id for holder in holders.values()])
+    holders = store.holders_of_numbers(work, numbers)
+    patrons = store.patrons(work, [holder.id for holder in holders.values()])
     outcomes: list[Outcome] = []
     new: list[tuple[Patron, Cardholder]] = []
     changed: list[Cardholder] = []
@@ -64,18 +64,18 @@ async def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
         if holder.email and person.email != holder.email:
             replaced = person.email is not None
             told = {"changed": replaced, "removed": not replaced}
-            await alert_of_contact(work, holder, "staff", **told)
+            alert_of_contact(work, holder, "staff", **told)
         if patron != before:
             amended.append((before, patron))
         outcomes.append("unchanged" if (patron, person) == (before, holder) else "changed")
-    await store.add_patrons(work, *(patron for patron, _ in new))
-    await store.add_cardholders(work, *(holder for _, holder in new))
-    await store.save_cardholders(work, *changed)
-    await store.save_patrons(work, *(patron for _, patron in amended))
+    store.add_patrons(work, *(patron for patron, _ in new))
+    store.add_cardholders(work, *(holder for _, holder in new))
+    store.save_cardholders(work, *changed)
+    store.save_patrons(work, *(patron for _, patron in amended))
     for patron, _ in new:
         record_patron_event(work, PatronRegistered, patron)
     for before, patron in amended:
-        await publish_amended(work, before, patron)
+        publish_amended(work, before, patron)
     return outcomes
 
 

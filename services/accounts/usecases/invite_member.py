@@ -35,18 +35,18 @@ class EndInvitation:
     at: datetime
 
 
-async def invite_member(work: Work, command: InviteMember) -> Invitation:
+def invite_member(work: Work, command: InviteMember) -> Invitation:
     """Store an invitation and return it; an open one to the same card is returned as it is.
 
     Raises NoSuchPatron, NeedsGuardian, OwnCard or TooManyInvitations.
     """
-    patron = await store.patron(work, command.patron_id)
-    holder = await store.cardholder(work, command.patron_id)
+    patron = store.patron(work, command.patron_id)
+    holder = store.cardholder(work, command.patron_id)
     if patron is None or holder is None:
         raise NoSuchPatron
     if patron.category == JUNIOR:
         raise NeedsGuardian
-    sent = await store.family.sent_by(work, command.patron_id)
+    sent = store.family.sent_by(work, command.patron_id)
     for one in sent:
         same_card = one.card_digest == command.card_digest
         if same_card and one.seems_open and command.at < one.expires_at:
@@ -54,33 +54,33 @@ async def invite_member(work: Work, command: InviteMember) -> Invitation:
     check_invitation(holder.card_digest == command.card_digest, sent, command.at)
     at = command.at.replace(microsecond=0)
     invitation = Invitation(new_id(), command.patron_id, command.card_digest, at, at + VALID_FOR)
-    await touch(work, holder)  # so that concurrent invitations are counted one after the other
-    await store.family.save_invitation(work, invitation)
+    touch(work, holder)  # so that concurrent invitations are counted one after the other
+    store.family.save_invitation(work, invitation)
     return invitation
 
 
-async def deliver_invitation(work: Work, invitation_id: str) -> bool:
+def deliver_invitation(work: Work, invitation_id: str) -> bool:
     """Show an invitation to the holder of its card; return False if there is nobody to invite."""
-    invitation = await store.family.invitation(work, invitation_id)
+    invitation = store.family.invitation(work, invitation_id)
     if invitation is None or invitation.state != "requested":
         return False
-    holder = await store.with_card(work, invitation.card_digest)
-    patron = await store.patron(work, holder.id) if holder else None
-    if patron is None or await store.family.sides(work, invitation.patron_id, patron.id):
-        await store.family.save_invitation(work, moved_on(invitation, "void"))
+    holder = store.with_card(work, invitation.card_digest)
+    patron = store.patron(work, holder.id) if holder else None
+    if patron is None or store.family.sides(work, invitation.patron_id, patron.id):
+        store.family.save_invitation(work, moved_on(invitation, "void"))
         return False
     sent = moved_on(invitation, "sent", invited_id=patron.id)
-    await store.family.save_invitation(work, sent)
+    store.family.save_invitation(work, sent)
     work.record(family_events.invited(sent, patron.id))
     return True
 
 
-async def end_invitation(work: Work, command: EndInvitation) -> None:
+def end_invitation(work: Work, command: EndInvitation) -> None:
     """Withdraw or decline an invitation. Raises NoSuchInvitation.
 
     A sender is not told that it was declined: they would learn that there is such a card.
     """
-    invitation = await store.family.invitation(work, command.invitation_id)
+    invitation = store.family.invitation(work, command.invitation_id)
     if invitation is None or command.at >= invitation.expires_at:
         raise NoSuchInvitation
     if invitation.patron_id == command.patron_id and invitation.seems_open:
@@ -89,18 +89,16 @@ async def end_invitation(work: Work, command: EndInvitation) -> None:
         ended = moved_on(invitation, "declined")
     else:
         raise NoSuchInvitation
-    await store.family.save_invitation(work, ended)
+    store.family.save_invitation(work, ended)
 
 
-async def erase_invitations(work: Work, patron_id: str, card_digest: str) -> None:
+def erase_invitations(work: Work, patron_id: str, card_digest: str) -> None:
     """Delete the invitations of a patron who is erased, and the patron from those to them.
 
     The others stay until they expire: their senders would learn that there was such a card.
     """
-    await store.family.delete_sent(work, patron_id)
-    for one in await store.family.sent_to(work, patron_id, card_digest):
+    store.family.delete_sent(work, patron_id)
+    for one in store.family.sent_to(work, patron_id, card_digest):
         nobody = replace(moved_on(one, one.state), card_digest="", invited_id=None)
         is_open = one.state in ("requested", "sent")
-        await store.family.save_invitation(
-            work, replace(nobody, state="void") if is_open else nobody
-        )
+        store.family.save_invitation(work, replace(nobody, state="void") if is_open else nobody)

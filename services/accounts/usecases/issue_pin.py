@@ -15,7 +15,7 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-async def issue_pin(work: Work, holder: Cardholder, at: datetime) -> None:
+def issue_pin(work: Work, holder: Cardholder, at: datetime) -> None:
     """Let a code be sent, valid from `at` on by the wall clock; earlier ones end.
 
     Raises NoStaffAddress.
@@ -23,6 +23,6 @@ async def issue_pin(work: Work, holder: Cardholder, at: datetime) -> None:
     if not holder.email:
         raise NoStaffAddress
     reset = rules.issued(new_id(), holder.card_digest, holder.id, at)
-    await store.pin_resets.delete_of_card(work, holder.card_digest)
-    await store.pin_resets.save(work, reset)
+    store.pin_resets.delete_of_card(work, holder.card_digest)
+    store.pin_resets.save(work, reset)
     work.record(PinIssued(account_id=holder.id, reset_id=reset.id, version=1))

@@ -46,91 +46,91 @@ class EndLink:
     member_id: str
 
 
-async def accept_invitation(work: Work, command: AcceptInvitation) -> Link:
+def accept_invitation(work: Work, command: AcceptInvitation) -> Link:
     """Link the cards and return the invited patron's side.
 
     Raises NoSuchInvitation, NeedsGuardian, AlreadyLinked or TooManyLinks.
     """
-    invitation = await store.family.invitation(work, command.invitation_id)
+    invitation = store.family.invitation(work, command.invitation_id)
     if invitation is None or not invitation.is_open_to(command.patron_id, command.at):
         raise NoSuchInvitation
-    invited = await store.patron(work, command.patron_id)
-    sender = await store.patron(work, invitation.patron_id)
+    invited = store.patron(work, command.patron_id)
+    sender = store.patron(work, invitation.patron_id)
     if invited is None or sender is None:
         raise NoSuchInvitation
     if JUNIOR in (invited.category, sender.category):
         raise NeedsGuardian
-    await store.family.save_invitation(work, moved_on(invitation, "accepted"))
-    return await _link(work, invited, sender, "patron")
+    store.family.save_invitation(work, moved_on(invitation, "accepted"))
+    return _link(work, invited, sender, "patron")
 
 
-async def link_junior(work: Work, command: LinkJunior) -> Link:
+def link_junior(work: Work, command: LinkJunior) -> Link:
     """Link a junior's card with a guardian's, and return the junior's side.
 
     Raises NoSuchPatron, NotJunior, NeedsGuardian, AlreadyLinked or TooManyLinks.
     """
-    junior = await store.patron(work, command.patron_id)
-    holder = await store.with_card(work, command.guardian_card_digest)
-    guardian = await store.patron(work, holder.id) if holder else None
+    junior = store.patron(work, command.patron_id)
+    holder = store.with_card(work, command.guardian_card_digest)
+    guardian = store.patron(work, holder.id) if holder else None
     if junior is None or guardian is None:
         raise NoSuchPatron
     if junior.category != JUNIOR:
         raise NotJunior
     if guardian.category == JUNIOR:
         raise NeedsGuardian
-    return await _link(work, junior, guardian, "guardian")
+    return _link(work, junior, guardian, "guardian")
 
 
-async def end_link(work: Work, command: EndLink) -> None:
+def end_link(work: Work, command: EndLink) -> None:
     """End a link for both patrons. Raises NotLinked."""
-    sides = await store.family.sides(work, command.patron_id, command.member_id)
+    sides = store.family.sides(work, command.patron_id, command.member_id)
     if not sides:
         raise NotLinked
     for side in sides:
-        await _end(work, side, "patron" if side.patron_id == command.patron_id else "member")
+        _end(work, side, "patron" if side.patron_id == command.patron_id else "member")
 
 
-async def end_links_of_erased(work: Work, patron_id: str) -> None:
+def end_links_of_erased(work: Work, patron_id: str) -> None:
     """End all links of a patron who is erased."""
-    for link in await store.family.links_of(work, patron_id):
-        for side in await store.family.sides(work, patron_id, link.member_id):
-            await _end(work, side, "erased")
+    for link in store.family.links_of(work, patron_id):
+        for side in store.family.sides(work, patron_id, link.member_id):
+            _end(work, side, "erased")
 
 
-async def end_links_by_guardians(work: Work, patron_id: str) -> None:
+def end_links_by_guardians(work: Work, patron_id: str) -> None:
     """End the links to which a guardian agreed for a patron who is no longer a junior."""
-    for link in await store.family.links_of(work, patron_id):
+    for link in store.family.links_of(work, patron_id):
         if link.consent == "guardian":
-            for side in await store.family.sides(work, patron_id, link.member_id):
-                await _end(work, side, "came-of-age")
+            for side in store.family.sides(work, patron_id, link.member_id):
+                _end(work, side, "came-of-age")
 
 
-async def touch(work: Work, *holders: Cardholder) -> None:
+def touch(work: Work, *holders: Cardholder) -> None:
     """Save cardholders unchanged, so that transactions that count for them conflict.
 
     An erasure, which deletes the cardholder, conflicts as well.
     """
     changed = [replace(holder, version=holder.version + 1) for holder in holders]
-    await store.save_cardholders(work, *sorted(changed, key=lambda holder: holder.id))
+    store.save_cardholders(work, *sorted(changed, key=lambda holder: holder.id))
 
 
-async def _link(work: Work, patron: Patron, member: Patron, consent: Consent) -> Link:
-    holders = [await store.cardholder(work, one.id) for one in (patron, member)]
+def _link(work: Work, patron: Patron, member: Patron, consent: Consent) -> Link:
+    holders = [store.cardholder(work, one.id) for one in (patron, member)]
     there = [holder for holder in holders if holder is not None]
     if len(there) < len(holders):  # erased a moment ago
         raise NoSuchPatron
-    own = await store.family.links_of(work, patron.id)
-    check_link(member.id, own, await store.family.links_of(work, member.id))
-    await touch(work, *there)
+    own = store.family.links_of(work, patron.id)
+    check_link(member.id, own, store.family.links_of(work, member.id))
+    touch(work, *there)
     at = work.now.replace(microsecond=0)
     side = Link(new_id(), patron.id, member.id, consent, at)
     other = Link(new_id(), member.id, patron.id, "patron", at)
-    await store.family.add_link(work, side, other)
+    store.family.add_link(work, side, other)
     for one in (side, other):
         work.record(family_events.linked(one))
     return side
 
 
-async def _end(work: Work, side: Link, by: EndedBy) -> None:
-    await store.family.delete_link(work, side)
+def _end(work: Work, side: Link, by: EndedBy) -> None:
+    store.family.delete_link(work, side)
     work.record(family_events.unlinked(side, by))

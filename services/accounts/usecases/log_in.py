@@ -168,14 +168,14 @@ async def _source(db: Database, settings: Settings, command: LogIn) -> Source:
     return stranger_at(caller_at(command.address), keys)
 
 
-async def open_session(work: Work, command: OpenSession) -> Session:
+def open_session(work: Work, command: OpenSession) -> Session:
     """Store a new session. Raises AccountDisabled, WrongCode, or BadCredentials for another PIN.
 
     The cardholder is saved too. So if somebody changes the PIN or erases the patron at the same
     time, one of the two transactions is retried: the change finds the session, or the log-in the
     change. So is one of two log-ins with the same code, which is then refused.
     """
-    holder = await store.cardholder(work, command.account_id)
+    holder = store.cardholder(work, command.account_id)
     if holder is None or holder.pin_version != command.confirmed_pin:
         raise BadCredentials
     if holder.disabled_at is not None:
@@ -188,11 +188,11 @@ async def open_session(work: Work, command: OpenSession) -> Session:
             raise WrongCode
     devices = with_device(holder.devices, command.device) if command.device else holder.devices
     saved = replace(holder, pin_hash=pin_hash, second_factor=factor, devices=devices)
-    await store.save_cardholders(work, replace(saved, version=holder.version + 1))
+    store.save_cardholders(work, replace(saved, version=holder.version + 1))
     if command.alerts:
-        await alert_of_device(work, holder)
-    await end(work, surplus(await store.sessions.of_account(work, holder.id)))
+        alert_of_device(work, holder)
+    end(work, surplus(store.sessions.of_account(work, holder.id)))
     opened_at = command.opened_at
     session = Session(new_id(), holder.id, opened_at, command.expires_at, renewed_at=opened_at)
-    await store.sessions.add(work, session)
+    store.sessions.add(work, session)
     return session

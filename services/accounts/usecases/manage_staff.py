@@ -67,84 +67,84 @@ class RemoveFactor:
     by: Manager
 
 
-async def disable_staff(work: Work, command: DisableStaff) -> StaffAccount:
+def disable_staff(work: Work, command: DisableStaff) -> StaffAccount:
     """Disable the account and end all its sessions. Raises NoSuchAccount or OwnAccount."""
-    holder = await _managed(work, command.account_id, command.by)
+    holder = _managed(work, command.account_id, command.by)
     if holder.disabled_at is not None:
         return StaffAccount.of(holder)
-    return await _changed(work, replace(holder, disabled_at=command.at))
+    return _changed(work, replace(holder, disabled_at=command.at))
 
 
-async def enable_staff(work: Work, command: EnableStaff) -> StaffAccount:
+def enable_staff(work: Work, command: EnableStaff) -> StaffAccount:
     """Let the account's holder log in again.
 
     Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
-    holder = await _accessed(work, command.account_id, command.by)
+    holder = _accessed(work, command.account_id, command.by)
     if holder.disabled_at is None:
         return StaffAccount.of(holder)
-    return await _changed(work, replace(holder, disabled_at=None))
+    return _changed(work, replace(holder, disabled_at=None))
 
 
-async def change_role(work: Work, command: ChangeRole) -> StaffAccount:
+def change_role(work: Work, command: ChangeRole) -> StaffAccount:
     """Give the account another role and end all its sessions, whose tokens have the former one.
 
     Raises NoSuchAccount, OwnAccount, RoleNotAllowed or SecondPersonNeeded.
     """
-    holder = await _managed(work, command.account_id, command.by)
+    holder = _managed(work, command.account_id, command.by)
     command.by.check_role(command.role)
     if holder.role == command.role:
         return StaffAccount.of(holder)
-    return await _changed(work, replace(holder, role=command.role))
+    return _changed(work, replace(holder, role=command.role))
 
 
-async def reset_staff_pin(work: Work, command: ResetStaffPin) -> StaffAccount:
+def reset_staff_pin(work: Work, command: ResetStaffPin) -> StaffAccount:
     """End the account's PIN and all its sessions, unlock its card, and let a code be sent.
 
     Raises NoSuchAccount, OwnAccount, SecondPersonNeeded or NoStaffAddress.
     """
-    holder = await _accessed(work, command.account_id, command.by)
-    await store.attempts.delete_of_card(work, holder.card_digest)
+    holder = _accessed(work, command.account_id, command.by)
+    store.attempts.delete_of_card(work, holder.card_digest)
     if command.pin_hash is None:
-        await issue_pin(work, holder, command.at)
-    return await _changed(work, holder.with_pin(command.pin_hash or ""))
+        issue_pin(work, holder, command.at)
+    return _changed(work, holder.with_pin(command.pin_hash or ""))
 
 
-async def change_staff_email(work: Work, command: ChangeStaffEmail) -> StaffAccount:
+def change_staff_email(work: Work, command: ChangeStaffEmail) -> StaffAccount:
     """Send codes for a new PIN to another address from now on; codes that were sent end.
 
     Nobody does this alone: they could get a code, and act in the name of the account. Raises
     NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
-    holder = await _managed(work, command.account_id, command.by)
+    holder = _managed(work, command.account_id, command.by)
     if not command.by.seconded:
         raise SecondPersonNeeded
-    await store.pin_resets.delete_of_card(work, holder.card_digest)
+    store.pin_resets.delete_of_card(work, holder.card_digest)
     changed = replace(holder, email=command.email, version=holder.version + 1)
-    await store.save_cardholders(work, changed)
+    store.save_cardholders(work, changed)
     return StaffAccount.of(changed)
 
 
-async def remove_factor(work: Work, command: RemoveFactor) -> StaffAccount:
+def remove_factor(work: Work, command: RemoveFactor) -> StaffAccount:
     """Remove the account's second factor and end all its sessions.
 
     Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
-    holder = await _accessed(work, command.account_id, command.by)
-    return await _changed(work, replace(holder, second_factor=None))
+    holder = _accessed(work, command.account_id, command.by)
+    return _changed(work, replace(holder, second_factor=None))
 
 
-async def _managed(work: Work, account_id: str, by: Manager) -> Cardholder:
-    return by.check_account(await store.cardholder(work, account_id))
+def _managed(work: Work, account_id: str, by: Manager) -> Cardholder:
+    return by.check_account(store.cardholder(work, account_id))
 
 
-async def _accessed(work: Work, account_id: str, by: Manager) -> Cardholder:
-    return by.check_access(await store.cardholder(work, account_id))
+def _accessed(work: Work, account_id: str, by: Manager) -> Cardholder:
+    return by.check_access(store.cardholder(work, account_id))
 
 
-async def _changed(work: Work, holder: Cardholder) -> StaffAccount:
+def _changed(work: Work, holder: Cardholder) -> StaffAccount:
     """Save the account and end its sessions: a log-in at the same time is retried after that."""
     changed = replace(holder, version=holder.version + 1)
-    await store.save_cardholders(work, changed)
-    await end_all(work, holder.id)
+    store.save_cardholders(work, changed)
+    end_all(work, holder.id)
     return StaffAccount.of(changed)

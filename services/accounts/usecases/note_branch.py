@@ -6,6 +6,6 @@ from shared.contracts.notices import BranchSnapshot
 from shared.unit_of_work import Work
 
 
-async def note_branch(work: Work, event: BranchSnapshot) -> None:
+def note_branch(work: Work, event: BranchSnapshot) -> None:
     """Store the branch, so that commands can name it."""
-    await store.branches.note(work, Branch(event.branch, event.version))
+    store.branches.note(work, Branch(event.branch, event.version))

@@ -8,15 +8,15 @@ from shared.contracts.circulation import ChargeSnapshot
 from shared.unit_of_work import Work
 
 
-async def note_standing(work: Work, event: ChargeSnapshot) -> None:
+def note_standing(work: Work, event: ChargeSnapshot) -> None:
     """Block or unblock the patron by the newest standing. A block by the staff stays."""
-    patron = await store.patron(work, event.patron_id)
+    patron = store.patron(work, event.patron_id)
     if patron is None or event.standing is None:
         return
     standing = Standing(patron.id, event.standing.version, event.standing.blocked)
-    if not await store.note_standing(work, standing):
+    if not store.note_standing(work, standing):
         return
     standing_now = stand(patron, owes_too_much=standing.owes_too_much)
     if standing_now is not patron:
-        await store.save_patrons(work, standing_now)
+        store.save_patrons(work, standing_now)
         record_block_event(work, patron, standing_now)

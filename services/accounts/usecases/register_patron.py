@@ -29,15 +29,15 @@ class RegisterPatron:
     born_on: date | None = field(default=None, repr=False)
 
 
-async def register_patron(work: Work, command: RegisterPatron) -> Patron:
+def register_patron(work: Work, command: RegisterPatron) -> Patron:
     """Register the patron and return them. Raises NoSuchBranch or CardTaken.
 
     The result has no personal data, because it is stored as the response to a repeated request,
     where an erasure would have to find it.
     """
-    if await store.branches.unknown(work, [command.home_branch]):
+    if store.branches.unknown(work, [command.home_branch]):
         raise NoSuchBranch
-    if await store.card_is_taken(work, command.card_number):
+    if store.card_is_taken(work, command.card_number):
         raise CardTaken
     patron = Patron(
         id=new_id(),
@@ -46,8 +46,8 @@ async def register_patron(work: Work, command: RegisterPatron) -> Patron:
         language=command.language,
         card_digest=command.card_digest,
     )
-    await store.add_patrons(work, patron)
-    await store.add_cardholders(
+    store.add_patrons(work, patron)
+    store.add_cardholders(
         work,
         Cardholder(
             id=patron.id,

@@ -16,14 +16,14 @@ class RemoveStaff:
     by: Manager
 
 
-async def remove_staff(work: Work, command: RemoveStaff) -> str:
+def remove_staff(work: Work, command: RemoveStaff) -> str:
     """Delete the account, end all its sessions, and return its id.
 
     What the account has done keeps its id. Raises NoSuchAccount, also for the card of a patron, who
     is erased instead, or OwnAccount.
     """
-    holder = command.by.check_account(await store.with_card(work, command.card_digest))
-    await store.delete_cardholder(work, holder)
+    holder = command.by.check_account(store.with_card(work, command.card_digest))
+    store.delete_cardholder(work, holder)
     work.concern(holder.id)
-    await end_all(work, holder.id)
+    end_all(work, holder.id)
     return holder.id

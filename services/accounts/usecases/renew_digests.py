@@ -18,37 +18,37 @@ class RenewDigests:
     keys: str = field(repr=False)
 
 
-async def renew_digests(work: Work, command: RenewDigests) -> int:
+def renew_digests(work: Work, command: RenewDigests) -> int:
     """Renew the digests that were made with another key; return how many.
 
     Events tell circulation of the patrons'. The former digest is accepted until it is forgotten,
     because a request that is under way may have it. What is counted of wrong PINs begins anew.
     """
-    found = await store.cardholders(work, command.holder_ids)
+    found = store.cardholders(work, command.holder_ids)
     renewed = {one: card_digest(one.card_number, command.keys) for one in found}
     changed = {one: digest for one, digest in renewed.items() if digest != one.card_digest}
-    patrons = await store.patrons(work, [one.id for one in changed])
+    patrons = store.patrons(work, [one.id for one in changed])
     for holder, digest in changed.items():
         former = holder.card_digest
-        await store.save_cardholders(
+        store.save_cardholders(
             work,
             replace(holder, card_digest=digest, former_digest=former, version=holder.version + 1),
         )
-        await store.attempts.delete_of_card(work, former)
-        await store.pin_resets.change_digest(work, former, digest)
-        await store.family.change_digest(work, former, digest)
+        store.attempts.delete_of_card(work, former)
+        store.pin_resets.change_digest(work, former, digest)
+        store.family.change_digest(work, former, digest)
         if holder.id in patrons:
             patron = amend(patrons[holder.id], card_digest=digest)
-            await store.save_patrons(work, patron)
+            store.save_patrons(work, patron)
             record_patron_event(work, PatronUpdated, patron)
     return len(changed)
 
 
-async def forget_former_digests(work: Work, holder_ids: tuple[str, ...]) -> None:
+def forget_former_digests(work: Work, holder_ids: tuple[str, ...]) -> None:
     """Delete the former digests of some cards, with what was counted under them since."""
-    for holder in await store.cardholders(work, holder_ids):
+    for holder in store.cardholders(work, holder_ids):
         if holder.former_digest is not None:
-            await store.attempts.delete_of_card(work, holder.former_digest)
-            await store.save_cardholders(
+            store.attempts.delete_of_card(work, holder.former_digest)
+            store.save_cardholders(
                 work, replace(holder, former_digest=None, version=holder.version + 1)
             )

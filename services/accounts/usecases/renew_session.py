@@ -35,23 +35,23 @@ async def renew(run: Run, settings: Settings, token: str, at: datetime) -> Signe
     return await signed(run.database, settings, *after, at)
 
 
-async def renew_session(work: Work, command: RenewSession) -> tuple[Session, Cardholder] | None:
+def renew_session(work: Work, command: RenewSession) -> tuple[Session, Cardholder] | None:
     """Return the session after its renewal, and its account; None if it can't be renewed.
 
     A token that was used before ends the session: it was copied, and nobody knows who has the
     copy. That has to be committed, so the caller refuses, and not this use case.
     """
-    session = await store.sessions.get(work, command.session_id)
+    session = store.sessions.get(work, command.session_id)
     if session is None or session.expires_at <= command.at:
         return None
-    holder = await store.cardholder(work, session.account_id)
+    holder = store.cardholder(work, session.account_id)
     if holder is None:
         return None
     try:
         after = renewed(session, command.place, command.at)
     except Reused:
-        await end(work, [session])
+        end(work, [session])
         return None
     if after != session:
-        await store.sessions.save(work, after)
+        store.sessions.save(work, after)
     return after, holder

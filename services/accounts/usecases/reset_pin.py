@@ -92,26 +92,26 @@ async def _ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     return await run(request_pin_reset, command)
 
 
-async def request_pin_reset(work: Work, command: RequestPinReset) -> PinReset:
+def request_pin_reset(work: Work, command: RequestPinReset) -> PinReset:
     """Store a request for a code."""
     reset = PinReset(new_id(), command.card_digest, command.at + rules.VALID_FOR)
-    await store.pin_resets.save(work, reset)
+    store.pin_resets.save(work, reset)
     return reset
 
 
-async def send_code(work: Work, reset_id: str) -> bool:
+def send_code(work: Work, reset_id: str) -> bool:
     """Publish that a code is to be sent to the card's holder; return False if it can't be.
 
     Only patrons with an e-mail address get one. The event does not have the code: the service that
     sends it asks for address and code together.
     """
-    reset = await store.pin_resets.get(work, reset_id)
+    reset = store.pin_resets.get(work, reset_id)
     if reset is None or reset.state != "requested":
         return False
-    holder = await store.with_card(work, reset.card_digest)
-    patron = await store.patron(work, holder.id) if holder and holder.email else None
+    holder = store.with_card(work, reset.card_digest)
+    patron = store.patron(work, holder.id) if holder and holder.email else None
     sent = rules.found(reset, patron.id if patron else None)
-    await store.pin_resets.save(work, sent)
+    store.pin_resets.save(work, sent)
     if patron is None:
         return False
     work.record(PinResetRequested(patron_id=patron.id, reset_id=reset.id, version=1))
@@ -162,38 +162,38 @@ async def _enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
     return changed
 
 
-async def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
+def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
     """Replace the PIN, unlock the card, end other requests and all sessions; return the holder.
 
     Raises WrongResetCode.
     """
-    reset = await store.pin_resets.get(work, command.reset_id)
+    reset = store.pin_resets.get(work, command.reset_id)
     if reset is None or reset.state != "sent" or reset.patron_id is None:
         raise WrongResetCode
-    holder = await store.cardholder(work, reset.patron_id)
+    holder = store.cardholder(work, reset.patron_id)
     if holder is None or reset.card_digest not in (holder.card_digest, holder.former_digest):
         raise WrongResetCode
     changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
-    await store.save_cardholders(work, changed)
-    await store.pin_resets.delete_of_card(work, holder.card_digest, but=reset.id)
-    sessions = await store.sessions.of_account(work, holder.id)
-    await store.pin_resets.save(work, rules.used(reset, sessions))
-    await store.attempts.delete_of_card(work, holder.card_digest)
-    await end(work, sessions)
+    store.save_cardholders(work, changed)
+    store.pin_resets.delete_of_card(work, holder.card_digest, but=reset.id)
+    sessions = store.sessions.of_account(work, holder.id)
+    store.pin_resets.save(work, rules.used(reset, sessions))
+    store.attempts.delete_of_card(work, holder.card_digest)
+    end(work, sessions)
     if holder.role == "patron":
-        await keep_address(work, holder, reset.id)
+        keep_address(work, holder, reset.id)
         work.record(_chosen(holder.id, reset.id))
     return changed
 
 
-async def show_replaced(work: Work, reset_id: str) -> None:
+def show_replaced(work: Work, reset_id: str) -> None:
     """Show the caller what `replace_pin` recorded."""
-    reset = await store.pin_resets.get(work, reset_id)
+    reset = store.pin_resets.get(work, reset_id)
     if reset is None or reset.patron_id is None:
         return
     for session in reset.ended:
         work.show(end_of(session))
-    if await store.patron(work, reset.patron_id):
+    if store.patron(work, reset.patron_id):
         work.show(_chosen(reset.patron_id, reset.id))
 
 

@@ -14,13 +14,13 @@ class RevokeKeys:
     secrets: str = field(repr=False)
 
 
-async def revoke_keys(work: Work, command: RevokeKeys) -> str:
+def revoke_keys(work: Work, command: RevokeKeys) -> str:
     """Delete all keys, make a new one, and return its id (`kid`).
 
     No access token that was signed until now is valid any more. Sessions last on, because their
     renewal tokens are derived from another key.
     """
-    current = await store.signing_key(work)
+    current = store.signing_key(work)
     new = make_key(int(current.id) + 1 if current else 1, command.secrets)
-    await store.replace_all_keys(work, new)
+    store.replace_all_keys(work, new)
     return new.kid

@@ -20,20 +20,20 @@ class RotateKeys:
     """Secrets that seal the new key, the newest first, separated by commas; or empty."""
 
 
-async def rotate_keys(work: Work, command: RotateKeys) -> str:
+def rotate_keys(work: Work, command: RotateKeys) -> str:
     """Replace the signing key and return the id (`kid`) of the new one.
 
     The former key loses its private half at once, and stays published until the last token that it
     signed has expired. Then the newest of the secrets is the only one that is needed.
     """
-    current = await store.signing_key(work)
+    current = store.signing_key(work)
     new = make_key(int(current.id) + 1 if current else 1, command.secrets)
     retired = retire(current, command.at, command.longest_token) if current else None
-    await store.replace_key(work, retired, new)
+    store.replace_key(work, retired, new)
     keys = FactorKeys(digests="", seals=command.secrets)
-    for holder in await store.holders_of_factors(work):
+    for holder in store.holders_of_factors(work):
         if holder.second_factor is not None:
             factor = resealed(holder.second_factor, keys)
             saved = replace(holder, second_factor=factor, version=holder.version + 1)
-            await store.save_cardholders(work, saved)
+            store.save_cardholders(work, saved)
     return new.kid

@@ -72,13 +72,13 @@ class Decide:
     """Keys of the digest of a new account's card, which may change while a request waits."""
 
 
-async def ask_to_add(work: Work, command: AskToAdd) -> StaffRequest:
+def ask_to_add(work: Work, command: AskToAdd) -> StaffRequest:
     """Store the request. Raises RoleNotAllowed or CardTaken."""
     account = command.account
     replace(command.by, seconded=True).check_role(account.role)
-    if await store.card_is_taken(work, account.card_number):
+    if store.card_is_taken(work, account.card_number):
         raise CardTaken
-    return await _store(
+    return _store(
         work,
         StaffRequest(
             id=new_id(),
@@ -95,17 +95,17 @@ async def ask_to_add(work: Work, command: AskToAdd) -> StaffRequest:
     )
 
 
-async def ask_to_change(work: Work, command: AskToChange) -> StaffRequest:
+def ask_to_change(work: Work, command: AskToChange) -> StaffRequest:
     """Store the request. Raises NoSuchAccount, OwnAccount, RoleNotAllowed or NoStaffAddress."""
     by = replace(command.by, seconded=True)
-    holder = by.check_access(await store.cardholder(work, command.account_id))
+    holder = by.check_access(store.cardholder(work, command.account_id))
     account = StaffAccount.of(holder)
     if command.role is not None:
         by.check_role(command.role)
     if command.act == "pin" and not holder.email:
         raise NoStaffAddress
     work.concern(holder.id)
-    return await _store(
+    return _store(
         work,
         StaffRequest(
             id=new_id(),
@@ -123,24 +123,24 @@ async def ask_to_change(work: Work, command: AskToChange) -> StaffRequest:
     )
 
 
-async def agree(work: Work, command: Decide) -> str:
+def agree(work: Work, command: Decide) -> str:
     """Make the change that somebody else has asked for; return the id of the account.
 
     Raises NoSuchRequest, also if whoever asked may not ask any more, OwnRequest, or what the change
     raises.
     """
-    request = await _existing(work, command)
+    request = _existing(work, command)
     if request.by == command.by.account_id:
         raise OwnRequest
-    asker = await store.cardholder(work, request.by)
+    asker = store.cardholder(work, request.by)
     if asker is None or asker.disabled_at is not None:
         raise NoSuchRequest
     if not request.is_covered_by(Manager(asker.id, rights_of([asker.role])).roles):
         raise NoSuchRequest
-    await store.staff_requests.delete(work, request)
+    store.staff_requests.delete(work, request)
     by = replace(command.by, seconded=True)
     if request.account_id is None:
-        return await add_staff(
+        return add_staff(
             work,
             AddStaff(
                 card_number=request.card_number,
@@ -152,24 +152,24 @@ async def agree(work: Work, command: Decide) -> str:
                 email=request.email,
             ),
         )
-    await _change(work, request, request.account_id, by, command.at)
+    _change(work, request, request.account_id, by, command.at)
     work.concern(request.account_id)
     return request.account_id
 
 
-async def end_request(work: Work, command: Decide) -> None:
+def end_request(work: Work, command: Decide) -> None:
     """End a request: its author withdraws it, or another person refuses. Raises NoSuchRequest."""
-    await store.staff_requests.delete(work, await _existing(work, command))
+    store.staff_requests.delete(work, _existing(work, command))
 
 
-async def _store(work: Work, request: StaffRequest) -> StaffRequest:
-    await store.staff_requests.add(work, request)
+def _store(work: Work, request: StaffRequest) -> StaffRequest:
+    store.staff_requests.add(work, request)
     work.concern(request.id)
     return request
 
 
-async def _existing(work: Work, command: Decide) -> StaffRequest:
-    request = await store.staff_requests.get(work, command.request_id)
+def _existing(work: Work, command: Decide) -> StaffRequest:
+    request = store.staff_requests.get(work, command.request_id)
     if request is None or request.expires_at <= command.at:
         raise NoSuchRequest
     if not request.is_covered_by(command.by.roles):
@@ -178,17 +178,15 @@ async def _existing(work: Work, command: Decide) -> StaffRequest:
     return request
 
 
-async def _change(
-    work: Work, request: StaffRequest, account_id: str, by: Manager, at: datetime
-) -> None:
+def _change(work: Work, request: StaffRequest, account_id: str, by: Manager, at: datetime) -> None:
     match request.act:
         case "enable":
-            await enable_staff(work, EnableStaff(account_id, by))
+            enable_staff(work, EnableStaff(account_id, by))
         case "role":
-            await change_role(work, ChangeRole(account_id, request.role, by))
+            change_role(work, ChangeRole(account_id, request.role, by))
         case "pin":
-            await reset_staff_pin(work, ResetStaffPin(account_id, by, at))
+            reset_staff_pin(work, ResetStaffPin(account_id, by, at))
         case "second-factor":
-            await remove_factor(work, RemoveFactor(account_id, by))
+            remove_factor(work, RemoveFactor(account_id, by))
         case "email" if request.email:
-            await change_staff_email(work, ChangeStaffEmail(account_id, request.email, by))
+            change_staff_email(work, ChangeStaffEmail(account_id, request.email, by))

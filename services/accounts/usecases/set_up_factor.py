@@ -58,20 +58,20 @@ class ConfirmFactor(UseCode):
     """Digests of the recovery codes."""
 
 
-async def set_up_factor(work: Work, command: SetUpFactor) -> None:
+def set_up_factor(work: Work, command: SetUpFactor) -> None:
     """Store a second factor that is not confirmed yet. Raises FactorExists."""
-    holder = await _holder(work, command)
+    holder = _holder(work, command)
     if holder.needs_code:
         raise FactorExists
-    await _save(work, holder, command.factor)
+    _save(work, holder, command.factor)
 
 
-async def confirm_factor(work: Work, command: ConfirmFactor) -> None:
+def confirm_factor(work: Work, command: ConfirmFactor) -> None:
     """Ask for codes from now on, and end the sessions that were opened without one.
 
     Raises NoFactor, FactorExists or WrongCode.
     """
-    holder = await _holder(work, command)
+    holder = _holder(work, command)
     factor = holder.second_factor
     if factor is None or factor.id != command.factor_id:
         raise NoFactor
@@ -80,16 +80,16 @@ async def confirm_factor(work: Work, command: ConfirmFactor) -> None:
     after = after_code(factor, command.code, command.keys, command.at)
     if after is None:
         raise WrongCode
-    await _save(work, holder, replace(after, confirmed=True, recovery=command.recovery))
-    await end_all(work, holder.id)
+    _save(work, holder, replace(after, confirmed=True, recovery=command.recovery))
+    end_all(work, holder.id)
 
 
-async def remove_own_factor(work: Work, command: UseCode) -> None:
+def remove_own_factor(work: Work, command: UseCode) -> None:
     """Ask for no codes any more, such as before a change of the phone. All sessions end.
 
     Raises NoFactor, CodeNeeded or WrongCode.
     """
-    holder = await _holder(work, command)
+    holder = _holder(work, command)
     factor = holder.second_factor
     if factor is None or not factor.confirmed:
         raise NoFactor
@@ -97,12 +97,12 @@ async def remove_own_factor(work: Work, command: UseCode) -> None:
         raise CodeNeeded
     if after_code(factor, command.code, command.keys, command.at) is None:
         raise WrongCode
-    await _save(work, holder, None)
-    await end_all(work, holder.id)
+    _save(work, holder, None)
+    end_all(work, holder.id)
 
 
-async def _holder(work: Work, command: ConfirmedAccount) -> Cardholder:
-    holder = await store.cardholder(work, command.account_id)
+def _holder(work: Work, command: ConfirmedAccount) -> Cardholder:
+    holder = store.cardholder(work, command.account_id)
     if holder is None or holder.pin_version != command.confirmed_pin:
         raise BadCredentials
     if holder.role not in PEOPLE:
@@ -112,6 +112,6 @@ async def _holder(work: Work, command: ConfirmedAccount) -> Cardholder:
     return holder
 
 
-async def _save(work: Work, holder: Cardholder, factor: SecondFactor | None) -> None:
+def _save(work: Work, holder: Cardholder, factor: SecondFactor | None) -> None:
     changed = replace(holder, second_factor=factor, version=holder.version + 1)
-    await store.save_cardholders(work, changed)
+    store.save_cardholders(work, changed)

@@ -16,16 +16,16 @@ class TurnOffEmail:
     patron_id: str
 
 
-async def turn_off_email(work: Work, command: TurnOffEmail) -> None:
+def turn_off_email(work: Work, command: TurnOffEmail) -> None:
     """Take e-mail out of the chosen channels. Raises BadUnsubscribeLink for an erased patron."""
-    patron = await store.patron(work, command.patron_id)
-    preferences = await store.preferences(work, command.patron_id)
-    holder = await store.cardholder(work, command.patron_id)
+    patron = store.patron(work, command.patron_id)
+    preferences = store.preferences(work, command.patron_id)
+    holder = store.cardholder(work, command.patron_id)
     if patron is None or preferences is None or holder is None:
         raise BadUnsubscribeLink
     kept = tuple(channel for channel in preferences.channels if channel != "email")
     chosen = choose(preferences, channels=kept)
     if chosen != preferences:
-        await store.save_preferences(work, chosen)
+        store.save_preferences(work, chosen)
         setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
         work.record(preferences_event(setting))

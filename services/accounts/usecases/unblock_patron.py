@@ -17,15 +17,15 @@ class UnblockPatron:
     reason: str = field(repr=False)
 
 
-async def unblock_patron(work: Work, command: UnblockPatron) -> Patron:
+def unblock_patron(work: Work, command: UnblockPatron) -> Patron:
     """Lift the staff's block and return the new state. Raises NoSuchPatron or NotBlocked."""
-    patron = await store.patron(work, command.patron_id)
-    holder = await store.cardholder(work, command.patron_id)
+    patron = store.patron(work, command.patron_id)
+    holder = store.cardholder(work, command.patron_id)
     if patron is None or holder is None:
         raise NoSuchPatron
     unblocked = unblock(patron)
-    await store.save_patrons(work, unblocked)
-    await store.save_cardholders(
+    store.save_patrons(work, unblocked)
+    store.save_cardholders(
         work, replace(holder, status_reason=command.reason, version=holder.version + 1)
     )
     record_block_event(work, patron, unblocked)

@@ -10,19 +10,19 @@ from shared.unit_of_work import Work
 INDEXES: Indexes = {"calendars": []}
 
 
-async def note(work: Work, calendar: BranchCalendar) -> bool:
+def note(work: Work, calendar: BranchCalendar) -> bool:
     """Store a branch's calendar unless it or a newer one is stored; return True if stored."""
-    return await work.save_if_newer("calendars", calendar)
+    return work.save_if_newer("calendars", calendar)
 
 
-async def get(work: Work, branch_code: str) -> BranchCalendar | None:
+def get(work: Work, branch_code: str) -> BranchCalendar | None:
     """Return the calendar of a branch; None if circulation does not know the branch."""
-    return await work.find(BranchCalendar, "calendars", {"_id": branch_code})
+    return work.find(BranchCalendar, "calendars", {"_id": branch_code})
 
 
-async def some(work: Work, branch_codes: Collection[str]) -> dict[str, BranchCalendar]:
+def some(work: Work, branch_codes: Collection[str]) -> dict[str, BranchCalendar]:
     """Return the calendars of some branches, keyed by branch code."""
-    found = await work.all(BranchCalendar, "calendars", {"_id": {"$in": sorted(branch_codes)}})
+    found = work.all(BranchCalendar, "calendars", {"_id": {"$in": sorted(branch_codes)}})
     return {calendar.id: calendar for calendar in found}
 
 

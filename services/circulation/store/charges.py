@@ -42,33 +42,33 @@ INDEXES: Indexes = {
 }
 
 
-async def post(work: Work, postings: Iterable[Posting]) -> None:
+def post(work: Work, postings: Iterable[Posting]) -> None:
     """Save each charge after its change, and add the entries that record the changes."""
     postings = list(postings)
-    await work.add("charges", *(one.charge for one in postings if one.charge.version == 1))
-    await work.save("charges", *(one.charge for one in postings if one.charge.version > 1))
-    await work.add("entries", *(entry for one in postings for entry in one.entries))
+    work.add("charges", *(one.charge for one in postings if one.charge.version == 1))
+    work.save("charges", *(one.charge for one in postings if one.charge.version > 1))
+    work.add("entries", *(entry for one in postings for entry in one.entries))
 
 
-async def get(work: Work, charge_id: str) -> Charge | None:
+def get(work: Work, charge_id: str) -> Charge | None:
     """Return a charge by its id, or None."""
-    return await work.find(Charge, "charges", {"_id": charge_id})
+    return work.find(Charge, "charges", {"_id": charge_id})
 
 
-async def some(work: Work, charge_ids: Collection[str]) -> list[Charge]:
+def some(work: Work, charge_ids: Collection[str]) -> list[Charge]:
     """Return charges by id."""
-    return await work.all(Charge, "charges", {"_id": {"$in": sorted(charge_ids)}})
+    return work.all(Charge, "charges", {"_id": {"$in": sorted(charge_ids)}})
 
 
-async def refund_due_cents(work: Work, patron_id: str) -> int:
+def refund_due_cents(work: Work, patron_id: str) -> int:
     """Return what the library owes a patron, in cents."""
     query = {"patron_id": patron_id, "refund_due_cents": {"$gt": 0}}
-    return sum([one.refund_due_cents for one in await work.all(Charge, "charges", query)])
+    return sum([one.refund_due_cents for one in work.all(Charge, "charges", query)])
 
 
-async def of_loan(work: Work, loan_id: str) -> list[Charge]:
+def of_loan(work: Work, loan_id: str) -> list[Charge]:
     """Return the charges for a loan, in the order of assessment."""
-    return await work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])
+    return work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])
 
 
 async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
@@ -80,9 +80,9 @@ async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
     return {found["loan_id"] async for found in db.charges.find(query, {"loan_id": 1})}
 
 
-async def entries(work: Work, charge_id: str, reference: str) -> list[Entry]:
+def entries(work: Work, charge_id: str, reference: str) -> list[Entry]:
     """Return the entries of a charge that were made for a payment, refund, loan or rework."""
-    return await work.all(Entry, "entries", {"charge_id": charge_id, "reference": reference})
+    return work.all(Entry, "entries", {"charge_id": charge_id, "reference": reference})
 
 
 async def find(db: Database, charge_id: str) -> Charge | None:

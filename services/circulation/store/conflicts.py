@@ -27,30 +27,30 @@ INDEXES: Indexes = {
 }
 
 
-async def add(work: Work, conflicts: Iterable[Conflict]) -> None:
+def add(work: Work, conflicts: Iterable[Conflict]) -> None:
     """Insert new conflicts."""
-    await work.add("conflicts", *conflicts)
+    work.add("conflicts", *conflicts)
 
 
-async def known(work: Work, patron_id: str, lent_on: date) -> set[str]:
+def known(work: Work, patron_id: str, lent_on: date) -> set[str]:
     """Return the barcodes of a patron's check-outs of a day that are stored as conflicts."""
     query = {"patron_id": patron_id, "lent_on": lent_on.isoformat()}
-    return {found.barcode for found in await work.all(Conflict, "conflicts", query)}
+    return {found.barcode for found in work.all(Conflict, "conflicts", query)}
 
 
-async def get(work: Work, conflict_id: str) -> Conflict | None:
+def get(work: Work, conflict_id: str) -> Conflict | None:
     """Return a conflict by its id, or None."""
-    return await work.find(Conflict, "conflicts", {"_id": conflict_id})
+    return work.find(Conflict, "conflicts", {"_id": conflict_id})
 
 
-async def save(work: Work, conflict: Conflict) -> None:
+def save(work: Work, conflict: Conflict) -> None:
     """Save a conflict after staff settled it."""
-    await work.save("conflicts", conflict)
+    work.save("conflicts", conflict)
 
 
-async def purge_settled(work: Work, before: datetime) -> int:
+def purge_settled(work: Work, before: datetime) -> int:
     """Delete the conflicts settled before an instant; return their number."""
-    return await work.delete("conflicts", {"resolution.at": {"$lt": before}})
+    return work.delete("conflicts", {"resolution.at": {"$lt": before}})
 
 
 async def find(db: Database, limit: int, after: str | None, *, only_open: bool) -> list[Conflict]:

@@ -36,7 +36,7 @@ class CheckOutFacts:
     policies: PolicyMatrix
 
 
-async def of_check_out(
+def of_check_out(
     work: Work, branch_code: str, barcodes: Collection[str], holder: Mapping[str, Any]
 ) -> CheckOutFacts | None:
     """Return the facts of a check-out at a branch; None if circulation does not know the branch.
@@ -44,7 +44,7 @@ async def of_check_out(
     `holder` is the query for the patron. Two patrons can have one card for a moment: it passed from
     one to the other, and one of the two events has not arrived yet.
     """
-    found = await work.read(
+    found = work.read(
         "calendars",
         {"_id": branch_code},
         patrons=Read("patrons", holder, limit=2),
@@ -65,7 +65,7 @@ async def of_check_out(
         borrower=counts.get(patron_id, Borrower(patron_id)),
         holds=_values(Hold, found.pop("holds")),
         copies={copy.barcode: copy for copy in _values(Copy, found.pop("copies"))},
-        policies=await policies.of_editions(work, found.pop("editions")),
+        policies=policies.of_editions(work, found.pop("editions")),
         branch=from_document(BranchCalendar, found),
     )
 
@@ -87,9 +87,9 @@ class ReturnFacts:
     suspensions: Sequence[FineSuspension]
 
 
-async def of_return(work: Work, branch_code: str, barcodes: Collection[str]) -> ReturnFacts | None:
+def of_return(work: Work, branch_code: str, barcodes: Collection[str]) -> ReturnFacts | None:
     """Return the facts of a return at a branch; None if circulation does not know the branch."""
-    found = await work.read(
+    found = work.read(
         "calendars",
         {"_id": branch_code},
         copies=Read("copies", {"barcode": {"$in": sorted(barcodes)}}),
@@ -127,13 +127,13 @@ class RenewalFacts:
     suspensions: Sequence[FineSuspension]
 
 
-async def of_renewals(work: Work, patron_id: str, renewed: Collection[Loan]) -> RenewalFacts | None:
+def of_renewals(work: Work, patron_id: str, renewed: Collection[Loan]) -> RenewalFacts | None:
     """Return the facts of the renewals of some loans; None if circulation does not know the patron.
 
     The loans are the patron's.
     """
     branches = sorted({loan.branch_code for loan in renewed})
-    found = await work.read(
+    found = work.read(
         "patrons",
         {"_id": patron_id},
         borrowers=Read("borrowers", {"_id": patron_id}),
@@ -149,13 +149,13 @@ async def of_renewals(work: Work, patron_id: str, renewed: Collection[Loan]) -> 
         borrower=borrowers.get(patron_id, Borrower(patron_id)),
         calendars=_by_id(BranchCalendar, found.pop("calendars")),
         suspensions=_values(FineSuspension, found.pop("suspensions")),
-        policies=await policies.of_editions(work, found.pop("editions")),
+        policies=policies.of_editions(work, found.pop("editions")),
         queues=_queues(found),
         patron=from_document(Patron, found),
     )
 
 
-async def of_queues(work: Work, title_ids: Collection[str]) -> Mapping[str, Sequence[Waiting]]:
+def of_queues(work: Work, title_ids: Collection[str]) -> Mapping[str, Sequence[Waiting]]:
     """Return the waiting holds of some titles in turn, by title, with what decides about them.
 
     The queues of the titles have been written already. Titles that nobody waits for are left out.
@@ -163,7 +163,7 @@ async def of_queues(work: Work, title_ids: Collection[str]) -> Mapping[str, Sequ
     if not title_ids:
         return {}
     any_queue = {"_id": {"$in": sorted(title_ids)}}
-    found = await work.read("queues", any_queue, **_queue_reads(title_ids))
+    found = work.read("queues", any_queue, **_queue_reads(title_ids))
     if found is None:
         raise LookupError("the queues of the titles have not been written")
     return _queues(found)

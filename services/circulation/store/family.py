@@ -20,15 +20,15 @@ INDEXES: Indexes = {
 }
 
 
-async def note(work: Work, link: Link) -> None:
+def note(work: Work, link: Link) -> None:
     """Store a side of a link from accounts, unless a newer version is stored."""
-    await work.save_if_newer("links", link)
+    work.save_if_newer("links", link)
 
 
-async def are_linked(work: Work, one: str, other: str) -> bool:
+def are_linked(work: Work, one: str, other: str) -> bool:
     """Return whether the cards of two patrons are linked, by both sides of the link.
 
     The first side that ends is enough, because the events of the two can come apart.
     """
     sides = [{"patron_id": one, "member_id": other}, {"patron_id": other, "member_id": one}]
-    return await work.count("links", {"$or": sides}) == len(sides)
+    return work.count("links", {"$or": sides}) == len(sides)

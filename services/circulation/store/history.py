@@ -15,35 +15,35 @@ INDEXES: Indexes = {
 }
 
 
-async def note(work: Work, reader: Reader) -> bool:
+def note(work: Work, reader: Reader) -> bool:
     """Store a patron's choice unless a newer one is stored; return True if it was stored."""
-    return await work.save_if_newer("readers", reader)
+    return work.save_if_newer("readers", reader)
 
 
-async def get(work: Work, patron_id: str) -> Reader | None:
+def get(work: Work, patron_id: str) -> Reader | None:
     """Return a patron's choice about reading history; None if there is none."""
-    return await work.find(Reader, "readers", {"_id": patron_id})
+    return work.find(Reader, "readers", {"_id": patron_id})
 
 
-async def add(work: Work, past: PastLoan) -> None:
+def add(work: Work, past: PastLoan) -> None:
     """Add a loan to its patron's reading history.
 
     Also writes the patron's choice, so that a change of it in a concurrent transaction conflicts,
     and one of the two is retried.
     """
-    await work.update("readers", {"_id": past.patron_id}, {"$inc": {"moves": 1}})
-    await work.add("history", past)
+    work.update("readers", {"_id": past.patron_id}, {"$inc": {"moves": 1}})
+    work.add("history", past)
 
 
-async def purge(work: Work, patron_id: str) -> int:
+def purge(work: Work, patron_id: str) -> int:
     """Delete a patron's history; return the number of loans in it."""
-    return await work.delete("history", {"patron_id": patron_id})
+    return work.delete("history", {"patron_id": patron_id})
 
 
-async def purge_reader(work: Work, patron_id: str) -> None:
+def purge_reader(work: Work, patron_id: str) -> None:
     """Delete a patron's history and their choice about it."""
-    await purge(work, patron_id)
-    await work.delete("readers", {"_id": patron_id})
+    purge(work, patron_id)
+    work.delete("readers", {"_id": patron_id})
 
 
 async def find_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[PastLoan]:

@@ -65,61 +65,61 @@ INDEXES: Indexes = {
 }
 
 
-async def take_place(work: Work, title_id: str) -> int:
+def take_place(work: Work, title_id: str) -> int:
     """Return the next place in a title's queue; each place is given once.
 
     Every transaction that places a hold, frees a copy of a title or changes who may have one writes
     the title's queue first. Of two concurrent transactions one is therefore retried, and reads the
     other's changes.
     """
-    await work.update_each("queues", [title_id], {"$inc": {"version": 1, "placed": 1}})
-    queue = await work.find(Queue, "queues", {"_id": title_id})
+    work.update_each("queues", [title_id], {"$inc": {"version": 1, "placed": 1}})
+    queue = work.find(Queue, "queues", {"_id": title_id})
     if queue is None:
         raise LookupError(f"the queue of {title_id} was written a moment ago")
     return queue.placed
 
 
-async def take_turn(work: Work, title_ids: Collection[str]) -> None:
+def take_turn(work: Work, title_ids: Collection[str]) -> None:
     """Serialize changes to these titles' free copies and queues, in one round trip."""
-    await work.update_each("queues", title_ids, {"$inc": {"version": 1, "placed": 0}})
+    work.update_each("queues", title_ids, {"$inc": {"version": 1, "placed": 0}})
 
 
-async def add(work: Work, hold: Hold) -> None:
+def add(work: Work, hold: Hold) -> None:
     """Insert a new hold."""
-    await work.add("holds", hold)
+    work.add("holds", hold)
 
 
-async def save(work: Work, steps: Iterable[Hold]) -> None:
+def save(work: Work, steps: Iterable[Hold]) -> None:
     """Save holds after each of one or more changes, in order."""
-    await work.save("holds", *steps)
+    work.save("holds", *steps)
 
 
-async def get(work: Work, hold_id: str) -> Hold | None:
+def get(work: Work, hold_id: str) -> Hold | None:
     """Return a hold by its id, or None."""
-    return await work.find(Hold, "holds", {"_id": hold_id})
+    return work.find(Hold, "holds", {"_id": hold_id})
 
 
-async def some(work: Work, hold_ids: Collection[str]) -> dict[str, Hold]:
+def some(work: Work, hold_ids: Collection[str]) -> dict[str, Hold]:
     """Return holds by id, keyed by id."""
-    found = await work.all(Hold, "holds", {"_id": {"$in": sorted(hold_ids)}})
+    found = work.all(Hold, "holds", {"_id": {"$in": sorted(hold_ids)}})
     return {hold.id: hold for hold in found}
 
 
-async def open_of_patron(
+def open_of_patron(
     work: Work, patron_id: str, title_ids: Collection[str] | None = None
 ) -> list[Hold]:
     """Return a patron's open holds, on some titles or on all, in the order of placing."""
     query: dict[str, Any] = {"patron_id": patron_id, **OPEN}
     if title_ids is not None:
         query["title_id"] = {"$in": sorted(title_ids)}
-    return await work.all(Hold, "holds", query, sort=[("_id", 1)])
+    return work.all(Hold, "holds", query, sort=[("_id", 1)])
 
 
-async def position(work: Work, hold: Hold) -> int | None:
+def position(work: Work, hold: Hold) -> int | None:
     """Return a hold's position in the queue, 1 for the next in line; None if it does not wait."""
     if hold.state is not HoldState.WAITING:
         return None
-    return await work.count(
+    return work.count(
         "holds", {"title_id": hold.title_id, "place": {"$lte": hold.place}, **WAITING}
     )
 
@@ -129,20 +129,18 @@ class _Held:
     id: str
 
 
-async def next_to_follow(
-    work: Work, sweep: Sweep, stage: Stage, *, limit: int
-) -> tuple[Position, ...]:
+def next_to_follow(work: Work, sweep: Sweep, stage: Stage, *, limit: int) -> tuple[Position, ...]:
     """Return at most `limit` holds of a stage after the place of a sweep."""
     query = _of_stage(sweep, stage)
     if sweep.place and sweep.place.stage is stage:
         query["_id"] = {"$gt": sweep.place.id}
-    found = await work.all(_Held, "holds", query, sort=[("_id", ASCENDING)], limit=limit)
+    found = work.all(_Held, "holds", query, sort=[("_id", ASCENDING)], limit=limit)
     return tuple(Position(stage, one.id) for one in found)
 
 
-async def count_to_follow(work: Work, sweep: Sweep, stage: Stage) -> int:
+def count_to_follow(work: Work, sweep: Sweep, stage: Stage) -> int:
     """Count the holds that a stage of a sweep visits."""
-    return await work.count("holds", _of_stage(sweep, stage))
+    return work.count("holds", _of_stage(sweep, stage))
 
 
 def _of_stage(sweep: Sweep, stage: Stage) -> dict[str, Any]:
@@ -161,9 +159,9 @@ async def titles_by_hold(db: Database, hold_ids: Collection[str]) -> dict[str, s
     return {hold["_id"]: hold["title_id"] async for hold in found}
 
 
-async def purge(work: Work, hold: Hold) -> None:
+def purge(work: Work, hold: Hold) -> None:
     """Delete a hold as it was read. Raises Stale if it has changed since."""
-    if not await work.delete("holds", {"_id": hold.id, "version": hold.version}):
+    if not work.delete("holds", {"_id": hold.id, "version": hold.version}):
         raise Stale(f"hold {hold.id} is no longer at its version")
 
 

@@ -94,67 +94,65 @@ INDEXES: Indexes = {
 }
 
 
-async def add(work: Work, loans: Iterable[Loan]) -> None:
+def add(work: Work, loans: Iterable[Loan]) -> None:
     """Insert new loans."""
-    await work.add("loans", *loans)
+    work.add("loans", *loans)
 
 
-async def save(work: Work, steps: Iterable[Loan]) -> None:
+def save(work: Work, steps: Iterable[Loan]) -> None:
     """Save loans after each of one or more changes, in order."""
-    await work.save("loans", *steps)
+    work.save("loans", *steps)
 
 
-async def correct_fine(work: Work, loan: Loan, statement: Statement) -> None:
+def correct_fine(work: Work, loan: Loan, statement: Statement) -> None:
     """Replace the fine statement of a loan that has ended.
 
     The loan's version stays: it counts published changes, and a loan's events do not contain its
     fine.
     """
-    await work.update("loans", {"_id": loan.id}, {"$set": {"final_fine": plain(statement)}})
+    work.update("loans", {"_id": loan.id}, {"$set": {"final_fine": plain(statement)}})
 
 
-async def get(work: Work, loan_id: str) -> Loan | None:
+def get(work: Work, loan_id: str) -> Loan | None:
     """Return a loan by its id, or None."""
-    return await work.find(Loan, "loans", {"_id": loan_id})
+    return work.find(Loan, "loans", {"_id": loan_id})
 
 
-async def some(work: Work, loan_ids: Collection[str]) -> list[Loan]:
+def some(work: Work, loan_ids: Collection[str]) -> list[Loan]:
     """Return loans by id."""
-    return await work.all(Loan, "loans", {"_id": {"$in": sorted(loan_ids)}})
+    return work.all(Loan, "loans", {"_id": {"$in": sorted(loan_ids)}})
 
 
-async def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
+def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
     """Return the open loans of some copies, keyed by copy id."""
-    found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **OPEN})
+    found = work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **OPEN})
     return {loan.copy_id: loan for loan in found}
 
 
-async def borrowed_on(
-    work: Work, patron_id: str, copy_ids: Collection[str], day: date
-) -> list[Loan]:
+def borrowed_on(work: Work, patron_id: str, copy_ids: Collection[str], day: date) -> list[Loan]:
     """Return a patron's loans of some copies that began on a day, in the order of borrowing."""
     query = {
         "patron_id": patron_id,
         "copy_id": {"$in": sorted(copy_ids)},
         "borrowed_on": day.isoformat(),
     }
-    return await work.all(Loan, "loans", query, sort=[("_id", 1)])
+    return work.all(Loan, "loans", query, sort=[("_id", 1)])
 
 
-async def lost_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
+def lost_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
     """Return the loans in which some copies were lost, keyed by copy id."""
-    found = await work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **LOST})
+    found = work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **LOST})
     return {loan.copy_id: loan for loan in found}
 
 
-async def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
+def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
     """Return a patron's open loans, in the order of borrowing."""
-    return await work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
+    return work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
 
 
-async def purge(work: Work, loan: Loan) -> None:
+def purge(work: Work, loan: Loan) -> None:
     """Delete a loan as it was read. Raises Stale if it has changed since."""
-    if not await work.delete("loans", {"_id": loan.id, "version": loan.version}):
+    if not work.delete("loans", {"_id": loan.id, "version": loan.version}):
         raise Stale(f"loan {loan.id} is no longer at its version")
 
 
@@ -234,7 +232,7 @@ class _Due:
     due_on: date
 
 
-async def next_to_move(
+def next_to_move(
     work: Work, sweep: Sweep, spans: Sequence[Movable], *, limit: int
 ) -> tuple[Position, ...]:
     """Return at most `limit` loans after a sweep's place that announcements may move."""
@@ -253,7 +251,7 @@ async def next_to_move(
                 ]
         for days in ranges:
             if len(places) < limit:
-                found = await work.all(
+                found = work.all(
                     _Due,
                     "loans",
                     {**_behind(sweep, span), **days},
@@ -266,13 +264,10 @@ async def next_to_move(
     return tuple(places)
 
 
-async def count_to_move(work: Work, sweep: Sweep, spans: Sequence[Movable]) -> int:
+def count_to_move(work: Work, sweep: Sweep, spans: Sequence[Movable]) -> int:
     """Count the loans that announcements may move."""
     return sum(
-        [
-            await work.count("loans", {**_behind(sweep, span), "due_on": _days(span)})
-            for span in spans
-        ]
+        [work.count("loans", {**_behind(sweep, span), "due_on": _days(span)}) for span in spans]
     )
 
 

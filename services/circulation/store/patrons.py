@@ -18,14 +18,14 @@ INDEXES: Indexes = {
 }
 
 
-async def note(work: Work, patron: Patron) -> None:
+def note(work: Work, patron: Patron) -> None:
     """Store a patron's data from accounts, unless newer data is stored."""
-    await work.save_if_newer("patrons", patron)
+    work.save_if_newer("patrons", patron)
 
 
-async def get(work: Work, patron_id: str) -> Patron | None:
+def get(work: Work, patron_id: str) -> Patron | None:
     """Return a patron's data from accounts, or None."""
-    return await work.find(Patron, "patrons", {"_id": patron_id})
+    return work.find(Patron, "patrons", {"_id": patron_id})
 
 
 async def find_digests(
@@ -45,14 +45,14 @@ async def find_digests(
         yield chunk
 
 
-async def borrower(work: Work, patron_id: str) -> Borrower:
+def borrower(work: Work, patron_id: str) -> Borrower:
     """Return the counts of a patron."""
-    return (await borrowers(work, [patron_id]))[patron_id]
+    return (borrowers(work, [patron_id]))[patron_id]
 
 
-async def borrowers(work: Work, patron_ids: Collection[str]) -> dict[str, Borrower]:
+def borrowers(work: Work, patron_ids: Collection[str]) -> dict[str, Borrower]:
     """Return the counts of some patrons, keyed by patron id."""
-    known = await work.all(Borrower, "borrowers", {"_id": {"$in": sorted(patron_ids)}})
+    known = work.all(Borrower, "borrowers", {"_id": {"$in": sorted(patron_ids)}})
     return {one: Borrower(one) for one in patron_ids} | {one.id: one for one in known}
 
 
@@ -63,9 +63,9 @@ async def find(db: Database, patron_id: str) -> tuple[Patron | None, Borrower]:
     return (known[0] if known else None), (counts[0] if counts else Borrower(patron_id))
 
 
-async def save_borrower(work: Work, borrower: Borrower) -> None:
+def save_borrower(work: Work, borrower: Borrower) -> None:
     """Save a patron's counts after a change. On concurrent changes one transaction is retried."""
     if borrower.version == 1:
-        await work.add("borrowers", borrower)
+        work.add("borrowers", borrower)
     else:
-        await work.save("borrowers", borrower)
+        work.save("borrowers", borrower)

@@ -48,79 +48,79 @@ class _Claim:
     """Id of the payment or refund."""
 
 
-async def begin(work: Work, payment: Payment) -> None:
+def begin(work: Work, payment: Payment) -> None:
     """Insert a new payment and its claims on its charges."""
-    await work.add("payments", payment)
-    await work.add("claims", *(_Claim(part.charge_id, payment.id) for part in payment.parts))
+    work.add("payments", payment)
+    work.add("claims", *(_Claim(part.charge_id, payment.id) for part in payment.parts))
 
 
-async def add(work: Work, payment: Payment) -> None:
+def add(work: Work, payment: Payment) -> None:
     """Insert a payment that was made in cash; it claims nothing, because it is over."""
-    await work.add("payments", payment)
+    work.add("payments", payment)
 
 
-async def add_refund(work: Work, refund: Refund) -> None:
+def add_refund(work: Work, refund: Refund) -> None:
     """Insert a refund that was given in cash."""
-    await work.add("refunds", refund)
+    work.add("refunds", refund)
 
 
-async def begin_refund(work: Work, refund: Refund) -> None:
+def begin_refund(work: Work, refund: Refund) -> None:
     """Insert a new refund and its claim on its charge."""
-    await work.add("refunds", refund)
-    await work.add("claims", _Claim(refund.charge_id, refund.id))
+    work.add("refunds", refund)
+    work.add("claims", _Claim(refund.charge_id, refund.id))
 
 
-async def claimed(work: Work, charge_ids: Collection[str]) -> bool:
+def claimed(work: Work, charge_ids: Collection[str]) -> bool:
     """Return True if a payment or refund is under way for any of these charges."""
-    return bool(await work.count("claims", {"_id": {"$in": sorted(charge_ids)}}))
+    return bool(work.count("claims", {"_id": {"$in": sorted(charge_ids)}}))
 
 
-async def under_way(work: Work, charge_ids: Collection[str]) -> list[Payment]:
+def under_way(work: Work, charge_ids: Collection[str]) -> list[Payment]:
     """Return the payments under way for any of these charges."""
-    return await work.all(Payment, "payments", _under_way_for(charge_ids))
+    return work.all(Payment, "payments", _under_way_for(charge_ids))
 
 
-async def get(work: Work, payment_id: str) -> Payment | None:
+def get(work: Work, payment_id: str) -> Payment | None:
     """Return a payment by its id, or None."""
-    return await work.find(Payment, "payments", {"_id": payment_id})
+    return work.find(Payment, "payments", {"_id": payment_id})
 
 
-async def refund_under_way(work: Work, charge_id: str) -> Refund | None:
+def refund_under_way(work: Work, charge_id: str) -> Refund | None:
     """Return the refund that has claimed a charge, or None."""
-    claim = await work.find(_Claim, "claims", {"_id": charge_id})
-    return await get_refund(work, claim.of) if claim else None
+    claim = work.find(_Claim, "claims", {"_id": charge_id})
+    return get_refund(work, claim.of) if claim else None
 
 
-async def get_refund(work: Work, refund_id: str) -> Refund | None:
+def get_refund(work: Work, refund_id: str) -> Refund | None:
     """Return a refund by its id, or None."""
-    return await work.find(Refund, "refunds", {"_id": refund_id})
+    return work.find(Refund, "refunds", {"_id": refund_id})
 
 
-async def of_charge(work: Work, charge_id: str) -> list[Payment]:
+def of_charge(work: Work, charge_id: str) -> list[Payment]:
     """Return the payments that paid a charge, oldest first."""
-    return await work.all(Payment, "payments", _paid(charge_id), sort=_OLDEST_FIRST)
+    return work.all(Payment, "payments", _paid(charge_id), sort=_OLDEST_FIRST)
 
 
-async def refunds_of(work: Work, charge_id: str) -> list[Refund]:
+def refunds_of(work: Work, charge_id: str) -> list[Refund]:
     """Return the refunds of a charge."""
-    return await work.all(Refund, "refunds", {"charge_id": charge_id})
+    return work.all(Refund, "refunds", {"charge_id": charge_id})
 
 
-async def save(work: Work, payment: Payment) -> None:
+def save(work: Work, payment: Payment) -> None:
     """Save a payment after a step; release its claims if it is no longer under way."""
-    await work.save("payments", payment)
+    work.save("payments", payment)
     if payment.state not in UNDER_WAY:
-        await _free(work, (part.charge_id for part in payment.parts))
+        _free(work, (part.charge_id for part in payment.parts))
 
 
-async def save_refund(work: Work, refund: Refund) -> None:
+def save_refund(work: Work, refund: Refund) -> None:
     """Save a refund that was given, and release its claim."""
-    await work.save("refunds", refund)
-    await _free(work, [refund.charge_id])
+    work.save("refunds", refund)
+    _free(work, [refund.charge_id])
 
 
-async def _free(work: Work, charge_ids: Iterable[str]) -> None:
-    await work.delete("claims", {"_id": {"$in": sorted(charge_ids)}})
+def _free(work: Work, charge_ids: Iterable[str]) -> None:
+    work.delete("claims", {"_id": {"$in": sorted(charge_ids)}})
 
 
 async def find(db: Database, payment_id: str) -> Payment | None:

@@ -40,70 +40,70 @@ _kept: dict[str, PolicyMatrix] = {}
 rarely."""
 
 
-async def matrix(work: Work) -> PolicyMatrix:
+def matrix(work: Work) -> PolicyMatrix:
     """Return the policy rows in force. The first call stores the default rows.
 
     One small document names the edition in force; the rows are read only if the process has not
     cached that edition. The edition is read in the transaction, so no loan is made under outdated
     rows.
     """
-    return await _in_force(work, await work.find(_Edition, "policy_editions", {"_id": _CURRENT}))
+    return _in_force(work, work.find(_Edition, "policy_editions", {"_id": _CURRENT}))
 
 
 EDITION = Read("policy_editions", {"_id": _CURRENT})
 """The read with which other reads find the edition in force; see `of_editions`."""
 
 
-async def of_editions(work: Work, found: Sequence[Document]) -> PolicyMatrix:
+def of_editions(work: Work, found: Sequence[Document]) -> PolicyMatrix:
     """Return the policy rows in force like `matrix`, from what EDITION found."""
-    return await _in_force(work, from_document(_Edition, found[0]) if found else None)
+    return _in_force(work, from_document(_Edition, found[0]) if found else None)
 
 
-async def _in_force(work: Work, edition: _Edition | None) -> PolicyMatrix:
+def _in_force(work: Work, edition: _Edition | None) -> PolicyMatrix:
     if edition is None:
-        return await _first(work)
+        return _first(work)
     kept = _kept.get(edition.stamp)
     if kept is None:
-        kept = PolicyMatrix(await work.all(Policy, "policies", {}))
+        kept = PolicyMatrix(work.all(Policy, "policies", {}))
         _kept.clear()
         _kept[edition.stamp] = kept
     return kept
 
 
-async def _first(work: Work) -> PolicyMatrix:
-    await work.add("policy_editions", _Edition(_CURRENT, 1, new_id()))
-    found = await work.all(Policy, "policies", {})  # stored by a release without a history
+def _first(work: Work) -> PolicyMatrix:
+    work.add("policy_editions", _Edition(_CURRENT, 1, new_id()))
+    found = work.all(Policy, "policies", {})  # stored by a release without a history
     rows = found or HONG_KONG.rows
     if not found:
-        await work.add("policies", *rows)
+        work.add("policies", *rows)
     began = "In force when this history began."
     changes = (
         policy_change(row.id, row.version, row, by="carrel", at=work.now, reason=began)
         for row in rows
     )
-    await work.add("policy_changes", *changes)
+    work.add("policy_changes", *changes)
     return PolicyMatrix(rows)
 
 
-async def last_version(work: Work, policy_id: str) -> int:
+def last_version(work: Work, policy_id: str) -> int:
     """Return the highest version a row of this id ever had, deletions included; 0 if none."""
-    last = await work.all(
+    last = work.all(
         PolicyChange, "policy_changes", {"policy_id": policy_id}, sort=[("_id", -1)], limit=1
     )
     return last[0].version if last else 0
 
 
-async def change(work: Work, change: PolicyChange) -> None:
+def change(work: Work, change: PolicyChange) -> None:
     """Put a row in force or delete it, and store the change. Concurrent changes are retried."""
-    edition = await work.find(_Edition, "policy_editions", {"_id": _CURRENT})
+    edition = work.find(_Edition, "policy_editions", {"_id": _CURRENT})
     if edition is None:
         raise ValueError("the rows are read before one is changed")
     following = replace(edition, version=edition.version + 1, stamp=new_id())
-    await work.save("policy_editions", following)
-    await work.delete("policies", {"_id": change.policy_id})
+    work.save("policy_editions", following)
+    work.delete("policies", {"_id": change.policy_id})
     if change.row is not None:
-        await work.add("policies", change.row)
-    await work.add("policy_changes", change)
+        work.add("policies", change.row)
+    work.add("policy_changes", change)
 
 
 async def find(db: Database) -> list[Policy]:

@@ -11,9 +11,9 @@ IN_HAND_MS = 15_000
 """Age of a change, in milliseconds, at which every transaction begun before it has ended."""
 
 
-async def want(work: Work, rework_id: str, version: int) -> None:
+def want(work: Work, rework_id: str, version: int) -> None:
     """Note that fines are to be recalculated for this version of a calendar or suspension."""
-    await work.update(
+    work.update(
         "reworks",
         {"_id": rework_id},
         {
@@ -25,10 +25,10 @@ async def want(work: Work, rework_id: str, version: int) -> None:
     )
 
 
-async def finish(work: Work, rework: Rework) -> None:
+def finish(work: Work, rework: Rework) -> None:
     """Note that a pass for the version at which `rework` was read is done."""
     passed = "settled" if rework.done == rework.version else "done"
-    await work.update("reworks", {"_id": rework.id}, {"$max": {passed: rework.version}})
+    work.update("reworks", {"_id": rework.id}, {"$max": {passed: rework.version}})
 
 
 async def find_wanted(db: Database) -> list[Rework]:

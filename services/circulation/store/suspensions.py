@@ -16,22 +16,22 @@ INDEXES: Indexes = {
 }
 
 
-async def every(work: Work) -> list[FineSuspension]:
+def every(work: Work) -> list[FineSuspension]:
     """Return every fine suspension. There are few: a library has some in a decade."""
-    return await work.all(FineSuspension, "suspensions", {})
+    return work.all(FineSuspension, "suspensions", {})
 
 
-async def get(work: Work, suspension_id: str) -> FineSuspension | None:
+def get(work: Work, suspension_id: str) -> FineSuspension | None:
     """Return a fine suspension by its id, or None."""
-    return await work.find(FineSuspension, "suspensions", {"_id": suspension_id})
+    return work.find(FineSuspension, "suspensions", {"_id": suspension_id})
 
 
-async def save(work: Work, suspension: FineSuspension) -> None:
+def save(work: Work, suspension: FineSuspension) -> None:
     """Insert a new fine suspension, or save one after a change."""
     if suspension.version == 1:
-        await work.add("suspensions", suspension)
+        work.add("suspensions", suspension)
     else:
-        await work.save("suspensions", suspension)
+        work.save("suspensions", suspension)
 
 
 async def find(db: Database) -> list[FineSuspension]:

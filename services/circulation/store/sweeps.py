@@ -12,17 +12,17 @@ from shared.unit_of_work import Work
 INDEXES: Indexes = {"sweeps": [IndexModel([("state", ASCENDING)])]}
 
 
-async def get(work: Work, branch_code: str) -> Sweep | None:
+def get(work: Work, branch_code: str) -> Sweep | None:
     """Return the last sweep of a branch; None if there was none yet."""
-    return await work.find(Sweep, "sweeps", {"_id": branch_code})
+    return work.find(Sweep, "sweeps", {"_id": branch_code})
 
 
-async def save(work: Work, sweep: Sweep) -> None:
+def save(work: Work, sweep: Sweep) -> None:
     """Insert a sweep of version 1, or save the next version of one."""
     if sweep.version == 1:
-        await work.add("sweeps", sweep)
+        work.add("sweeps", sweep)
     else:
-        await work.save("sweeps", sweep)
+        work.save("sweeps", sweep)
 
 
 async def find(db: Database) -> list[Sweep]:

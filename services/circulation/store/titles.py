@@ -66,66 +66,66 @@ INDEXES: Indexes = {
 }
 
 
-async def add(work: Work, titles: Iterable[Title]) -> None:
+def add(work: Work, titles: Iterable[Title]) -> None:
     """Insert new titles."""
-    await work.add("titles", *(_with_terms(title) for title in titles))
+    work.add("titles", *(_with_terms(title) for title in titles))
 
 
-async def add_copies(work: Work, copies: Iterable[Copy]) -> None:
+def add_copies(work: Work, copies: Iterable[Copy]) -> None:
     """Insert new copies. If a barcode is taken, the transaction is retried."""
-    await work.add("copies", *copies)
+    work.add("copies", *copies)
 
 
-async def save(work: Work, titles: Iterable[Title]) -> None:
+def save(work: Work, titles: Iterable[Title]) -> None:
     """Save titles after a change of their fields or of their copies."""
-    await work.save("titles", *(_with_terms(title) for title in titles))
+    work.save("titles", *(_with_terms(title) for title in titles))
 
 
 def _with_terms(title: Title) -> dict[str, Any]:
     return {**plain(title), "terms": search_terms(title)}
 
 
-async def get(work: Work, title_id: str) -> Title | None:
+def get(work: Work, title_id: str) -> Title | None:
     """Return a title by its id, or None."""
-    return await work.find(Title, "titles", {"_id": title_id})
+    return work.find(Title, "titles", {"_id": title_id})
 
 
-async def imported_as(work: Work, control_numbers: Collection[str]) -> dict[str, Title]:
+def imported_as(work: Work, control_numbers: Collection[str]) -> dict[str, Title]:
     """Return the titles imported under these control numbers, keyed by control number."""
     query = {"control_number": {"$in": sorted(control_numbers)}}
-    found = await work.all(Title, "titles", query)
+    found = work.all(Title, "titles", query)
     return {str(title.control_number): title for title in found}
 
 
-async def copies_of(work: Work, title_ids: Collection[str]) -> list[Copy]:
+def copies_of(work: Work, title_ids: Collection[str]) -> list[Copy]:
     """Return all copies of some titles, in the order of cataloguing."""
     query = {"title_id": {"$in": sorted(title_ids)}}
-    return await work.all(Copy, "copies", query, sort=[("_id", 1)])
+    return work.all(Copy, "copies", query, sort=[("_id", 1)])
 
 
-async def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
+def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
     """Return the copies with these barcodes, keyed by barcode."""
-    found = await work.all(Copy, "copies", {"barcode": {"$in": list(barcodes)}})
+    found = work.all(Copy, "copies", {"barcode": {"$in": list(barcodes)}})
     return {copy.barcode: copy for copy in found}
 
 
-async def save_copies(work: Work, copies: Iterable[Copy]) -> None:
+def save_copies(work: Work, copies: Iterable[Copy]) -> None:
     """Save copies after a change."""
-    await work.save("copies", *copies)
+    work.save("copies", *copies)
 
 
-async def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
+def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
     """Return copies by id, keyed by id."""
-    found = await work.all(Copy, "copies", {"_id": {"$in": sorted(copy_ids)}})
+    found = work.all(Copy, "copies", {"_id": {"$in": sorted(copy_ids)}})
     return {copy.id: copy for copy in found}
 
 
-async def categories_of(work: Work, title_id: str) -> set[str]:
+def categories_of(work: Work, title_id: str) -> set[str]:
     """Return the categories of a title's copies."""
-    return set(await work.distinct("copies", "category", {"title_id": title_id}))
+    return set(work.distinct("copies", "category", {"title_id": title_id}))
 
 
-async def first_free(
+def first_free(
     work: Work,
     title_id: str,
     categories: Collection[str],
@@ -154,7 +154,7 @@ async def first_free(
     available = {"state": CopyState.AVAILABLE.value}
     in_transit = {"state": CopyState.IN_TRANSIT.value}
     scanned = {"$in": sorted({*in_hand} - {*given})}
-    found = await work.read(
+    found = work.read(
         "queues",
         {"_id": title_id},
         in_hand=Read("copies", {**query, **FREE, "_id": scanned}),

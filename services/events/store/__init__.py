@@ -74,30 +74,30 @@ class _Patron:
 # ---- activities, in a transaction ---------------------------------------------------------------
 
 
-async def add_activity(
+def add_activity(
     work: Work, activity: Activity, recording: Recording | None, places: Places | None
 ) -> None:
     """Insert a new activity with its recording and its places, if it has them."""
-    await work.add("activities", activity)
+    work.add("activities", activity)
     if recording is not None:
-        await work.add("recordings", recording)
+        work.add("recordings", recording)
     if places is not None:
-        await work.add("places", places)
+        work.add("places", places)
 
 
-async def activity(work: Work, activity_id: str) -> Activity | None:
+def activity(work: Work, activity_id: str) -> Activity | None:
     """Return the activity with an id, or None."""
-    return await work.find(Activity, "activities", {"_id": activity_id})
+    return work.find(Activity, "activities", {"_id": activity_id})
 
 
-async def save_activity(work: Work, activity: Activity) -> None:
+def save_activity(work: Work, activity: Activity) -> None:
     """Save an activity after a change."""
-    await work.save("activities", activity)
+    work.save("activities", activity)
 
 
-async def claim_release(work: Work, activity_id: str) -> bool:
+def claim_release(work: Work, activity_id: str) -> bool:
     """Mark a recording's release as announced; return False if it is already, or not due yet."""
-    claimed = await work.update(
+    claimed = work.update(
         "recordings",
         {"_id": activity_id, "announced": False, "available_from": {"$lte": work.now}},
         {"$set": {"announced": True}},
@@ -108,84 +108,84 @@ async def claim_release(work: Work, activity_id: str) -> bool:
 # ---- registrations, in a transaction ------------------------------------------------------------
 
 
-async def places(work: Work, activity_id: str) -> Places | None:
+def places(work: Work, activity_id: str) -> Places | None:
     """Return the places of an activity; None if no registration is needed."""
-    return await work.find(Places, "places", {"_id": activity_id})
+    return work.find(Places, "places", {"_id": activity_id})
 
 
-async def save_places(work: Work, places: Places) -> None:
+def save_places(work: Work, places: Places) -> None:
     """Save the counts of places after a change. Of concurrent changes one is retried."""
-    await work.save("places", places)
+    work.save("places", places)
 
 
-async def registration(work: Work, registration_id: str) -> Registration | None:
+def registration(work: Work, registration_id: str) -> Registration | None:
     """Return the registration with an id; None if it has ended."""
-    return await work.find(Registration, "registrations", {"_id": registration_id})
+    return work.find(Registration, "registrations", {"_id": registration_id})
 
 
-async def registration_of(work: Work, activity_id: str, patron_id: str) -> Registration | None:
+def registration_of(work: Work, activity_id: str, patron_id: str) -> Registration | None:
     """Return a patron's registration for an activity; None if there is none or it has ended."""
     query = {"patron_id": patron_id, "activity_id": activity_id}
-    return await work.find(Registration, "registrations", query)
+    return work.find(Registration, "registrations", query)
 
 
-async def next_waiting(work: Work, activity_id: str, limit: int) -> list[Registration]:
+def next_waiting(work: Work, activity_id: str, limit: int) -> list[Registration]:
     """Return the first registrations on an activity's waiting list, at most `limit`, in turn."""
     query = {"activity_id": activity_id, **_WAITLISTED}
     order = [("turn", ASCENDING)]
-    return await work.all(Registration, "registrations", query, sort=order, limit=limit)
+    return work.all(Registration, "registrations", query, sort=order, limit=limit)
 
 
-async def add_registration(work: Work, registration: Registration) -> None:
+def add_registration(work: Work, registration: Registration) -> None:
     """Insert a new registration."""
-    await work.add("registrations", registration)
+    work.add("registrations", registration)
 
 
-async def save_registrations(work: Work, registrations: Iterable[Registration]) -> None:
+def save_registrations(work: Work, registrations: Iterable[Registration]) -> None:
     """Save registrations after a change."""
-    await work.save("registrations", *registrations)
+    work.save("registrations", *registrations)
 
 
-async def first_registered(work: Work, activity_id: str, limit: int) -> list[Registration]:
+def first_registered(work: Work, activity_id: str, limit: int) -> list[Registration]:
     """Return the first open registrations for an activity, at most `limit`, in turn."""
     query = {"activity_id": activity_id}
     order = [("turn", ASCENDING)]
-    return await work.all(Registration, "registrations", query, sort=order, limit=limit)
+    return work.all(Registration, "registrations", query, sort=order, limit=limit)
 
 
-async def delete_registrations(work: Work, registrations: Sequence[Registration]) -> None:
+def delete_registrations(work: Work, registrations: Sequence[Registration]) -> None:
     """Delete registrations as they were read. Raises Stale if one has changed since."""
     query = {"$or": [{"_id": one.id, "version": one.version} for one in registrations]}
-    if registrations and await work.delete("registrations", query) < len(registrations):
+    if registrations and work.delete("registrations", query) < len(registrations):
         raise Stale(f"one of {len(registrations)} registrations is no longer at its version")
 
 
-async def hold_patron(work: Work, patron_id: str) -> bool:
+def hold_patron(work: Work, patron_id: str) -> bool:
     """Return True if the patron may get a registration: not after erasure.
 
     Writes the patron's document, so that a concurrent erasure conflicts with this transaction. With
     a read alone the erasure could commit meanwhile, and the registration would remain.
     """
-    known = await work.find(_Patron, "patrons", {"_id": patron_id})
+    known = work.find(_Patron, "patrons", {"_id": patron_id})
     if known is not None and known.erased:
         return False
-    await work.update("patrons", {"_id": patron_id}, {"$inc": {"version": 1}}, upsert=True)
+    work.update("patrons", {"_id": patron_id}, {"$inc": {"version": 1}}, upsert=True)
     return True
 
 
-async def hold_patrons(work: Work, patron_ids: Collection[str]) -> set[str]:
+def hold_patrons(work: Work, patron_ids: Collection[str]) -> set[str]:
     """Return those of these patrons who may get a place; write their documents as `hold_patron`."""
     query = {"_id": {"$in": sorted(patron_ids)}, "erased": True}
-    erased = await work.all(_Patron, "patrons", query)
+    erased = work.all(_Patron, "patrons", query)
     held = set(patron_ids) - {patron.id for patron in erased}
-    await work.update_each("patrons", held, {"$inc": {"version": 1}})
+    work.update_each("patrons", held, {"$inc": {"version": 1}})
     return held
 
 
-async def erase_patron(work: Work, patron_id: str) -> None:
+def erase_patron(work: Work, patron_id: str) -> None:
     """Keep only the fact that a patron was erased."""
     change = {"$set": {"erased": True}, "$inc": {"version": 1}}
-    await work.update("patrons", {"_id": patron_id}, change, upsert=True)
+    work.update("patrons", {"_id": patron_id}, change, upsert=True)
 
 
 # ---- reads outside transactions -----------------------------------------------------------------

@@ -52,127 +52,123 @@ INDEXES: Indexes = {
 # ---- in a transaction ---------------------------------------------------------------------------
 
 
-async def room(work: Work, branch: str) -> StudyRoom | None:
+def room(work: Work, branch: str) -> StudyRoom | None:
     """Return the study room of a branch, or None."""
-    return await work.find(StudyRoom, ROOMS, {"_id": branch})
+    return work.find(StudyRoom, ROOMS, {"_id": branch})
 
 
-async def add_room(work: Work, room: StudyRoom) -> None:
+def add_room(work: Work, room: StudyRoom) -> None:
     """Insert a new study room."""
-    await work.add(ROOMS, room)
+    work.add(ROOMS, room)
 
 
-async def save_room(work: Work, room: StudyRoom) -> None:
+def save_room(work: Work, room: StudyRoom) -> None:
     """Save a study room after a change."""
-    await work.save(ROOMS, room)
+    work.save(ROOMS, room)
 
 
-async def slot(work: Work, slot_id: str) -> Slot | None:
+def slot(work: Work, slot_id: str) -> Slot | None:
     """Return a session; None if nobody has booked it yet."""
-    return await work.find(Slot, SLOTS, {"_id": slot_id})
+    return work.find(Slot, SLOTS, {"_id": slot_id})
 
 
-async def add_slot(work: Work, slot: Slot) -> None:
+def add_slot(work: Work, slot: Slot) -> None:
     """Insert a session that is booked for the first time."""
-    await work.add(SLOTS, slot)
+    work.add(SLOTS, slot)
 
 
-async def save_slot(work: Work, slot: Slot) -> None:
+def save_slot(work: Work, slot: Slot) -> None:
     """Save a session after a change. Of concurrent changes one is retried."""
-    await work.save(SLOTS, slot)
+    work.save(SLOTS, slot)
 
 
-async def booking(work: Work, booking_id: str) -> Booking | None:
+def booking(work: Work, booking_id: str) -> Booking | None:
     """Return a booking; None if it has ended."""
-    return await work.find(Booking, BOOKINGS, {"_id": booking_id})
+    return work.find(Booking, BOOKINGS, {"_id": booking_id})
 
 
-async def booking_with_code(work: Work, branch: str, code: str) -> Booking | None:
+def booking_with_code(work: Work, branch: str, code: str) -> Booking | None:
     """Return the booking in a room with a code, or None."""
-    return await work.find(Booking, BOOKINGS, {"branch": branch, "code": code})
+    return work.find(Booking, BOOKINGS, {"branch": branch, "code": code})
 
 
-async def bookings_of(work: Work, branch: str, patron_id: str) -> list[Booking]:
+def bookings_of(work: Work, branch: str, patron_id: str) -> list[Booking]:
     """Return a patron's bookings in a room."""
-    return await work.all(Booking, BOOKINGS, {"branch": branch, "patron_id": patron_id})
+    return work.all(Booking, BOOKINGS, {"branch": branch, "patron_id": patron_id})
 
 
-async def add(work: Work, booking: Booking) -> None:
+def add(work: Work, booking: Booking) -> None:
     """Insert a new booking."""
-    await work.add(BOOKINGS, booking)
+    work.add(BOOKINGS, booking)
 
 
-async def save(work: Work, booking: Booking) -> None:
+def save(work: Work, booking: Booking) -> None:
     """Save a booking after a change."""
-    await work.save(BOOKINGS, booking)
+    work.save(BOOKINGS, booking)
 
 
-async def delete(work: Work, booking: Booking) -> None:
+def delete(work: Work, booking: Booking) -> None:
     """Delete a booking as it was read. Raises Stale if it has changed since."""
     query = {"_id": booking.id, "version": booking.version}
-    if not await work.delete(BOOKINGS, query):
+    if not work.delete(BOOKINGS, query):
         raise Stale(f"the booking {booking.id} is no longer at its version")
 
 
-async def has_any(work: Work, branch: str) -> bool:
+def has_any(work: Work, branch: str) -> bool:
     """Return whether a room has bookings, or some that a closure ended."""
-    kept = [await work.all(Booking, one, {"branch": branch}, limit=1) for one in (BOOKINGS, CLOSED)]
+    kept = [work.all(Booking, one, {"branch": branch}, limit=1) for one in (BOOKINGS, CLOSED)]
     return any(kept)
 
 
-async def starts_of_booked(work: Work, branch: str) -> list[datetime]:
+def starts_of_booked(work: Work, branch: str) -> list[datetime]:
     """Return the beginnings of the sessions of a room that somebody is expected in."""
-    return await work.distinct(BOOKINGS, "starts_at", {"branch": branch, "state": "booked"})
+    return work.distinct(BOOKINGS, "starts_at", {"branch": branch, "state": "booked"})
 
 
-async def booked_at(
-    work: Work, branch: str, starts: Collection[datetime], limit: int
-) -> list[Booking]:
+def booked_at(work: Work, branch: str, starts: Collection[datetime], limit: int) -> list[Booking]:
     """Return bookings in a room for sessions that begin then, the earliest first."""
     query = {"branch": branch, "state": "booked", "starts_at": {"$in": sorted(starts)}}
-    return await work.all(Booking, BOOKINGS, query, sort=[("starts_at", ASCENDING)], limit=limit)
+    return work.all(Booking, BOOKINGS, query, sort=[("starts_at", ASCENDING)], limit=limit)
 
 
-async def all_of(work: Work, patron_id: str) -> list[Booking]:
+def all_of(work: Work, patron_id: str) -> list[Booking]:
     """Return a patron's bookings in all rooms."""
-    return await work.all(Booking, BOOKINGS, {"patron_id": patron_id})
+    return work.all(Booking, BOOKINGS, {"patron_id": patron_id})
 
 
-async def starts_of_closed(work: Work, branch: str) -> list[datetime]:
+def starts_of_closed(work: Work, branch: str) -> list[datetime]:
     """Return the beginnings of the sessions of a room whose bookings a closure ended."""
-    return await work.distinct(CLOSED, "starts_at", {"branch": branch})
+    return work.distinct(CLOSED, "starts_at", {"branch": branch})
 
 
-async def closed_at(
-    work: Work, branch: str, starts: Collection[datetime], limit: int
-) -> list[Booking]:
+def closed_at(work: Work, branch: str, starts: Collection[datetime], limit: int) -> list[Booking]:
     """Return bookings that a closure ended, in the order in which they were made."""
     query = {"branch": branch, "starts_at": {"$in": sorted(starts)}}
-    return await work.all(Booking, CLOSED, query, sort=[("_id", ASCENDING)], limit=limit)
+    return work.all(Booking, CLOSED, query, sort=[("_id", ASCENDING)], limit=limit)
 
 
-async def keep_closed(work: Work, bookings: Collection[Booking]) -> None:
+def keep_closed(work: Work, bookings: Collection[Booking]) -> None:
     """Keep bookings that a closure ended."""
-    await work.add(CLOSED, *bookings)
+    work.add(CLOSED, *bookings)
 
 
-async def delete_closed(work: Work, booking: Booking) -> None:
+def delete_closed(work: Work, booking: Booking) -> None:
     """Delete a kept booking. Raises Stale if another transaction has done so."""
-    if not await work.delete(CLOSED, {"_id": booking.id, "version": booking.version}):
+    if not work.delete(CLOSED, {"_id": booking.id, "version": booking.version}):
         raise Stale(f"the booking {booking.id} is no longer kept")
 
 
-async def delete_closed_of(work: Work, patron_id: str) -> None:
+def delete_closed_of(work: Work, patron_id: str) -> None:
     """Delete the kept bookings of an erased patron."""
-    await work.delete(CLOSED, {"patron_id": patron_id})
+    work.delete(CLOSED, {"patron_id": patron_id})
 
 
-async def delete_over(work: Work, slot_ids: Collection[str]) -> int:
+def delete_over(work: Work, slot_ids: Collection[str]) -> int:
     """Delete sessions that are over, with the bookings of patrons who came."""
     over = sorted(slot_ids)
     taken = {"slot_id": {"$in": over}, "state": "checked-in"}
-    await work.delete(CLOSED, {"slot_id": {"$in": over}})
-    return await work.delete(BOOKINGS, taken) + await work.delete(SLOTS, {"_id": {"$in": over}})
+    work.delete(CLOSED, {"slot_id": {"$in": over}})
+    return work.delete(BOOKINGS, taken) + work.delete(SLOTS, {"_id": {"$in": over}})
 
 
 # ---- reads outside transactions -----------------------------------------------------------------

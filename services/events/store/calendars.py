@@ -19,35 +19,35 @@ INDEXES: Indexes = {
 }
 
 
-async def note(work: Work, calendar: BranchCalendar) -> bool:
+def note(work: Work, calendar: BranchCalendar) -> bool:
     """Store a branch's calendar unless it or a newer one is stored; return True if stored."""
-    return await work.save_if_newer(CALENDARS, calendar)
+    return work.save_if_newer(CALENDARS, calendar)
 
 
-async def get(work: Work, branch: str) -> BranchCalendar | None:
+def get(work: Work, branch: str) -> BranchCalendar | None:
     """Return the calendar of a branch; None if events does not know the branch."""
-    return await work.find(BranchCalendar, CALENDARS, {"_id": branch})
+    return work.find(BranchCalendar, CALENDARS, {"_id": branch})
 
 
-async def hold(work: Work, branch: str) -> BranchCalendar | None:
+def hold(work: Work, branch: str) -> BranchCalendar | None:
     """Return the same as `get`, for a decision that no concurrent change may contradict.
 
     Writes the calendar, so that a concurrent closure or season of this branch conflicts.
     """
-    await work.update(CALENDARS, {"_id": branch}, {"$inc": {"writes": 1}})
-    return await get(work, branch)
+    work.update(CALENDARS, {"_id": branch}, {"$inc": {"writes": 1}})
+    return get(work, branch)
 
 
-async def unknown(work: Work, branches: Collection[str]) -> set[str]:
+def unknown(work: Work, branches: Collection[str]) -> set[str]:
     """Return those of these codes that no branch has, as far as events knows."""
     query = {"_id": {"$in": sorted(branches)}}
-    return set(branches) - set(await work.distinct(CALENDARS, "_id", query))
+    return set(branches) - set(work.distinct(CALENDARS, "_id", query))
 
 
-async def settle(work: Work, calendar: BranchCalendar) -> None:
+def settle(work: Work, calendar: BranchCalendar) -> None:
     """Note that all bookings and places follow this calendar, unless a newer one is stored."""
     which = {"_id": calendar.id, "version": calendar.version}
-    await work.update(CALENDARS, which, {"$set": {"unsettled": None}})
+    work.update(CALENDARS, which, {"$set": {"unsettled": None}})
 
 
 async def find(db: Database, branches: Collection[str]) -> dict[str, BranchCalendar]:

@@ -49,73 +49,73 @@ INDEXES: Indexes = {
 # ---- in a transaction ---------------------------------------------------------------------------
 
 
-async def add(work: Work, season: Season, seed: Seed) -> None:
+def add(work: Work, season: Season, seed: Seed) -> None:
     """Insert a new season with its secret seed."""
-    await work.add(SEASONS, season)
-    await work.add(SEEDS, seed)
+    work.add(SEASONS, season)
+    work.add(SEEDS, seed)
 
 
-async def get(work: Work, season_id: str) -> Season | None:
+def get(work: Work, season_id: str) -> Season | None:
     """Return a season, or None."""
-    return await work.find(Season, SEASONS, {"_id": season_id})
+    return work.find(Season, SEASONS, {"_id": season_id})
 
 
-async def save(work: Work, season: Season) -> None:
+def save(work: Work, season: Season) -> None:
     """Save a season after a change."""
-    await work.save(SEASONS, season)
+    work.save(SEASONS, season)
 
 
-async def count(work: Work, season_id: str, change: int) -> None:
+def count(work: Work, season_id: str, change: int) -> None:
     """Count an application more or fewer, so that a concurrent closing of the list conflicts."""
-    await work.update(SEASONS, {"_id": season_id}, {"$inc": {"applications": change}})
+    work.update(SEASONS, {"_id": season_id}, {"$inc": {"applications": change}})
 
 
-async def seed(work: Work, season_id: str) -> str:
+def seed(work: Work, season_id: str) -> str:
     """Return the secret seed of a season."""
-    found = await work.find(Seed, SEEDS, {"_id": season_id})
+    found = work.find(Seed, SEEDS, {"_id": season_id})
     if found is None:
         raise LookupError(f"the season {season_id} has no seed")
     return found.seed
 
 
-async def add_ballot(work: Work, ballot: Ballot) -> None:
+def add_ballot(work: Work, ballot: Ballot) -> None:
     """Insert the closed list of a season."""
-    await work.add(BALLOTS, ballot)
+    work.add(BALLOTS, ballot)
 
 
-async def ballot(work: Work, season_id: str) -> Ballot | None:
+def ballot(work: Work, season_id: str) -> Ballot | None:
     """Return the closed list of a season, or None."""
-    return await work.find(Ballot, BALLOTS, {"_id": season_id})
+    return work.find(Ballot, BALLOTS, {"_id": season_id})
 
 
-async def add_application(work: Work, application: Application) -> None:
+def add_application(work: Work, application: Application) -> None:
     """Insert a new application."""
-    await work.add(APPLICATIONS, application)
+    work.add(APPLICATIONS, application)
 
 
-async def application(work: Work, application_id: str) -> Application | None:
+def application(work: Work, application_id: str) -> Application | None:
     """Return an application; None if it has ended."""
-    return await work.find(Application, APPLICATIONS, {"_id": application_id})
+    return work.find(Application, APPLICATIONS, {"_id": application_id})
 
 
-async def application_of(work: Work, season_id: str, patron_id: str) -> Application | None:
+def application_of(work: Work, season_id: str, patron_id: str) -> Application | None:
     """Return a patron's application for a season; None if there is none or it has ended."""
     query = {"patron_id": patron_id, "season_id": season_id}
-    return await work.find(Application, APPLICATIONS, query)
+    return work.find(Application, APPLICATIONS, query)
 
 
-async def application_with_code(work: Work, season_id: str, code: str) -> Application | None:
+def application_with_code(work: Work, season_id: str, code: str) -> Application | None:
     """Return the application whose card has this code; None if there is none."""
-    return await work.find(Application, APPLICATIONS, {"season_id": season_id, "code": code})
+    return work.find(Application, APPLICATIONS, {"season_id": season_id, "code": code})
 
 
-async def is_paper_taken(work: Work, season_id: str, paper_number: str) -> bool:
+def is_paper_taken(work: Work, season_id: str, paper_number: str) -> bool:
     """Return whether an application by post has this number."""
     query = {"season_id": season_id, "paper_number": paper_number}
-    return bool(await work.count(APPLICATIONS, query))
+    return bool(work.count(APPLICATIONS, query))
 
 
-async def applications(
+def applications(
     work: Work, season_id: str, state: str, *, branch: str | None = None, limit: int = 0
 ) -> list[Application]:
     """Return applications in a state, at most `limit` (0: all), the first on standby first."""
@@ -123,55 +123,55 @@ async def applications(
     if branch is not None:
         query["branch"] = branch
     order = [("branch", ASCENDING), ("standby_number", ASCENDING)]
-    return await work.all(Application, APPLICATIONS, query, sort=order, limit=limit)
+    return work.all(Application, APPLICATIONS, query, sort=order, limit=limit)
 
 
-async def count_applications(work: Work, season_id: str) -> int:
+def count_applications(work: Work, season_id: str) -> int:
     """Return the number of applications for a season that have not ended."""
-    return await work.count(APPLICATIONS, {"season_id": season_id})
+    return work.count(APPLICATIONS, {"season_id": season_id})
 
 
-async def delete(work: Work, season: Season) -> None:
+def delete(work: Work, season: Season) -> None:
     """Delete a season with its seed and its ballot. Raises Stale if it has changed since."""
-    if not await work.delete(SEASONS, {"_id": season.id, "version": season.version}):
+    if not work.delete(SEASONS, {"_id": season.id, "version": season.version}):
         raise Stale(f"the season {season.id} is no longer at its version")
-    await work.delete(SEEDS, {"_id": season.id})
-    await work.delete(BALLOTS, {"_id": season.id})
+    work.delete(SEEDS, {"_id": season.id})
+    work.delete(BALLOTS, {"_id": season.id})
 
 
-async def count_granted(work: Work, season_id: str, branch: str) -> int:
+def count_granted(work: Work, season_id: str, branch: str) -> int:
     """Return the number of admission cards of a room."""
     query = {"season_id": season_id, "state": "granted", "branch": branch}
-    return await work.count(APPLICATIONS, query)
+    return work.count(APPLICATIONS, query)
 
 
-async def save_applications(work: Work, applications: Sequence[Application]) -> None:
+def save_applications(work: Work, applications: Sequence[Application]) -> None:
     """Save applications after a change."""
-    await work.save(APPLICATIONS, *applications)
+    work.save(APPLICATIONS, *applications)
 
 
-async def delete_application(work: Work, application: Application) -> None:
+def delete_application(work: Work, application: Application) -> None:
     """Delete an application as it was read. Raises Stale if it has changed since."""
     query = {"_id": application.id, "version": application.version}
-    if not await work.delete(APPLICATIONS, query):
+    if not work.delete(APPLICATIONS, query):
         raise Stale(f"the application {application.id} is no longer at its version")
 
 
-async def with_room_between(work: Work, branch: str, first: str, last: str) -> bool:
+def with_room_between(work: Work, branch: str, first: str, last: str) -> bool:
     """Return whether a season has the study room of a branch on one of these days."""
     query = {"valid_until": {"$gte": first}, "valid_from": {"$lte": last}, "rooms.branch": branch}
-    return bool(await work.count(SEASONS, query))
+    return bool(work.count(SEASONS, query))
 
 
-async def with_room(work: Work, branch: str, since: str) -> list[Season]:
+def with_room(work: Work, branch: str, since: str) -> list[Season]:
     """Return the seasons that have the study room of a branch on a day or later."""
     query = {"valid_until": {"$gte": since}, "rooms.branch": branch}
-    return await work.all(Season, SEASONS, query, sort=[("valid_until", ASCENDING)])
+    return work.all(Season, SEASONS, query, sort=[("valid_until", ASCENDING)])
 
 
-async def has_room_on(work: Work, branch: str, day: str) -> bool:
+def has_room_on(work: Work, branch: str, day: str) -> bool:
     """Return whether a season has the study room of a branch on a day."""
-    return bool(await work.count(SEASONS, _with_room_on(branch, day)))
+    return bool(work.count(SEASONS, _with_room_on(branch, day)))
 
 
 # ---- reads outside transactions -----------------------------------------------------------------

@@ -37,88 +37,88 @@ INDEXES: Indexes = {
 }
 
 
-async def sitting(work: Work, sitting_id: str) -> Sitting | None:
+def sitting(work: Work, sitting_id: str) -> Sitting | None:
     """Return a sitting; None if it has not been opened."""
-    return await work.find(Sitting, SITTINGS, {"_id": sitting_id})
+    return work.find(Sitting, SITTINGS, {"_id": sitting_id})
 
 
-async def open_sitting(work: Work, sitting: Sitting, seats: Collection[Seat]) -> None:
+def open_sitting(work: Work, sitting: Sitting, seats: Collection[Seat]) -> None:
     """Insert a sitting with the seats that are held from its beginning."""
-    await work.add(SITTINGS, sitting)
-    await work.add(SEATS, *seats)
+    work.add(SITTINGS, sitting)
+    work.add(SEATS, *seats)
 
 
-async def save_sitting(work: Work, sitting: Sitting) -> None:
+def save_sitting(work: Work, sitting: Sitting) -> None:
     """Save a sitting after a change."""
-    await work.save(SITTINGS, sitting)
+    work.save(SITTINGS, sitting)
 
 
-async def seat(work: Work, sitting_id: str, application_id: str) -> Seat | None:
+def seat(work: Work, sitting_id: str, application_id: str) -> Seat | None:
     """Return the seat of an application in a sitting, or None."""
     query = {"sitting_id": sitting_id, "application_id": application_id}
-    return await work.find(Seat, SEATS, query)
+    return work.find(Seat, SEATS, query)
 
 
-async def seats_in(work: Work, sitting_id: str) -> list[Seat]:
+def seats_in(work: Work, sitting_id: str) -> list[Seat]:
     """Return all seats of a sitting."""
-    return await work.all(Seat, SEATS, {"sitting_id": sitting_id})
+    return work.all(Seat, SEATS, {"sitting_id": sitting_id})
 
 
-async def first_due(work: Work, sitting_id: str) -> Seat | None:
+def first_due(work: Work, sitting_id: str) -> Seat | None:
     """Return the held seat whose time is over for the longest time, or None."""
     query = {"sitting_id": sitting_id, "state": "held", "until": {"$lte": work.now}}
     order = [("until", ASCENDING), ("_id", ASCENDING)]
-    return next(iter(await work.all(Seat, SEATS, query, sort=order, limit=1)), None)
+    return next(iter(work.all(Seat, SEATS, query, sort=order, limit=1)), None)
 
 
-async def has_any(work: Work, branch: str) -> bool:
+def has_any(work: Work, branch: str) -> bool:
     """Return whether a room has had sittings."""
-    return bool(await work.all(Sitting, SITTINGS, {"branch": branch}, limit=1))
+    return bool(work.all(Sitting, SITTINGS, {"branch": branch}, limit=1))
 
 
-async def days_of(work: Work, branch: str) -> list[date]:
+def days_of(work: Work, branch: str) -> list[date]:
     """Return the days of a room's sittings."""
-    found = await work.distinct(SITTINGS, "day", {"branch": branch})
+    found = work.distinct(SITTINGS, "day", {"branch": branch})
     return [date.fromisoformat(day) for day in found]
 
 
-async def not_taken_on(work: Work, branch: str, days: Collection[date], limit: int) -> list[Seat]:
+def not_taken_on(work: Work, branch: str, days: Collection[date], limit: int) -> list[Seat]:
     """Return seats of a room on some days whose patrons have not come, at most `limit`."""
     on = {"branch": branch, "day": {"$in": sorted(day.isoformat() for day in days)}}
-    ids = await work.distinct(SITTINGS, "_id", on)
+    ids = work.distinct(SITTINGS, "_id", on)
     query = {"sitting_id": {"$in": ids}, "state": {"$in": ["held", "lapsed"]}}
-    return await work.all(Seat, SEATS, query, sort=[("sitting_id", ASCENDING)], limit=limit)
+    return work.all(Seat, SEATS, query, sort=[("sitting_id", ASCENDING)], limit=limit)
 
 
-async def delete(work: Work, seat: Seat) -> None:
+def delete(work: Work, seat: Seat) -> None:
     """Delete a seat as it was read. Raises Stale if it has changed since."""
-    if not await work.delete(SEATS, {"_id": seat.id, "version": seat.version}):
+    if not work.delete(SEATS, {"_id": seat.id, "version": seat.version}):
         raise Stale(f"the seat {seat.id} is no longer at its version")
 
 
-async def seats_of(work: Work, application_id: str) -> list[Seat]:
+def seats_of(work: Work, application_id: str) -> list[Seat]:
     """Return the seats of an application, in all sittings."""
-    return await work.all(Seat, SEATS, {"application_id": application_id})
+    return work.all(Seat, SEATS, {"application_id": application_id})
 
 
-async def add(work: Work, seat: Seat) -> None:
+def add(work: Work, seat: Seat) -> None:
     """Insert a seat."""
-    await work.add(SEATS, seat)
+    work.add(SEATS, seat)
 
 
-async def save(work: Work, seat: Seat) -> None:
+def save(work: Work, seat: Seat) -> None:
     """Save a seat after a change."""
-    await work.save(SEATS, seat)
+    work.save(SEATS, seat)
 
 
-async def delete_of(work: Work, application_id: str) -> None:
+def delete_of(work: Work, application_id: str) -> None:
     """Delete the seats of an application."""
-    await work.delete(SEATS, {"application_id": application_id})
+    work.delete(SEATS, {"application_id": application_id})
 
 
-async def delete_sittings(work: Work, sitting_ids: Collection[str]) -> int:
+def delete_sittings(work: Work, sitting_ids: Collection[str]) -> int:
     """Delete sittings; return their number."""
-    return await work.delete(SITTINGS, {"_id": {"$in": sorted(sitting_ids)}})
+    return work.delete(SITTINGS, {"_id": {"$in": sorted(sitting_ids)}})
 
 
 async def find_sitting_ids(db: Database, season_id: str, limit: int) -> list[str]:

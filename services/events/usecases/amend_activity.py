@@ -37,17 +37,17 @@ class AmendActivity:
     """The changed fields of the description."""
 
 
-async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places | None]:
+def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places | None]:
     """Change the activity; return it with its places. Added places go to the waiting list.
 
     Raises NoSuchActivity, NoSuchBranch, ActivityCancelled, EndsBeforeItStarts, AgesReversed,
     NoRegistrationNeeded or FewerPlaces.
     """
-    activity = await store.activity(work, command.activity_id)
+    activity = store.activity(work, command.activity_id)
     if activity is None:
         raise NoSuchActivity
     check_takes_place(activity)
-    places = await store.places(work, activity.id)
+    places = store.places(work, activity.id)
     amended = replace(
         activity,
         title=command.title or activity.title,
@@ -58,19 +58,19 @@ async def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, 
         branch=command.branch if command.sets_branch else activity.branch,
     )
     if amended.branch not in (activity.branch, None) and (
-        unknown := await store.calendars.unknown(work, [amended.branch])
+        unknown := store.calendars.unknown(work, [amended.branch])
     ):
         raise NoSuchBranch(unknown)
     if amended != activity:
         check_times(amended)
         check_ages(amended.about)
         amended = replace(amended, version=activity.version + 1)
-        await store.save_activity(work, amended)
+        store.save_activity(work, amended)
         record_rescheduled(work, amended, activity)
     if command.places is not None:
         if places is None:
             raise NoRegistrationNeeded
         places = rules.enlarge(places, command.places)
-        await store.save_places(work, places)
+        store.save_places(work, places)
     # Also if only the time changed: an activity that had begun may now be in the future.
-    return amended, None if places is None else await give_places(work, amended, places)
+    return amended, None if places is None else give_places(work, amended, places)

@@ -17,17 +17,17 @@ class AnnounceRelease:
     activity_id: str
 
 
-async def announce_release(work: Work, command: AnnounceRelease) -> bool:
+def announce_release(work: Work, command: AnnounceRelease) -> bool:
     """Announce the release; return False if it is not due yet, or was announced already.
 
     Raises NoSuchActivity.
     """
-    if not await store.claim_release(work, command.activity_id):
+    if not store.claim_release(work, command.activity_id):
         return False
-    activity = await store.activity(work, command.activity_id)
+    activity = store.activity(work, command.activity_id)
     if activity is None:
         raise NoSuchActivity
     released = announce(activity)
-    await store.save_activity(work, released)
+    store.save_activity(work, released)
     record_activity_event(work, RecordingReleased, released)
     return True

@@ -28,7 +28,7 @@ class AnnounceSeason:
     grace_minutes: int
 
 
-async def announce_season(work: Work, command: AnnounceSeason) -> Season:
+def announce_season(work: Work, command: AnnounceSeason) -> Season:
     """Announce the season, with the commitment to the seed of its draw.
 
     Raises BadSeason, NoSuchBranch, or SeasonsOverlap if a room has another season on a day.
@@ -51,9 +51,9 @@ async def announce_season(work: Work, command: AnnounceSeason) -> Season:
     unknown, taken = [], []
     for room in season.rooms:
         # Written, so that of two seasons at the same moment the second finds the first.
-        if await store.calendars.hold(work, room.branch) is None:
+        if store.calendars.hold(work, room.branch) is None:
             unknown.append(room.branch)
-        elif await store.seasons.with_room_between(
+        elif store.seasons.with_room_between(
             work, room.branch, season.valid_from.isoformat(), season.valid_until.isoformat()
         ):
             taken.append(room.branch)
@@ -61,5 +61,5 @@ async def announce_season(work: Work, command: AnnounceSeason) -> Season:
         raise NoSuchBranch(unknown)
     if taken:
         raise SeasonsOverlap(taken)
-    await store.seasons.add(work, season, Seed(id=season.id, seed=seed))
+    store.seasons.add(work, season, Seed(id=season.id, seed=seed))
     return season

@@ -33,24 +33,24 @@ class ApplyForSeason:
     received_on: date | None = None
 
 
-async def apply_for_season(work: Work, command: ApplyForSeason) -> Application:
+def apply_for_season(work: Work, command: ApplyForSeason) -> Application:
     """Record the application and return it.
 
     Raises NoSuchSeason, NoSuchRoom, ApplicationsNotOpen, ApplicationsClosed, ReceivedInFuture,
     AppliedAlready, PaperNumberTaken or NoSuchPatron.
     """
-    season = await store.seasons.get(work, command.season_id)
+    season = store.seasons.get(work, command.season_id)
     if season is None:
         raise NoSuchSeason
     check_application(season, command.branch, today=command.today, received_on=command.received_on)
-    if await store.seasons.application_of(work, season.id, command.patron_id):
+    if store.seasons.application_of(work, season.id, command.patron_id):
         raise AppliedAlready
     paper = command.paper_number
-    if paper is not None and await store.seasons.is_paper_taken(work, season.id, paper):
+    if paper is not None and store.seasons.is_paper_taken(work, season.id, paper):
         raise PaperNumberTaken
     # Written first, because concurrent applications conflict in this document.
-    await store.seasons.count(work, season.id, 1)
-    if not await store.hold_patron(work, command.patron_id):
+    store.seasons.count(work, season.id, 1)
+    if not store.hold_patron(work, command.patron_id):
         raise NoSuchPatron
     application = Application(
         id=new_id(),
@@ -63,6 +63,6 @@ async def apply_for_season(work: Work, command: ApplyForSeason) -> Application:
         paper_number=paper,
         received_on=command.received_on,
     )
-    await store.seasons.add_application(work, application)
+    store.seasons.add_application(work, application)
     record_applied(work, season, application)
     return application

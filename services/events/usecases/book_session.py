@@ -28,39 +28,39 @@ class BookSession:
     zone: ZoneInfo
 
 
-async def book_session(work: Work, command: BookSession) -> Booking:
+def book_session(work: Work, command: BookSession) -> Booking:
     """Book the place and return the booking.
 
     Raises NoSuchStudyRoom, NoSuchSession, TooFarAhead, SessionOver, LibraryClosed, RoomInSeason,
     NoSuchPatron, BookedAlready, TooManyBookings or SessionFull.
     """
-    room = await store.bookings.room(work, command.branch)
+    room = store.bookings.room(work, command.branch)
     if room is None:
         raise NoSuchStudyRoom
     fresh = rules.slot_to_book(room, command.day, command.session, now=work.now, zone=command.zone)
     # Written, so that a closure or a season that comes at the same moment conflicts.
-    calendar = await store.calendars.hold(work, command.branch)
+    calendar = store.calendars.hold(work, command.branch)
     if calendar and not calendar.has_sessions(command.day):
         raise LibraryClosed
-    if await store.seasons.has_room_on(work, command.branch, command.day.isoformat()):
+    if store.seasons.has_room_on(work, command.branch, command.day.isoformat()):
         raise RoomInSeason
     # Written before the bookings are read: concurrent bookings of one patron conflict in it.
-    if not await store.hold_patron(work, command.patron_id):
+    if not store.hold_patron(work, command.patron_id):
         raise NoSuchPatron
-    stored = await store.bookings.slot(work, fresh.id)
+    stored = store.bookings.slot(work, fresh.id)
     counted, booking = rules.book(
         room,
         stored or fresh,
-        await store.bookings.bookings_of(work, room.id, command.patron_id),
+        store.bookings.bookings_of(work, room.id, command.patron_id),
         booking_id=new_id(),
         patron_id=command.patron_id,
         code=secrets.token_hex(CODE_BYTES).upper(),
         now=work.now,
     )
     if stored is None:
-        await store.bookings.add_slot(work, counted)
+        store.bookings.add_slot(work, counted)
     else:
-        await store.bookings.save_slot(work, counted)
-    await store.bookings.add(work, booking)
+        store.bookings.save_slot(work, counted)
+    store.bookings.add(work, booking)
     record_booking(work, BookingMade, booking)
     return booking

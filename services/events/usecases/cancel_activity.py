@@ -19,17 +19,17 @@ class CancelActivity:
     reason: str
 
 
-async def cancel_activity(work: Work, command: CancelActivity) -> tuple[Activity, Places | None]:
+def cancel_activity(work: Work, command: CancelActivity) -> tuple[Activity, Places | None]:
     """Cancel the activity; return it with its places.
 
     Ends the first registrations at once; a job ends the others. Raises NoSuchActivity or
     ActivityCancelled.
     """
-    activity = await store.activity(work, command.activity_id)
+    activity = store.activity(work, command.activity_id)
     if activity is None:
         raise NoSuchActivity
     cancelled = cancel(activity, at=work.now, reason=command.reason)
-    places = await store.places(work, activity.id)
-    await store.save_activity(work, cancelled)
+    places = store.places(work, activity.id)
+    store.save_activity(work, cancelled)
     record_cancelled(work, cancelled)
-    return cancelled, None if places is None else await end_some(work, places)
+    return cancelled, None if places is None else end_some(work, places)

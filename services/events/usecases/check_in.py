@@ -31,31 +31,31 @@ class Seated:
     seat: Seat
 
 
-async def check_in(work: Work, command: CheckIn) -> Seated:
+def check_in(work: Work, command: CheckIn) -> Seated:
     """Take the place of a card in the present session, or a free one; return it.
 
     Raises NoSuchSeason, NoSuchAdmission, NoSessionNow, NoPlaceInSession, CheckedInAlready or
     PlaceLapsed.
     """
-    season = await store.seasons.get(work, command.season_id)
+    season = store.seasons.get(work, command.season_id)
     if season is None:
         raise NoSuchSeason
-    card = await store.seasons.application_with_code(work, season.id, command.code)
+    card = store.seasons.application_with_code(work, season.id, command.code)
     if card is None or card.state not in ("granted", "standby"):
         raise NoSuchAdmission
     now = rules.sitting_now(season, card.branch, work.now, command.zone)
-    if not await has_sessions(work, now):
+    if not has_sessions(work, now):
         raise NoSessionNow
-    sitting = await opened(work, season, now)
-    found = await store.seats.seat(work, sitting.id, card.id)
+    sitting = opened(work, season, now)
+    found = store.seats.seat(work, sitting.id, card.id)
     if found is None:
         held = rules.seat(season, sitting, card, work.now, seat_id=new_id())
         taken, left = rules.take_free(held, sitting)
-        await store.seats.add(work, taken)
+        store.seats.add(work, taken)
     else:
         taken, left = rules.check_in(found, sitting, work.now)
-        await store.seats.save(work, taken)
+        store.seats.save(work, taken)
     if left != sitting:
-        await store.seats.save_sitting(work, left)
+        store.seats.save_sitting(work, left)
     record_seat(work, AdmissionCheckedIn, season, sitting, taken)
     return Seated(sitting, taken)

@@ -23,18 +23,18 @@ class CheckInBooking:
     zone: ZoneInfo
 
 
-async def check_in_booking(work: Work, command: CheckInBooking) -> Booking:
+def check_in_booking(work: Work, command: CheckInBooking) -> Booking:
     """Let the patron in and return the booking.
 
     Raises NoSuchBooking, NoSessionNow, CheckedInAlready or PlaceLapsed.
     """
-    booking = await store.bookings.booking_with_code(work, command.branch, command.code)
+    booking = store.bookings.booking_with_code(work, command.branch, command.code)
     if booking is None:
         raise NoSuchBooking
-    calendar = await store.calendars.get(work, command.branch)
+    calendar = store.calendars.get(work, command.branch)
     if calendar and not calendar.has_sessions(library_day(booking.starts_at, command.zone)):
         raise NoSessionNow
     taken = rules.check_in(booking, work.now)
-    await store.bookings.save(work, taken)
+    store.bookings.save(work, taken)
     record_booking(work, BookingCheckedIn, taken)
     return taken

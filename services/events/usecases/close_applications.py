@@ -18,17 +18,17 @@ class CloseApplications:
     today: date
 
 
-async def close_applications(work: Work, command: CloseApplications) -> Season:
+def close_applications(work: Work, command: CloseApplications) -> Season:
     """Close the list, so that it is published; return the season.
 
     Raises NoSuchSeason, ApplicationsClosed or ApplicationsStillOpen.
     """
-    season = await store.seasons.get(work, command.season_id)
+    season = store.seasons.get(work, command.season_id)
     if season is None:
         raise NoSuchSeason
-    applications = await store.seasons.applications(work, season.id, "applied")
+    applications = store.seasons.applications(work, season.id, "applied")
     entries = [one.entry for one in applications]
     closed, ballot = rules.close(season, entries, today=command.today, at=work.now)
-    await store.seasons.save(work, closed)
-    await store.seasons.add_ballot(work, ballot)
+    store.seasons.save(work, closed)
+    store.seasons.add_ballot(work, ballot)
     return closed

@@ -17,18 +17,18 @@ class ContinueChange:
     activity_id: str
 
 
-async def continue_change(work: Work, command: ContinueChange) -> int:
+def continue_change(work: Work, command: ContinueChange) -> int:
     """Continue the change; return how many registrations ended or got a place (0: finished)."""
-    activity = await store.activity(work, command.activity_id)
+    activity = store.activity(work, command.activity_id)
     if activity is None:
         raise NoSuchActivity
-    places = await store.places(work, activity.id)
+    places = store.places(work, activity.id)
     if places is None or places.unfinished_since is None:
         return 0
     if activity.cancelled_at is not None:
-        counted = await end_some(work, places)
+        counted = end_some(work, places)
         return (places.taken + places.waiting) - (counted.taken + counted.waiting)
-    counted = await give_places(work, activity, places)
+    counted = give_places(work, activity, places)
     if counted is places:  # another transaction has done it, or the activity has begun
-        await store.save_places(work, rules.finish(places))
+        store.save_places(work, rules.finish(places))
     return counted.taken - places.taken

@@ -20,21 +20,21 @@ class DrawSeason:
     today: date
 
 
-async def draw_season(work: Work, command: DrawSeason) -> Season:
+def draw_season(work: Work, command: DrawSeason) -> Season:
     """Reveal the seed, which decides the draw; return the season.
 
     Stores the result of the first applications at once; a job continues with the others. Raises
     NoSuchSeason, ApplicationsStillOpen, TooEarlyToDraw or DrawnAlready.
     """
-    season = await store.seasons.get(work, command.season_id)
+    season = store.seasons.get(work, command.season_id)
     if season is None:
         raise NoSuchSeason
-    seed = await store.seasons.seed(work, season.id)
+    seed = store.seasons.seed(work, season.id)
     drawn = rules.reveal(season, seed, today=command.today, at=work.now)
-    await store.seasons.save(work, drawn)
-    outcomes = await outcomes_of(work, drawn)
+    store.seasons.save(work, drawn)
+    outcomes = outcomes_of(work, drawn)
     record_drawn(work, drawn, outcomes)
-    return await settle_some(work, drawn, outcomes)
+    return settle_some(work, drawn, outcomes)
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ class ContinueDraw:
     season_id: str
 
 
-async def continue_draw(work: Work, command: ContinueDraw) -> bool:
+def continue_draw(work: Work, command: ContinueDraw) -> bool:
     """Store the result of more applications; return False if the draw is finished."""
-    season = await store.seasons.get(work, command.season_id)
+    season = store.seasons.get(work, command.season_id)
     if season is None or season.unfinished_since is None:
         return False
-    await settle_some(work, season, await outcomes_of(work, season))
+    settle_some(work, season, outcomes_of(work, season))
     return True

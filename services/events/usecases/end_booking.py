@@ -30,61 +30,61 @@ class LapseBooking:
     zone: ZoneInfo
 
 
-async def cancel_booking(work: Work, command: CancelBooking) -> Booking:
+def cancel_booking(work: Work, command: CancelBooking) -> Booking:
     """Cancel the booking, so that its place is free, and return its last state.
 
     Raises NoSuchBooking, also for a booking of somebody else, CheckedInAlready or PlaceLapsed.
     """
-    booking = await store.bookings.booking(work, command.booking_id)
+    booking = store.bookings.booking(work, command.booking_id)
     if booking is None or booking.patron_id != command.patron_id:
         raise NoSuchBooking
     rules.check_cancellation(booking, work.now)
-    slot, ended = rules.cancel(await _slot(work, booking), booking)
-    await _end(work, slot, booking)
+    slot, ended = rules.cancel(_slot(work, booking), booking)
+    _end(work, slot, booking)
     record_cancelled(work, ended, "patron")
     return ended
 
 
-async def purge_booking(work: Work, booking_id: str) -> bool:
+def purge_booking(work: Work, booking_id: str) -> bool:
     """End and delete the booking of an erased patron; return False if it had ended."""
-    booking = await store.bookings.booking(work, booking_id)
+    booking = store.bookings.booking(work, booking_id)
     if booking is None:
         return False
-    slot, ended = rules.cancel(await _slot(work, booking), booking)
-    await _end(work, slot, booking)
+    slot, ended = rules.cancel(_slot(work, booking), booking)
+    _end(work, slot, booking)
     record_cancelled(work, ended, "erased")
     return True
 
 
-async def lapse_booking(work: Work, command: LapseBooking) -> bool:
+def lapse_booking(work: Work, command: LapseBooking) -> bool:
     """End a booking whose patron did not come in time; return False if it is not due.
 
     None is due on a day on which the library is closed: those end in another way.
     """
-    booking = await store.bookings.booking(work, command.booking_id)
+    booking = store.bookings.booking(work, command.booking_id)
     if booking is None or booking.state != "booked" or work.now < booking.until:
         return False
-    calendar = await store.calendars.get(work, booking.branch)
+    calendar = store.calendars.get(work, booking.branch)
     if calendar and not calendar.has_sessions(library_day(booking.starts_at, command.zone)):
         return False
-    slot, ended = rules.lapse(await _slot(work, booking), booking)
-    await _end(work, slot, booking)
+    slot, ended = rules.lapse(_slot(work, booking), booking)
+    _end(work, slot, booking)
     record_booking(work, BookingLapsed, ended)
     return True
 
 
-async def purge_sessions(work: Work, slot_ids: Sequence[str]) -> int:
+def purge_sessions(work: Work, slot_ids: Sequence[str]) -> int:
     """Delete sessions that are over, with the bookings of patrons who came; return the number."""
-    return await store.bookings.delete_over(work, slot_ids)
+    return store.bookings.delete_over(work, slot_ids)
 
 
-async def _slot(work: Work, booking: Booking) -> Slot:
-    slot = await store.bookings.slot(work, booking.slot_id)
+def _slot(work: Work, booking: Booking) -> Slot:
+    slot = store.bookings.slot(work, booking.slot_id)
     if slot is None:
         raise LookupError(f"the booking {booking.id} is in no session")
     return slot
 
 
-async def _end(work: Work, slot: Slot, booking: Booking) -> None:
-    await store.bookings.save_slot(work, slot)
-    await store.bookings.delete(work, booking)
+def _end(work: Work, slot: Slot, booking: Booking) -> None:
+    store.bookings.save_slot(work, slot)
+    store.bookings.delete(work, booking)

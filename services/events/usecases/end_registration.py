@@ -9,28 +9,26 @@ from services.events.usecases.registration_events import record_ended
 from shared.unit_of_work import Work
 
 
-async def end(
-    work: Work, activity: Activity, registration: Registration, by: Ending
-) -> Registration:
+def end(work: Work, activity: Activity, registration: Registration, by: Ending) -> Registration:
     """End a registration, delete it, and give its place to the first on the waiting list."""
-    places = await store.places(work, activity.id)
+    places = store.places(work, activity.id)
     if places is None:
         raise LookupError(f"there is a registration for {activity.id}, which has no places")
     counted, ended = rules.end(places, registration)
-    await store.save_places(work, counted)
-    await store.delete_registrations(work, [registration])
+    store.save_places(work, counted)
+    store.delete_registrations(work, [registration])
     record_ended(work, ended, by)
-    await give_places(work, activity, counted)
+    give_places(work, activity, counted)
     return ended
 
 
-async def end_some(work: Work, places: Places) -> Places:
+def end_some(work: Work, places: Places) -> Places:
     """End the next registrations of a cancelled activity, at most CHUNK; return the counts."""
-    registered = await store.first_registered(work, places.id, CHUNK)
+    registered = store.first_registered(work, places.id, CHUNK)
     counted, ended = rules.end_all(places, registered, at=work.now)
     # Also if there are none, so that a concurrent registration conflicts.
-    await store.save_places(work, counted)
-    await store.delete_registrations(work, registered)
+    store.save_places(work, counted)
+    store.delete_registrations(work, registered)
     for registration in ended:
         record_ended(work, registration, "activity")
     return counted

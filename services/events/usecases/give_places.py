@@ -11,17 +11,17 @@ CHUNK = 50
 """Maximum number of registrations changed in one transaction; a job continues with the others."""
 
 
-async def give_places(work: Work, activity: Activity, places: Places) -> Places:
+def give_places(work: Work, activity: Activity, places: Places) -> Places:
     """Give free places to the first on the waiting list, at most CHUNK; return the counts.
 
     Gives none once the activity has begun or is cancelled.
     """
     if not places.to_give or not is_open(activity, work.now):
         return places
-    waiting = await store.next_waiting(work, places.id, min(places.to_give, CHUNK))
+    waiting = store.next_waiting(work, places.id, min(places.to_give, CHUNK))
     counted, given = rules.give(places, waiting, at=work.now)
-    await store.save_places(work, counted)
-    await store.save_registrations(work, given)
+    store.save_places(work, counted)
+    store.save_registrations(work, given)
     for registration in given:
         record_place_given(work, registration)
     return counted

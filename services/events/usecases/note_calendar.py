@@ -21,18 +21,16 @@ from shared.unit_of_work import Origin, Work
 STUDY_ROOM = "study-room"
 
 
-async def note_calendar(work: Work, event: BranchSnapshot) -> None:
+def note_calendar(work: Work, event: BranchSnapshot) -> None:
     """Save the branch's calendar, unless a newer one is known.
 
     If its study room has bookings or places, a job then lets them follow it. One that is made at
     the same moment writes the calendar too, so that it follows the new one.
     """
     calendar = calendar_of(event)
-    if await store.bookings.has_any(work, event.branch) or await store.seats.has_any(
-        work, event.branch
-    ):
+    if store.bookings.has_any(work, event.branch) or store.seats.has_any(work, event.branch):
         calendar = replace(calendar, unsettled=trigger_of(work.origin))
-    await store.calendars.note(work, calendar)
+    store.calendars.note(work, calendar)
 
 
 def trigger_of(origin: Origin) -> Trigger:

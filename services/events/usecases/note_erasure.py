@@ -5,10 +5,10 @@ from shared.contracts.accounts import PatronErased
 from shared.unit_of_work import Work
 
 
-async def note_erasure(work: Work, event: PatronErased) -> None:
+def note_erasure(work: Work, event: PatronErased) -> None:
     """Store a tombstone of the patron, and delete the bookings that closures ended.
 
     The caller then ends the patron's registrations and bookings.
     """
-    await store.erase_patron(work, event.patron_id)
-    await store.bookings.delete_closed_of(work, event.patron_id)
+    store.erase_patron(work, event.patron_id)
+    store.bookings.delete_closed_of(work, event.patron_id)

@@ -20,7 +20,7 @@ class PassOnPlace:
     sitting: Sitting
 
 
-async def pass_on_place(work: Work, command: PassOnPlace) -> bool:
+def pass_on_place(work: Work, command: PassOnPlace) -> bool:
     """Open the sitting if need be, and pass one place on; return False if none is due.
 
     None is due while the library is closed.
@@ -28,77 +28,77 @@ async def pass_on_place(work: Work, command: PassOnPlace) -> bool:
     One transaction ends one held place and gives it to one patron, so a lapse promotes exactly one
     however often the job runs.
     """
-    season = await store.seasons.get(work, command.season_id)
-    if season is None or not await has_sessions(work, command.sitting):
+    season = store.seasons.get(work, command.season_id)
+    if season is None or not has_sessions(work, command.sitting):
         return False
-    sitting = await opened(work, season, command.sitting)
-    due = await store.seats.first_due(work, sitting.id)
+    sitting = opened(work, season, command.sitting)
+    due = store.seats.first_due(work, sitting.id)
     if due is None:
         return False
     lapsed = rules.lapse(due)
-    await store.seats.save(work, lapsed)
+    store.seats.save(work, lapsed)
     record_seat(work, AdmissionLapsed, season, sitting, lapsed)
-    await promote_next(work, season, sitting)
+    promote_next(work, season, sitting)
     return True
 
 
-async def has_sessions(work: Work, sitting: Sitting) -> bool:
+def has_sessions(work: Work, sitting: Sitting) -> bool:
     """Return whether the library is open on the day of a sitting, and hold its calendar so."""
-    calendar = await store.calendars.hold(work, sitting.branch)
+    calendar = store.calendars.hold(work, sitting.branch)
     return calendar is None or calendar.has_sessions(sitting.day)
 
 
-async def opened(work: Work, season: Season, sitting: Sitting) -> Sitting:
+def opened(work: Work, season: Season, sitting: Sitting) -> Sitting:
     """Return the sitting as stored; open it first with a place for each admission card."""
-    stored = await store.seats.sitting(work, sitting.id)
+    stored = store.seats.sitting(work, sitting.id)
     if stored is not None:
         return stored
-    cards = await store.seasons.applications(work, season.id, "granted", branch=sitting.branch)
+    cards = store.seasons.applications(work, season.id, "granted", branch=sitting.branch)
     # So that no application can end meanwhile: its place would be held for nobody.
-    held = await store.hold_patrons(work, {one.patron_id for one in cards})
+    held = store.hold_patrons(work, {one.patron_id for one in cards})
     seats = [
         rules.seat(season, sitting, one, sitting.starts_at, seat_id=new_id())
         for one in cards
         if one.patron_id in held
     ]
     begun = replace(sitting, free=season.room(sitting.branch).places - len(seats))
-    await store.seats.open_sitting(work, begun, seats)
+    store.seats.open_sitting(work, begun, seats)
     return begun
 
 
-async def promote_next(work: Work, season: Season, sitting: Sitting) -> None:
+def promote_next(work: Work, season: Season, sitting: Sitting) -> None:
     """Hold a place for the next on the standby list; without one the place is free for anyone."""
     applicant = None
     if work.now < sitting.ends_at:
-        applicant = await _next(work, season, sitting)
+        applicant = _next(work, season, sitting)
     if applicant is None:
-        await store.seats.save_sitting(work, rules.freed(sitting, 1))
+        store.seats.save_sitting(work, rules.freed(sitting, 1))
         return
     seat = rules.seat(season, sitting, applicant, work.now, seat_id=new_id())
-    await store.seats.save_sitting(work, rules.freed(sitting, 0))
-    await store.seats.add(work, seat)
+    store.seats.save_sitting(work, rules.freed(sitting, 0))
+    store.seats.add(work, seat)
     record_seat(work, AdmissionPromoted, season, sitting, seat)
 
 
-async def _next(work: Work, season: Season, sitting: Sitting) -> Application | None:
-    seated = await store.seats.seats_in(work, sitting.id)
-    standby = await store.seasons.applications(
+def _next(work: Work, season: Season, sitting: Sitting) -> Application | None:
+    seated = store.seats.seats_in(work, sitting.id)
+    standby = store.seasons.applications(
         work, season.id, "standby", branch=sitting.branch, limit=len(seated) + 1
     )
     while (found := rules.next_in_line(standby, seated)) is not None:
-        if await store.hold_patron(work, found.patron_id):
+        if store.hold_patron(work, found.patron_id):
             break
         standby.remove(found)
     return found
 
 
-async def end_seats(work: Work, season: Season, application_id: str) -> None:
+def end_seats(work: Work, season: Season, application_id: str) -> None:
     """Delete the seats of an application that ends, and pass held places on."""
-    seats = await store.seats.seats_of(work, application_id)
+    seats = store.seats.seats_of(work, application_id)
     for held in [one for one in seats if one.state == "held"]:
-        sitting = await store.seats.sitting(work, held.sitting_id)
+        sitting = store.seats.sitting(work, held.sitting_id)
         if sitting is None:
             raise LookupError(f"the seat {held.id} is in no sitting")
         record_seat(work, AdmissionLapsed, season, sitting, rules.lapse(held))
-        await promote_next(work, season, sitting)
-    await store.seats.delete_of(work, application_id)
+        promote_next(work, season, sitting)
+    store.seats.delete_of(work, application_id)

@@ -33,29 +33,29 @@ class SeasonSession:
     cards: int
 
 
-async def preview_calendars(work: Work, command: PreviewCalendars) -> list[SeasonSession]:
+def preview_calendars(work: Work, command: PreviewCalendars) -> list[SeasonSession]:
     """Store the calendars and let bookings follow them; return the sessions of seasons that end.
 
     It is tried out only: the events that it records are the bookings that would end or come back.
     """
     found: list[SeasonSession] = []
     for calendar in command.calendars:
-        before = await store.calendars.get(work, calendar.id)
-        if not await store.calendars.note(work, calendar):
+        before = store.calendars.get(work, calendar.id)
+        if not store.calendars.note(work, calendar):
             continue
-        found += await _of_seasons(work, before, calendar, command.zone)
-        while await settle_calendar(work, SettleCalendar(calendar.id, command.zone, ALL)):
+        found += _of_seasons(work, before, calendar, command.zone)
+        while settle_calendar(work, SettleCalendar(calendar.id, command.zone, ALL)):
             pass
     return found
 
 
-async def _of_seasons(
+def _of_seasons(
     work: Work, before: BranchCalendar | None, after: BranchCalendar, zone: ZoneInfo
 ) -> list[SeasonSession]:
     today = library_day(work.now, zone)
     found = []
-    for season in await store.seasons.with_room(work, after.id, since=today.isoformat()):
-        cards = await store.seasons.count_granted(work, season.id, after.id)
+    for season in store.seasons.with_room(work, after.id, since=today.isoformat()):
+        cards = store.seasons.count_granted(work, season.id, after.id)
         for day in _days(max(season.valid_from, today), season.valid_until):
             if after.has_sessions(day) or (before and not before.has_sessions(day)):
                 continue

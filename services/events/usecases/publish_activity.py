@@ -34,7 +34,7 @@ class PublishActivity:
     about: About
 
 
-async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Places | None]:
+def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Places | None]:
     """Publish the activity; return it with its places, if any.
 
     Raises EndsBeforeItStarts, AgesReversed or NoSuchBranch.
@@ -57,12 +57,12 @@ async def publish_activity(work: Work, command: PublishActivity) -> tuple[Activi
     check_times(activity)
     check_ages(activity.about)
     codes = [] if activity.branch is None else [activity.branch]
-    if unknown := await store.calendars.unknown(work, codes):
+    if unknown := store.calendars.unknown(work, codes):
         raise NoSuchBranch(unknown)
     recording = None
     if command.recording_from is not None and command.recording_url is not None:
         recording = Recording(activity.id, command.recording_from, command.recording_url)
     places = None if command.places is None else Places(activity.id, command.places)
-    await store.add_activity(work, activity, recording, places)
+    store.add_activity(work, activity, recording, places)
     record_activity_event(work, ActivityPublished, activity)
     return activity, places

@@ -15,13 +15,13 @@ class PurgeRegistration:
     registration_id: str
 
 
-async def purge_registration(work: Work, command: PurgeRegistration) -> bool:
+def purge_registration(work: Work, command: PurgeRegistration) -> bool:
     """End and delete the registration; return False if it had ended. Raises NoSuchActivity."""
-    registration = await store.registration(work, command.registration_id)
+    registration = store.registration(work, command.registration_id)
     if registration is None:
         return False
-    activity = await store.activity(work, registration.activity_id)
+    activity = store.activity(work, registration.activity_id)
     if activity is None:
         raise NoSuchActivity
-    await end(work, activity, registration, "erased")
+    end(work, activity, registration, "erased")
     return True

@@ -17,17 +17,17 @@ class PurgeSeason:
     today: date
 
 
-async def purge_sittings(work: Work, sitting_ids: Sequence[str]) -> int:
+def purge_sittings(work: Work, sitting_ids: Sequence[str]) -> int:
     """Delete sittings; return their number."""
-    return await store.seats.delete_sittings(work, sitting_ids)
+    return store.seats.delete_sittings(work, sitting_ids)
 
 
-async def purge_season(work: Work, command: PurgeSeason) -> bool:
+def purge_season(work: Work, command: PurgeSeason) -> bool:
     """Delete the season; return False if it is kept, or still has applications."""
-    season = await store.seasons.get(work, command.season_id)
+    season = store.seasons.get(work, command.season_id)
     if season is None or season.valid_until >= command.today - BALLOT_KEPT:
         return False
-    if await store.seasons.count_applications(work, season.id):
+    if store.seasons.count_applications(work, season.id):
         return False
-    await store.seasons.delete(work, season)
+    store.seasons.delete(work, season)
     return True

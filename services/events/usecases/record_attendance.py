@@ -21,31 +21,31 @@ class RecordAttendance:
     zone: ZoneInfo
 
 
-async def record_attendance(work: Work, command: RecordAttendance) -> Registration:
+def record_attendance(work: Work, command: RecordAttendance) -> Registration:
     """Record the attendance and return the registration, unchanged if it was recorded before.
 
     Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered, ActivityCancelled, NotItsDay or
     OnWaitingList.
     """
-    activity, registration = await registered(work, command.activity_id, command.patron_id)
+    activity, registration = registered(work, command.activity_id, command.patron_id)
     attended = rules.attend(registration, activity, at=work.now, zone=command.zone)
     if attended is not registration:
-        await store.save_registrations(work, [attended])
+        store.save_registrations(work, [attended])
         record_attended(work, attended)
     return attended
 
 
-async def registered(work: Work, activity_id: str, patron_id: str) -> tuple[Activity, Registration]:
+def registered(work: Work, activity_id: str, patron_id: str) -> tuple[Activity, Registration]:
     """Return an activity and a patron's registration for it.
 
     Raises NoSuchActivity, NoRegistrationNeeded or NotRegistered.
     """
-    activity = await store.activity(work, activity_id)
+    activity = store.activity(work, activity_id)
     if activity is None:
         raise NoSuchActivity
-    if await store.places(work, activity_id) is None:
+    if store.places(work, activity_id) is None:
         raise NoRegistrationNeeded
-    registration = await store.registration_of(work, activity_id, patron_id)
+    registration = store.registration_of(work, activity_id, patron_id)
     if registration is None:
         raise NotRegistered
     return activity, registration

@@ -38,30 +38,30 @@ class Placed:
     position: int | None
 
 
-async def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
+def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
     """Register the patron, with a place or at the end of the waiting list.
 
     Raises NoSuchActivity, NoRegistrationNeeded, ActivityCancelled, ActivityBegun, OutsideAges,
     AlreadyRegistered or NoSuchPatron.
     """
-    activity = await store.activity(work, command.activity_id)
+    activity = store.activity(work, command.activity_id)
     if activity is None:
         raise NoSuchActivity
-    places = await store.places(work, activity.id)
+    places = store.places(work, activity.id)
     if places is None:
         raise NoRegistrationNeeded
     check_open(activity, work.now)
     check_age(activity, command.born_on, command.zone)
-    if await store.registration_of(work, activity.id, command.patron_id):
+    if store.registration_of(work, activity.id, command.patron_id):
         raise AlreadyRegistered
     counted, registration = rules.register(
         places, registration_id=new_id(), patron_id=command.patron_id, at=work.now
     )
     # Written first, because concurrent registrations conflict in this document.
-    await store.save_places(work, counted)
-    if not await store.hold_patron(work, command.patron_id):
+    store.save_places(work, counted)
+    if not store.hold_patron(work, command.patron_id):
         raise NoSuchPatron
-    await store.add_registration(work, registration)
+    store.add_registration(work, registration)
     record_registered(work, registration)
     waits = registration.state is RegistrationState.WAITLISTED
     return Placed(registration, counted.waiting if waits else None)

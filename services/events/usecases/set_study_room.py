@@ -8,18 +8,18 @@ from services.events.domain.refusals import NoSuchBranch
 from shared.unit_of_work import Work
 
 
-async def set_study_room(work: Work, wanted: StudyRoom) -> StudyRoom:
+def set_study_room(work: Work, wanted: StudyRoom) -> StudyRoom:
     """Set the rules of a room, new or known; bookings stay. Return it.
 
     Raises BadRoom or NoSuchBranch.
     """
     check_room(wanted)
-    if unknown := await store.calendars.unknown(work, [wanted.id]):
+    if unknown := store.calendars.unknown(work, [wanted.id]):
         raise NoSuchBranch(unknown)
-    known = await store.bookings.room(work, wanted.id)
+    known = store.bookings.room(work, wanted.id)
     if known is None:
-        await store.bookings.add_room(work, wanted)
+        store.bookings.add_room(work, wanted)
         return wanted
     changed = replace(wanted, version=known.version + 1)
-    await store.bookings.save_room(work, changed)
+    store.bookings.save_room(work, changed)
     return changed

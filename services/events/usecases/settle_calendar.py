@@ -28,38 +28,38 @@ class SettleCalendar:
     most: int = CHUNK
 
 
-async def settle_calendar(work: Work, command: SettleCalendar) -> int:
+def settle_calendar(work: Work, command: SettleCalendar) -> int:
     """End bookings and places on closed days, then restore bookings on open days.
 
     Return the number of bookings and places that were looked at; 0: all follow the calendar. A
     booking that is made or a season that is announced meanwhile writes the calendar, as its next
     version does, so none is made by an older one after this.
     """
-    calendar = await store.calendars.get(work, command.branch)
+    calendar = store.calendars.get(work, command.branch)
     if calendar is None or calendar.unsettled is None:
         return 0
     for step in (_end_bookings, _end_seats, _restore_bookings):
-        if count := await step(work, calendar, command):
+        if count := step(work, calendar, command):
             return count
-    await store.calendars.settle(work, calendar)
+    store.calendars.settle(work, calendar)
     return 0
 
 
-async def _end_bookings(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
-    starts = await store.bookings.starts_of_booked(work, calendar.id)
+def _end_bookings(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
+    starts = store.bookings.starts_of_booked(work, calendar.id)
     closed = [one for one in starts if not _has_sessions(calendar, one, command.zone)]
-    found = await store.bookings.booked_at(work, calendar.id, closed, command.most)
-    known = await store.hold_patrons(work, {one.patron_id for one in found})
+    found = store.bookings.booked_at(work, calendar.id, closed, command.most)
+    known = store.hold_patrons(work, {one.patron_id for one in found})
     for slot_id, of_slot in groupby(sorted(found, key=_slot), _slot):
         bookings = list(of_slot)
-        slot = await store.bookings.slot(work, slot_id)
+        slot = store.bookings.slot(work, slot_id)
         if slot is None:
             raise LookupError(f"the session {slot_id} does not exist")
         freed, ended = rules.end_all(slot, bookings)
-        await store.bookings.save_slot(work, freed)
+        store.bookings.save_slot(work, freed)
         for one in bookings:
-            await store.bookings.delete(work, one)
-        await store.bookings.keep_closed(work, [one for one in ended if one.patron_id in known])
+            store.bookings.delete(work, one)
+        store.bookings.keep_closed(work, [one for one in ended if one.patron_id in known])
         closure = calendar.closure_on(library_day(slot.starts_at, command.zone))
         for one in ended:
             record_ended_by_closure(work, one, closure.id if closure else None)
@@ -70,49 +70,49 @@ def _slot(booking: rules.Booking) -> str:
     return booking.slot_id
 
 
-async def _end_seats(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
+def _end_seats(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
     """End places that nobody took on closed days; those that were held are free again.
 
     A place that had lapsed is deleted too, so that nobody was absent while the library was closed.
     """
-    days = await store.seats.days_of(work, calendar.id)
+    days = store.seats.days_of(work, calendar.id)
     closed = [day for day in days if not calendar.has_sessions(day)]
-    found = await store.seats.not_taken_on(work, calendar.id, closed, command.most)
+    found = store.seats.not_taken_on(work, calendar.id, closed, command.most)
     for sitting_id, of_sitting in groupby(found, lambda one: one.sitting_id):
         ending = list(of_sitting)
-        sitting = await store.seats.sitting(work, sitting_id)
-        season = await store.seasons.get(work, ending[0].season_id)
+        sitting = store.seats.sitting(work, sitting_id)
+        season = store.seasons.get(work, ending[0].season_id)
         if sitting is None or season is None:
             raise LookupError(f"the sitting {sitting_id} or its season does not exist")
         held = sum(one.state == "held" for one in ending)
-        await store.seats.save_sitting(work, seats.freed(sitting, held))
+        store.seats.save_sitting(work, seats.freed(sitting, held))
         for one in ending:
-            await store.seats.delete(work, one)
+            store.seats.delete(work, one)
             record_closed(work, season, sitting, seats.lapse(one))
     return len(found)
 
 
-async def _restore_bookings(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
+def _restore_bookings(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
     """Restore bookings that a closure ended, in the order in which they were made.
 
     One that can't be restored has ended for good.
     """
-    starts = await store.bookings.starts_of_closed(work, calendar.id)
+    starts = store.bookings.starts_of_closed(work, calendar.id)
     opened = [one for one in starts if _has_sessions(calendar, one, command.zone)]
-    found = await store.bookings.closed_at(work, calendar.id, opened, command.most)
-    room = await store.bookings.room(work, calendar.id)
+    found = store.bookings.closed_at(work, calendar.id, opened, command.most)
+    room = store.bookings.room(work, calendar.id)
     # Written before the bookings are read: concurrent bookings of one patron conflict in it.
-    known = await store.hold_patrons(work, {one.patron_id for one in found})
+    known = store.hold_patrons(work, {one.patron_id for one in found})
     for ended in found:
-        await store.bookings.delete_closed(work, ended)
-        slot = await store.bookings.slot(work, ended.slot_id)
+        store.bookings.delete_closed(work, ended)
+        slot = store.bookings.slot(work, ended.slot_id)
         if slot is None or ended.patron_id not in known:
             continue
-        others = await store.bookings.all_of(work, ended.patron_id)
+        others = store.bookings.all_of(work, ended.patron_id)
         if restored := rules.restore(room, slot, ended, others, work.now):
             counted, booking = restored
-            await store.bookings.save_slot(work, counted)
-            await store.bookings.add(work, booking)
+            store.bookings.save_slot(work, counted)
+            store.bookings.add(work, booking)
             record_booking(work, BookingRestored, booking)
     return len(found)
 

@@ -14,35 +14,35 @@ CHUNK = 50
 """Maximum number of applications changed in one transaction; a job continues with the others."""
 
 
-async def outcomes_of(work: Work, season: Season) -> dict[str, Outcome]:
+def outcomes_of(work: Work, season: Season) -> dict[str, Outcome]:
     """Return the result of the draw, by branch, from the closed list and the revealed seed."""
-    closed = await store.seasons.ballot(work, season.id)
+    closed = store.seasons.ballot(work, season.id)
     if closed is None or season.seed is None:
         raise LookupError(f"the season {season.id} is not drawn")
     return ballot.draw(closed.entries, season.rooms, season.seed)
 
 
-async def settle_some(work: Work, season: Season, outcomes: dict[str, Outcome]) -> Season:
+def settle_some(work: Work, season: Season, outcomes: dict[str, Outcome]) -> Season:
     """Store the result of the next applications, at most CHUNK; return the season.
 
     Once all have their result, the places of those who withdrew since the closing of the list go
     to the standby list.
     """
-    waiting = await store.seasons.applications(work, season.id, "applied", limit=CHUNK)
+    waiting = store.seasons.applications(work, season.id, "applied", limit=CHUNK)
     results = [rules.result(one, outcomes[one.branch]) for one in waiting]
-    await store.seasons.save_applications(work, results)
+    store.seasons.save_applications(work, results)
     for one in results:
         record_result(work, season, one)
     given = 0
     if not waiting:
         for room in season.rooms:
-            given += await _give(work, season, room.branch, CHUNK - given)
+            given += _give(work, season, room.branch, CHUNK - given)
     settled = rules.settled(season, unfinished=bool(waiting) or given == CHUNK)
-    await store.seasons.save(work, settled)
+    store.seasons.save(work, settled)
     return settled
 
 
-async def give_free_places(work: Work, season: Season, branch: str, today: date) -> Season:
+def give_free_places(work: Work, season: Season, branch: str, today: date) -> Season:
     """Give the free places of a room to the first on its standby list; return the season.
 
     Writes the season, so that concurrent withdrawals do not give the same place. Gives none while
@@ -50,20 +50,20 @@ async def give_free_places(work: Work, season: Season, branch: str, today: date)
     """
     finished = season.drawn_at is not None and season.unfinished_since is None
     if finished and today <= season.valid_until:
-        await _give(work, season, branch, CHUNK)
+        _give(work, season, branch, CHUNK)
     settled = rules.settled(season, unfinished=True)
-    await store.seasons.save(work, settled)
+    store.seasons.save(work, settled)
     return settled
 
 
-async def _give(work: Work, season: Season, branch: str, most: int) -> int:
-    free = season.room(branch).places - await store.seasons.count_granted(work, season.id, branch)
+def _give(work: Work, season: Season, branch: str, most: int) -> int:
+    free = season.room(branch).places - store.seasons.count_granted(work, season.id, branch)
     limit = min(free, most)
     if limit <= 0:
         return 0
-    found = await store.seasons.applications(work, season.id, "standby", branch=branch, limit=limit)
+    found = store.seasons.applications(work, season.id, "standby", branch=branch, limit=limit)
     given = [rules.grant(one) for one in found]
-    await store.seasons.save_applications(work, given)
+    store.seasons.save_applications(work, given)
     for one in given:
         record_card_given(work, season, one)
     return len(given)

@@ -31,38 +31,38 @@ class PurgeApplication:
     by: Ending = "erased"
 
 
-async def withdraw_application(work: Work, command: WithdrawApplication) -> Application:
+def withdraw_application(work: Work, command: WithdrawApplication) -> Application:
     """Withdraw the application and return its last state.
 
     The card of a patron who withdraws after the draw goes to the first on the standby list. Raises
     NoSuchSeason, NotApplied or SeasonOver.
     """
-    season = await _season(work, command.season_id)
-    application = await store.seasons.application_of(work, season.id, command.patron_id)
+    season = _season(work, command.season_id)
+    application = store.seasons.application_of(work, season.id, command.patron_id)
     if application is None:
         raise NotApplied
     rules.check_withdrawal(season, command.today)
-    return await _end(work, season, application, "patron", command.today)
+    return _end(work, season, application, "patron", command.today)
 
 
-async def purge_application(work: Work, command: PurgeApplication) -> bool:
+def purge_application(work: Work, command: PurgeApplication) -> bool:
     """End and delete the application; return False if it had ended. Raises NoSuchSeason."""
-    application = await store.seasons.application(work, command.application_id)
+    application = store.seasons.application(work, command.application_id)
     if application is None:
         return False
-    season = await _season(work, application.season_id)
-    await _end(work, season, application, command.by, command.today)
+    season = _season(work, application.season_id)
+    _end(work, season, application, command.by, command.today)
     return True
 
 
-async def _season(work: Work, season_id: str) -> Season:
-    season = await store.seasons.get(work, season_id)
+def _season(work: Work, season_id: str) -> Season:
+    season = store.seasons.get(work, season_id)
     if season is None:
         raise NoSuchSeason
     return season
 
 
-async def _end(
+def _end(
     work: Work, season: Season, application: Application, by: Ending, today: date
 ) -> Application:
     """End an application. Its id stays in the closed list, so that the draw can be recomputed.
@@ -70,10 +70,10 @@ async def _end(
     Writes the patron's document, so that no place can be held for the application meanwhile.
     """
     ended = rules.withdraw(application)
-    await store.hold_patron(work, application.patron_id)
-    await store.seasons.delete_application(work, application)
-    await end_seats(work, season, application.id)
+    store.hold_patron(work, application.patron_id)
+    store.seasons.delete_application(work, application)
+    end_seats(work, season, application.id)
     record_withdrawn(work, season, ended, by)
     counted = replace(season, applications=season.applications - 1)
-    await give_free_places(work, counted, application.branch, today)
+    give_free_places(work, counted, application.branch, today)
     return ended

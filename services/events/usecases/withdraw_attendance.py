@@ -18,14 +18,14 @@ class WithdrawAttendance:
     patron_id: str
 
 
-async def withdraw_attendance(work: Work, command: WithdrawAttendance) -> Registration:
+def withdraw_attendance(work: Work, command: WithdrawAttendance) -> Registration:
     """Withdraw the attendance and return the registration, unchanged if none was recorded.
 
     Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered or OnWaitingList.
     """
-    _, registration = await registered(work, command.activity_id, command.patron_id)
+    _, registration = registered(work, command.activity_id, command.patron_id)
     withdrawn = rules.withdraw_attendance(registration)
     if withdrawn is not registration:
-        await store.save_registrations(work, [withdrawn])
+        store.save_registrations(work, [withdrawn])
         record_attendance_withdrawn(work, withdrawn)
     return withdrawn

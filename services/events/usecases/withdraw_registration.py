@@ -18,16 +18,16 @@ class WithdrawRegistration:
     patron_id: str
 
 
-async def withdraw_registration(work: Work, command: WithdrawRegistration) -> Registration:
+def withdraw_registration(work: Work, command: WithdrawRegistration) -> Registration:
     """Withdraw the registration and return its last state.
 
     Raises NoSuchActivity, NotRegistered, ActivityCancelled or ActivityBegun.
     """
-    activity = await store.activity(work, command.activity_id)
+    activity = store.activity(work, command.activity_id)
     if activity is None:
         raise NoSuchActivity
-    registration = await store.registration_of(work, activity.id, command.patron_id)
+    registration = store.registration_of(work, activity.id, command.patron_id)
     if registration is None:
         raise NotRegistered
     check_open(activity, work.now)
-    return await end(work, activity, registration, "patron")
+    return end(work, activity, registration, "patron")

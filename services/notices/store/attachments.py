@@ -44,45 +44,45 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, attachment_id: str) -> Attachment | None:
+def get(work: Work, attachment_id: str) -> Attachment | None:
     """Return an attachment, or None."""
-    return await work.find(Attachment, ATTACHMENTS, {"_id": attachment_id})
+    return work.find(Attachment, ATTACHMENTS, {"_id": attachment_id})
 
 
-async def save(work: Work, attachment: Attachment) -> None:
+def save(work: Work, attachment: Attachment) -> None:
     """Save the next version of an attachment; version 1 is a new one."""
     if attachment.version == 1:
-        await work.add(ATTACHMENTS, attachment)
+        work.add(ATTACHMENTS, attachment)
     else:
-        await work.save(ATTACHMENTS, attachment)
+        work.save(ATTACHMENTS, attachment)
 
 
-async def count_unused(work: Work, owner_id: str) -> int:
+def count_unused(work: Work, owner_id: str) -> int:
     """Return the number of attachments that someone uploaded and has not sent."""
-    return await work.count(ATTACHMENTS, {"owner_id": owner_id, "enquiry_id": None})
+    return work.count(ATTACHMENTS, {"owner_id": owner_id, "enquiry_id": None})
 
 
-async def delete(work: Work, attachment_ids: Sequence[str]) -> None:
+def delete(work: Work, attachment_ids: Sequence[str]) -> None:
     """Delete attachments with everything stored of their contents."""
     for start in range(0, len(attachment_ids), AT_ONCE):
         some = attachment_ids[start : start + AT_ONCE]
         contents = [_contents_of(one) for one in some]
-        await work.delete(CHUNKS, {"$or": [{"files_id": names} for names in contents]})
-        await work.delete(FILES, {"$or": [{"_id": names} for names in contents]})
-        await work.delete(ATTACHMENTS, {"_id": {"$in": some}})
+        work.delete(CHUNKS, {"$or": [{"files_id": names} for names in contents]})
+        work.delete(FILES, {"$or": [{"_id": names} for names in contents]})
+        work.delete(ATTACHMENTS, {"_id": {"$in": some}})
 
 
-async def delete_of_patron(work: Work, patron_id: str) -> None:
+def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete all attachments that a patron uploaded, or was sent in an enquiry."""
     theirs = {"$or": [{"owner_id": patron_id}, {"patron_id": patron_id}]}
-    found = await work.all(Attachment, ATTACHMENTS, theirs)
-    await delete(work, [attachment.id for attachment in found])
+    found = work.all(Attachment, ATTACHMENTS, theirs)
+    delete(work, [attachment.id for attachment in found])
 
 
-async def delete_of_enquiry(work: Work, enquiry_id: str) -> None:
+def delete_of_enquiry(work: Work, enquiry_id: str) -> None:
     """Delete all attachments that were sent in an enquiry."""
-    found = await work.all(Attachment, ATTACHMENTS, {"enquiry_id": enquiry_id})
-    await delete(work, [attachment.id for attachment in found])
+    found = work.all(Attachment, ATTACHMENTS, {"enquiry_id": enquiry_id})
+    delete(work, [attachment.id for attachment in found])
 
 
 async def write_content(db: Database, attachment: Attachment, content: bytes) -> str:

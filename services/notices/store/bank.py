@@ -25,37 +25,37 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, question_id: str) -> BankQuestion | None:
+def get(work: Work, question_id: str) -> BankQuestion | None:
     """Return a question, which may be withdrawn, or None."""
-    return await work.find(BankQuestion, BANK, {"_id": question_id})
+    return work.find(BankQuestion, BANK, {"_id": question_id})
 
 
-async def save(work: Work, question: BankQuestion) -> None:
+def save(work: Work, question: BankQuestion) -> None:
     """Save the next version of a question; version 1 is a new one."""
     if question.version == 1:
-        await work.add(BANK, question)
+        work.add(BANK, question)
     else:
-        await work.save(BANK, question)
+        work.save(BANK, question)
 
 
-async def get_vote(work: Work, question_id: str, patron_id: str) -> Vote | None:
+def get_vote(work: Work, question_id: str, patron_id: str) -> Vote | None:
     """Return a patron's vote on a question, or None."""
-    return await work.find(Vote, VOTES, {"_id": f"{question_id}:{patron_id}"})
+    return work.find(Vote, VOTES, {"_id": f"{question_id}:{patron_id}"})
 
 
-async def save_vote(work: Work, vote: Vote, counted: BankQuestion) -> None:
+def save_vote(work: Work, vote: Vote, counted: BankQuestion) -> None:
     """Save a vote, and the numbers of votes of its question; version 1 is a new vote."""
     if vote.version == 1:
-        await work.add(VOTES, vote)
+        work.add(VOTES, vote)
     else:
-        await work.save(VOTES, vote)
+        work.save(VOTES, vote)
     numbers = {"helpful": counted.helpful, "unhelpful": counted.unhelpful}
-    await work.update(BANK, {"_id": counted.id}, {"$set": numbers})
+    work.update(BANK, {"_id": counted.id}, {"$set": numbers})
 
 
-async def delete_votes(work: Work, patron_id: str) -> None:
+def delete_votes(work: Work, patron_id: str) -> None:
     """Delete all votes of a patron; they stay counted."""
-    await work.delete(VOTES, {"patron_id": patron_id})
+    work.delete(VOTES, {"patron_id": patron_id})
 
 
 async def find_one(db: Database, question_id: str) -> BankQuestion | None:

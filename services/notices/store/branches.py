@@ -19,27 +19,25 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, code: str) -> Branch | None:
+def get(work: Work, code: str) -> Branch | None:
     """Return the branch with a code, or None."""
-    return await work.find(Branch, BRANCHES, {"_id": code})
+    return work.find(Branch, BRANCHES, {"_id": code})
 
 
-async def some(
-    work: Work, codes: Collection[str] = (), kinds: Collection[str] = ()
-) -> list[Branch]:
+def some(work: Work, codes: Collection[str] = (), kinds: Collection[str] = ()) -> list[Branch]:
     """Return the branches with one of these codes or of one of these kinds, in order of code."""
     query = {"$or": [{"_id": {"$in": sorted(codes)}}, {"kind": {"$in": sorted(kinds)}}]}
-    return await work.all(Branch, BRANCHES, query, sort=[("_id", ASCENDING)])
+    return work.all(Branch, BRANCHES, query, sort=[("_id", ASCENDING)])
 
 
-async def add(work: Work, branch: Branch) -> None:
+def add(work: Work, branch: Branch) -> None:
     """Insert a new branch. The code is its id, so it is unique."""
-    await work.add(BRANCHES, branch)
+    work.add(BRANCHES, branch)
 
 
-async def save(work: Work, branch: Branch) -> None:
+def save(work: Work, branch: Branch) -> None:
     """Save the next version of a branch; of two writers of one version only one succeeds."""
-    await work.save(BRANCHES, branch)
+    work.save(BRANCHES, branch)
 
 
 async def find_one(db: Database, code: str) -> Branch | None:

@@ -13,19 +13,19 @@ CLOSURES = "closures"
 INDEXES: Indexes = {CLOSURES: [IndexModel([("branches", ASCENDING), ("_id", DESCENDING)])]}
 
 
-async def get(work: Work, closure_id: str) -> Closure | None:
+def get(work: Work, closure_id: str) -> Closure | None:
     """Return a closure by its id, or None."""
-    return await work.find(Closure, CLOSURES, {"_id": closure_id})
+    return work.find(Closure, CLOSURES, {"_id": closure_id})
 
 
-async def add(work: Work, closure: Closure) -> None:
+def add(work: Work, closure: Closure) -> None:
     """Insert a new closure."""
-    await work.add(CLOSURES, closure)
+    work.add(CLOSURES, closure)
 
 
-async def save(work: Work, closure: Closure) -> None:
+def save(work: Work, closure: Closure) -> None:
     """Save the next version of a closure."""
-    await work.save(CLOSURES, closure)
+    work.save(CLOSURES, closure)
 
 
 async def find_one(db: Database, closure_id: str) -> Closure | None:

@@ -35,45 +35,45 @@ INDEXES: Indexes = {
 }
 
 
-async def of_notification(work: Work, notification_id: str) -> list[Delivery]:
+def of_notification(work: Work, notification_id: str) -> list[Delivery]:
     """Return the deliveries of a notification by e-mail."""
     query = {"notification_id": notification_id, "channel": EMAIL}
-    return await work.all(Delivery, DELIVERIES, query)
+    return work.all(Delivery, DELIVERIES, query)
 
 
-async def get(work: Work, delivery_id: str) -> Delivery | None:
+def get(work: Work, delivery_id: str) -> Delivery | None:
     """Return a delivery, or None."""
-    return await work.find(Delivery, DELIVERIES, {"_id": delivery_id})
+    return work.find(Delivery, DELIVERIES, {"_id": delivery_id})
 
 
-async def held_for(work: Work, digest_id: str) -> list[Delivery]:
+def held_for(work: Work, digest_id: str) -> list[Delivery]:
     """Return the deliveries that a digest is to send, the first queued first."""
     query = {"digest_id": digest_id, "state": "held"}
     order = [("queued_at", ASCENDING), ("_id", ASCENDING)]
-    return await work.all(Delivery, DELIVERIES, query, sort=order)
+    return work.all(Delivery, DELIVERIES, query, sort=order)
 
 
-async def save(work: Work, delivery: Delivery) -> None:
+def save(work: Work, delivery: Delivery) -> None:
     """Save the next version of a delivery; version 1 is a new one."""
     if delivery.version == 1:
-        await work.add(DELIVERIES, delivery)
+        work.add(DELIVERIES, delivery)
     else:
-        await work.save(DELIVERIES, delivery)
+        work.save(DELIVERIES, delivery)
 
 
-async def is_at_version(work: Work, delivery_id: str, version: int) -> bool:
+def is_at_version(work: Work, delivery_id: str, version: int) -> bool:
     """Return whether nobody has changed or deleted a delivery since this version."""
-    return bool(await work.count(DELIVERIES, {"_id": delivery_id, "version": version}))
+    return bool(work.count(DELIVERIES, {"_id": delivery_id, "version": version}))
 
 
-async def delete_of_patron(work: Work, patron_id: str) -> None:
+def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete all deliveries of a patron."""
-    await work.delete(DELIVERIES, {"patron_id": patron_id})
+    work.delete(DELIVERIES, {"patron_id": patron_id})
 
 
-async def delete_of_guest(work: Work, guest_id: str) -> None:
+def delete_of_guest(work: Work, guest_id: str) -> None:
     """Delete all deliveries to a guest."""
-    await work.delete(DELIVERIES, {"guest_id": guest_id})
+    work.delete(DELIVERIES, {"guest_id": guest_id})
 
 
 async def claim(db: Database, *, only_urgent: bool = False) -> Delivery | None:

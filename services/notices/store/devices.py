@@ -38,51 +38,51 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, subscription_id: str) -> PushSubscription | None:
+def get(work: Work, subscription_id: str) -> PushSubscription | None:
     """Return a device, or None."""
-    return await work.find(PushSubscription, SUBSCRIPTIONS, {"_id": subscription_id})
+    return work.find(PushSubscription, SUBSCRIPTIONS, {"_id": subscription_id})
 
 
-async def of_patrons(work: Work, patron_ids: Sequence[str]) -> list[PushSubscription]:
+def of_patrons(work: Work, patron_ids: Sequence[str]) -> list[PushSubscription]:
     """Return the devices of these patrons."""
-    return await work.all(PushSubscription, SUBSCRIPTIONS, {"patron_id": {"$in": list(patron_ids)}})
+    return work.all(PushSubscription, SUBSCRIPTIONS, {"patron_id": {"$in": list(patron_ids)}})
 
 
-async def save(work: Work, device: PushSubscription) -> None:
+def save(work: Work, device: PushSubscription) -> None:
     """Save the next version of a device; version 1 is a new one."""
     if device.version == 1:
-        await work.add(SUBSCRIPTIONS, device)
+        work.add(SUBSCRIPTIONS, device)
     else:
-        await work.save(SUBSCRIPTIONS, device)
+        work.save(SUBSCRIPTIONS, device)
 
 
-async def delete(work: Work, subscription_id: str) -> None:
+def delete(work: Work, subscription_id: str) -> None:
     """Delete a device and its messages."""
-    await work.delete(SUBSCRIPTIONS, {"_id": subscription_id})
-    await work.delete(MESSAGES, {"subscription_id": subscription_id})
+    work.delete(SUBSCRIPTIONS, {"_id": subscription_id})
+    work.delete(MESSAGES, {"subscription_id": subscription_id})
 
 
-async def delete_of_patron(work: Work, patron_id: str) -> None:
+def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete all devices of a patron with their messages."""
-    await work.delete(SUBSCRIPTIONS, {"patron_id": patron_id})
-    await work.delete(MESSAGES, {"patron_id": patron_id})
+    work.delete(SUBSCRIPTIONS, {"patron_id": patron_id})
+    work.delete(MESSAGES, {"patron_id": patron_id})
 
 
-async def get_message(work: Work, message_id: str) -> PushMessage | None:
+def get_message(work: Work, message_id: str) -> PushMessage | None:
     """Return a message, or None."""
-    return await work.find(PushMessage, MESSAGES, {"_id": message_id})
+    return work.find(PushMessage, MESSAGES, {"_id": message_id})
 
 
-async def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, PushMessage]:
+def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, PushMessage]:
     """Return the existing messages of these, by id."""
-    found = await work.all(PushMessage, MESSAGES, {"_id": {"$in": list(message_ids)}})
+    found = work.all(PushMessage, MESSAGES, {"_id": {"$in": list(message_ids)}})
     return {one.id: one for one in found}
 
 
-async def save_messages(work: Work, *messages: PushMessage) -> None:
+def save_messages(work: Work, *messages: PushMessage) -> None:
     """Save the next version of each message; version 1 is a new one."""
-    await work.add(MESSAGES, *(one for one in messages if one.version == 1))
-    await work.save(MESSAGES, *(one for one in messages if one.version > 1))
+    work.add(MESSAGES, *(one for one in messages if one.version == 1))
+    work.save(MESSAGES, *(one for one in messages if one.version > 1))
 
 
 async def find_of_patron(db: Database, patron_id: str) -> list[PushSubscription]:

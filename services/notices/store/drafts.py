@@ -13,24 +13,24 @@ DRAFTS = "notice_drafts"
 INDEXES: Indexes = {DRAFTS: [IndexModel([("publish_at", ASCENDING)])]}
 
 
-async def get(work: Work, draft_id: str) -> NoticeDraft | None:
+def get(work: Work, draft_id: str) -> NoticeDraft | None:
     """Return a draft by its id, or None."""
-    return await work.find(NoticeDraft, DRAFTS, {"_id": draft_id})
+    return work.find(NoticeDraft, DRAFTS, {"_id": draft_id})
 
 
-async def add(work: Work, draft: NoticeDraft) -> None:
+def add(work: Work, draft: NoticeDraft) -> None:
     """Insert a new draft."""
-    await work.add(DRAFTS, draft)
+    work.add(DRAFTS, draft)
 
 
-async def save(work: Work, draft: NoticeDraft) -> None:
+def save(work: Work, draft: NoticeDraft) -> None:
     """Save the next version of a draft."""
-    await work.save(DRAFTS, draft)
+    work.save(DRAFTS, draft)
 
 
-async def delete(work: Work, draft: NoticeDraft) -> None:
+def delete(work: Work, draft: NoticeDraft) -> None:
     """Delete a draft at its version. Raises Stale if it was changed or deleted since."""
-    if not await work.delete(DRAFTS, {"_id": draft.id, "version": draft.version}):
+    if not work.delete(DRAFTS, {"_id": draft.id, "version": draft.version}):
         raise Stale("the draft is no longer at its version")
 
 

@@ -63,59 +63,59 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, enquiry_id: str) -> Enquiry | None:
+def get(work: Work, enquiry_id: str) -> Enquiry | None:
     """Return an enquiry, or None."""
-    return await work.find(Enquiry, ENQUIRIES, {"_id": enquiry_id})
+    return work.find(Enquiry, ENQUIRIES, {"_id": enquiry_id})
 
 
-async def count_open(work: Work, patron_id: str) -> int:
+def count_open(work: Work, patron_id: str) -> int:
     """Return the number of a patron's enquiries that are not closed."""
-    return await work.count(ENQUIRIES, {"patron_id": patron_id, "state": OPEN})
+    return work.count(ENQUIRIES, {"patron_id": patron_id, "state": OPEN})
 
 
-async def count_open_of_guest(work: Work, guest: str) -> int:
+def count_open_of_guest(work: Work, guest: str) -> int:
     """Return the number of a guest's enquiries that are not closed."""
-    return await work.count(ENQUIRIES, {"guest": guest, "state": OPEN})
+    return work.count(ENQUIRIES, {"guest": guest, "state": OPEN})
 
 
-async def merged_into(work: Work, enquiry_id: str) -> list[Enquiry]:
+def merged_into(work: Work, enquiry_id: str) -> list[Enquiry]:
     """Return the enquiries that were merged into one."""
-    return await work.all(Enquiry, ENQUIRIES, {"merged_into": enquiry_id})
+    return work.all(Enquiry, ENQUIRIES, {"merged_into": enquiry_id})
 
 
-async def save(work: Work, enquiry: Enquiry) -> None:
+def save(work: Work, enquiry: Enquiry) -> None:
     """Save the next version of an enquiry; version 1 is a new one."""
     if enquiry.version == 1:
-        await work.add(ENQUIRIES, enquiry)
+        work.add(ENQUIRIES, enquiry)
     else:
-        await work.save(ENQUIRIES, enquiry)
+        work.save(ENQUIRIES, enquiry)
 
 
-async def add_message(work: Work, message: Message) -> None:
+def add_message(work: Work, message: Message) -> None:
     """Insert a message."""
-    await work.add(MESSAGES, message)
+    work.add(MESSAGES, message)
 
 
-async def add_note(work: Work, note: Message) -> None:
+def add_note(work: Work, note: Message) -> None:
     """Insert a note, and count it in its enquiry, whose version stays.
 
     So no erasure of the enquiry can commit meanwhile and leave the note behind.
     """
-    await work.update(ENQUIRIES, {"_id": note.enquiry_id}, {"$inc": {"notes": 1}})
-    await work.add(MESSAGES, note)
+    work.update(ENQUIRIES, {"_id": note.enquiry_id}, {"$inc": {"notes": 1}})
+    work.add(MESSAGES, note)
 
 
-async def delete_of_patron(work: Work, patron_id: str) -> None:
+def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete all enquiries of a patron with their messages."""
-    theirs = [one.id for one in await work.all(Enquiry, ENQUIRIES, {"patron_id": patron_id})]
-    await work.delete(MESSAGES, {"enquiry_id": {"$in": theirs}})
-    await work.delete(ENQUIRIES, {"patron_id": patron_id})
+    theirs = [one.id for one in work.all(Enquiry, ENQUIRIES, {"patron_id": patron_id})]
+    work.delete(MESSAGES, {"enquiry_id": {"$in": theirs}})
+    work.delete(ENQUIRIES, {"patron_id": patron_id})
 
 
-async def delete(work: Work, enquiry_id: str) -> None:
+def delete(work: Work, enquiry_id: str) -> None:
     """Delete an enquiry with its messages."""
-    await work.delete(MESSAGES, {"enquiry_id": enquiry_id})
-    await work.delete(ENQUIRIES, {"_id": enquiry_id})
+    work.delete(MESSAGES, {"enquiry_id": enquiry_id})
+    work.delete(ENQUIRIES, {"_id": enquiry_id})
 
 
 async def find_one(db: Database, enquiry_id: str) -> Enquiry | None:

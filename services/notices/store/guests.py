@@ -34,35 +34,35 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, guest_id: str) -> Guest | None:
+def get(work: Work, guest_id: str) -> Guest | None:
     """Return a guest, or None."""
-    return await work.find(Guest, GUESTS, {"_id": guest_id})
+    return work.find(Guest, GUESTS, {"_id": guest_id})
 
 
-async def save(work: Work, guest: Guest) -> None:
+def save(work: Work, guest: Guest) -> None:
     """Save the next version of a guest; version 1 is a new one."""
     if guest.version == 1:
-        await work.add(GUESTS, guest)
+        work.add(GUESTS, guest)
     else:
-        await work.save(GUESTS, guest)
+        work.save(GUESTS, guest)
 
 
-async def delete(work: Work, guest_id: str) -> None:
+def delete(work: Work, guest_id: str) -> None:
     """Delete a guest."""
-    await work.delete(GUESTS, {"_id": guest_id})
+    work.delete(GUESTS, {"_id": guest_id})
 
 
-async def get_mailbox(work: Work, mailbox_id: str) -> Mailbox | None:
+def get_mailbox(work: Work, mailbox_id: str) -> Mailbox | None:
     """Return a mailbox, or None."""
-    return await work.find(Mailbox, MAILBOXES, {"_id": mailbox_id})
+    return work.find(Mailbox, MAILBOXES, {"_id": mailbox_id})
 
 
-async def save_mailbox(work: Work, mailbox: Mailbox) -> None:
+def save_mailbox(work: Work, mailbox: Mailbox) -> None:
     """Save the next version of a mailbox; version 1 is a new one."""
     if mailbox.version == 1:
-        await work.add(MAILBOXES, mailbox)
+        work.add(MAILBOXES, mailbox)
     else:
-        await work.save(MAILBOXES, mailbox)
+        work.save(MAILBOXES, mailbox)
 
 
 async def find_one(db: Database, guest_id: str) -> Guest | None:

@@ -20,29 +20,29 @@ INDEXES: Indexes = {
 }
 
 
-async def add(work: Work, notice: Notice) -> None:
+def add(work: Work, notice: Notice) -> None:
     """Insert a new notice."""
-    await work.add(NOTICES, notice)
+    work.add(NOTICES, notice)
 
 
-async def get(work: Work, notice_id: str) -> Notice | None:
+def get(work: Work, notice_id: str) -> Notice | None:
     """Return the notice with an id unless it is withdrawn, or None."""
-    return await work.find(Notice, NOTICES, {"_id": notice_id, "withdrawn_at": None})
+    return work.find(Notice, NOTICES, {"_id": notice_id, "withdrawn_at": None})
 
 
-async def save(work: Work, notice: Notice) -> None:
+def save(work: Work, notice: Notice) -> None:
     """Save the next version of a notice."""
-    await work.save(NOTICES, notice)
+    work.save(NOTICES, notice)
 
 
-async def keep_earlier(work: Work, earlier: EarlierNotice) -> None:
+def keep_earlier(work: Work, earlier: EarlierNotice) -> None:
     """Insert the texts that an amendment replaces."""
-    await work.add(EARLIER, earlier)
+    work.add(EARLIER, earlier)
 
 
-async def delete_earlier(work: Work, notice_id: str) -> None:
+def delete_earlier(work: Work, notice_id: str) -> None:
     """Delete the earlier texts of a notice that is withdrawn."""
-    await work.delete(EARLIER, {"notice_id": notice_id})
+    work.delete(EARLIER, {"notice_id": notice_id})
 
 
 async def find_earlier(db: Database, notice_id: str, limit: int) -> list[EarlierNotice]:

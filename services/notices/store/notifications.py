@@ -44,50 +44,50 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, notification_id: str) -> Notification | None:
+def get(work: Work, notification_id: str) -> Notification | None:
     """Return a notification by its id, or None."""
-    return await work.find(Notification, NOTIFICATIONS, {"_id": notification_id})
+    return work.find(Notification, NOTIFICATIONS, {"_id": notification_id})
 
 
-async def some(work: Work, ids: Iterable[str]) -> dict[str, Notification]:
+def some(work: Work, ids: Iterable[str]) -> dict[str, Notification]:
     """Return the existing notifications of these ids, by id."""
-    found = await work.all(Notification, NOTIFICATIONS, {"_id": {"$in": list(ids)}})
+    found = work.all(Notification, NOTIFICATIONS, {"_id": {"$in": list(ids)}})
     return {one.id: one for one in found}
 
 
-async def save(work: Work, notification: Notification) -> None:
+def save(work: Work, notification: Notification) -> None:
     """Save a notification; version 1 is a new one."""
     if notification.version == 1:
-        await work.add(NOTIFICATIONS, notification)
+        work.add(NOTIFICATIONS, notification)
     else:
-        await work.save(NOTIFICATIONS, notification)
+        work.save(NOTIFICATIONS, notification)
 
 
-async def since(work: Work, patron_id: str, start: datetime) -> list[Notification]:
+def since(work: Work, patron_id: str, start: datetime) -> list[Notification]:
     """Return at most MOST_SINCE notifications of a patron of events at or after an instant."""
     query = {"patron_id": patron_id, "at": {"$gte": start}, "withdrawn": False}
-    return await work.all(Notification, NOTIFICATIONS, query, limit=MOST_SINCE)
+    return work.all(Notification, NOTIFICATIONS, query, limit=MOST_SINCE)
 
 
-async def delete_inbox(work: Work, patron_id: str) -> None:
+def delete_inbox(work: Work, patron_id: str) -> None:
     """Delete all notifications of a patron."""
-    await work.delete(NOTIFICATIONS, {"patron_id": patron_id})
+    work.delete(NOTIFICATIONS, {"patron_id": patron_id})
 
 
-async def get_broadcast(work: Work, event_id: str) -> Broadcast | None:
+def get_broadcast(work: Work, event_id: str) -> Broadcast | None:
     """Return the broadcast of an event, or None."""
-    return await work.find(Broadcast, BROADCASTS, {"_id": event_id})
+    return work.find(Broadcast, BROADCASTS, {"_id": event_id})
 
 
-async def save_broadcast(work: Work, broadcast: Broadcast) -> None:
+def save_broadcast(work: Work, broadcast: Broadcast) -> None:
     """Save a broadcast with its progress; version 1 is a new one."""
     if broadcast.version == 1:
-        await work.add(BROADCASTS, broadcast)
+        work.add(BROADCASTS, broadcast)
     else:
-        await work.save(BROADCASTS, broadcast)
+        work.save(BROADCASTS, broadcast)
 
 
-async def broadcasts_between(
+def broadcasts_between(
     work: Work,
     start: datetime,
     until: datetime | None,
@@ -102,7 +102,7 @@ async def broadcasts_between(
             {"activity_type": {"$in": sorted(activity_types)}, "at": span},
         ]
     }
-    return await work.all(Broadcast, BROADCASTS, query, sort=[("at", ASCENDING)])
+    return work.all(Broadcast, BROADCASTS, query, sort=[("at", ASCENDING)])
 
 
 async def find_broadcast(db: Database, event_id: str) -> Broadcast | None:
@@ -124,7 +124,7 @@ async def find_newest(db: Database, patron_id: str, kinds: Collection[str]) -> N
     return None if found is None else from_document(Notification, found)
 
 
-async def told_before(
+def told_before(
     work: Work, patron_ids: Collection[str], suspension_id: str, version: int
 ) -> set[str]:
     """Return those of these patrons who were told of an earlier version of a fine suspension."""
@@ -137,7 +137,7 @@ async def told_before(
             {"also": {"$elemMatch": earlier}},
         ],
     }
-    return set(await work.distinct(NOTIFICATIONS, "patron_id", query))
+    return set(work.distinct(NOTIFICATIONS, "patron_id", query))
 
 
 async def is_announced_later(db: Database, suspension_id: str, version: int) -> bool:

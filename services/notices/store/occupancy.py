@@ -19,35 +19,35 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, branch: str) -> Occupancy | None:
+def get(work: Work, branch: str) -> Occupancy | None:
     """Return the stored occupancy of a branch, which may be of an earlier day, or None."""
-    return await work.find(Occupancy, OCCUPANCY, {"_id": branch})
+    return work.find(Occupancy, OCCUPANCY, {"_id": branch})
 
 
-async def save(work: Work, occupancy: Occupancy) -> None:
+def save(work: Work, occupancy: Occupancy) -> None:
     """Save the next version; of two writers of one version only one succeeds."""
     if occupancy.version == 1:
-        await work.add(OCCUPANCY, occupancy)
+        work.add(OCCUPANCY, occupancy)
     else:
-        await work.save(OCCUPANCY, occupancy)
+        work.save(OCCUPANCY, occupancy)
 
 
-async def get_venue(work: Work, branch: str) -> Venue | None:
+def get_venue(work: Work, branch: str) -> Venue | None:
     """Return the venue of a branch, or None."""
-    return await work.find(Venue, VENUES, {"_id": branch})
+    return work.find(Venue, VENUES, {"_id": branch})
 
 
-async def venue_with(work: Work, code: str) -> Venue | None:
+def venue_with(work: Work, code: str) -> Venue | None:
     """Return the venue with a code, or None."""
-    return await work.find(Venue, VENUES, {"code": code})
+    return work.find(Venue, VENUES, {"code": code})
 
 
-async def save_venue(work: Work, venue: Venue) -> None:
+def save_venue(work: Work, venue: Venue) -> None:
     """Save the next version of a venue; version 1 is a new one."""
     if venue.version == 1:
-        await work.add(VENUES, venue)
+        work.add(VENUES, venue)
     else:
-        await work.save(VENUES, venue)
+        work.save(VENUES, venue)
 
 
 async def find_one(db: Database, branch: str) -> Occupancy | None:

@@ -25,34 +25,32 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, patron_id: str) -> Patron | None:
+def get(work: Work, patron_id: str) -> Patron | None:
     """Return the record of a patron, which may be a tombstone, or None."""
-    return await work.find(Patron, PATRONS, {"_id": patron_id})
+    return work.find(Patron, PATRONS, {"_id": patron_id})
 
 
-async def some(work: Work, patron_ids: Sequence[str]) -> dict[str, Patron]:
+def some(work: Work, patron_ids: Sequence[str]) -> dict[str, Patron]:
     """Return the existing records of these patrons, by id."""
-    found = await work.all(Patron, PATRONS, {"_id": {"$in": list(patron_ids)}})
+    found = work.all(Patron, PATRONS, {"_id": {"$in": list(patron_ids)}})
     return {one.id: one for one in found}
 
 
-async def save(work: Work, patron: Patron) -> None:
+def save(work: Work, patron: Patron) -> None:
     """Save the next version of a patron's record; version 1 is a new one."""
     if patron.version == 1:
-        await work.add(PATRONS, patron)
+        work.add(PATRONS, patron)
     else:
-        await work.save(PATRONS, patron)
+        work.save(PATRONS, patron)
 
 
-async def hold(work: Work, patron: Patron | None, patron_id: str) -> None:
+def hold(work: Work, patron: Patron | None, patron_id: str) -> None:
     """Write the patron's record, so that no erasure can commit during this transaction.
 
     Reading a snapshot would not stop a concurrent erasure, and the notification written here would
     remain in a deleted inbox.
     """
-    await save(
-        work, Patron(patron_id) if patron is None else replace(patron, version=patron.version + 1)
-    )
+    save(work, Patron(patron_id) if patron is None else replace(patron, version=patron.version + 1))
 
 
 async def find_one(db: Database, patron_id: str) -> Patron | None:

@@ -9,17 +9,17 @@ READY_DELAYS = "ready_delays"
 INDEXES: Indexes = {READY_DELAYS: []}
 
 
-async def get(work: Work, branch: str) -> ReadyDelay | None:
+def get(work: Work, branch: str) -> ReadyDelay | None:
     """Return the delay of a branch, or None if it was never set."""
-    return await work.find(ReadyDelay, READY_DELAYS, {"_id": branch})
+    return work.find(ReadyDelay, READY_DELAYS, {"_id": branch})
 
 
-async def save(work: Work, delay: ReadyDelay) -> None:
+def save(work: Work, delay: ReadyDelay) -> None:
     """Save the next version of a delay; version 1 is a new one."""
     if delay.version == 1:
-        await work.add(READY_DELAYS, delay)
+        work.add(READY_DELAYS, delay)
     else:
-        await work.save(READY_DELAYS, delay)
+        work.save(READY_DELAYS, delay)
 
 
 async def find_one(db: Database, branch: str) -> ReadyDelay | None:

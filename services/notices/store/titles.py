@@ -33,19 +33,19 @@ class Activity:
     """Start (UTC); None in documents stored before the field existed."""
 
 
-async def save_title(work: Work, title: Title) -> None:
+def save_title(work: Work, title: Title) -> None:
     """Store a book's title, unless the stored version is newer."""
-    await work.save_if_newer(TITLES, title)
+    work.save_if_newer(TITLES, title)
 
 
-async def save_activity(work: Work, activity: Activity) -> None:
+def save_activity(work: Work, activity: Activity) -> None:
     """Store an activity, unless the stored version is newer."""
-    await work.save_if_newer(ACTIVITIES, activity)
+    work.save_if_newer(ACTIVITIES, activity)
 
 
-async def is_known(work: Work, title_id: str) -> bool:
+def is_known(work: Work, title_id: str) -> bool:
     """Return whether a book's title is known."""
-    return bool(await work.count(TITLES, {"_id": title_id}))
+    return bool(work.count(TITLES, {"_id": title_id}))
 
 
 async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:

@@ -35,59 +35,59 @@ INDEXES: Indexes = {
 }
 
 
-async def add(work: Work, visit: Visit) -> None:
+def add(work: Work, visit: Visit) -> None:
     """Insert a new visit."""
-    await work.add(VISITS, visit)
+    work.add(VISITS, visit)
 
 
-async def get(work: Work, visit_id: str) -> Visit | None:
+def get(work: Work, visit_id: str) -> Visit | None:
     """Return a visit, or None."""
-    return await work.find(Visit, VISITS, {"_id": visit_id})
+    return work.find(Visit, VISITS, {"_id": visit_id})
 
 
-async def save(work: Work, visit: Visit) -> None:
+def save(work: Work, visit: Visit) -> None:
     """Save the next version of a visit."""
-    await work.save(VISITS, visit)
+    work.save(VISITS, visit)
 
 
-async def key_of(work: Work, day: date) -> DayKey | None:
+def key_of(work: Work, day: date) -> DayKey | None:
     """Return the key of a day, or None."""
-    return await work.find(DayKey, KEYS, {"_id": day.isoformat()})
+    return work.find(DayKey, KEYS, {"_id": day.isoformat()})
 
 
-async def all_keys(work: Work) -> list[DayKey]:
+def all_keys(work: Work) -> list[DayKey]:
     """Return the keys of all days that are kept."""
-    return await work.all(DayKey, KEYS, {})
+    return work.all(DayKey, KEYS, {})
 
 
-async def add_key(work: Work, key: DayKey) -> None:
+def add_key(work: Work, key: DayKey) -> None:
     """Insert the key of a day. Its id is the day, so a day has one key."""
-    await work.add(KEYS, key)
+    work.add(KEYS, key)
 
 
-async def delete_keys(work: Work, last: date) -> int:
+def delete_keys(work: Work, last: date) -> int:
     """Delete the keys of the days up to `last`."""
-    return await work.delete(KEYS, {"_id": {"$lte": last.isoformat()}})
+    return work.delete(KEYS, {"_id": {"$lte": last.isoformat()}})
 
 
-async def delete_visits(work: Work, ids: Sequence[str]) -> int:
+def delete_visits(work: Work, ids: Sequence[str]) -> int:
     """Delete visits by their ids."""
-    return await work.delete(VISITS, {"_id": {"$in": list(ids)}})
+    return work.delete(VISITS, {"_id": {"$in": list(ids)}})
 
 
-async def delete_of_holder(work: Work, day: str, holder: str) -> int:
+def delete_of_holder(work: Work, day: str, holder: str) -> int:
     """Delete the visits of a patron on one day."""
-    return await work.delete(VISITS, {"holder": holder, "day": day})
+    return work.delete(VISITS, {"holder": holder, "day": day})
 
 
-async def add_look(work: Work, look: Look) -> None:
+def add_look(work: Work, look: Look) -> None:
     """Record a look."""
-    await work.add(LOOKS, look)
+    work.add(LOOKS, look)
 
 
-async def count_inside(work: Work, since: datetime, look: Look) -> int:
+def count_inside(work: Work, since: datetime, look: Look) -> int:
     """Return the number of visits that a look shows; see `find_inside`."""
-    return await work.count(VISITS, _inside(since, look))
+    return work.count(VISITS, _inside(since, look))
 
 
 async def find_inside(db: Database, since: datetime, look: Look, limit: int) -> list[Visit]:

@@ -33,55 +33,55 @@ INDEXES: Indexes = {
 }
 
 
-async def get(work: Work, webhook_id: str) -> Webhook | None:
+def get(work: Work, webhook_id: str) -> Webhook | None:
     """Return a webhook, or None."""
-    return await work.find(Webhook, WEBHOOKS, {"_id": webhook_id})
+    return work.find(Webhook, WEBHOOKS, {"_id": webhook_id})
 
 
-async def all_webhooks(work: Work) -> list[Webhook]:
+def all_webhooks(work: Work) -> list[Webhook]:
     """Return all webhooks."""
-    return await work.all(Webhook, WEBHOOKS, {})
+    return work.all(Webhook, WEBHOOKS, {})
 
 
-async def wanting(work: Work, kinds: Sequence[str]) -> list[Webhook]:
+def wanting(work: Work, kinds: Sequence[str]) -> list[Webhook]:
     """Return the enabled webhooks that get messages about notifications of one of these kinds."""
-    return await work.all(Webhook, WEBHOOKS, {"topics": {"$in": list(kinds)}, "state": "enabled"})
+    return work.all(Webhook, WEBHOOKS, {"topics": {"$in": list(kinds)}, "state": "enabled"})
 
 
-async def save(work: Work, webhook: Webhook) -> None:
+def save(work: Work, webhook: Webhook) -> None:
     """Save the next version of a webhook; version 1 is a new one."""
     if webhook.version == 1:
-        await work.add(WEBHOOKS, webhook)
+        work.add(WEBHOOKS, webhook)
     else:
-        await work.save(WEBHOOKS, webhook)
+        work.save(WEBHOOKS, webhook)
 
 
-async def delete(work: Work, webhook_id: str) -> None:
+def delete(work: Work, webhook_id: str) -> None:
     """Delete a webhook and its messages."""
-    await work.delete(WEBHOOKS, {"_id": webhook_id})
-    await work.delete(MESSAGES, {"webhook_id": webhook_id})
+    work.delete(WEBHOOKS, {"_id": webhook_id})
+    work.delete(MESSAGES, {"webhook_id": webhook_id})
 
 
-async def get_message(work: Work, message_id: str) -> WebhookMessage | None:
+def get_message(work: Work, message_id: str) -> WebhookMessage | None:
     """Return a message, or None."""
-    return await work.find(WebhookMessage, MESSAGES, {"_id": message_id})
+    return work.find(WebhookMessage, MESSAGES, {"_id": message_id})
 
 
-async def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, WebhookMessage]:
+def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, WebhookMessage]:
     """Return the existing messages of these, by id."""
-    found = await work.all(WebhookMessage, MESSAGES, {"_id": {"$in": list(message_ids)}})
+    found = work.all(WebhookMessage, MESSAGES, {"_id": {"$in": list(message_ids)}})
     return {one.id: one for one in found}
 
 
-async def save_messages(work: Work, *messages: WebhookMessage) -> None:
+def save_messages(work: Work, *messages: WebhookMessage) -> None:
     """Save the next version of each message; version 1 is a new one."""
-    await work.add(MESSAGES, *(one for one in messages if one.version == 1))
-    await work.save(MESSAGES, *(one for one in messages if one.version > 1))
+    work.add(MESSAGES, *(one for one in messages if one.version == 1))
+    work.save(MESSAGES, *(one for one in messages if one.version > 1))
 
 
-async def delete_of_patron(work: Work, patron_id: str) -> None:
+def delete_of_patron(work: Work, patron_id: str) -> None:
     """Delete all messages about a patron."""
-    await work.delete(MESSAGES, {"patron_id": patron_id})
+    work.delete(MESSAGES, {"patron_id": patron_id})
 
 
 async def find_all(db: Database) -> list[Webhook]:

@@ -11,17 +11,17 @@ WORDINGS = "wordings"
 INDEXES: Indexes = {WORDINGS: []}
 
 
-async def get(work: Work, wording: str) -> MessageWording | None:
+def get(work: Work, wording: str) -> MessageWording | None:
     """Return a wording by its id, or None if the built-in one was never changed."""
-    return await work.find(MessageWording, WORDINGS, {"_id": wording})
+    return work.find(MessageWording, WORDINGS, {"_id": wording})
 
 
-async def save(work: Work, wording: MessageWording) -> None:
+def save(work: Work, wording: MessageWording) -> None:
     """Save the next version of a wording; version 1 is a new one."""
     if wording.version == 1:
-        await work.add(WORDINGS, wording)
+        work.add(WORDINGS, wording)
     else:
-        await work.save(WORDINGS, wording)
+        work.save(WORDINGS, wording)
 
 
 async def find_one(db: Database, wording: str) -> MessageWording | None:

@@ -21,12 +21,12 @@ class AmendClosure:
     reason: str | None
 
 
-async def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
+def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
     """Correct the closure for all branches for which it was not withdrawn; return its state.
 
     Due dates that it has moved stay. Raises NoSuchClosure, ClosureWithdrawn or NeverClosed.
     """
-    closure, covered = await closure_and_branches(work, command.closure_id)
+    closure, covered = closure_and_branches(work, command.closure_id)
     everywhere: frozenset[str] = frozenset()
     standing = concerned(
         closure, covered, everywhere, everywhere, lambda here: not here.now.withdrawn
@@ -34,8 +34,8 @@ async def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
     if not standing:
         raise ClosureWithdrawn(closure.branches)
     closure = amended(closure, command.starts_on, command.reason)
-    await store.closures.save(work, closure)
-    return await carry_out(
+    store.closures.save(work, closure)
+    return carry_out(
         work,
         closure,
         covered,

@@ -34,38 +34,38 @@ class WithdrawNotice:
     seen: int
 
 
-async def amend_notice(work: Work, command: AmendNotice) -> Notice:
+def amend_notice(work: Work, command: AmendNotice) -> Notice:
     """Change the texts, and keep the earlier ones for readers. The same texts change nothing.
 
     Raises NoSuchNotice, NoticeChanged or TooManyAmendments.
     """
-    notice = await _seen(work, command.notice_id, command.seen)
+    notice = _seen(work, command.notice_id, command.seen)
     before = (notice.title, notice.content, notice.wordings)
     if before == (command.title, command.content, command.wordings):
         return notice
     if notice.version >= MOST_VERSIONS:
         raise TooManyAmendments
     amended = notice.amended(command.title, command.content, command.wordings, work.now)
-    await store.notices.save(work, amended)
-    await store.notices.keep_earlier(work, EarlierNotice.of(notice, work.now))
+    store.notices.save(work, amended)
+    store.notices.keep_earlier(work, EarlierNotice.of(notice, work.now))
     work.record(snapshot(NoticeAmended, amended))
     return amended
 
 
-async def withdraw_notice(work: Work, command: WithdrawNotice) -> None:
+def withdraw_notice(work: Work, command: WithdrawNotice) -> None:
     """Leave a tombstone of the notice, and delete its texts with the earlier ones.
 
     Raises NoSuchNotice or NoticeChanged.
     """
-    notice = await _seen(work, command.notice_id, command.seen)
+    notice = _seen(work, command.notice_id, command.seen)
     withdrawn = notice.withdrawn(work.now)
-    await store.notices.save(work, withdrawn)
-    await store.notices.delete_earlier(work, notice.id)
+    store.notices.save(work, withdrawn)
+    store.notices.delete_earlier(work, notice.id)
     work.record(snapshot(NoticeWithdrawn, withdrawn))
 
 
-async def _seen(work: Work, notice_id: str, version: int) -> Notice:
-    notice = await store.notices.get(work, notice_id)
+def _seen(work: Work, notice_id: str, version: int) -> Notice:
+    notice = store.notices.get(work, notice_id)
     if notice is None:
         raise NoSuchNotice
     if notice.version != version:

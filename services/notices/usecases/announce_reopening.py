@@ -32,12 +32,12 @@ class CancelReopening:
     today: date
 
 
-async def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureState:
+def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureState:
     """Announce the reopening; return the closure's state.
 
     Raises NoSuchClosure, NotInClosure, NothingToReopen, NeverClosed, ClosureWithdrawn or BadHours.
     """
-    closure, covered = await closure_and_branches(work, command.terms.closure_id)
+    closure, covered = closure_and_branches(work, command.terms.closure_id)
     opening = concerned(
         closure,
         covered,
@@ -47,7 +47,7 @@ async def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureS
     )
     if not opening:
         raise NothingToReopen
-    return await carry_out(
+    return carry_out(
         work,
         closure,
         covered,
@@ -56,12 +56,12 @@ async def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureS
     )
 
 
-async def cancel_reopening(work: Work, command: CancelReopening) -> ClosureState:
+def cancel_reopening(work: Work, command: CancelReopening) -> ClosureState:
     """Cancel the announced reopening of those branches; return the closure's state.
 
     Raises NoSuchClosure, NotInClosure, NothingToReopen, ReopenedAlready or ClosureWithdrawn.
     """
-    closure, covered = await closure_and_branches(work, command.closure_id)
+    closure, covered = closure_and_branches(work, command.closure_id)
     waiting = concerned(
         closure,
         covered,
@@ -71,7 +71,7 @@ async def cancel_reopening(work: Work, command: CancelReopening) -> ClosureState
     )
     if not waiting:
         raise NothingToReopen
-    return await carry_out(
+    return carry_out(
         work,
         closure,
         covered,

@@ -30,21 +30,21 @@ class AnswerEnquiry:
     """Ids of files that the librarian has uploaded."""
 
 
-async def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
+def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
     """Add the answer.
 
     Raises NoSuchEnquiry, EnquiryChanged, EnquiryIsClosed, EnquiryFull, NoSuchAttachment or
     TooManyAttachments.
     """
     enquiry = rules.answered(
-        await existing(work, command.enquiry_id),
+        existing(work, command.enquiry_id),
         command.librarian,
         work.now,
         seen=command.seen,
         asks=command.asks,
     )
-    enquiry, files = await attach(work, enquiry, command.librarian.id, command.attachments)
-    await publish(work, enquiry, EnquiryAnswered)
-    await tell_guest(work, enquiry, EnquiryAnswered)
-    await add_message(work, enquiry, command.text, command.librarian, files)
+    enquiry, files = attach(work, enquiry, command.librarian.id, command.attachments)
+    publish(work, enquiry, EnquiryAnswered)
+    tell_guest(work, enquiry, EnquiryAnswered)
+    add_message(work, enquiry, command.text, command.librarian, files)
     return enquiry

@@ -19,26 +19,26 @@ class ApplyPreferences:
     version: int
 
 
-async def apply_preferences(work: Work, command: ApplyPreferences) -> None:
+def apply_preferences(work: Work, command: ApplyPreferences) -> None:
     """Change the inbox to what it would be if these preferences had arrived in time.
 
     Usually they did, and there is nothing to do. Otherwise the patron is notified of what they
     followed then, and notifications of what they no longer followed are withdrawn.
     """
-    patron = await store.patrons.get(work, command.patron_id)
+    patron = store.patrons.get(work, command.patron_id)
     if patron is None or patron.erased:
         return
     span = in_force_between(patron, command.version)
     if span is None:
         return
-    broadcasts = await store.notifications.broadcasts_between(
+    broadcasts = store.notifications.broadcasts_between(
         work,
         *span,
         branches={code for p in patron.preferences for code in p.branches},
         activity_types={kind for p in patron.preferences for kind in p.activity_types},
     )
     ids = [notification_id(broadcast.message, patron.id) for broadcast in broadcasts]
-    told = await store.notifications.some(work, ids)
+    told = store.notifications.some(work, ids)
     changes = [
         change
         for broadcast in broadcasts
@@ -49,7 +49,7 @@ async def apply_preferences(work: Work, command: ApplyPreferences) -> None:
         )
     ]
     if changes:
-        await store.patrons.hold(work, patron, patron.id)
+        store.patrons.hold(work, patron, patron.id)
     for change in changes:
-        await deliver(work, change, patron)
-    await queue_messages(work, changes)
+        deliver(work, change, patron)
+    queue_messages(work, changes)

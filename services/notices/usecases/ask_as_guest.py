@@ -23,19 +23,19 @@ class AskAsGuest:
     mailbox: str
 
 
-async def ask_as_guest(work: Work, command: AskAsGuest) -> datetime:
+def ask_as_guest(work: Work, command: AskAsGuest) -> datetime:
     """Keep the question and queue the e-mail to confirm it; return until when that is possible.
 
     Nothing is kept for a mailbox that has had enough of these e-mails. The answer is the same, so
     that nobody learns what others have asked.
     """
     until = work.now + CONFIRM_WITHIN
-    known = await store.guests.get_mailbox(work, command.mailbox)
+    known = store.guests.get_mailbox(work, command.mailbox)
     asked = Asked(new_id(), work.now)
     mailbox = rules.with_question(known, command.mailbox, asked, wall_clock())
     if mailbox is None:
         return until
-    await store.guests.save_mailbox(work, mailbox)
+    store.guests.save_mailbox(work, mailbox)
     guest = Guest(
         id=asked.guest_id,
         version=1,
@@ -47,6 +47,6 @@ async def ask_as_guest(work: Work, command: AskAsGuest) -> datetime:
         question=command.question,
         expires_at=wall_clock() + CONFIRM_WITHIN,
     )
-    await store.guests.save(work, guest)
-    await store.deliveries.save(work, delivery_to_guest(guest.id, CONFIRM, 0, wall_clock()))
+    store.guests.save(work, guest)
+    store.deliveries.save(work, delivery_to_guest(guest.id, CONFIRM, 0, wall_clock()))
     return until

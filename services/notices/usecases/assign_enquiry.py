@@ -31,17 +31,17 @@ class PassOnEnquiry:
     """Version of the enquiry that the librarian has read."""
 
 
-async def take_enquiry(work: Work, command: TakeEnquiry) -> Enquiry:
+def take_enquiry(work: Work, command: TakeEnquiry) -> Enquiry:
     """Assign the enquiry. Raises NoSuchEnquiry, EnquiryChanged or EnquiryIsClosed."""
-    enquiry = await existing(work, command.enquiry_id)
+    enquiry = existing(work, command.enquiry_id)
     taken = rules.assigned(enquiry, command.librarian, work.now, seen=command.seen)
-    return await publish(work, taken, EnquiryAssigned)
+    return publish(work, taken, EnquiryAssigned)
 
 
-async def pass_on_enquiry(work: Work, command: PassOnEnquiry) -> Enquiry:
+def pass_on_enquiry(work: Work, command: PassOnEnquiry) -> Enquiry:
     """Pass the enquiry on. Raises as `take_enquiry` does, or NoSuchBranch."""
-    if command.branch and await store.branches.get(work, command.branch) is None:
+    if command.branch and store.branches.get(work, command.branch) is None:
         raise NoSuchBranch([command.branch])
-    enquiry = await existing(work, command.enquiry_id)
+    enquiry = existing(work, command.enquiry_id)
     passed = rules.passed_on(enquiry, command.branch, work.now, seen=command.seen)
-    return await publish(work, passed, EnquiryAssigned)
+    return publish(work, passed, EnquiryAssigned)

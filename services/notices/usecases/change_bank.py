@@ -38,56 +38,56 @@ class VoteOnQuestion:
     helpful: bool
 
 
-async def publish_question(work: Work, command: PublishQuestion) -> BankQuestion:
+def publish_question(work: Work, command: PublishQuestion) -> BankQuestion:
     """Publish the question and return it."""
     question = rules.published(new_id(), command.wordings, work.now)
-    await store.bank.save(work, question)
+    store.bank.save(work, question)
     return question
 
 
-async def reword_question(work: Work, command: RewordQuestion) -> BankQuestion:
+def reword_question(work: Work, command: RewordQuestion) -> BankQuestion:
     """Change the wordings. Raises NoSuchQuestion or QuestionChanged."""
-    question = await _existing(work, command.question_id)
+    question = _existing(work, command.question_id)
     if question.version != command.seen:
         raise QuestionChanged(question.version)
     question = rules.reworded(question, command.wordings, work.now)
-    await store.bank.save(work, question)
+    store.bank.save(work, question)
     return question
 
 
-async def withdraw_question(work: Work, question_id: str) -> BankQuestion:
+def withdraw_question(work: Work, question_id: str) -> BankQuestion:
     """Withdraw the question; repeating it changes nothing. Raises NoSuchQuestion."""
-    question = await _existing(work, question_id)
+    question = _existing(work, question_id)
     gone = rules.withdrawn(question, work.now)
     if gone is not question:
-        await store.bank.save(work, gone)
+        store.bank.save(work, gone)
     return gone
 
 
-async def vote_on_question(work: Work, command: VoteOnQuestion) -> BankQuestion:
+def vote_on_question(work: Work, command: VoteOnQuestion) -> BankQuestion:
     """Count the patron's vote instead of an earlier one, and return the question.
 
     Raises NoSuchQuestion if it is not published, or NoSuchPatron. Writes the patron's record, so
     that no erasure can commit meanwhile and leave the vote behind.
     """
-    question = await _existing(work, command.question_id)
+    question = _existing(work, command.question_id)
     if question.withdrawn:
         raise NoSuchQuestion
-    patron = await store.patrons.get(work, command.patron_id)
+    patron = store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:
         raise NoSuchPatron
-    before = await store.bank.get_vote(work, question.id, command.patron_id)
+    before = store.bank.get_vote(work, question.id, command.patron_id)
     if before is not None and before.helpful == command.helpful:
         return question
-    await store.patrons.hold(work, patron, command.patron_id)
+    store.patrons.hold(work, patron, command.patron_id)
     vote = rules.cast(question, command.patron_id, before, helpful=command.helpful)
     question = rules.counted(question, vote, before)
-    await store.bank.save_vote(work, vote, question)
+    store.bank.save_vote(work, vote, question)
     return question
 
 
-async def _existing(work: Work, question_id: str) -> BankQuestion:
-    question = await store.bank.get(work, question_id)
+def _existing(work: Work, question_id: str) -> BankQuestion:
+    question = store.bank.get(work, question_id)
     if question is None:
         raise NoSuchQuestion
     return question

@@ -10,15 +10,15 @@ from shared.contracts import Event
 from shared.unit_of_work import Work
 
 
-async def closure_and_branches(work: Work, closure_id: str) -> tuple[Closure, list[Branch]]:
+def closure_and_branches(work: Work, closure_id: str) -> tuple[Closure, list[Branch]]:
     """Return the closure and the branches that it covers. Raises NoSuchClosure."""
-    closure = await store.closures.get(work, closure_id)
+    closure = store.closures.get(work, closure_id)
     if closure is None:
         raise NoSuchClosure
-    return closure, await store.branches.some(work, closure.branches)
+    return closure, store.branches.some(work, closure.branches)
 
 
-async def carry_out(
+def carry_out(
     work: Work,
     closure: Closure,
     covered: Iterable[Branch],
@@ -34,6 +34,6 @@ async def carry_out(
         if branch is branches[branch.id]:
             continue
         branches[branch.id] = branch
-        await store.branches.save(work, branch)
+        store.branches.save(work, branch)
         work.record(event_of(branch))
     return state_of(closure, branches.values())

@@ -30,24 +30,24 @@ class RemoveDevice:
     subscription_id: str
 
 
-async def add_device(work: Work, command: AddDevice) -> PushSubscription:
+def add_device(work: Work, command: AddDevice) -> PushSubscription:
     """Add the device and return it; one that is known gets the new keys.
 
     A browser that another patron used until now changes hands. Raises NoSuchPatron or
     TooManyDevices. Writes the patron's record, so that no erasure can commit meanwhile.
     """
-    patron = await store.patrons.get(work, command.patron_id)
+    patron = store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:
         raise NoSuchPatron
-    await store.patrons.hold(work, patron, command.patron_id)
-    known = await store.devices.get(work, rules.subscription_id(command.endpoint))
+    store.patrons.hold(work, patron, command.patron_id)
+    known = store.devices.get(work, rules.subscription_id(command.endpoint))
     if known is not None and known.patron_id != command.patron_id:
-        await store.devices.delete(work, known.id)
+        store.devices.delete(work, known.id)
         known = None
     if known is not None:
         slot: str | None = known.slot
     else:
-        taken = await store.devices.of_patrons(work, [command.patron_id])
+        taken = store.devices.of_patrons(work, [command.patron_id])
         slot = rules.free_slot(command.patron_id, {one.slot for one in taken})
     if slot is None:
         raise TooManyDevices
@@ -62,13 +62,13 @@ async def add_device(work: Work, command: AddDevice) -> PushSubscription:
         name=command.name,
         created_at=wall_clock(),
     )
-    await store.devices.save(work, device)
+    store.devices.save(work, device)
     return device
 
 
-async def remove_device(work: Work, command: RemoveDevice) -> None:
+def remove_device(work: Work, command: RemoveDevice) -> None:
     """Remove the device with its messages. Raises NoSuchDevice."""
-    device = await store.devices.get(work, command.subscription_id)
+    device = store.devices.get(work, command.subscription_id)
     if device is None or device.patron_id != command.patron_id:
         raise NoSuchDevice
-    await store.devices.delete(work, device.id)
+    store.devices.delete(work, device.id)

@@ -21,12 +21,12 @@ class ChangeHours:
     from_: date
 
 
-async def change_hours(work: Work, command: ChangeHours) -> Branch:
+def change_hours(work: Work, command: ChangeHours) -> Branch:
     """Change the hours; return the branch. Raises NoSuchBranch or BadHours."""
-    branch = await store.branches.get(work, command.code)
+    branch = store.branches.get(work, command.code)
     if branch is None:
         raise NoSuchBranch([command.code])
     changed = rules.change_hours(branch, command.hours, command.from_)
-    await store.branches.save(work, changed)
+    store.branches.save(work, changed)
     work.record(hours_changed(changed))
     return changed

@@ -24,26 +24,26 @@ class Inside:
     open: bool
 
 
-async def inside_of(work: Work, code: str, local: datetime) -> Inside:
+def inside_of(work: Work, code: str, local: datetime) -> Inside:
     """Return a branch with its occupancy at a local time. Raises NoSuchBranch."""
-    branch = await store.branches.get(work, code)
+    branch = store.branches.get(work, code)
     if branch is None:
         raise NoSuchBranch([code])
     day = local.date()
-    occupancy = rules.of_day(await store.occupancy.get(work, code), code, day)
+    occupancy = rules.of_day(store.occupancy.get(work, code), code, day)
     capacity = calendar.day_of(branch, day).capacity
     return Inside(branch, occupancy, capacity, calendar.is_open_at(branch, local))
 
 
-async def open_branch(work: Work, code: str, local: datetime) -> Inside:
+def open_branch(work: Work, code: str, local: datetime) -> Inside:
     """Return a branch that people may enter now. Raises NoSuchBranch or BranchIsClosed."""
-    found = await inside_of(work, code, local)
+    found = inside_of(work, code, local)
     if not found.open:
         raise BranchIsClosed
     return found
 
 
-async def save(work: Work, before: Inside, now: Occupancy) -> Occupancy:
+def save(work: Work, before: Inside, now: Occupancy) -> Occupancy:
     """Save a changed occupancy, publish it if that is due, and return it.
 
     Of two writers at once one is run again, so the capacity holds at all doors together.
@@ -57,7 +57,7 @@ async def save(work: Work, before: Inside, now: Occupancy) -> Occupancy:
         work.record(published(now, before.capacity, work.now))
     else:
         now = replace(now, version=version, unpublished=True)
-    await store.occupancy.save(work, now)
+    store.occupancy.save(work, now)
     return now
 
 

@@ -55,50 +55,50 @@ class RemovePeriod:
     starts_on: date
 
 
-async def set_service(work: Work, command: SetService) -> Branch:
+def set_service(work: Work, command: SetService) -> Branch:
     """Set the usual hours; periods stay. Return the branch. Raises NoSuchBranch or BadHours."""
-    branch = await _branch(work, command.code)
+    branch = _branch(work, command.code)
     known = {one.service: one for one in branch.service_hours}
     before = known.get(command.service, ServiceHours(command.service))
-    return await _saved(work, branch, replace(before, hours=checked_hours(command.hours)))
+    return _saved(work, branch, replace(before, hours=checked_hours(command.hours)))
 
 
-async def remove_service(work: Work, command: RemoveService) -> Branch:
+def remove_service(work: Work, command: RemoveService) -> Branch:
     """Remove the hours of a service; return the branch. Raises NoSuchBranch or NoSuchService."""
-    branch = await _branch(work, command.code)
+    branch = _branch(work, command.code)
     changed = rules.remove_service(branch, command.service)
-    await store.branches.save(work, changed)
+    store.branches.save(work, changed)
     work.record(hours_changed(changed))
     return changed
 
 
-async def set_period(work: Work, command: SetPeriod) -> Branch:
+def set_period(work: Work, command: SetPeriod) -> Branch:
     """Set the hours of a period; return the branch.
 
     Raises NoSuchBranch, NoSuchService, BadHours, BadPeriod or TooManyPeriods.
     """
-    branch = await _branch(work, command.code)
+    branch = _branch(work, command.code)
     service = branch.service(command.service)
-    return await _saved(work, branch, with_period(service, command.period))
+    return _saved(work, branch, with_period(service, command.period))
 
 
-async def remove_period(work: Work, command: RemovePeriod) -> Branch:
+def remove_period(work: Work, command: RemovePeriod) -> Branch:
     """Remove a period; return the branch. Raises NoSuchBranch, NoSuchService or NoSuchPeriod."""
-    branch = await _branch(work, command.code)
+    branch = _branch(work, command.code)
     service = branch.service(command.service)
-    return await _saved(work, branch, without_period(service, command.starts_on))
+    return _saved(work, branch, without_period(service, command.starts_on))
 
 
-async def _branch(work: Work, code: str) -> Branch:
-    branch = await store.branches.get(work, code)
+def _branch(work: Work, code: str) -> Branch:
+    branch = store.branches.get(work, code)
     if branch is None:
         raise NoSuchBranch([code])
     return branch
 
 
-async def _saved(work: Work, branch: Branch, service: ServiceHours) -> Branch:
+def _saved(work: Work, branch: Branch, service: ServiceHours) -> Branch:
     changed = rules.set_service(branch, service)
     if changed != branch:
-        await store.branches.save(work, changed)
+        store.branches.save(work, changed)
         work.record(hours_changed(changed))
     return changed

@@ -40,59 +40,57 @@ class ReplaceSecret:
     secret: str
 
 
-async def register_webhook(work: Work, command: RegisterWebhook) -> Webhook:
+def register_webhook(work: Work, command: RegisterWebhook) -> Webhook:
     """Register a webhook and return it. Raises TooManyWebhooks.
 
     Each has a slot of its own, by a unique index, so that two at once do not exceed the limit.
     """
-    slot = rules.free_slot({one.slot for one in await store.webhooks.all_webhooks(work)})
+    slot = rules.free_slot({one.slot for one in store.webhooks.all_webhooks(work)})
     if slot is None:
         raise TooManyWebhooks
     topics = tuple(sorted(set(command.topics)))
     webhook = Webhook(new_id(), 1, slot, command.url, topics, command.secret, work.now)
-    await store.webhooks.save(work, webhook)
+    store.webhooks.save(work, webhook)
     return webhook
 
 
-async def switch_webhook(work: Work, command: SwitchWebhook) -> Webhook:
+def switch_webhook(work: Work, command: SwitchWebhook) -> Webhook:
     """Turn the webhook on or off and return it. Raises NoSuchWebhook.
 
     Messages that wait when it is turned off are dropped at their next try.
     """
-    webhook = await _existing(work, command.webhook_id)
+    webhook = _existing(work, command.webhook_id)
     switched = rules.switched(webhook, enabled=command.enabled)
     if switched is not webhook:
-        await store.webhooks.save(work, switched)
+        store.webhooks.save(work, switched)
     return switched
 
 
-async def replace_secret(work: Work, command: ReplaceSecret) -> Webhook:
+def replace_secret(work: Work, command: ReplaceSecret) -> Webhook:
     """Give the webhook a new secret and return it. Raises NoSuchWebhook."""
-    webhook = rules.with_secret(
-        await _existing(work, command.webhook_id), command.secret, wall_clock()
-    )
-    await store.webhooks.save(work, webhook)
+    webhook = rules.with_secret(_existing(work, command.webhook_id), command.secret, wall_clock())
+    store.webhooks.save(work, webhook)
     return webhook
 
 
-async def queue_test(work: Work, webhook_id: str) -> WebhookMessage:
+def queue_test(work: Work, webhook_id: str) -> WebhookMessage:
     """Queue a message to see whether it arrives. Raises NoSuchWebhook or WebhookDisabled."""
-    webhook = await _existing(work, webhook_id)
+    webhook = _existing(work, webhook_id)
     if webhook.state != "enabled":
         raise WebhookDisabled
     message = rules.trial_message(webhook, new_id(), work.now, wall_clock())
-    await store.webhooks.save_messages(work, message)
+    store.webhooks.save_messages(work, message)
     return message
 
 
-async def delete_webhook(work: Work, webhook_id: str) -> None:
+def delete_webhook(work: Work, webhook_id: str) -> None:
     """Delete the webhook with its messages. Raises NoSuchWebhook."""
-    await _existing(work, webhook_id)
-    await store.webhooks.delete(work, webhook_id)
+    _existing(work, webhook_id)
+    store.webhooks.delete(work, webhook_id)
 
 
-async def _existing(work: Work, webhook_id: str) -> Webhook:
-    webhook = await store.webhooks.get(work, webhook_id)
+def _existing(work: Work, webhook_id: str) -> Webhook:
+    webhook = store.webhooks.get(work, webhook_id)
     if webhook is None:
         raise NoSuchWebhook
     return webhook

@@ -22,14 +22,14 @@ class ChangeWording:
     librarian: str
 
 
-async def change_wording(work: Work, command: ChangeWording) -> MessageWording | None:
+def change_wording(work: Work, command: ChangeWording) -> MessageWording | None:
     """Save the texts as the next version, and return the wording; None if it is as built in.
 
     Inbox and e-mails have the texts from now on, also for notifications of earlier events. Raises
     WordingChanged or NoSuchVersion.
     """
     wording = wording_id(command.kind, command.language)
-    before = await store.wordings.get(work, wording)
+    before = store.wordings.get(work, wording)
     texts = command.texts or texts_of(before, command.again)
     if before is None and not texts.parts and command.seen == 0:
         return None
@@ -42,5 +42,5 @@ async def change_wording(work: Work, command: ChangeWording) -> MessageWording |
         at=work.now,
     )
     if changed is not before:
-        await store.wordings.save(work, changed)
+        store.wordings.save(work, changed)
     return changed

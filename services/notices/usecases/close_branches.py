@@ -25,14 +25,14 @@ class CloseBranches:
     extra_renewals: int | None
 
 
-async def close_branches(work: Work, command: CloseBranches) -> ClosureState:
+def close_branches(work: Work, command: CloseBranches) -> ClosureState:
     """Record the closure; return its state.
 
     Raises NoSuchBranch, NoBranchCovered, NeverClosed, or ClosedAlready with all branches that have
     this closure already. Two concurrent closures of one branch write the same record, so the second
     is retried and finds the first.
     """
-    covered = await store.branches.some(work, command.branches, command.kinds)
+    covered = store.branches.some(work, command.branches, command.kinds)
     if unknown := command.branches - {branch.id for branch in covered}:
         raise NoSuchBranch(unknown)
     if not covered:
@@ -65,8 +65,8 @@ async def close_branches(work: Work, command: CloseBranches) -> ClosureState:
             recorded.append(branch.id)
     if recorded:
         raise ClosedAlready(recorded)
-    await store.closures.add(work, closure)
+    store.closures.add(work, closure)
     for branch in shut:
-        await store.branches.save(work, branch)
+        store.branches.save(work, branch)
         work.record(closed(branch, closure.id))
     return state_of(closure, shut)

@@ -21,9 +21,9 @@ class CloseEnquiry:
     """Version of the enquiry that the caller has read; None: any."""
 
 
-async def close_enquiry(work: Work, command: CloseEnquiry) -> Enquiry:
+def close_enquiry(work: Work, command: CloseEnquiry) -> Enquiry:
     """Close the enquiry. Raises NoSuchEnquiry, EnquiryIsClosed or EnquiryChanged."""
-    enquiry = await existing(work, command.enquiry_id)
+    enquiry = existing(work, command.enquiry_id)
     if command.patron_id not in (None, enquiry.patron_id):
         raise NoSuchEnquiry
-    return await publish(work, rules.closed(enquiry, work.now, seen=command.seen), EnquiryClosed)
+    return publish(work, rules.closed(enquiry, work.now, seen=command.seen), EnquiryClosed)

@@ -11,23 +11,23 @@ from shared.contracts.notices import EnquiryOpened
 from shared.unit_of_work import Work
 
 
-async def confirm_guest(work: Work, guest_id: str) -> Enquiry:
+def confirm_guest(work: Work, guest_id: str) -> Enquiry:
     """Open the enquiry and return it; an address that is confirmed already changes nothing.
 
     Raises NoSuchGuestEnquiry or TooManyEnquiries. Writes the mailbox, so that two confirmations of
     one guest can't both take the last enquiry that the guest may have.
     """
-    guest = rules.check_usable(await store.guests.get(work, guest_id), work.now)
+    guest = rules.check_usable(store.guests.get(work, guest_id), work.now)
     if guest.question is None:
-        return await existing(work, guest.id)
-    if await store.enquiries.count_open_of_guest(work, guest.digest) >= MOST_OPEN:
+        return existing(work, guest.id)
+    if store.enquiries.count_open_of_guest(work, guest.digest) >= MOST_OPEN:
         raise TooManyEnquiries
-    mailbox = await store.guests.get_mailbox(work, guest.mailbox)
+    mailbox = store.guests.get_mailbox(work, guest.mailbox)
     if mailbox is not None:
         left = rules.without_question(mailbox, guest.id, wall_clock())
-        await store.guests.save_mailbox(work, left)
-    await store.guests.save(work, rules.confirmed(guest))
+        store.guests.save_mailbox(work, left)
+    store.guests.save(work, rules.confirmed(guest))
     enquiry = rules.enquiry_of(guest, guest.question, work.now)
-    await publish(work, enquiry, EnquiryOpened)
-    await add_message(work, enquiry, guest.question.text, None)
+    publish(work, enquiry, EnquiryOpened)
+    add_message(work, enquiry, guest.question.text, None)
     return enquiry

@@ -20,17 +20,17 @@ class CountVisitors:
     """Time in the library's time zone."""
 
 
-async def count_visitors(work: Work, command: CountVisitors) -> Inside:
+def count_visitors(work: Work, command: CountVisitors) -> Inside:
     """Count those who leave, then all who enter or none of them.
 
     Raises NoSuchBranch, TooManyDoors; BranchIsClosed or BranchFull if somebody enters.
     """
     look = open_branch if command.entered else inside_of
-    found = await look(work, command.branch, command.local)
+    found = look(work, command.branch, command.local)
     now, door = found.occupancy, command.door
     if command.left:
         now = rules.leave(now, command.left, found.capacity, work.now, door)
     if command.entered:
         now = rules.enter(now, command.entered, found.capacity, work.now, door)
-    saved = await save(work, found, now)
+    saved = save(work, found, now)
     return Inside(found.branch, saved, found.capacity, found.open)

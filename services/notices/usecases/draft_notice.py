@@ -59,9 +59,9 @@ class PublishDraft:
     seen: int | None = None
 
 
-async def draft_notice(work: Work, command: DraftNotice) -> NoticeDraft:
+def draft_notice(work: Work, command: DraftNotice) -> NoticeDraft:
     """Draft a notice in all languages. Raises NoSuchClosure or ClosureWithdrawn."""
-    closure, branches = await closure_and_branches(work, command.closure_id)
+    closure, branches = closure_and_branches(work, command.closure_id)
     state = state_of(closure, branches)
     if state.withdrawn:
         raise ClosureWithdrawn(closure.branches)
@@ -77,13 +77,13 @@ async def draft_notice(work: Work, command: DraftNotice) -> NoticeDraft:
         publish_at=None,
         closure_id=closure.id,
     )
-    await store.drafts.add(work, draft)
+    store.drafts.add(work, draft)
     return draft
 
 
-async def change_draft(work: Work, command: ChangeDraft) -> NoticeDraft:
+def change_draft(work: Work, command: ChangeDraft) -> NoticeDraft:
     """Change the draft. Raises NoSuchDraft or DraftChanged."""
-    draft = await _seen(work, command.draft_id, command.seen)
+    draft = _seen(work, command.draft_id, command.seen)
     changed = replace(
         draft,
         version=draft.version + 1,
@@ -92,35 +92,35 @@ async def change_draft(work: Work, command: ChangeDraft) -> NoticeDraft:
         wordings=command.wordings,
         publish_at=command.publish_at,
     )
-    await store.drafts.save(work, changed)
+    store.drafts.save(work, changed)
     return changed
 
 
-async def delete_draft(work: Work, command: SeenDraft) -> None:
+def delete_draft(work: Work, command: SeenDraft) -> None:
     """Delete the draft. Raises NoSuchDraft or DraftChanged."""
-    await store.drafts.delete(work, await _seen(work, command.draft_id, command.seen))
+    store.drafts.delete(work, _seen(work, command.draft_id, command.seen))
 
 
-async def publish_draft(work: Work, command: PublishDraft) -> Notice:
+def publish_draft(work: Work, command: PublishDraft) -> Notice:
     """Publish the draft now, and delete it; return the notice. Raises NoSuchDraft or DraftChanged.
 
     Two that publish it at once delete the same draft: one of them is retried and finds none.
     """
     if command.seen is None:
-        draft = await store.drafts.get(work, command.draft_id)
+        draft = store.drafts.get(work, command.draft_id)
         if draft is None or draft.publish_at is None or draft.publish_at > work.now:
             raise NoSuchDraft  # published, deleted or put off since
     else:
-        draft = await _seen(work, command.draft_id, command.seen)
+        draft = _seen(work, command.draft_id, command.seen)
     notice = draft.published(work.now, library_day(work.now, command.zone))
-    await store.drafts.delete(work, draft)
-    await store.notices.add(work, notice)
+    store.drafts.delete(work, draft)
+    store.notices.add(work, notice)
     work.record(snapshot(NoticePublished, notice))
     return notice
 
 
-async def _seen(work: Work, draft_id: str, version: int) -> NoticeDraft:
-    draft = await store.drafts.get(work, draft_id)
+def _seen(work: Work, draft_id: str, version: int) -> NoticeDraft:
+    draft = store.drafts.get(work, draft_id)
     if draft is None:
         raise NoSuchDraft
     if draft.version != version:

@@ -43,7 +43,7 @@ class Entered:
     entered_at: datetime
 
 
-async def enter_branch(work: Work, command: EnterBranch) -> Entered:
+def enter_branch(work: Work, command: EnterBranch) -> Entered:
     """Count the visitor in and keep their details sealed; return the visit.
 
     Raises VisitsNotKept, NoSuchVenue, NoSuchBranch, NoSuchPatron, BranchIsClosed, BranchFull or
@@ -54,19 +54,19 @@ async def enter_branch(work: Work, command: EnterBranch) -> Entered:
         raise VisitsNotKept
     code = command.branch
     if command.venue is not None:
-        code = await branch_of(work, command.venue)
-    found = await open_branch(work, code, command.local)
+        code = branch_of(work, command.venue)
+    found = open_branch(work, code, command.local)
     now = rules.enter(
         found.occupancy, 1, found.capacity, work.now, command.door, ticket_id=command.ticket_id
     )
     day = command.local.date()
-    key = await _key(work, command.master, day)
+    key = _key(work, command.master, day)
     holder = None
     if command.patron_id is not None:
-        patron = await store.patrons.get(work, command.patron_id)
+        patron = store.patrons.get(work, command.patron_id)
         if patron is not None and patron.erased:
             raise NoSuchPatron
-        await store.patrons.hold(work, patron, command.patron_id)
+        store.patrons.hold(work, patron, command.patron_id)
         holder = sealing.holder_of(key, command.patron_id)
     visit = Visit(
         id=new_id(),
@@ -79,25 +79,25 @@ async def enter_branch(work: Work, command: EnterBranch) -> Entered:
         recorded_at=wall_clock(),
         holder=holder,
     )
-    await store.visits.add(work, visit)
-    await save(work, found, now)
+    store.visits.add(work, visit)
+    save(work, found, now)
     return Entered(visit.id, code, visit.entered_at)
 
 
-async def branch_of(work: Work, venue: str) -> str:
+def branch_of(work: Work, venue: str) -> str:
     """Return the code of the branch with a venue code. Raises NoSuchVenue."""
-    found = await store.occupancy.venue_with(work, venue)
+    found = store.occupancy.venue_with(work, venue)
     if found is None:
         raise NoSuchVenue
     return found.id
 
 
-async def _key(work: Work, master: Master, day: date) -> bytes:
+def _key(work: Work, master: Master, day: date) -> bytes:
     """Return the key of a day; make it if this is the first visit. Raises VisitsNotKept."""
-    known = await store.visits.key_of(work, day)
+    known = store.visits.key_of(work, day)
     if known is None:
         known = DayKey(day.isoformat(), sealing.wrapped_key(master), wall_clock())
-        await store.visits.add_key(work, known)
+        store.visits.add_key(work, known)
     key = sealing.unwrapped(master, known.wrapped)
     if key is None:
         raise VisitsNotKept

@@ -19,40 +19,40 @@ class PurgeGuest:
     guest_id: str
 
 
-async def erase_guest(work: Work, guest_id: str) -> None:
+def erase_guest(work: Work, guest_id: str) -> None:
     """Delete the question, as its guest wishes. Raises NoSuchGuestEnquiry."""
-    check_usable(await store.guests.get(work, guest_id), work.now)
-    await _erase(work, guest_id)
+    check_usable(store.guests.get(work, guest_id), work.now)
+    _erase(work, guest_id)
 
 
-async def purge_guest(work: Work, command: PurgeGuest) -> int:
+def purge_guest(work: Work, command: PurgeGuest) -> int:
     """Delete the question if its time is over; return the number deleted."""
-    guest = await store.guests.get(work, command.guest_id)
-    enquiry = await store.enquiries.get(work, command.guest_id)
+    guest = store.guests.get(work, command.guest_id)
+    enquiry = store.enquiries.get(work, command.guest_id)
     expired = guest is not None and is_expired(guest, work.now)
     if not expired and (enquiry is None or not is_over(enquiry, work.now)):
         return 0
-    await _erase(work, command.guest_id)
+    _erase(work, command.guest_id)
     return 1
 
 
-async def _erase(work: Work, guest_id: str) -> None:
+def _erase(work: Work, guest_id: str) -> None:
     """Delete a guest's enquiry, those that were merged into it, and the addresses.
 
     An enquiry that is open is published as closed.
     """
-    enquiry = await store.enquiries.get(work, guest_id)
+    enquiry = store.enquiries.get(work, guest_id)
     if enquiry is not None:
-        for merged in await store.enquiries.merged_into(work, guest_id):
-            await _erase(work, merged.id)
-        await _end(work, enquiry)
-    await store.deliveries.delete_of_guest(work, guest_id)
-    await store.guests.delete(work, guest_id)
-    await delete_responses(work, guest_id)
+        for merged in store.enquiries.merged_into(work, guest_id):
+            _erase(work, merged.id)
+        _end(work, enquiry)
+    store.deliveries.delete_of_guest(work, guest_id)
+    store.guests.delete(work, guest_id)
+    delete_responses(work, guest_id)
 
 
-async def _end(work: Work, enquiry: Enquiry) -> None:
+def _end(work: Work, enquiry: Enquiry) -> None:
     if enquiry.is_open:
         work.record(snapshot(EnquiryClosed, rules.closed(enquiry, work.now, seen=None)))
-    await store.attachments.delete_of_enquiry(work, enquiry.id)
-    await store.enquiries.delete(work, enquiry.id)
+    store.attachments.delete_of_enquiry(work, enquiry.id)
+    store.enquiries.delete(work, enquiry.id)

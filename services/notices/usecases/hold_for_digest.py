@@ -23,38 +23,38 @@ class HoldForDigest:
     due_at: datetime
 
 
-async def hold_for_digest(work: Work, command: HoldForDigest) -> None:
+def hold_for_digest(work: Work, command: HoldForDigest) -> None:
     """Let the first digest that still takes deliveries send this one.
 
     Nothing changes if another process has claimed the delivery since, or the patron is erased.
     """
     delivery = command.delivery
-    if not await store.deliveries.is_at_version(work, delivery.id, delivery.version):
+    if not store.deliveries.is_at_version(work, delivery.id, delivery.version):
         return
-    patron = await store.patrons.get(work, delivery.patron_id)
-    await store.patrons.hold(work, patron, delivery.patron_id)
+    patron = store.patrons.get(work, delivery.patron_id)
+    store.patrons.hold(work, patron, delivery.patron_id)
     due_at = command.due_at
     while True:
         new = digest_of(delivery.patron_id, due_at, due_at.date())
-        digest = await store.deliveries.get(work, new.id) or new
+        digest = store.deliveries.get(work, new.id) or new
         if takes_parts(digest):
             break
         due_at += timedelta(days=1)
-    await store.deliveries.save(work, with_part(digest))
-    await store.deliveries.save(work, held(delivery, digest))
+    store.deliveries.save(work, with_part(digest))
+    store.deliveries.save(work, held(delivery, digest))
 
 
-async def close_digest(work: Work, digest: Delivery) -> Delivery | None:
+def close_digest(work: Work, digest: Delivery) -> Delivery | None:
     """Close a claimed digest, so that each try sends the same deliveries; return it.
 
     None if another process has claimed it since, or the patron is erased.
     """
-    if not await store.deliveries.is_at_version(work, digest.id, digest.version):
+    if not store.deliveries.is_at_version(work, digest.id, digest.version):
         return None
     if digest.closed:
         return digest
-    patron = await store.patrons.get(work, digest.patron_id)
-    await store.patrons.hold(work, patron, digest.patron_id)
+    patron = store.patrons.get(work, digest.patron_id)
+    store.patrons.hold(work, patron, digest.patron_id)
     now_closed = closed(digest)
-    await store.deliveries.save(work, now_closed)
+    store.deliveries.save(work, now_closed)
     return now_closed

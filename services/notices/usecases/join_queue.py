@@ -29,12 +29,12 @@ class Queued:
     wait_minutes: int | None
 
 
-async def join_queue(work: Work, command: JoinQueue) -> Queued:
+def join_queue(work: Work, command: JoinQueue) -> Queued:
     """Give a ticket. Raises NoSuchVenue, BranchIsClosed, NotFull or QueueFull."""
-    found: Inside = await open_branch(work, await branch_of(work, command.venue), command.local)
+    found: Inside = open_branch(work, branch_of(work, command.venue), command.local)
     ticket_id = new_id()
     now = rules.wait(found.occupancy, ticket_id, found.capacity, work.now)
-    await save(work, found, now)
+    save(work, found, now)
     position = now.position(ticket_id) or 0
     wait = rules.minutes_to_wait(now, position, work.now)
     return Queued(ticket_id, now.tickets, position, wait)

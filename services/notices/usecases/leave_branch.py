@@ -20,14 +20,14 @@ class LeaveBranch:
     """Time in the library's time zone."""
 
 
-async def leave_branch(work: Work, command: LeaveBranch) -> Entered:
+def leave_branch(work: Work, command: LeaveBranch) -> Entered:
     """Count the visitor out. Repeats change nothing. Raises NoSuchVisit, also after its day."""
-    visit = await store.visits.get(work, command.visit_id)
+    visit = store.visits.get(work, command.visit_id)
     if visit is None or visit.day != command.local.date():
         raise NoSuchVisit
     if visit.left_at is None:
-        await store.visits.save(work, replace(visit, version=visit.version + 1, left_at=work.now))
-        found = await inside_of(work, visit.branch, command.local)
+        store.visits.save(work, replace(visit, version=visit.version + 1, left_at=work.now))
+        found = inside_of(work, visit.branch, command.local)
         left = rules.leave(found.occupancy, 1, found.capacity, work.now, visit.door)
-        await save(work, found, left)
+        save(work, found, left)
     return Entered(visit.id, visit.branch, visit.entered_at)

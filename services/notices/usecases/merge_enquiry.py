@@ -22,19 +22,19 @@ class MergeEnquiry:
     """Version of the other enquiry that the librarian has read."""
 
 
-async def merge_enquiry(work: Work, command: MergeEnquiry) -> Enquiry:
+def merge_enquiry(work: Work, command: MergeEnquiry) -> Enquiry:
     """Merge the enquiry and return it, closed.
 
     Raises NoSuchEnquiry, NotMergeable, EnquiryChanged or EnquiryIsClosed.
     """
     merged, into = rules.merged(
-        await existing(work, command.enquiry_id),
-        await existing(work, command.into),
+        existing(work, command.enquiry_id),
+        existing(work, command.into),
         command.librarian,
         work.now,
         seen=command.seen,
         seen_into=command.seen_into,
     )
-    await publish(work, into, EnquiryAssigned)
-    await tell_guest(work, merged, EnquiryClosed)
-    return await publish(work, merged, EnquiryClosed)
+    publish(work, into, EnquiryAssigned)
+    tell_guest(work, merged, EnquiryClosed)
+    return publish(work, merged, EnquiryClosed)

@@ -17,35 +17,35 @@ class NoteDelivery:
     """The deliveries of a digest that have an end of their own, or were sent with it."""
 
 
-async def note_delivery(work: Work, command: NoteDelivery) -> None:
+def note_delivery(work: Work, command: NoteDelivery) -> None:
     """Save the delivery, unless another process has repeated the try, or its reader is erased.
 
     The end of a digest is the end of all its parts. If a notification gained facts during the try,
     it is queued again with all of them.
     """
     delivery = command.delivery
-    if not await store.deliveries.is_at_version(work, delivery.id, delivery.version - 1):
+    if not store.deliveries.is_at_version(work, delivery.id, delivery.version - 1):
         return
     if delivery.guest_id is not None or delivery.staff_code is not None:
-        await store.deliveries.save(work, delivery)
+        store.deliveries.save(work, delivery)
         return
-    patron = await store.patrons.get(work, delivery.patron_id)
+    patron = store.patrons.get(work, delivery.patron_id)
     # Written, so that no facts can be added meanwhile.
-    await store.patrons.hold(work, patron, delivery.patron_id)
-    await store.deliveries.save(work, delivery)
+    store.patrons.hold(work, patron, delivery.patron_id)
+    store.deliveries.save(work, delivery)
     if delivery.kind != DIGEST:
-        await _queue_again(work, delivery)
+        _queue_again(work, delivery)
         return
     if delivery.state == "waiting":
         return
     known = {part.id: part for part in command.parts}
-    for held in await store.deliveries.held_for(work, delivery.id):
+    for held in store.deliveries.held_for(work, delivery.id):
         part = known.get(held.id) or ended_as(held, delivery)
-        await store.deliveries.save(work, part)
-        await _queue_again(work, part)
+        store.deliveries.save(work, part)
+        _queue_again(work, part)
 
 
-async def _queue_again(work: Work, delivery: Delivery) -> None:
-    told = await store.notifications.get(work, delivery.notification_id)
+def _queue_again(work: Work, delivery: Delivery) -> None:
+    told = store.notifications.get(work, delivery.notification_id)
     if told is not None and not told.withdrawn and announced(told) != delivery.covers:
-        await queue_email(work, told)
+        queue_email(work, told)

@@ -20,9 +20,9 @@ class NoteOnEnquiry:
     text: str
 
 
-async def note_on_enquiry(work: Work, command: NoteOnEnquiry) -> Enquiry:
+def note_on_enquiry(work: Work, command: NoteOnEnquiry) -> Enquiry:
     """Add the note, which changes nothing else. Raises NoSuchEnquiry or EnquiryFull."""
-    enquiry = await existing(work, command.enquiry_id)
+    enquiry = existing(work, command.enquiry_id)
     if enquiry.notes >= MOST_MESSAGES:
         raise EnquiryFull
     note = Message(
@@ -36,5 +36,5 @@ async def note_on_enquiry(work: Work, command: NoteOnEnquiry) -> Enquiry:
         number=enquiry.messages + enquiry.notes + 1,
         terms=terms_of(command.text),
     )
-    await store.enquiries.add_note(work, note)
+    store.enquiries.add_note(work, note)
     return enquiry

@@ -8,23 +8,23 @@ from shared.idempotency import delete_responses
 from shared.unit_of_work import Work
 
 
-async def note_patron(work: Work, event: PatronSnapshot) -> None:
+def note_patron(work: Work, event: PatronSnapshot) -> None:
     """Store the language by the highest version. Erased: delete their data, leave a tombstone."""
-    known = await store.patrons.get(work, event.patron_id)
+    known = store.patrons.get(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
     if patron.erased:
         return
     if event.status == "erased":
-        await store.notifications.delete_inbox(work, patron.id)
-        await store.deliveries.delete_of_patron(work, patron.id)
-        await store.devices.delete_of_patron(work, patron.id)
-        await store.webhooks.delete_of_patron(work, patron.id)
-        await store.enquiries.delete_of_patron(work, patron.id)
-        await store.attachments.delete_of_patron(work, patron.id)
-        await store.bank.delete_votes(work, patron.id)
-        await delete_responses(work, patron.id)
-        await store.patrons.save(work, rules.erased(patron))
+        store.notifications.delete_inbox(work, patron.id)
+        store.deliveries.delete_of_patron(work, patron.id)
+        store.devices.delete_of_patron(work, patron.id)
+        store.webhooks.delete_of_patron(work, patron.id)
+        store.enquiries.delete_of_patron(work, patron.id)
+        store.attachments.delete_of_patron(work, patron.id)
+        store.bank.delete_votes(work, patron.id)
+        delete_responses(work, patron.id)
+        store.patrons.save(work, rules.erased(patron))
         return
     noted = rules.seen(patron, event.version, event.language)
     if noted is not patron:
-        await store.patrons.save(work, noted)
+        store.patrons.save(work, noted)

@@ -10,12 +10,12 @@ from shared.contracts.accounts import PreferencesChanged
 from shared.unit_of_work import Work
 
 
-async def note_preferences(work: Work, event: PreferencesChanged) -> None:
+def note_preferences(work: Work, event: PreferencesChanged) -> None:
     """Store this version with its business time, among the patron's latest ones.
 
     If it chooses e-mail, notifications of events after it are queued, in any order of arrival.
     """
-    known = await store.patrons.get(work, event.patron_id)
+    known = store.patrons.get(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
     noted = rules.prefers(
         patron,
@@ -31,8 +31,8 @@ async def note_preferences(work: Work, event: PreferencesChanged) -> None:
     )
     if noted is patron:
         return
-    await store.patrons.save(work, noted)
+    store.patrons.save(work, noted)
     if wants_email(noted) and noted.preferences[-1].version == event.version:
         # Those that arrived before this choice, although they happened after it.
-        for told in await store.notifications.since(work, patron.id, whole_milliseconds(work.now)):
-            await queue_email(work, told)
+        for told in store.notifications.since(work, patron.id, whole_milliseconds(work.now)):
+            queue_email(work, told)

@@ -14,16 +14,16 @@ class NotePushMessage:
     message: PushMessage
 
 
-async def note_push_message(work: Work, command: NotePushMessage) -> None:
+def note_push_message(work: Work, command: NotePushMessage) -> None:
     """Save the message; if the push service says that the device is gone, delete the device.
 
     Nothing is saved if another process has repeated the try, or the message was deleted.
     """
     message = command.message
-    known = await store.devices.get_message(work, message.id)
+    known = store.devices.get_message(work, message.id)
     if known is None or known.version != message.version - 1:
         return
     if message.reason == "gone":
-        await store.devices.delete(work, message.subscription_id)
+        store.devices.delete(work, message.subscription_id)
         return
-    await store.devices.save_messages(work, message)
+    store.devices.save_messages(work, message)

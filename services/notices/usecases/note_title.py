@@ -7,12 +7,12 @@ from shared.contracts.events import ActivitySnapshot
 from shared.unit_of_work import Work
 
 
-async def note_title(work: Work, event: TitleCatalogued) -> None:
+def note_title(work: Work, event: TitleCatalogued) -> None:
     """Store a book's title."""
-    await store.titles.save_title(work, Title(event.title_id, event.version, event.title))
+    store.titles.save_title(work, Title(event.title_id, event.version, event.title))
 
 
-async def note_activity(work: Work, event: ActivitySnapshot) -> None:
+def note_activity(work: Work, event: ActivitySnapshot) -> None:
     """Store an activity's title and its start."""
     activity = Activity(event.activity_id, event.version, event.title, event.starts_at)
-    await store.titles.save_activity(work, activity)
+    store.titles.save_activity(work, activity)

@@ -15,21 +15,21 @@ class NoteWebhookMessage:
     message: WebhookMessage
 
 
-async def note_webhook_message(work: Work, command: NoteWebhookMessage) -> None:
+def note_webhook_message(work: Work, command: NoteWebhookMessage) -> None:
     """Save the message, and how sending to its webhook goes.
 
     Nothing is saved if another process has repeated the try, or the message was deleted.
     """
     message = command.message
-    known = await store.webhooks.get_message(work, message.id)
+    known = store.webhooks.get_message(work, message.id)
     if known is None or known.version != message.version - 1:
         return
-    await store.webhooks.save_messages(work, message)
-    webhook = await store.webhooks.get(work, message.webhook_id)
+    store.webhooks.save_messages(work, message)
+    webhook = store.webhooks.get(work, message.webhook_id)
     if webhook is None:
         return
     if message.state == "sent":
-        await store.webhooks.save(work, succeeded(webhook, wall_clock()))
+        store.webhooks.save(work, succeeded(webhook, wall_clock()))
     elif message.receiver_failed and message.reason is not None:
         noted = failed(webhook, message.reason, wall_clock(), message.status)
-        await store.webhooks.save(work, noted)
+        store.webhooks.save(work, noted)

@@ -33,28 +33,28 @@ class NotifyPage:
     """Branches whose loans it concerns, by patron; empty if it does not concern loans."""
 
 
-async def begin_notifying(work: Work, broadcast: Broadcast) -> None:
+def begin_notifying(work: Work, broadcast: Broadcast) -> None:
     """Store the event before anyone is notified of it.
 
     Preferences saved from now on find the event; patrons who saved theirs before are found by it.
     """
-    if await store.notifications.get_broadcast(work, broadcast.id) is None:
-        await store.notifications.save_broadcast(work, broadcast)
+    if store.notifications.get_broadcast(work, broadcast.id) is None:
+        store.notifications.save_broadcast(work, broadcast)
 
 
-async def notify_page(work: Work, command: NotifyPage) -> None:
+def notify_page(work: Work, command: NotifyPage) -> None:
     """Notify those patrons of the page that the event concerns, and store the progress.
 
     A page that was notified before, by this replica or another, changes nothing.
     """
-    broadcast = await store.notifications.get_broadcast(work, command.broadcast_id)
+    broadcast = store.notifications.get_broadcast(work, command.broadcast_id)
     if broadcast is None or broadcast.done or broadcast.after != command.after:
         return
-    known = await store.patrons.some(work, command.patron_ids)
-    existing = await store.notifications.some(
+    known = store.patrons.some(work, command.patron_ids)
+    existing = store.notifications.some(
         work, [notification_id(broadcast.message, patron_id) for patron_id in command.patron_ids]
     )
-    untold = await _never_told(work, broadcast, command.patron_ids)
+    untold = _never_told(work, broadcast, command.patron_ids)
     changes = []
     for patron_id in dict.fromkeys(command.patron_ids):
         patron = known.get(patron_id)
@@ -65,11 +65,11 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
             command.branches.get(patron_id),
         )
         if change is not None:
-            await store.patrons.hold(work, patron, patron_id)
-            await deliver(work, change, patron)
+            store.patrons.hold(work, patron, patron_id)
+            deliver(work, change, patron)
             changes.append(change)
-    await queue_messages(work, changes)
-    await store.notifications.save_broadcast(
+    queue_messages(work, changes)
+    store.notifications.save_broadcast(
         work,
         replace(
             broadcast,
@@ -80,13 +80,13 @@ async def notify_page(work: Work, command: NotifyPage) -> None:
     )
 
 
-async def _never_told(work: Work, broadcast: Broadcast, patron_ids: Sequence[str]) -> set[str]:
+def _never_told(work: Work, broadcast: Broadcast, patron_ids: Sequence[str]) -> set[str]:
     """Return the patrons to whom this replaces no announcement, as they were told of none."""
     about = broadcast.about
     suspension_id, version = about.get("suspension_id"), about.get("version")
     if suspension_id is None or version is None or not _replaces(about):
         return set()
-    told = await store.notifications.told_before(work, patron_ids, suspension_id, version)
+    told = store.notifications.told_before(work, patron_ids, suspension_id, version)
     return set(patron_ids) - told
 
 

@@ -32,29 +32,29 @@ class NotifyPatron:
     """True if it is sent by e-mail at once, whatever the patron has chosen."""
 
 
-async def notify_patron(work: Work, command: NotifyPatron) -> None:
+def notify_patron(work: Work, command: NotifyPatron) -> None:
     """Put one notification into the inbox, once, unless the patron is erased.
 
     With `tell_at` it is only held back; the job `tell-held` puts it there.
     """
-    patron = await store.patrons.get(work, command.patron_id)
+    patron = store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:
         return
     new = notification(command.event_id, command.patron_id, command.kind, command.at, command.about)
-    if await store.notifications.get(work, new.id):
+    if store.notifications.get(work, new.id):
         return
     if command.tell_at is not None:
         later = held_back(new, command.tell_at, wall_clock())
-        if await store.deliveries.get(work, later.id) is None:
-            await store.patrons.hold(work, patron, command.patron_id)
-            await store.deliveries.save(work, later)
+        if store.deliveries.get(work, later.id) is None:
+            store.patrons.hold(work, patron, command.patron_id)
+            store.deliveries.save(work, later)
         return
-    await store.patrons.hold(work, patron, command.patron_id)
-    await deliver(work, new, patron, urgent=command.urgent)
-    await queue_messages(work, [new])
+    store.patrons.hold(work, patron, command.patron_id)
+    deliver(work, new, patron, urgent=command.urgent)
+    queue_messages(work, [new])
 
 
-async def deliver(
+def deliver(
     work: Work, delivered: Notification, patron: Patron | None, *, urgent: bool = False
 ) -> None:
     """Store a notification and publish that it was delivered or, if withdrawn, that it is read.
@@ -63,20 +63,20 @@ async def deliver(
     The caller queues the messages to devices and webhooks, all that it delivers together
     (`queue_messages`).
     """
-    await store.notifications.save(work, delivered)
+    store.notifications.save(work, delivered)
     if (urgent or wants_email(patron)) and not delivered.withdrawn:
-        await queue_email(work, delivered, urgent=urgent)
+        queue_email(work, delivered, urgent=urgent)
     work.record(
         snapshot(NotificationRead if delivered.withdrawn else NotificationDelivered, delivered)
     )
 
 
-async def queue_email(work: Work, delivered: Notification, *, urgent: bool = False) -> None:
+def queue_email(work: Work, delivered: Notification, *, urgent: bool = False) -> None:
     """Queue a notification for e-mail, unless it waits already or was sent with these facts."""
-    known = await store.deliveries.of_notification(work, delivered.id)
+    known = store.deliveries.of_notification(work, delivered.id)
     queued = delivery_to_queue(delivered, known, wall_clock(), urgent=urgent)
     if queued is not None:
-        await store.deliveries.save(work, queued)
+        store.deliveries.save(work, queued)
 
 
 def snapshot(kind: type[NotificationSnapshot], delivered: Notification) -> NotificationSnapshot:

@@ -31,23 +31,23 @@ class OpenEnquiry:
     """Ids of files that the patron has uploaded."""
 
 
-async def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
+def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
     """Open the enquiry and return it.
 
     Raises NoSuchPatron, NoSuchBranch, NoSuchTitle, TooManyEnquiries, NoSuchAttachment or
     TooManyAttachments. Writes the patron's record, so that no erasure can commit meanwhile and
     leave the question behind.
     """
-    patron = await store.patrons.get(work, command.patron_id)
+    patron = store.patrons.get(work, command.patron_id)
     if patron is not None and patron.erased:
         raise NoSuchPatron
-    if command.branch and await store.branches.get(work, command.branch) is None:
+    if command.branch and store.branches.get(work, command.branch) is None:
         raise NoSuchBranch([command.branch])
-    if command.title_id and not await store.titles.is_known(work, command.title_id):
+    if command.title_id and not store.titles.is_known(work, command.title_id):
         raise NoSuchTitle
-    if await store.enquiries.count_open(work, command.patron_id) >= MOST_OPEN:
+    if store.enquiries.count_open(work, command.patron_id) >= MOST_OPEN:
         raise TooManyEnquiries
-    await store.patrons.hold(work, patron, command.patron_id)
+    store.patrons.hold(work, patron, command.patron_id)
     enquiry = Enquiry(
         id=new_id(),
         version=1,
@@ -59,7 +59,7 @@ async def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
         branch=command.branch,
         title_id=command.title_id,
     )
-    enquiry, files = await attach(work, enquiry, command.patron_id, command.attachments)
-    await publish(work, enquiry, EnquiryOpened)
-    await add_message(work, enquiry, command.text, None, files)
+    enquiry, files = attach(work, enquiry, command.patron_id, command.attachments)
+    publish(work, enquiry, EnquiryOpened)
+    add_message(work, enquiry, command.text, None, files)
     return enquiry

@@ -16,29 +16,29 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-async def existing(work: Work, enquiry_id: str) -> Enquiry:
+def existing(work: Work, enquiry_id: str) -> Enquiry:
     """Return an enquiry. Raises NoSuchEnquiry."""
-    enquiry = await store.enquiries.get(work, enquiry_id)
+    enquiry = store.enquiries.get(work, enquiry_id)
     if enquiry is None:
         raise NoSuchEnquiry
     return enquiry
 
 
-async def publish(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> Enquiry:
+def publish(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> Enquiry:
     """Store a version of an enquiry, publish it, and return it."""
-    await store.enquiries.save(work, enquiry)
+    store.enquiries.save(work, enquiry)
     work.record(snapshot(kind, enquiry))
     return enquiry
 
 
-async def tell_guest(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> None:
+def tell_guest(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> None:
     """Queue the e-mail that tells a guest of a change; patrons are notified of its event."""
     if enquiry.guest is not None:
         told = delivery_to_guest(enquiry.id, kind.topic, enquiry.version, wall_clock())
-        await store.deliveries.save(work, told)
+        store.deliveries.save(work, told)
 
 
-async def attach(
+def attach(
     work: Work, enquiry: Enquiry, owner_id: str, attachment_ids: Sequence[str]
 ) -> tuple[Enquiry, tuple[AttachedFile, ...]]:
     """Take the files that someone uploaded into an enquiry; return it with their number.
@@ -47,16 +47,16 @@ async def attach(
     """
     files = []
     for attachment_id in dict.fromkeys(attachment_ids):
-        attachment = await store.attachments.get(work, attachment_id)
+        attachment = store.attachments.get(work, attachment_id)
         if attachment is None:
             raise NoSuchAttachment
         taken = attachments.sent(attachment, owner_id, enquiry.id, enquiry.patron_id)
-        await store.attachments.save(work, taken)
+        store.attachments.save(work, taken)
         files.append(AttachedFile(taken.id, taken.name, taken.kind, taken.size))
     return rules.with_files(enquiry, len(files)), tuple(files)
 
 
-async def add_message(
+def add_message(
     work: Work,
     enquiry: Enquiry,
     text: str,
@@ -75,7 +75,7 @@ async def add_message(
         attachments=files,
         terms=terms_of(enquiry.subject, text) if enquiry.version == 1 else terms_of(text),
     )
-    await store.enquiries.add_message(work, message)
+    store.enquiries.add_message(work, message)
 
 
 def snapshot(kind: type[EnquirySnapshot], enquiry: Enquiry) -> EnquirySnapshot:

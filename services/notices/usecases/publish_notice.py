@@ -25,11 +25,11 @@ class PublishNotice:
     wordings: Mapping[str, NoticeWording]
 
 
-async def publish_notice(work: Work, command: PublishNotice) -> Notice:
+def publish_notice(work: Work, command: PublishNotice) -> Notice:
     """Publish the notice and return it. Raises NoSuchBranch or NoBranchCovered."""
     codes: tuple[str, ...] = ()
     if command.branches or command.kinds:
-        named = await store.branches.some(work, command.branches, command.kinds)
+        named = store.branches.some(work, command.branches, command.kinds)
         codes = tuple(branch.id for branch in named)
         if unknown := command.branches - set(codes):
             raise NoSuchBranch(unknown)
@@ -45,7 +45,7 @@ async def publish_notice(work: Work, command: PublishNotice) -> Notice:
         published_at=work.now,
         wordings=command.wordings,
     )
-    await store.notices.add(work, notice)
+    store.notices.add(work, notice)
     work.record(snapshot(NoticePublished, notice))
     return notice
 

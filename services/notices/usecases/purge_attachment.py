@@ -5,10 +5,10 @@ from services.notices.domain.attachment import is_unused
 from shared.unit_of_work import Work
 
 
-async def purge_attachment(work: Work, attachment_id: str) -> int:
+def purge_attachment(work: Work, attachment_id: str) -> int:
     """Delete the attachment with its content, if it waited for too long; return 1 if it did."""
-    attachment = await store.attachments.get(work, attachment_id)
+    attachment = store.attachments.get(work, attachment_id)
     if attachment is None or not is_unused(attachment, work.now):
         return 0
-    await store.attachments.delete(work, [attachment_id])
+    store.attachments.delete(work, [attachment_id])
     return 1

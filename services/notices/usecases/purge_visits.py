@@ -17,24 +17,24 @@ class ForgetVisits:
     master: Master | None = field(repr=False)
 
 
-async def destroy_keys(work: Work, last: date) -> int:
+def destroy_keys(work: Work, last: date) -> int:
     """Destroy the keys of the days up to `last`: nobody can read their visits any more."""
-    return await store.visits.delete_keys(work, last)
+    return store.visits.delete_keys(work, last)
 
 
-async def purge_visits(work: Work, visit_ids: Sequence[str]) -> int:
+def purge_visits(work: Work, visit_ids: Sequence[str]) -> int:
     """Delete visits."""
-    return await store.visits.delete_visits(work, visit_ids)
+    return store.visits.delete_visits(work, visit_ids)
 
 
-async def forget_visits(work: Work, command: ForgetVisits) -> int:
+def forget_visits(work: Work, command: ForgetVisits) -> int:
     """Delete the visits of an erased patron. Those of a key that is lost can't be read anyway."""
     if command.master is None:
         return 0
     done = 0
-    for wrapped in await store.visits.all_keys(work):
+    for wrapped in store.visits.all_keys(work):
         key = sealing.unwrapped(command.master, wrapped.wrapped)
         if key is not None:
             holder = sealing.holder_of(key, command.patron_id)
-            done += await store.visits.delete_of_holder(work, wrapped.id, holder)
+            done += store.visits.delete_of_holder(work, wrapped.id, holder)
     return done

@@ -17,17 +17,17 @@ class ReadNotification:
     patron_id: str
 
 
-async def read_notification(work: Work, command: ReadNotification) -> Notification:
+def read_notification(work: Work, command: ReadNotification) -> Notification:
     """Mark the notification as read and return it. Raises NoSuchNotification.
 
     Repeating it changes nothing.
     """
-    found = await store.notifications.get(work, command.notification_id)
+    found = store.notifications.get(work, command.notification_id)
     if found is None or found.patron_id != command.patron_id or found.withdrawn:
         raise NoSuchNotification
     now_read = read(found)
     if now_read is not found:
-        await store.notifications.save(work, now_read)
+        store.notifications.save(work, now_read)
         work.record(
             NotificationRead(
                 version=now_read.version,

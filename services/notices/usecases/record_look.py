@@ -30,10 +30,10 @@ class RecordLook:
     format: Format
 
 
-async def record_look(work: Work, command: RecordLook) -> Look:
+def record_look(work: Work, command: RecordLook) -> Look:
     """Store the look and return it. Raises NoSuchBranch, BadSpan or TooManyVisits."""
     check_span(command.start, command.until)
-    if await store.branches.get(work, command.branch) is None:
+    if store.branches.get(work, command.branch) is None:
         raise NoSuchBranch([command.branch])
     look = Look(
         id=new_id(),
@@ -48,9 +48,9 @@ async def record_look(work: Work, command: RecordLook) -> Look:
         format=command.format,
         found=0,
     )
-    found = await store.visits.count_inside(work, command.since, look)
+    found = store.visits.count_inside(work, command.since, look)
     if found > MOST_SHOWN:
         raise TooManyVisits(MOST_SHOWN)
     look = replace(look, found=found)
-    await store.visits.add_look(work, look)
+    store.visits.add_look(work, look)
     return look

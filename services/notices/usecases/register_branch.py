@@ -25,13 +25,13 @@ class RegisterBranch:
     """Its name in other languages."""
 
 
-async def register_branch(work: Work, command: RegisterBranch) -> Branch:
+def register_branch(work: Work, command: RegisterBranch) -> Branch:
     """Register the branch and return it. Raises BranchExists or BadHours."""
-    if await store.branches.get(work, command.code):
+    if store.branches.get(work, command.code):
         raise BranchExists(command.code)
     branch = register(
         command.code, command.name, command.kind, command.hours, command.today, names=command.names
     )
-    await store.branches.add(work, branch)
+    store.branches.add(work, branch)
     work.record(registered(branch))
     return branch

@@ -21,13 +21,13 @@ class RenameBranch:
     """The name in other languages; a language that is not named loses its name."""
 
 
-async def rename_branch(work: Work, command: RenameBranch) -> Branch:
+def rename_branch(work: Work, command: RenameBranch) -> Branch:
     """Change the names; return the branch. Raises NoSuchBranch."""
-    branch = await store.branches.get(work, command.code)
+    branch = store.branches.get(work, command.code)
     if branch is None:
         raise NoSuchBranch([command.code])
     renamed = rules.rename(branch, command.name, command.names)
     if renamed != branch:
-        await store.branches.save(work, renamed)
+        store.branches.save(work, renamed)
         work.record(hours_changed(renamed))
     return renamed

@@ -16,11 +16,11 @@ class RenewVenue:
     code: str
 
 
-async def renew_venue(work: Work, command: RenewVenue) -> Venue:
+def renew_venue(work: Work, command: RenewVenue) -> Venue:
     """Store the code and return the venue. Raises NoSuchBranch."""
-    if await store.branches.get(work, command.branch) is None:
+    if store.branches.get(work, command.branch) is None:
         raise NoSuchBranch([command.branch])
-    known = await store.occupancy.get_venue(work, command.branch)
+    known = store.occupancy.get_venue(work, command.branch)
     venue = Venue(command.branch, known.version + 1 if known else 1, command.code)
-    await store.occupancy.save_venue(work, venue)
+    store.occupancy.save_venue(work, venue)
     return venue

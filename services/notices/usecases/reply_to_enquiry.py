@@ -23,17 +23,17 @@ class ReplyToEnquiry:
     """Ids of files that the patron has uploaded."""
 
 
-async def reply_to_enquiry(work: Work, command: ReplyToEnquiry) -> Enquiry:
+def reply_to_enquiry(work: Work, command: ReplyToEnquiry) -> Enquiry:
     """Add the reply, which opens the enquiry again.
 
     Raises NoSuchEnquiry, EnquiryFull, EnquiryMerged, NoSuchAttachment or TooManyAttachments.
     """
-    enquiry = await existing(work, command.enquiry_id)
+    enquiry = existing(work, command.enquiry_id)
     if enquiry.patron_id != command.patron_id:
         raise NoSuchEnquiry
     replied = rules.replied(enquiry, work.now)
     owner = command.patron_id or enquiry.id
-    enquiry, files = await attach(work, replied, owner, command.attachments)
-    await publish(work, enquiry, EnquiryOpened)
-    await add_message(work, enquiry, command.text, None, files)
+    enquiry, files = attach(work, replied, owner, command.attachments)
+    publish(work, enquiry, EnquiryOpened)
+    add_message(work, enquiry, command.text, None, files)
     return enquiry

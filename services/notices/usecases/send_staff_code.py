@@ -7,8 +7,8 @@ from shared.contracts.accounts import PinIssued
 from shared.unit_of_work import Work
 
 
-async def send_staff_code(work: Work, event: PinIssued) -> None:
+def send_staff_code(work: Work, event: PinIssued) -> None:
     """Queue the e-mail, once for each code."""
     delivery = delivery_to_staff(event.reset_id, wall_clock())
-    if await store.deliveries.get(work, delivery.id) is None:
-        await store.deliveries.save(work, delivery)
+    if store.deliveries.get(work, delivery.id) is None:
+        store.deliveries.save(work, delivery)

@@ -17,16 +17,16 @@ class SetReadyDelay:
     librarian: str
 
 
-async def set_ready_delay(work: Work, command: SetReadyDelay) -> ReadyDelay:
+def set_ready_delay(work: Work, command: SetReadyDelay) -> ReadyDelay:
     """Set the delay and return it; it holds for items that become ready from now on.
 
     Raises NoSuchBranch.
     """
-    if await store.branches.get(work, command.branch) is None:
+    if store.branches.get(work, command.branch) is None:
         raise NoSuchBranch([command.branch])
-    before = await store.ready_delays.get(work, command.branch)
+    before = store.ready_delays.get(work, command.branch)
     if before is not None and before.minutes == command.minutes:
         return before
     delay = set_to(before, command.branch, command.minutes, command.librarian, work.now)
-    await store.ready_delays.save(work, delay)
+    store.ready_delays.save(work, delay)
     return delay

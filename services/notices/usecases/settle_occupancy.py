@@ -18,19 +18,19 @@ class SettleOccupancy:
     local: datetime
 
 
-async def settle_occupancy(work: Work, command: SettleOccupancy) -> bool:
+def settle_occupancy(work: Work, command: SettleOccupancy) -> bool:
     """Apply what time alone changes, and return whether anything did.
 
     A call from the queue lapses, and the next ones are called. After closing time nobody is inside.
     A change is published that had to wait.
     """
-    found = await inside_of(work, command.branch, command.local)
-    stored: Occupancy | None = await store.occupancy.get(work, command.branch)
+    found = inside_of(work, command.branch, command.local)
+    stored: Occupancy | None = store.occupancy.get(work, command.branch)
     now = rules.called(found.occupancy, found.capacity, work.now)
     if not found.open:
         now = rules.closed(now)
     waits = now.unpublished and rules.due(now, found.capacity, work.now)
     if now == stored and not waits:
         return False
-    await save(work, found, now)
+    save(work, found, now)
     return True

@@ -19,20 +19,20 @@ class TellHeld:
     about: Facts | None
 
 
-async def tell_held(work: Work, command: TellHeld) -> None:
+def tell_held(work: Work, command: TellHeld) -> None:
     """Put the notification into the inbox once, at the time of telling, or drop it.
 
     Nothing changes if another process has done so since, or the patron is erased.
     """
     held = command.held
-    if not await store.deliveries.is_at_version(work, held.id, held.version):
+    if not store.deliveries.is_at_version(work, held.id, held.version):
         return
-    patron = await store.patrons.get(work, held.patron_id)
-    await store.patrons.hold(work, patron, held.patron_id)
+    patron = store.patrons.get(work, held.patron_id)
+    store.patrons.hold(work, patron, held.patron_id)
     if command.about is None:
-        await store.deliveries.save(work, dropped(held, "outdated", wall_clock()))
+        store.deliveries.save(work, dropped(held, "outdated", wall_clock()))
         return
-    await store.deliveries.save(work, sent(held, wall_clock()))
+    store.deliveries.save(work, sent(held, wall_clock()))
     new = notification(held.event_id, held.patron_id, held.kind, work.now, command.about)
-    await deliver(work, new, patron)
-    await queue_messages(work, [new])
+    deliver(work, new, patron)
+    queue_messages(work, [new])

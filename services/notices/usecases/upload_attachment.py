@@ -51,18 +51,18 @@ async def upload_attachment(run: Run, command: UploadAttachment, content: bytes)
     return kept
 
 
-async def begin_upload(work: Work, command: UploadAttachment) -> Attachment:
+def begin_upload(work: Work, command: UploadAttachment) -> Attachment:
     """Store an attachment without content. Raises NoSuchPatron or TooManyAttachments.
 
     Writes the patron's record, so that neither an erasure nor another upload commits meanwhile.
     """
     if command.of_patron:
-        patron = await store.patrons.get(work, command.owner_id)
+        patron = store.patrons.get(work, command.owner_id)
         if patron is not None and patron.erased:
             raise NoSuchPatron
-        if await store.attachments.count_unused(work, command.owner_id) >= MOST_UNUSED:
+        if store.attachments.count_unused(work, command.owner_id) >= MOST_UNUSED:
             raise TooManyAttachments
-        await store.patrons.hold(work, patron, command.owner_id)
+        store.patrons.hold(work, patron, command.owner_id)
     attachment = Attachment(
         id=new_id(),
         version=1,
@@ -72,17 +72,17 @@ async def begin_upload(work: Work, command: UploadAttachment) -> Attachment:
         size=command.size,
         uploaded_at=work.now,
     )
-    await store.attachments.save(work, attachment)
+    store.attachments.save(work, attachment)
     return attachment
 
 
-async def keep_content(work: Work, command: KeepContent) -> Attachment:
+def keep_content(work: Work, command: KeepContent) -> Attachment:
     """Give the attachment its content, unless it has one. Raises NoSuchAttachment."""
-    attachment = await store.attachments.get(work, command.attachment_id)
+    attachment = store.attachments.get(work, command.attachment_id)
     if attachment is None:
         raise NoSuchAttachment
     if attachment.content_id is not None:
         return attachment
     attachment = rules.stored(attachment, command.content_id)
-    await store.attachments.save(work, attachment)
+    store.attachments.save(work, attachment)
     return attachment

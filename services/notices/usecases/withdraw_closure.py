@@ -25,13 +25,13 @@ class WithdrawClosure:
     today: date
 
 
-async def withdraw_closure(work: Work, command: WithdrawClosure) -> ClosureState:
+def withdraw_closure(work: Work, command: WithdrawClosure) -> ClosureState:
     """Withdraw the closure; return its state.
 
     Circulation restores the due dates that a closure recorded in error has moved. Raises
     NoSuchClosure, NotInClosure, NothingToWithdraw or ClosureOver.
     """
-    closure, covered = await closure_and_branches(work, command.closure_id)
+    closure, covered = closure_and_branches(work, command.closure_id)
 
     def stands(here: BranchClosure) -> bool:
         if command.in_error:
@@ -42,7 +42,7 @@ async def withdraw_closure(work: Work, command: WithdrawClosure) -> ClosureState
     if not leaving:
         raise NothingToWithdraw
     change: ClosureChange = "withdrawn-in-error" if command.in_error else "withdrawn"
-    return await carry_out(
+    return carry_out(
         work,
         closure,
         covered,

@@ -200,14 +200,14 @@ async def test_no_place_is_held_for_a_patron_whose_application_ends_at_the_same_
         else:
             assert (await withdraw(api, season, leaving["patron"], at=clock)).status == 200
 
-    async def pass_on_meanwhile(work: Work, command: PassOnPlace) -> bool:
+    def pass_on_meanwhile(work: Work, command: PassOnPlace) -> bool:
         nonlocal tries
         tries += 1
-        await store.seats.sitting(work, sitting.id)  # the snapshot of this transaction's start
+        store.seats.sitting(work, sitting.id)  # the snapshot of this transaction's start
         if tries == 1:
             # A use case runs in a thread of its own.
             asyncio.run_coroutine_threadsafe(end(), loop).result()
-        return await pass_on_place(work, command)
+        return pass_on_place(work, command)
 
     run = Run(api.app.state.unit_of_work, Origin(now=parse_instant(clock)), within=30.0)
     await run(pass_on_meanwhile, PassOnPlace(season, sitting))

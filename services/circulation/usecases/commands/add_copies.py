@@ -26,25 +26,25 @@ class AddCopies:
     on: date
 
 
-async def add_copies(work: Work, command: AddCopies) -> Catalogued:
+def add_copies(work: Work, command: AddCopies) -> Catalogued:
     """Add the copies; return the title with all its copies.
 
     Raises NoSuchTitle, NoSuchBranch, BarcodeTaken or TooManyCopies.
     """
-    title = await store.titles.get(work, command.title_id)
+    title = store.titles.get(work, command.title_id)
     if title is None:
         raise NoSuchTitle
-    await check_branches(work, command.copies)
-    if taken := await store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
+    check_branches(work, command.copies)
+    if taken := store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
-    before = await store.titles.copies_of(work, [title.id])
+    before = store.titles.copies_of(work, [title.id])
     added = new_copies(title.id, command.copies)
     copies = (*before, *added)
     check_copies(len(copies))
     title = next_version(title)
-    await store.titles.save(work, [title])
-    await store.titles.add_copies(work, added)
+    store.titles.save(work, [title])
+    store.titles.add_copies(work, added)
     work.record(title_events.catalogued(title, copies))
-    served = await serve(work, [title.id], command.on)
+    served = serve(work, [title.id], command.on)
     now = tuple(served[copy.id].copy if copy.id in served else copy for copy in copies)
     return Catalogued(title, now)

@@ -20,32 +20,32 @@ class AdvancePayment:
     on: date
 
 
-async def advance_payment(work: Work, command: AdvancePayment) -> Payment:
+def advance_payment(work: Work, command: AdvancePayment) -> Payment:
     """Apply the step; a repeated step changes nothing, and shows what the first one changed.
 
     Once the money was taken, the charges are paid. Raises NoSuchPayment or PaymentOver.
     """
-    payment = await store.payments.get(work, command.payment_id)
+    payment = store.payments.get(work, command.payment_id)
     if payment is None:
         raise NoSuchPayment
     advanced = take_step(payment, command.step)
     if advanced is payment:
         if payment.state is PaymentState.PAID:
             paid = [part.charge_id for part in payment.parts]
-            await show_posted(work, PostingKind.PAID, payment.id, payment.patron_id, paid)
+            show_posted(work, PostingKind.PAID, payment.id, payment.patron_id, paid)
         return payment
     if advanced.state is PaymentState.PAID:
-        postings = await _paid(work, payment, command.on)
-        await post(work, await store.patrons.borrower(work, payment.patron_id), postings)
-    await store.payments.save(work, advanced)
+        postings = _paid(work, payment, command.on)
+        post(work, store.patrons.borrower(work, payment.patron_id), postings)
+    store.payments.save(work, advanced)
     return advanced
 
 
-async def _paid(work: Work, payment: Payment, on: date) -> list[Posting]:
+def _paid(work: Work, payment: Payment, on: date) -> list[Posting]:
     occasion = Occasion(on=on, at=work.now, reference=payment.id, by=payment.patron_id)
     postings = []
     for part in payment.parts:
-        charge = await store.charges.get(work, part.charge_id)
+        charge = store.charges.get(work, part.charge_id)
         if charge is None:
             raise ValueError(f"payment {payment.id} is for a charge that is gone")
         postings.append(pay(charge, part.cents, occasion))

@@ -34,26 +34,26 @@ class AmendHold:
     frozen_until: date | None = None
 
 
-async def amend_hold(work: Work, command: AmendHold) -> QueuedHold:
+def amend_hold(work: Work, command: AmendHold) -> QueuedHold:
     """Apply all changes to the hold, or none; a copy that is ready elsewhere is to be fetched.
 
     Raises NoSuchHold (also for another patron's hold), NoSuchBranch, or the refusal of a change.
     """
-    hold = await store.holds.get(work, command.hold_id)
+    hold = store.holds.get(work, command.hold_id)
     if hold is None or command.patron_id not in (None, hold.patron_id):
         raise NoSuchHold
-    if command.pickup_branch and not await store.calendars.get(work, command.pickup_branch):
+    if command.pickup_branch and not store.calendars.get(work, command.pickup_branch):
         raise NoSuchBranch(branch=command.pickup_branch)
-    await store.holds.take_turn(work, [hold.title_id])
+    store.holds.take_turn(work, [hold.title_id])
     steps = [hold, *_changes(hold, command)]
-    await store.holds.save(work, steps[1:])
+    store.holds.save(work, steps[1:])
     for before, after in pairwise(steps):
         work.record(hold_events.changed(before, after))
     if hold.state is HoldState.READY and steps[-1].state is HoldState.TO_FETCH:
-        await _set_aside(work, steps[-1])
-    served = await hand_out(work, [hold.title_id], command.on)
+        _set_aside(work, steps[-1])
+    served = hand_out(work, [hold.title_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), steps[-1])
-    return QueuedHold(now, await store.holds.position(work, now))
+    return QueuedHold(now, store.holds.position(work, now))
 
 
 def _changes(hold: Hold, command: AmendHold) -> Iterator[Hold]:
@@ -65,7 +65,7 @@ def _changes(hold: Hold, command: AmendHold) -> Iterator[Hold]:
         yield rules.freeze(hold, command.frozen, command.frozen_until, command.on)
 
 
-async def _set_aside(work: Work, hold: Hold) -> None:
-    for copy in (await store.titles.some_copies(work, [hold.copy_id or ""])).values():
+def _set_aside(work: Work, hold: Hold) -> None:
+    for copy in (store.titles.some_copies(work, [hold.copy_id or ""])).values():
         free = copies.hand_on(copy, None)
-        await store.titles.save_copies(work, [free, copies.set_aside(free, hold.id)])
+        store.titles.save_copies(work, [free, copies.set_aside(free, hold.id)])

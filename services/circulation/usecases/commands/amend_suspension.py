@@ -22,12 +22,12 @@ class AmendSuspension:
     reason: str | None = None
 
 
-async def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspension:
+def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspension:
     """Amend the suspension; publish it if something changed.
 
     Raises NoSuchSuspension, SuspensionWithdrawn or ResumesBeforeStart.
     """
-    suspension = await store.suspensions.get(work, command.suspension_id)
+    suspension = store.suspensions.get(work, command.suspension_id)
     if suspension is None:
         raise NoSuchSuspension
     amended = rules.amend(
@@ -37,7 +37,7 @@ async def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspensi
         command.reason or suspension.reason,
     )
     if amended != suspension:
-        await store.suspensions.save(work, amended)
-        await store.reworks.want(work, amended.rework_id, amended.version)
+        store.suspensions.save(work, amended)
+        store.reworks.want(work, amended.rework_id, amended.version)
         work.record(suspension_events.suspended(amended, suspension))
     return amended

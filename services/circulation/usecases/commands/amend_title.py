@@ -20,14 +20,14 @@ class AmendTitle:
     changes: Mapping[str, Any]
 
 
-async def amend_title(work: Work, command: AmendTitle) -> Catalogued:
+def amend_title(work: Work, command: AmendTitle) -> Catalogued:
     """Amend the title; publish it if something changed. Raises NoSuchTitle."""
-    title = await store.titles.get(work, command.title_id)
+    title = store.titles.get(work, command.title_id)
     if title is None:
         raise NoSuchTitle
-    copies = await store.titles.copies_of(work, [title.id])
+    copies = store.titles.copies_of(work, [title.id])
     amended = amend(title, command.changes)
     if amended is not title:
-        await store.titles.save(work, [amended])
+        store.titles.save(work, [amended])
         work.record(title_events.catalogued(amended, copies))
     return Catalogued(amended, tuple(copies))

@@ -20,7 +20,7 @@ class BeginPayment:
     patron_id: str
 
 
-async def begin_payment(work: Work, command: BeginPayment) -> Payment:
+def begin_payment(work: Work, command: BeginPayment) -> Payment:
     """Begin the payment; if one for the same charges is under way, return that one.
 
     Raises NoSuchCharge (also for another patron's charge), NothingToPay, or PaymentUnderWay if
@@ -30,17 +30,17 @@ async def begin_payment(work: Work, command: BeginPayment) -> Payment:
     the same time therefore commits before or after this transaction, and the sum is what is
     outstanding.
     """
-    charges = await own_charges(work, command.charge_ids, command.patron_id)
-    if await store.payments.claimed(work, command.charge_ids):
-        return await _under_way(work, command)
+    charges = own_charges(work, command.charge_ids, command.patron_id)
+    if store.payments.claimed(work, command.charge_ids):
+        return _under_way(work, command)
     payment = rules.begin_payment(new_id(), command.patron_id, charges, work.now)
-    await post(work, await store.patrons.borrower(work, command.patron_id), [])
-    await store.payments.begin(work, payment)
+    post(work, store.patrons.borrower(work, command.patron_id), [])
+    store.payments.begin(work, payment)
     return payment
 
 
-async def _under_way(work: Work, command: BeginPayment) -> Payment:
-    for payment in await store.payments.under_way(work, command.charge_ids):
+def _under_way(work: Work, command: BeginPayment) -> Payment:
+    for payment in store.payments.under_way(work, command.charge_ids):
         if {part.charge_id for part in payment.parts} == set(command.charge_ids):
             return payment
     raise PaymentUnderWay

@@ -32,7 +32,7 @@ class BeginRefund:
     """Cents that the member of staff was shown, if known."""
 
 
-async def begin_refund(work: Work, command: BeginRefund) -> Refund:
+def begin_refund(work: Work, command: BeginRefund) -> Refund:
     """Begin the refund; if one for this charge is under way, return that one.
 
     What was paid in cash is given back in cash, so this refund is over at once. A charge that was
@@ -43,16 +43,16 @@ async def begin_refund(work: Work, command: BeginRefund) -> Refund:
 
     The patron's counts are written for the reason that `begin_payment` gives.
     """
-    charge = await store.charges.get(work, command.charge_id)
+    charge = store.charges.get(work, command.charge_id)
     if charge is None:
         raise NoSuchCharge
-    if await store.payments.claimed(work, [charge.id]):
-        under_way = await store.payments.refund_under_way(work, charge.id)
+    if store.payments.claimed(work, [charge.id]):
+        under_way = store.payments.refund_under_way(work, charge.id)
         if under_way is None:
             raise PaymentUnderWay
         return under_way
-    paid = await store.payments.of_charge(work, charge.id)
-    given = await store.payments.refunds_of(work, charge.id)
+    paid = store.payments.of_charge(work, charge.id)
+    given = store.payments.refunds_of(work, charge.id)
     found = rules.payment_to_refund(charge.id, paid, given)
     if found is None:
         raise NoRefundDue
@@ -60,14 +60,14 @@ async def begin_refund(work: Work, command: BeginRefund) -> Refund:
     refund = rules.begin_refund(
         new_id(), charge, payment, kept, work.now, by=command.by, cents=command.cents
     )
-    borrower = await store.patrons.borrower(work, charge.patron_id)
+    borrower = store.patrons.borrower(work, charge.patron_id)
     if refund.in_cash:
         occasion = Occasion(on=command.on, at=work.now, reference=refund.id, by=command.by)
-        await post(work, borrower, [ledger.refund(charge, refund.cents, occasion)])
-        await store.payments.add_refund(work, refund)
+        post(work, borrower, [ledger.refund(charge, refund.cents, occasion)])
+        store.payments.add_refund(work, refund)
     elif command.has_provider:
-        await post(work, borrower, [])
-        await store.payments.begin_refund(work, refund)
+        post(work, borrower, [])
+        store.payments.begin_refund(work, refund)
     else:
         raise NoPaymentProvider
     return refund

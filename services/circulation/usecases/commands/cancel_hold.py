@@ -23,11 +23,11 @@ class CancelHold:
     on: date
 
 
-async def cancel_hold(work: Work, command: CancelHold) -> Hold:
+def cancel_hold(work: Work, command: CancelHold) -> Hold:
     """Cancel the hold. Raises NoSuchHold (also for another patron's hold) or HoldEnded."""
-    hold = await store.holds.get(work, command.hold_id)
-    if hold is None or not await may_act(work, command.patron_id, hold.patron_id):
+    hold = store.holds.get(work, command.hold_id)
+    if hold is None or not may_act(work, command.patron_id, hold.patron_id):
         raise NoSuchHold
     ended = cancel(hold, command.on, "staff" if command.patron_id is None else "patron")
-    await end(work, hold, ended, acting(command.patron_id, hold.patron_id))
+    end(work, hold, ended, acting(command.patron_id, hold.patron_id))
     return ended

@@ -17,9 +17,9 @@ class CancelHolds:
     on: date
 
 
-async def cancel_holds(work: Work, command: CancelHolds) -> int:
+def cancel_holds(work: Work, command: CancelHolds) -> int:
     """Cancel the patron's open holds; return how many there were."""
-    holds = await store.holds.open_of_patron(work, command.patron_id)
+    holds = store.holds.open_of_patron(work, command.patron_id)
     for hold in holds:
-        await end(work, hold, cancel(hold, command.on, "erased"))
+        end(work, hold, cancel(hold, command.on, "erased"))
     return len(holds)

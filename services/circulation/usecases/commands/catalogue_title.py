@@ -42,23 +42,23 @@ class Catalogued:
     copies: tuple[Copy, ...]
 
 
-async def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
+def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
     """Catalogue the title. Raises NoSuchBranch or BarcodeTaken."""
-    await check_branches(work, command.copies)
-    if taken := await store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
+    check_branches(work, command.copies)
+    if taken := store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
     title = Title(new_id(), command.title, command.authors, command.isbn, command.kind)
     copies = new_copies(title.id, command.copies)
-    await store.titles.add(work, [title])
-    await store.titles.add_copies(work, copies)
+    store.titles.add(work, [title])
+    store.titles.add_copies(work, copies)
     work.record(title_events.catalogued(title, copies))
     return Catalogued(title, copies)
 
 
-async def check_branches(work: Work, copies: Iterable[NewCopy]) -> None:
+def check_branches(work: Work, copies: Iterable[NewCopy]) -> None:
     """Raise NoSuchBranch if a copy is to belong to a branch that circulation does not know."""
     branches = {copy.branch for copy in copies}
-    if unknown := branches - set(await store.calendars.some(work, branches)):
+    if unknown := branches - set(store.calendars.some(work, branches)):
         raise NoSuchBranch(branch=", ".join(sorted(unknown)))
 
 

@@ -38,19 +38,19 @@ class CheckOut:
 
 
 @brief
-async def check_out(work: Work, command: CheckOut) -> list[Lent]:
+def check_out(work: Work, command: CheckOut) -> list[Lent]:
     """Lend the copies; return the outcome for each, in the order of the command.
 
     Each copy is lent or refused on its own. Raises InTheFuture, TooLongAgo, NoSuchCard or
     NoSuchBranch for the whole command.
     """
-    terms = await lending_terms(work, command)
+    terms = lending_terms(work, command)
     results = lend_each(terms, command.barcodes)
-    await save_loans(work, terms, results)
+    save_loans(work, terms, results)
     return results
 
 
-async def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
+def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
     """Return the facts that decide the check-out. Raises the refusals of the whole command."""
     if command.on > command.today:
         raise InTheFuture(on=command.on)
@@ -58,9 +58,9 @@ async def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         raise TooLongAgo(on=command.on, days=OFFLINE_DAYS)
     holder: dict[str, Any] = {"card_digest": {"$in": list(command.card_digests)}}
     if command.patron is not None:
-        await store.patrons.note(work, command.patron)
+        store.patrons.note(work, command.patron)
         holder = {"_id": command.patron.id}
-    facts = await store.facts.of_check_out(work, command.branch, command.barcodes, holder)
+    facts = store.facts.of_check_out(work, command.branch, command.barcodes, holder)
     if facts is None:
         raise NoSuchBranch(branch=command.branch)
     # An event may be newer than the response of accounts: the card may have been replaced.

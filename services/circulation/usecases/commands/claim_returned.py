@@ -25,7 +25,7 @@ class ClaimReturned:
     today: date
 
 
-async def claim_returned(work: Work, command: ClaimReturned) -> Loan:
+def claim_returned(work: Work, command: ClaimReturned) -> Loan:
     """Record the claim; a repeated claim changes nothing.
 
     Announcements are applied to the loan first, so that the day of the claim is compared with the
@@ -35,13 +35,13 @@ async def claim_returned(work: Work, command: ClaimReturned) -> Loan:
     """
     if command.on > command.today:
         raise InTheFuture(on=command.on)
-    loan = await store.loans.get(work, command.loan_id)
+    loan = store.loans.get(work, command.loan_id)
     if loan is None or command.patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
-    known = await current_loan(work, loan)
+    known = current_loan(work, loan)
     claimed = rules.claim_returned(known.loan, command.on)
     if claimed is known.loan:
         return loan
-    await save_change(work, known, claimed)
+    save_change(work, known, claimed)
     work.record(loan_events.claimed(claimed))
     return claimed

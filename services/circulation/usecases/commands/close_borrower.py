@@ -14,19 +14,19 @@ class CloseBorrower:
     patron_id: str
 
 
-async def close_borrower(work: Work, command: CloseBorrower) -> OpenItems:
+def close_borrower(work: Work, command: CloseBorrower) -> OpenItems:
     """Close it unless loans, charges or refunds are open; return those. Repeating it is harmless.
 
     Every check-out, hold and charge writes the patron's counts. So one at the same time commits
     before this transaction, and is found open, or after it, and finds the borrowing closed.
     """
-    borrower = await store.patrons.borrower(work, command.patron_id)
+    borrower = store.patrons.borrower(work, command.patron_id)
     still_open = OpenItems(
         loans=borrower.open_loans,
         outstanding_cents=borrower.outstanding_cents,
-        refund_due_cents=await store.charges.refund_due_cents(work, command.patron_id),
+        refund_due_cents=store.charges.refund_due_cents(work, command.patron_id),
     )
     if not still_open and not borrower.closed:
         closed = replace(borrower, closed=True, version=borrower.version + 1)
-        await store.patrons.save_borrower(work, closed)
+        store.patrons.save_borrower(work, closed)
     return still_open

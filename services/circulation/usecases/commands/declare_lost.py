@@ -49,48 +49,48 @@ class Loss:
     statement: Statement
 
 
-async def declare_lost(work: Work, command: DeclareLost) -> Loss:
+def declare_lost(work: Work, command: DeclareLost) -> Loss:
     """Declare the loan lost.
 
     Raises NoSuchLoan (also for another patron's loan), LoanNotOpen, LoanLost or PriceUnknown.
     """
-    loan = await store.loans.get(work, command.loan_id)
+    loan = store.loans.get(work, command.loan_id)
     if loan is None or command.patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
-    known = await current_loan(work, loan)
-    return await _lose(work, known, await _fine(work, known, command.on), command)
+    known = current_loan(work, loan)
+    return _lose(work, known, _fine(work, known, command.on), command)
 
 
-async def declare_long_overdue(work: Work, command: DeclareLost) -> bool:
+def declare_long_overdue(work: Work, command: DeclareLost) -> bool:
     """Declare the loan lost if the rule says so on that day; return whether it did.
 
     A loan whose copy has no known price is left for the staff to declare lost.
     """
-    loan = await store.loans.get(work, command.loan_id)
+    loan = store.loans.get(work, command.loan_id)
     if loan is None:
         return False
-    known = await current_loan(work, loan)
-    overdue = await _fine(work, known, command.on)
+    known = current_loan(work, loan)
+    overdue = _fine(work, known, command.on)
     if not is_long_overdue(known.loan, overdue):
         return False
     try:
-        await _lose(work, known, overdue, command)
+        _lose(work, known, overdue, command)
     except PriceUnknown:
         log.warning("loss needs a price", loan_id=loan.id)
         return False
     return True
 
 
-async def _fine(work: Work, known: CurrentLoan, on: date) -> Statement:
+def _fine(work: Work, known: CurrentLoan, on: date) -> Statement:
     """Return the fine so far of a current loan, as if no claim had been made that it is back."""
     unclaimed = replace(known.loan, claimed_returned_on=None)
-    return fine(unclaimed, known.calendar, await store.suspensions.every(work), on)
+    return fine(unclaimed, known.calendar, store.suspensions.every(work), on)
 
 
-async def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLost) -> Loss:
+def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLost) -> Loss:
     loan = known.loan
     lost = rules.lose(loan, command.on, overdue)
-    copy = (await store.titles.copies_with(work, [loan.barcode]))[loan.barcode]
+    copy = (store.titles.copies_with(work, [loan.barcode]))[loan.barcode]
     price = copy.price_cents if command.price_cents is None else command.price_cents
     if price is None:
         raise PriceUnknown
@@ -99,9 +99,9 @@ async def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: Dec
         *((late,) if late else ()),
         *loss_charges(new_id(), new_id(), loan, price, command.on),
     )
-    borrower = await store.patrons.borrower(work, loan.patron_id)
-    await post(work, borrower, [assessed(charge, work.now) for charge in charges], loans=-1)
-    await store.titles.save_copies(work, [copies.lose(copy)])
-    await save_change(work, known, lost)
+    borrower = store.patrons.borrower(work, loan.patron_id)
+    post(work, borrower, [assessed(charge, work.now) for charge in charges], loans=-1)
+    store.titles.save_copies(work, [copies.lose(copy)])
+    save_change(work, known, lost)
     work.record(loan_events.lost(lost, on=command.on, declared_by=command.declared_by))
     return Loss(lost, charges, overdue)

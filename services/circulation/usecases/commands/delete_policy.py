@@ -16,14 +16,14 @@ class DeletePolicy:
     reason: str
 
 
-async def delete_policy(work: Work, command: DeletePolicy) -> PolicyChange:
+def delete_policy(work: Work, command: DeletePolicy) -> PolicyChange:
     """Delete the row; return the recorded change.
 
     Raises NoSuchPolicy, or PolicyNeeded for the row for everyone.
     """
-    matrix = await store.policies.matrix(work)
+    matrix = store.policies.matrix(work)
     row = matrix.check_delete(command.policy_id)
-    version = await store.policies.last_version(work, row.id) + 1
+    version = store.policies.last_version(work, row.id) + 1
     change = policy_change(row.id, version, None, by=command.by, at=work.now, reason=command.reason)
-    await store.policies.change(work, change)
+    store.policies.change(work, change)
     return change

@@ -19,22 +19,22 @@ class ExpireHold:
     on: date
 
 
-async def expire_hold(work: Work, command: ExpireHold) -> bool:
+def expire_hold(work: Work, command: ExpireHold) -> bool:
     """Expire the hold if its time is over; return whether it was.
 
     If a closure has moved its last day on the shelf meanwhile, publishes the new day instead.
     """
-    hold = await store.holds.get(work, command.hold_id)
+    hold = store.holds.get(work, command.hold_id)
     if hold is None or not hold.is_open:
         return False
-    branch = await store.calendars.get(work, hold.pickup_branch)
+    branch = store.calendars.get(work, hold.pickup_branch)
     if branch is None:
         return False
     if is_unwanted(hold, command.on) or is_uncollected(hold, branch.now, command.on):
-        await end(work, hold, expire(hold, command.on))
+        end(work, hold, expire(hold, command.on))
         return True
     moved = move_shelf(hold, branch.now, command.on)
     if moved is not hold:
-        await store.holds.save(work, [moved])
+        store.holds.save(work, [moved])
         work.record(hold_events.changed(hold, moved))
     return False

@@ -59,18 +59,18 @@ class _Step:
     outcome: Literal["added", "changed", "unchanged"]
 
 
-async def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
+def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
     """Import the titles; return the outcome for each, in the order of the command.
 
     Each title is imported or refused on its own. A title is recognised by its control number, a
     copy by its barcode. Copies that the other system no longer names stay: the staff decide whether
     to withdraw them.
     """
-    known = await store.titles.imported_as(work, [title.control_number for title in command.titles])
+    known = store.titles.imported_as(work, [title.control_number for title in command.titles])
     barcodes = [copy.barcode for title in command.titles for copy in title.copies]
-    by_barcode = await store.titles.copies_with(work, barcodes)
+    by_barcode = store.titles.copies_with(work, barcodes)
     by_title: dict[str, list[Copy]] = {title.id: [] for title in known.values()}
-    for copy in await store.titles.copies_of(work, by_title.keys()):
+    for copy in store.titles.copies_of(work, by_title.keys()):
         by_title[copy.title_id].append(copy)
 
     results: list[Imported] = []
@@ -87,15 +87,15 @@ async def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
             results.append(Imported(step.outcome))
 
     steps = [step for step in steps if step.outcome != "unchanged"]
-    await store.titles.add(work, [step.title for step in steps if step.outcome == "added"])
-    await store.titles.save(work, [step.title for step in steps if step.outcome == "changed"])
-    await store.titles.add_copies(work, [copy for step in steps for copy in step.new])
-    await store.titles.save_copies(work, [copy for step in steps for copy in step.changed])
+    store.titles.add(work, [step.title for step in steps if step.outcome == "added"])
+    store.titles.save(work, [step.title for step in steps if step.outcome == "changed"])
+    store.titles.add_copies(work, [copy for step in steps for copy in step.new])
+    store.titles.save_copies(work, [copy for step in steps for copy in step.changed])
     for step in steps:
         work.record(title_events.catalogued(step.title, step.copies))
     grown = {step.title.id for step in steps if step.outcome == "changed" and step.new}
     if grown:  # patrons may wait for a known title; nobody waits for a new one
-        await serve(work, grown, command.on)
+        serve(work, grown, command.on)
     return results
 
 

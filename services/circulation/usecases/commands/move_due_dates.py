@@ -15,14 +15,14 @@ class MoveDueDates:
     loan_ids: tuple[str, ...]
 
 
-async def move_due_dates(work: Work, command: MoveDueDates) -> int:
+def move_due_dates(work: Work, command: MoveDueDates) -> int:
     """Move the due dates; return how many loans moved.
 
     Each move is published. A loan that has moved already is left unchanged.
     """
-    loans = await current_loans(work, await store.loans.some(work, command.loan_ids))
+    loans = current_loans(work, store.loans.some(work, command.loan_ids))
     moved = [known.moves for known in loans.values() if known.moves]
-    await store.loans.save(work, chain.from_iterable(moved))
+    store.loans.save(work, chain.from_iterable(moved))
     for moves in moved:
         record_moves(work, moves)
     return len(moved)

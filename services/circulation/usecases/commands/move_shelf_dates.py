@@ -21,22 +21,22 @@ class MoveShelfDates:
     on: date
 
 
-async def move_shelf_dates(work: Work, command: MoveShelfDates) -> int:
+def move_shelf_dates(work: Work, command: MoveShelfDates) -> int:
     """Move the last shelf days; return how many moved.
 
     Each move is published. A hold that has moved already is left unchanged.
     """
-    calendar = await store.calendars.get(work, command.branch)
+    calendar = store.calendars.get(work, command.branch)
     if calendar is None:
         return 0
-    holds = await store.holds.some(work, command.hold_ids)
+    holds = store.holds.some(work, command.hold_ids)
     moves = [
         (hold, moved)
         for hold in holds.values()
         if hold.pickup_branch == command.branch
         and (moved := move_shelf(hold, calendar.now, command.on)) is not hold
     ]
-    await store.holds.save(work, [moved for _, moved in moves])
+    store.holds.save(work, [moved for _, moved in moves])
     for hold, moved in moves:
         work.record(hold_events.changed(hold, moved))
     return len(moves)

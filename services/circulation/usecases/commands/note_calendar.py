@@ -16,19 +16,19 @@ from shared.unit_of_work import Work
 WEEK = frozenset(range(1, 8))
 
 
-async def note_calendar(work: Work, event: BranchSnapshot) -> None:
+def note_calendar(work: Work, event: BranchSnapshot) -> None:
     """Save the branch's calendar, unless a newer one is known.
 
     Workers then sweep the branch's holds, loans and fines. Until they are done, the rules follow
     the calendar, not the stored dates.
     """
     calendar = calendar_of(event)
-    if await store.calendars.note(work, calendar):
-        known = await store.sweeps.get(work, calendar.id)
+    if store.calendars.note(work, calendar):
+        known = store.sweeps.get(work, calendar.id)
         origin = work.origin
         trigger = Trigger(origin.now, origin.correlation_id, origin.causation_id)
-        await store.sweeps.save(work, begin(known, calendar.id, calendar.version, trigger))
-    await store.reworks.want(work, branch_rework_id(event.branch), event.version)
+        store.sweeps.save(work, begin(known, calendar.id, calendar.version, trigger))
+    store.reworks.want(work, branch_rework_id(event.branch), event.version)
 
 
 def calendar_of(event: BranchSnapshot) -> BranchCalendar:

@@ -7,9 +7,9 @@ from shared.contracts.accounts import LinkSnapshot
 from shared.unit_of_work import Work
 
 
-async def note_link(work: Work, event: LinkSnapshot) -> None:
+def note_link(work: Work, event: LinkSnapshot) -> None:
     """Save this side of the link, or a tombstone if it has ended, unless a newer one is known."""
-    await store.family.note(
+    store.family.note(
         work,
         Link(
             id=event.link_id,

@@ -15,8 +15,8 @@ class NotePatron:
     erased: bool
 
 
-async def note_patron(work: Work, command: NotePatron) -> None:
+def note_patron(work: Work, command: NotePatron) -> None:
     """Save the patron, unless a newer state is known; delete the history of an erased reader."""
-    await store.patrons.note(work, command.patron)
+    store.patrons.note(work, command.patron)
     if command.erased:
-        await store.history.purge_reader(work, command.patron.id)
+        store.history.purge_reader(work, command.patron.id)

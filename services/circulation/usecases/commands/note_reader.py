@@ -6,11 +6,11 @@ from shared.contracts.accounts import PreferencesChanged
 from shared.unit_of_work import Work
 
 
-async def note_reader(work: Work, event: PreferencesChanged) -> None:
+def note_reader(work: Work, event: PreferencesChanged) -> None:
     """Save the choice, unless a newer one is known.
 
     Deletes the history of a patron who wants none.
     """
     reader = Reader(event.patron_id, event.keep_history, event.version)
-    if await store.history.note(work, reader) and not reader.keeps_history:
-        await store.history.purge(work, reader.id)
+    if store.history.note(work, reader) and not reader.keeps_history:
+        store.history.purge(work, reader.id)

@@ -19,15 +19,15 @@ class NoticeDueSoon:
     days: int
 
 
-async def notice_due_soon(work: Work, command: NoticeDueSoon) -> bool:
+def notice_due_soon(work: Work, command: NoticeDueSoon) -> bool:
     """Notice the loan if it is due soon and was not noticed yet; return whether it was noticed now.
 
     Of two calls at the same time, one returns True.
     """
-    known = await loan_to_notice(work, command.loan_id)
+    known = loan_to_notice(work, command.loan_id)
     if known is None or not rules.is_due_soon(known.loan, known.calendar, command.on, command.days):
         return False
     noticed = rules.notice_due_soon(known.loan, on=command.on)
-    await store.loans.save(work, [noticed])
+    store.loans.save(work, [noticed])
     work.record(loan_events.due_soon(noticed, on=command.on))
     return True

@@ -22,18 +22,18 @@ class NoticeOverdue:
     days: tuple[int, ...]
 
 
-async def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
+def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
     """Give the overdue notice that is due, if any; return whether one was given.
 
     Of two calls at the same time, one returns True.
     """
-    known = await loan_to_notice(work, command.loan_id)
+    known = loan_to_notice(work, command.loan_id)
     if known is None:
         return False
     number = rules.overdue_notice(known.loan, known.calendar, command.on, command.days)
     if number is None:
         return False
     noticed = rules.notice_overdue(known.loan, on=command.on, number=number)
-    await store.loans.save(work, [noticed])
+    store.loans.save(work, [noticed])
     work.record(loan_events.overdue(noticed, on=command.on, number=number))
     return True

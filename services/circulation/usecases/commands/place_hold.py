@@ -41,30 +41,30 @@ class QueuedHold:
     position: int | None
 
 
-async def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
+def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     """Place the hold; a copy that is free is set aside for it at once, for staff to fetch.
 
     Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or a refusal of `hold.place`.
     """
-    if not await may_act(work, command.asking, command.patron_id):
+    if not may_act(work, command.asking, command.patron_id):
         raise NoSuchPatron
     # Early, because two patrons at once conflict here; the later one then loses little work.
-    place = await store.holds.take_place(work, command.title_id)
-    if await store.titles.get(work, command.title_id) is None:
+    place = store.holds.take_place(work, command.title_id)
+    if store.titles.get(work, command.title_id) is None:
         raise NoSuchTitle
-    branch = await store.calendars.get(work, command.pickup_branch)
+    branch = store.calendars.get(work, command.pickup_branch)
     if branch is None:
         raise NoSuchBranch(branch=command.pickup_branch)
-    patron = await _patron(work, command)
-    borrower = await store.patrons.borrower(work, patron.id)
+    patron = _patron(work, command)
+    borrower = store.patrons.borrower(work, patron.id)
     if borrower.closed:
         raise NoSuchPatron
-    loans = await store.loans.open_of_patron(work, patron.id)
+    loans = store.loans.open_of_patron(work, patron.id)
     policy = policy_at_placing(
         patron,
-        await store.titles.categories_of(work, command.title_id),
+        store.titles.categories_of(work, command.title_id),
         branch.kind,
-        await store.policies.matrix(work),
+        store.policies.matrix(work),
     )
     hold = rules.place(
         hold_id=new_id(),
@@ -78,21 +78,21 @@ async def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
         policy=policy,
         blocked=is_blocked(patron, borrower.outstanding_cents, policy),
         open_holds=borrower.open_holds,
-        holds_title=bool(await store.holds.open_of_patron(work, patron.id, [command.title_id])),
+        holds_title=bool(store.holds.open_of_patron(work, patron.id, [command.title_id])),
         has_title=any(loan.title_id == command.title_id for loan in loans),
     )
-    await store.patrons.save_borrower(work, borrower.after(holds=1))
-    await store.holds.add(work, hold)
+    store.patrons.save_borrower(work, borrower.after(holds=1))
+    store.holds.add(work, hold)
     work.record(hold_events.placed(hold, acting(command.asking, patron.id)))
-    served = await hand_out(work, [command.title_id], command.on)
+    served = hand_out(work, [command.title_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), hold)
-    return QueuedHold(now, await store.holds.position(work, now))
+    return QueuedHold(now, store.holds.position(work, now))
 
 
-async def _patron(work: Work, command: PlaceHold) -> Patron:
+def _patron(work: Work, command: PlaceHold) -> Patron:
     if command.patron is not None:
-        await store.patrons.note(work, command.patron)
-    patron = await store.patrons.get(work, command.patron_id)
+        store.patrons.note(work, command.patron)
+    patron = store.patrons.get(work, command.patron_id)
     if patron is None:
         raise NoSuchPatron
     return patron

@@ -14,6 +14,6 @@ class PurgeConflicts:
     settled_before: datetime
 
 
-async def purge_conflicts(work: Work, command: PurgeConflicts) -> int:
+def purge_conflicts(work: Work, command: PurgeConflicts) -> int:
     """Delete the conflicts, because they say who had what; return how many there were."""
-    return await store.conflicts.purge_settled(work, command.settled_before)
+    return store.conflicts.purge_settled(work, command.settled_before)

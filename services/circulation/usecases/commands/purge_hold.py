@@ -14,14 +14,14 @@ class PurgeHold:
     hold_id: str
 
 
-async def purge_hold(work: Work, command: PurgeHold) -> bool:
+def purge_hold(work: Work, command: PurgeHold) -> bool:
     """Delete the hold if it has ended; return whether it was deleted.
 
     The fee for collecting it stays, without a title. Of two calls at the same time, one returns
     True.
     """
-    hold = await store.holds.get(work, command.hold_id)
+    hold = store.holds.get(work, command.hold_id)
     if hold is None or hold.state in OPEN_STATES:
         return False
-    await store.holds.purge(work, hold)
+    store.holds.purge(work, hold)
     return True

@@ -14,27 +14,27 @@ class PurgeLoan:
     loan_id: str
 
 
-async def purge_loan(work: Work, command: PurgeLoan) -> bool:
+def purge_loan(work: Work, command: PurgeLoan) -> bool:
     """Delete the loan if it is over and nothing is open about its charges; return whether it was.
 
     Its charges stay, with their statements and the inputs of these: none of that says what was
     lent. Of two calls at the same time, one returns True.
     """
-    loan = await store.loans.get(work, command.loan_id)
+    loan = store.loans.get(work, command.loan_id)
     if loan is None:
         return False
-    charges = await store.charges.of_loan(work, loan.id)
+    charges = store.charges.of_loan(work, loan.id)
     over = past(loan, charges)
-    if over is None or await store.payments.claimed(work, [charge.id for charge in charges]):
+    if over is None or store.payments.claimed(work, [charge.id for charge in charges]):
         return False
-    if await _keeps_history(work, loan.patron_id):
-        await store.history.add(work, over)
-    await store.loans.purge(work, loan)
+    if _keeps_history(work, loan.patron_id):
+        store.history.add(work, over)
+    store.loans.purge(work, loan)
     return True
 
 
-async def _keeps_history(work: Work, patron_id: str) -> bool:
-    reader = await store.history.get(work, patron_id)
-    patron = await store.patrons.get(work, patron_id)
+def _keeps_history(work: Work, patron_id: str) -> bool:
+    reader = store.history.get(work, patron_id)
+    patron = store.patrons.get(work, patron_id)
     erased = patron is None or not patron.card_digest
     return reader is not None and reader.keeps_history and not erased

@@ -20,19 +20,17 @@ class ReceiveCopy:
     on: date
 
 
-async def receive_copy(work: Work, command: ReceiveCopy) -> Served:
+def receive_copy(work: Work, command: ReceiveCopy) -> Served:
     """Receive the copy: it is on the hold shelf, at home, or in transit to another branch.
 
     Raises NoSuchCopy, NoSuchBranch, or NotInThisState if it was not in transit or to be fetched.
     """
-    copy = (await store.titles.copies_with(work, [command.barcode])).get(command.barcode)
+    copy = (store.titles.copies_with(work, [command.barcode])).get(command.barcode)
     if copy is None:
         raise NoSuchCopy(barcode=command.barcode)
-    if await store.calendars.get(work, command.branch) is None:
+    if store.calendars.get(work, command.branch) is None:
         raise NoSuchBranch(branch=command.branch)
-    await store.holds.take_turn(work, [copy.title_id])
-    unpacked = await unpack(work, copy, command.branch, command.on)
-    served = await hand_out(
-        work, [copy.title_id], command.on, freed=[unpacked.copy], in_hand=[copy.id]
-    )
+    store.holds.take_turn(work, [copy.title_id])
+    unpacked = unpack(work, copy, command.branch, command.on)
+    served = hand_out(work, [copy.title_id], command.on, freed=[unpacked.copy], in_hand=[copy.id])
     return served.get(copy.id, unpacked)

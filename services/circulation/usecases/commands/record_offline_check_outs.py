@@ -18,7 +18,7 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-async def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]:
+def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]:
     """Record the loans; return the outcome for each copy, in the order of the command.
 
     The copies have left the library already. So a free copy is recorded as lent even if the patron
@@ -27,21 +27,21 @@ async def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]
 
     Raises InTheFuture, TooLongAgo, NoSuchCard or NoSuchBranch for the whole command.
     """
-    terms = await lending_terms(work, command)
-    earlier = await _reported_before(work, terms)
+    terms = lending_terms(work, command)
+    earlier = _reported_before(work, terms)
     new = [barcode for barcode in command.barcodes if barcode not in earlier]
     lent = lend_each(terms, new, overridden=(PatronBlocked, LoanLimit))
-    await _keep_conflicts(work, terms, lent)
-    await save_loans(work, terms, lent)
+    _keep_conflicts(work, terms, lent)
+    save_loans(work, terms, lent)
     by_barcode = earlier | {each.barcode: each for each in lent}
     return [by_barcode[barcode] for barcode in command.barcodes]
 
 
-async def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
+def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
     """Return the loans of earlier reports of the same check-outs, by barcode, open or ended."""
     copies = {copy.id for copy in terms.copies.values()}
-    made = await store.loans.borrowed_on(work, terms.patron.id, copies, terms.on)
-    calendars = await store.calendars.some(work, {loan.branch_code for loan in made})
+    made = store.loans.borrowed_on(work, terms.patron.id, copies, terms.on)
+    calendars = store.calendars.some(work, {loan.branch_code for loan in made})
     return {
         loan.barcode: Lent(
             loan.barcode,
@@ -53,9 +53,9 @@ async def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
     }
 
 
-async def _keep_conflicts(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
+def _keep_conflicts(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
     """Save a conflict for each refused copy that has left the library, once for each copy."""
-    known = await store.conflicts.known(work, terms.patron.id, terms.on)
+    known = store.conflicts.known(work, terms.patron.id, terms.on)
     conflicts = [
         Conflict(
             id=new_id(),
@@ -71,4 +71,4 @@ async def _keep_conflicts(work: Work, terms: LendingTerms, results: Sequence[Len
         for each in results
         if each.refused is not None and each.barcode not in known
     ]
-    await store.conflicts.add(work, conflicts)
+    store.conflicts.add(work, conflicts)

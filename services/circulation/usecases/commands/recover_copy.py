@@ -20,21 +20,21 @@ class RecoverCopy:
     on: date
 
 
-async def recover_copy(work: Work, command: RecoverCopy) -> Served:
+def recover_copy(work: Work, command: RecoverCopy) -> Served:
     """Recover the copy: it is kept or sent for a hold, at home, or in transit to its home.
 
     Raises NoSuchCopy, NoSuchBranch, NotInThisState, or LostByPatron if a return has to settle its
     loan.
     """
-    copy = (await store.titles.copies_with(work, [command.barcode])).get(command.barcode)
+    copy = (store.titles.copies_with(work, [command.barcode])).get(command.barcode)
     if copy is None:
         raise NoSuchCopy(barcode=command.barcode)
-    if await store.calendars.get(work, command.branch) is None:
+    if store.calendars.get(work, command.branch) is None:
         raise NoSuchBranch(branch=command.branch)
-    if await store.loans.lost_of_copies(work, [copy.id]):
+    if store.loans.lost_of_copies(work, [copy.id]):
         raise LostByPatron
-    await store.holds.take_turn(work, [copy.title_id])
+    store.holds.take_turn(work, [copy.title_id])
     back = recover(copy, command.branch)
-    await store.titles.save_copies(work, [back])
-    served = await hand_out(work, [copy.title_id], command.on, freed=[back], in_hand=[copy.id])
+    store.titles.save_copies(work, [back])
+    served = hand_out(work, [copy.title_id], command.on, freed=[back], in_hand=[copy.id])
     return served.get(copy.id, Served(back, None))

@@ -17,15 +17,15 @@ class RejectClaim:
     loan_id: str
 
 
-async def reject_claim(work: Work, command: RejectClaim) -> Loan:
+def reject_claim(work: Work, command: RejectClaim) -> Loan:
     """Reject the claim; the loan's fine is counted again.
 
     Raises NoSuchLoan, LoanNotOpen, LoanLost or NoClaim.
     """
-    loan = await store.loans.get(work, command.loan_id)
+    loan = store.loans.get(work, command.loan_id)
     if loan is None:
         raise NoSuchLoan
     rejected = rules.reject_claim(loan)
-    await store.loans.save(work, [rejected])
+    store.loans.save(work, [rejected])
     work.record(loan_events.claimed(rejected))
     return rejected

@@ -33,13 +33,13 @@ class Attempt:
     refused: ItemRefusal | None
 
 
-async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
+def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
     """Renew the loans; return the outcome for each, in the order of borrowing.
 
     Each loan is renewed or refused on its own; the cost of one renewal does not refuse another. Ids
     that are no open loan of the patron come last, as refused.
     """
-    loans = await store.loans.open_of_patron(work, command.patron_id)
+    loans = store.loans.open_of_patron(work, command.patron_id)
     wanted = command.loan_ids
     if wanted is not None:
         loans = [loan for loan in loans if loan.id in wanted]
@@ -47,14 +47,14 @@ async def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
     none = [Attempt(loan_id, None, ItemRefusal.by(NoSuchLoan())) for loan_id in sorted(missing)]
     if not loans:
         return none
-    terms = await renewal_terms(work, command.patron_id, loans)
+    terms = renewal_terms(work, command.patron_id, loans)
     attempts = []
     for loan in loans:
         try:
-            renewal = await renew_one(work, loan, terms, command.on)
+            renewal = renew_one(work, loan, terms, command.on)
         except Refusal as refusal:
             attempts.append(Attempt(loan.id, None, ItemRefusal.by(refusal)))
         else:
             attempts.append(Attempt(loan.id, renewal, None))
-    await post_renewals(work, terms, [each.renewal for each in attempts if each.renewal])
+    post_renewals(work, terms, [each.renewal for each in attempts if each.renewal])
     return attempts + none

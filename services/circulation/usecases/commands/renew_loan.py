@@ -62,24 +62,24 @@ class Terms:
 
 
 @brief
-async def renew_loan(work: Work, command: RenewLoan) -> Renewal:
+def renew_loan(work: Work, command: RenewLoan) -> Renewal:
     """Renew the loan.
 
     Raises NoSuchLoan (also for another patron's loan) or a refusal of `loan.renew`.
     """
-    loan = await store.loans.get(work, command.loan_id)
-    if loan is None or not await may_act(work, command.patron_id, loan.patron_id):
+    loan = store.loans.get(work, command.loan_id)
+    if loan is None or not may_act(work, command.patron_id, loan.patron_id):
         raise NoSuchLoan
-    terms = await renewal_terms(work, loan.patron_id, [loan])
+    terms = renewal_terms(work, loan.patron_id, [loan])
     member = acting(command.patron_id, loan.patron_id)
-    renewal = await renew_one(work, loan, terms, command.on, member)
-    await post_renewals(work, terms, [renewal])
+    renewal = renew_one(work, loan, terms, command.on, member)
+    post_renewals(work, terms, [renewal])
     return renewal
 
 
-async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Terms:
+def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Terms:
     """Return the facts that decide the renewals of some loans of one patron, in one read."""
-    facts = await store.facts.of_renewals(work, patron_id, loans)
+    facts = store.facts.of_renewals(work, patron_id, loans)
     if facts is None:
         raise NoSuchLoan
     return Terms(
@@ -92,9 +92,7 @@ async def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Te
     )
 
 
-async def renew_one(
-    work: Work, loan: Loan, terms: Terms, on: date, member: str | None = None
-) -> Renewal:
+def renew_one(work: Work, loan: Loan, terms: Terms, on: date, member: str | None = None) -> Renewal:
     """Renew one loan: save and publish it. Its charge is left to `post_renewals`.
 
     A refusal is raised before anything changes. `member` is the linked patron who renews it.
@@ -113,7 +111,7 @@ async def renew_one(
     )
     statement = fine(loan, known.calendar, terms.suspensions, on)
     charge = assess(new_id(), loan, statement, on)
-    await save_change(work, known, renewed)
+    save_change(work, known, renewed)
     reference = renewal_reference(renewed)
     work.record(
         loan_events.renewed(
@@ -123,7 +121,7 @@ async def renew_one(
     return Renewal(renewed, reference, charge, statement)
 
 
-async def post_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -> None:
+def post_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -> None:
     """Post the charges of the renewals.
 
     The patron's counts are written even if nothing is charged. A fine assessed by another
@@ -131,4 +129,4 @@ async def post_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -
     """
     if renewals:
         charges = [renewal.charge for renewal in renewals if renewal.charge]
-        await post(work, terms.borrower, [assessed(charge, work.now) for charge in charges])
+        post(work, terms.borrower, [assessed(charge, work.now) for charge in charges])

@@ -17,11 +17,11 @@ class ResolveConflict:
     note: str
 
 
-async def resolve_conflict(work: Work, command: ResolveConflict) -> Conflict:
+def resolve_conflict(work: Work, command: ResolveConflict) -> Conflict:
     """Settle the conflict. Raises NoSuchConflict or ConflictResolved."""
-    conflict = await store.conflicts.get(work, command.conflict_id)
+    conflict = store.conflicts.get(work, command.conflict_id)
     if conflict is None:
         raise NoSuchConflict
     settled = resolve(conflict, Resolution(command.by, work.now, command.note))
-    await store.conflicts.save(work, settled)
+    store.conflicts.save(work, settled)
     return settled

@@ -17,14 +17,14 @@ class ResumeFines:
     on: date
 
 
-async def resume_fines(work: Work, command: ResumeFines) -> bool:
+def resume_fines(work: Work, command: ResumeFines) -> bool:
     """Publish the end if it has come and was not noticed yet; return whether it was published."""
-    suspension = await store.suspensions.get(work, command.suspension_id)
+    suspension = store.suspensions.get(work, command.suspension_id)
     if suspension is None:
         return False
     noticed = notice_resumption(suspension, command.on)
     if noticed == suspension:
         return False
-    await store.suspensions.save(work, noticed)
+    store.suspensions.save(work, noticed)
     work.record(suspension_events.resumed(noticed))
     return True

@@ -87,7 +87,7 @@ class _Ended:
 
 
 @brief
-async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
+def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """Take the copies back; return the outcome for each, in the order of the command.
 
     Each copy is taken back or refused on its own. Raises InTheFuture or NoSuchBranch for the whole
@@ -95,12 +95,12 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """
     if command.on > command.today:
         raise InTheFuture(on=command.on)
-    facts = await store.facts.of_return(work, command.branch, command.barcodes)
+    facts = store.facts.of_return(work, command.branch, command.barcodes)
     if facts is None:
         raise NoSuchBranch(branch=command.branch)
     # First, because two returns of one title at once conflict here; the later one then loses little
     # work. Nobody can begin to wait for these titles until this transaction has ended.
-    await store.holds.take_turn(
+    store.holds.take_turn(
         work,
         {
             copy.title_id
@@ -108,11 +108,11 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
             if copy.id in facts.loans or copy.state in (*AWAITED_STATES, *LOST_STATES)
         },
     )
-    results = await _receive(work, command, facts.copies)
+    results = _receive(work, command, facts.copies)
     others = [barcode for barcode in command.barcodes if barcode not in results]
-    results |= await _take_back(work, command, others, facts)
+    results |= _take_back(work, command, others, facts)
     scanned = [one.copy for one in results.values() if one.copy and not one.refused]
-    served = await hand_out(
+    served = hand_out(
         work,
         {copy.title_id for copy in scanned} & facts.awaited,
         command.today,
@@ -122,27 +122,25 @@ async def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     return [_served(results[barcode], served) for barcode in command.barcodes]
 
 
-async def _receive(
-    work: Work, command: ReturnCopies, copies: Mapping[str, Copy]
-) -> dict[str, Returned]:
+def _receive(work: Work, command: ReturnCopies, copies: Mapping[str, Copy]) -> dict[str, Returned]:
     """Receive the copies that nobody had on loan; return the outcomes by barcode.
 
     They were in transit or to be fetched, or were missing and are found.
     """
     awaited = [copy for copy in copies.values() if copy.state in AWAITED_STATES]
     lost = [copy for copy in copies.values() if copy.state is CopyState.LOST]
-    by_patrons = await store.loans.lost_of_copies(work, [copy.id for copy in lost]) if lost else {}
+    by_patrons = store.loans.lost_of_copies(work, [copy.id for copy in lost]) if lost else {}
     missing = [copy for copy in lost if copy.id not in by_patrons]
     results = {}
     for copy in awaited:
-        unpacked = await unpack(work, copy, command.branch, command.today)
+        unpacked = unpack(work, copy, command.branch, command.today)
         results[copy.barcode] = Returned(copy.barcode, copy=unpacked.copy, hold=unpacked.hold)
     found = [recover(copy, command.branch) for copy in missing]
-    await store.titles.save_copies(work, found)
+    store.titles.save_copies(work, found)
     return results | {copy.barcode: Returned(copy.barcode, copy=copy) for copy in found}
 
 
-async def _take_back(
+def _take_back(
     work: Work, command: ReturnCopies, barcodes: Sequence[str], facts: ReturnFacts
 ) -> dict[str, Returned]:
     """Take back the copies that were on loan; return the outcomes by barcode."""
@@ -152,11 +150,11 @@ async def _take_back(
     }
     borrowers = facts.borrowers
     if lost := [copy.id for copy in facts.copies.values() if copy.state in LOST_STATES]:
-        loans = await store.loans.lost_of_copies(work, lost)
-        known = await current_loans(work, loans.values())
+        loans = store.loans.lost_of_copies(work, lost)
+        known = current_loans(work, loans.values())
         of_copies |= {copy_id: known[loan.id] for copy_id, loan in loans.items()}
         owing = {loan.patron_id for loan in loans.values()}
-        borrowers = {**await store.patrons.borrowers(work, owing), **borrowers}
+        borrowers = {**store.patrons.borrowers(work, owing), **borrowers}
 
     results: dict[str, Returned] = {}
     ended: list[_Ended] = []
@@ -164,17 +162,17 @@ async def _take_back(
         try:
             end = _end(command, barcode, facts.copies, of_copies, facts.suspensions)
         except Refusal as refusal:
-            results[barcode] = await _unchanged(work, barcode, facts.copies.get(barcode), refusal)
+            results[barcode] = _unchanged(work, barcode, facts.copies.get(barcode), refusal)
         else:
             ended.append(end)
             results[barcode] = Returned(barcode, end.loan, end.charge, end.statement, copy=end.copy)
-    await _save(work, command, ended, borrowers, facts.suspensions)
+    _save(work, command, ended, borrowers, facts.suspensions)
     return results
 
 
-async def _unchanged(work: Work, barcode: str, copy: Copy | None, refusal: Refusal) -> Returned:
+def _unchanged(work: Work, barcode: str, copy: Copy | None, refusal: Refusal) -> Returned:
     """Return the outcome for a refused copy, as it is."""
-    hold = await store.holds.get(work, copy.hold_id) if copy and copy.hold_id else None
+    hold = store.holds.get(work, copy.hold_id) if copy and copy.hold_id else None
     return Returned(barcode, refused=ItemRefusal.by(refusal), copy=copy, hold=hold)
 
 
@@ -208,7 +206,7 @@ def _end(
     return _Ended(before, loan, copy, statement, charge)
 
 
-async def _save(
+def _save(
     work: Work,
     command: ReturnCopies,
     ended: Sequence[_Ended],
@@ -221,19 +219,19 @@ async def _save(
         work.record(
             loan_events.returned(end.loan, branch_code=command.branch, channel=command.channel)
         )
-    await store.titles.save_copies(work, [end.copy for end in ended])
+    store.titles.save_copies(work, [end.copy for end in ended])
     for patron_id in dict.fromkeys(end.loan.patron_id for end in ended):
         own = [end for end in ended if end.loan.patron_id == patron_id]
         postings = [assessed(end.charge, work.now) for end in own if end.charge]
         for end in own:
-            postings += await _credits(work, command, end, suspensions)
+            postings += _credits(work, command, end, suspensions)
         returned = sum(not end.was_lost for end in own)
-        await post(work, borrowers[patron_id], postings, loans=-returned)
+        post(work, borrowers[patron_id], postings, loans=-returned)
     # Last, so that all reads come before it, and returns with a fine share transactions, too.
-    await store.loans.save(work, [step for end in ended for step in (*end.before.moves, end.loan)])
+    store.loans.save(work, [step for end in ended for step in (*end.before.moves, end.loan)])
 
 
-async def _credits(
+def _credits(
     work: Work, command: ReturnCopies, ended: _Ended, suspensions: Sequence[FineSuspension]
 ) -> list[Posting]:
     """Return the credits for what the loan's loss or renewals charged although the copy was back.
@@ -252,7 +250,7 @@ async def _credits(
     calendar = ended.before.calendar
     found = [
         credit_of_return(charge, ended.loan, calendar, suspensions, occasion)
-        for charge in await store.charges.of_loan(work, ended.loan.id)
+        for charge in store.charges.of_loan(work, ended.loan.id)
     ]
     return [credit for credit in found if credit]
 

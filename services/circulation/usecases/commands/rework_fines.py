@@ -20,15 +20,15 @@ class ReworkFines:
     on: date
 
 
-async def rework_fines(work: Work, command: ReworkFines) -> int:
+def rework_fines(work: Work, command: ReworkFines) -> int:
     """Lower the fines that cost less now; return how many were lowered.
 
     The part of the difference that was paid becomes due back. Running it again changes nothing.
     """
-    charges = await store.charges.some(work, command.charge_ids)
+    charges = store.charges.some(work, command.charge_ids)
     codes = {charge.basis.branch_code for charge in charges if charge.basis}
-    calendars = await store.calendars.some(work, codes)
-    suspensions = await store.suspensions.every(work)
+    calendars = store.calendars.some(work, codes)
+    suspensions = store.suspensions.every(work)
     occasion = Occasion(
         on=command.on,
         at=work.now,
@@ -48,22 +48,22 @@ async def rework_fines(work: Work, command: ReworkFines) -> int:
         )
         if posting:
             lowered.setdefault(charge.patron_id, []).append(posting)
-    borrowers = await store.patrons.borrowers(work, lowered)
+    borrowers = store.patrons.borrowers(work, lowered)
     for patron_id, postings in lowered.items():
-        await post(work, borrowers[patron_id], postings)
+        post(work, borrowers[patron_id], postings)
     changed = [posting.charge for postings in lowered.values() for posting in postings]
-    await _show_at_loans(work, changed)
+    _show_at_loans(work, changed)
     return len(changed)
 
 
-async def _show_at_loans(work: Work, changed: list[Charge]) -> None:
+def _show_at_loans(work: Work, changed: list[Charge]) -> None:
     """Update the final fines of ended loans to the lowered charges.
 
     An open loan shows its accruing fine; the fine of an earlier due date stays with its charge.
     """
-    found = await store.loans.some(work, {charge.loan_id for charge in changed if charge.loan_id})
+    found = store.loans.some(work, {charge.loan_id for charge in changed if charge.loan_id})
     loans = {loan.id: loan for loan in found}
     for charge in changed:
         loan = loans.get(charge.loan_id or "")
         if loan and loan.final_fine and charge.statement and ends(charge, loan):
-            await store.loans.correct_fine(work, loan, charge.statement)
+            store.loans.correct_fine(work, loan, charge.statement)

@@ -15,7 +15,7 @@ class ServeTitle:
     on: date
 
 
-async def serve_title(work: Work, command: ServeTitle) -> int:
+def serve_title(work: Work, command: ServeTitle) -> int:
     """Serve the queue of a title; return how many holds got a copy."""
-    served = await serve(work, {command.title_id}, command.on)
+    served = serve(work, {command.title_id}, command.on)
     return sum(each.hold is not None for each in served.values())

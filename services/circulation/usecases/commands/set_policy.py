@@ -16,18 +16,18 @@ class SetPolicy:
     reason: str
 
 
-async def set_policy(work: Work, command: SetPolicy) -> Policy:
+def set_policy(work: Work, command: SetPolicy) -> Policy:
     """Set the row; return it with its version. A row that is the same already stays as it is.
 
     Loans that were made keep the version of their day. Raises PolicyTaken or PolicyNeeded.
     """
-    matrix = await store.policies.matrix(work)
+    matrix = store.policies.matrix(work)
     present = matrix.named(command.row.id)
     if present is not None and present == replace(command.row, version=present.version):
         return present
     matrix.check_set(command.row)
-    version = await store.policies.last_version(work, command.row.id) + 1
+    version = store.policies.last_version(work, command.row.id) + 1
     row = replace(command.row, version=version)
     change = policy_change(row.id, version, row, by=command.by, at=work.now, reason=command.reason)
-    await store.policies.change(work, change)
+    store.policies.change(work, change)
     return row

@@ -21,21 +21,21 @@ class SettleRefund:
     on: date
 
 
-async def settle_refund(work: Work, command: SettleRefund) -> Refund:
+def settle_refund(work: Work, command: SettleRefund) -> Refund:
     """Settle the refund; a repeated call changes nothing, and shows what the first one changed.
 
     Raises NoSuchPayment.
     """
-    refund = await store.payments.get_refund(work, command.refund_id)
-    charge = await store.charges.get(work, refund.charge_id) if refund else None
+    refund = store.payments.get_refund(work, command.refund_id)
+    charge = store.charges.get(work, refund.charge_id) if refund else None
     if refund is None or charge is None:
         raise NoSuchPayment
     settled = rules.settle_refund(refund)
     if settled is refund:
-        await show_posted(work, PostingKind.REFUNDED, refund.id, refund.patron_id, [charge.id])
+        show_posted(work, PostingKind.REFUNDED, refund.id, refund.patron_id, [charge.id])
         return refund
     occasion = Occasion(on=command.on, at=work.now, reference=refund.id, by=refund.by)
-    borrower = await store.patrons.borrower(work, refund.patron_id)
-    await post(work, borrower, [ledger.refund(charge, refund.cents, occasion)])
-    await store.payments.save_refund(work, settled)
+    borrower = store.patrons.borrower(work, refund.patron_id)
+    post(work, borrower, [ledger.refund(charge, refund.cents, occasion)])
+    store.payments.save_refund(work, settled)
     return settled

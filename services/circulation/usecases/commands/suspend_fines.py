@@ -25,10 +25,10 @@ class SuspendFines:
     reason: str
 
 
-async def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
+def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
     """Record and publish the suspension. Raises ResumesBeforeStart or NoSuchBranch."""
     check_span(command.starts_on, command.resumes_on)
-    known = await store.calendars.some(work, command.branches)
+    known = store.calendars.some(work, command.branches)
     if unknown := command.branches - set(known):
         raise NoSuchBranch(branch=", ".join(sorted(unknown)))
     suspension = FineSuspension(
@@ -39,7 +39,7 @@ async def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
         kinds=command.kinds,
         reason=command.reason,
     )
-    await store.suspensions.save(work, suspension)
-    await store.reworks.want(work, suspension.rework_id, suspension.version)
+    store.suspensions.save(work, suspension)
+    store.reworks.want(work, suspension.rework_id, suspension.version)
     work.record(suspension_events.suspended(suspension))
     return suspension

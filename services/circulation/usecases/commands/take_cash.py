@@ -28,15 +28,15 @@ class TakeCash:
     """Cents to be paid as the member of staff was shown them, if known."""
 
 
-async def take_cash(work: Work, command: TakeCash) -> Payment:
+def take_cash(work: Work, command: TakeCash) -> Payment:
     """Record the payment, which is over at once.
 
     Raises NoSuchCharge (also for another patron's charge), NothingToPay, AmountChanged if less than
     was taken or another sum than was shown is to be paid, or PaymentUnderWay if another payment or
     a refund of one of the charges is under way.
     """
-    charges = await own_charges(work, command.charge_ids, command.patron_id)
-    if await store.payments.claimed(work, command.charge_ids):
+    charges = own_charges(work, command.charge_ids, command.patron_id)
+    if store.payments.claimed(work, command.charge_ids):
         raise PaymentUnderWay
     payment = rules.take_cash(
         new_id(),
@@ -50,6 +50,6 @@ async def take_cash(work: Work, command: TakeCash) -> Payment:
     occasion = Occasion(on=command.on, at=work.now, reference=payment.id, by=command.by)
     by_id = {charge.id: charge for charge in charges}
     postings = [pay(by_id[part.charge_id], part.cents, occasion) for part in payment.parts]
-    await post(work, await store.patrons.borrower(work, command.patron_id), postings)
-    await store.payments.add(work, payment)
+    post(work, store.patrons.borrower(work, command.patron_id), postings)
+    store.payments.add(work, payment)
     return payment

@@ -35,49 +35,48 @@ class Taken:
     chunk: Chunk
 
 
-async def take_chunk(work: Work, command: TakeChunk) -> Taken | None:
+def take_chunk(work: Work, command: TakeChunk) -> Taken | None:
     """Take the next chunk; None if there is none now.
 
     When none is left, the sweep advances its state.
     """
-    before = await store.sweeps.get(work, command.branch_code)
+    before = store.sweeps.get(work, command.branch_code)
     if before is None or before.state is SweepState.DONE:
         return None
     sweep = before if command.finished is None else rules.finish(before, command.finished)
-    sweep, chunk = await _next_chunk(work, sweep, command.at)
+    sweep, chunk = _next_chunk(work, sweep, command.at)
     if sweep is not before:
         # Several steps in one transaction count as one version.
-        await store.sweeps.save(work, rules.one_version_after(sweep, before))
+        store.sweeps.save(work, rules.one_version_after(sweep, before))
     return Taken(sweep, chunk) if chunk else None
 
 
-async def _next_chunk(work: Work, sweep: Sweep, at: datetime) -> tuple[Sweep, Chunk | None]:
+def _next_chunk(work: Work, sweep: Sweep, at: datetime) -> tuple[Sweep, Chunk | None]:
     if abandoned := rules.abandoned(sweep, at):
         again = rules.take_again(sweep, abandoned, at)
         return again, again.in_hand[-1]
-    calendar = await store.calendars.get(work, sweep.id)
+    calendar = store.calendars.get(work, sweep.id)
     spans = calendar.movable(sweep.since) if calendar else ()
     for stage in rules.stages_left(sweep):
-        if places := await _next_places(work, sweep, stage, spans):
+        if places := _next_places(work, sweep, stage, spans):
             total = sweep.total
             if total is None or sweep.place is None:
-                total = sweep.done + await _count(work, sweep, spans)
+                total = sweep.done + _count(work, sweep, spans)
             taken = rules.take(sweep, places, total, at)
             return taken, taken.in_hand[-1]
     return rules.come_to_an_end(sweep, at), None
 
 
-async def _next_places(
+def _next_places(
     work: Work, sweep: Sweep, stage: Stage, spans: Sequence[Movable]
 ) -> tuple[Position, ...]:
     if stage is Stage.LOANS:
-        return await store.loans.next_to_move(work, sweep, spans, limit=CHUNK)
-    return await store.holds.next_to_follow(work, sweep, stage, limit=CHUNK)
+        return store.loans.next_to_move(work, sweep, spans, limit=CHUNK)
+    return store.holds.next_to_follow(work, sweep, stage, limit=CHUNK)
 
 
-async def _count(work: Work, sweep: Sweep, spans: Sequence[Movable]) -> int:
+def _count(work: Work, sweep: Sweep, spans: Sequence[Movable]) -> int:
     holds = [
-        await store.holds.count_to_follow(work, sweep, stage)
-        for stage in (Stage.QUEUES, Stage.SHELF)
+        store.holds.count_to_follow(work, sweep, stage) for stage in (Stage.QUEUES, Stage.SHELF)
     ]
-    return sum(holds) + await store.loans.count_to_move(work, sweep, spans)
+    return sum(holds) + store.loans.count_to_move(work, sweep, spans)

@@ -26,20 +26,20 @@ class TakeOutCopy:
     on: date
 
 
-async def take_out_copy(work: Work, command: TakeOutCopy) -> Served:
+def take_out_copy(work: Work, command: TakeOutCopy) -> Served:
     """Take the copy out; its hold waits again at its place, or gets another copy at once.
 
     Raises NoSuchCopy, or NotInThisState, for example for a copy on loan.
     """
-    copy = (await store.titles.copies_with(work, [command.barcode])).get(command.barcode)
+    copy = (store.titles.copies_with(work, [command.barcode])).get(command.barcode)
     if copy is None:
         raise NoSuchCopy(barcode=command.barcode)
-    await store.holds.take_turn(work, [copy.title_id])
+    store.holds.take_turn(work, [copy.title_id])
     out = _TAKE_OUT[command.fault](copy)
-    await store.titles.save_copies(work, [out])
-    if copy.hold_id and (hold := await store.holds.get(work, copy.hold_id)):
+    store.titles.save_copies(work, [out])
+    if copy.hold_id and (hold := store.holds.get(work, copy.hold_id)):
         waits = put_back(hold)
-        await store.holds.save(work, [waits])
+        store.holds.save(work, [waits])
         work.record(hold_events.changed(hold, waits))
-        await hand_out(work, [copy.title_id], command.on)
+        hand_out(work, [copy.title_id], command.on)
     return Served(out, None)

@@ -22,15 +22,15 @@ class WaiveCharge:
     on: date
 
 
-async def waive_charge(work: Work, command: WaiveCharge) -> Charge:
+def waive_charge(work: Work, command: WaiveCharge) -> Charge:
     """Waive the cents. Raises NoSuchCharge, MoreThanOutstanding or PaymentUnderWay."""
-    charge = await store.charges.get(work, command.charge_id)
+    charge = store.charges.get(work, command.charge_id)
     if charge is None:
         raise NoSuchCharge
-    if await store.payments.claimed(work, [charge.id]):
+    if store.payments.claimed(work, [charge.id]):
         raise PaymentUnderWay
-    borrower = await store.patrons.borrower(work, charge.patron_id)
+    borrower = store.patrons.borrower(work, charge.patron_id)
     occasion = Occasion(on=command.on, at=work.now, by=command.by, reason=command.reason)
     waived = waive(charge, command.cents, occasion)
-    await post(work, borrower, [waived])
+    post(work, borrower, [waived])
     return waived.charge

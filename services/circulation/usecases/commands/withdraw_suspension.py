@@ -21,17 +21,17 @@ class WithdrawSuspension:
     reason: str
 
 
-async def withdraw_suspension(work: Work, command: WithdrawSuspension) -> FineSuspension:
+def withdraw_suspension(work: Work, command: WithdrawSuspension) -> FineSuspension:
     """Withdraw the suspension, and publish the resumption of fines.
 
     Raises NoSuchSuspension, SuspensionWithdrawn or SuspensionOver.
     """
-    suspension = await store.suspensions.get(work, command.suspension_id)
+    suspension = store.suspensions.get(work, command.suspension_id)
     if suspension is None:
         raise NoSuchSuspension
     withdrawn = rules.withdraw(
         suspension, on=command.on, in_error=command.in_error, reason=command.reason
     )
-    await store.suspensions.save(work, withdrawn)
+    store.suspensions.save(work, withdrawn)
     work.record(suspension_events.resumed(withdrawn, suspension))
     return withdrawn

@@ -4,14 +4,12 @@ from services.circulation import store
 from shared.unit_of_work import Work
 
 
-async def may_act(work: Work, asking: str | None, patron_id: str) -> bool:
+def may_act(work: Work, asking: str | None, patron_id: str) -> bool:
     """Return whether `asking` may renew, reserve and cancel for a patron.
 
     They may if they are that patron or a linked one; None stands for the staff.
     """
-    return asking in (None, patron_id) or await store.family.are_linked(
-        work, patron_id, str(asking)
-    )
+    return asking in (None, patron_id) or store.family.are_linked(work, patron_id, str(asking))
 
 
 def acting(asking: str | None, patron_id: str) -> str | None:

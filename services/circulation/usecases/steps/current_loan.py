@@ -9,30 +9,30 @@ from services.circulation.usecases.events import loan_events
 from shared.unit_of_work import Work
 
 
-async def current_loan(work: Work, loan: Loan) -> CurrentLoan:
+def current_loan(work: Work, loan: Loan) -> CurrentLoan:
     """Return the loan with the announcements that no sweep has applied to it yet.
 
     Nothing is saved: a command that changes the loan saves its moves with the change.
     """
-    return (await current_loans(work, [loan]))[loan.id]
+    return (current_loans(work, [loan]))[loan.id]
 
 
-async def current_loans(work: Work, loans: Iterable[Loan]) -> Mapping[str, CurrentLoan]:
+def current_loans(work: Work, loans: Iterable[Loan]) -> Mapping[str, CurrentLoan]:
     """Return the result of `current_loan` for some loans, keyed by loan id, in one read."""
     loans = list(loans)
-    calendars = await store.calendars.some(work, {loan.branch_code for loan in loans})
+    calendars = store.calendars.some(work, {loan.branch_code for loan in loans})
     return {loan.id: current(loan, calendars[loan.branch_code]) for loan in loans}
 
 
-async def save_change(work: Work, known: CurrentLoan, changed: Loan) -> None:
+def save_change(work: Work, known: CurrentLoan, changed: Loan) -> None:
     """Save a current loan after a change, and save and publish its moves."""
-    await store.loans.save(work, [*known.moves, changed])
+    store.loans.save(work, [*known.moves, changed])
     record_moves(work, known.moves)
 
 
-async def save_moves(work: Work, known: CurrentLoan) -> None:
+def save_moves(work: Work, known: CurrentLoan) -> None:
     """Save and publish the moves of a current loan that does not change otherwise."""
-    await store.loans.save(work, known.moves)
+    store.loans.save(work, known.moves)
     record_moves(work, known.moves)
 
 

@@ -8,23 +8,23 @@ from services.circulation.usecases.steps.serve_queue import serve
 from shared.unit_of_work import Work
 
 
-async def end(work: Work, hold: Hold, ended: Hold, acting: str | None = None) -> None:
+def end(work: Work, hold: Hold, ended: Hold, acting: str | None = None) -> None:
     """Save a hold that has ended and update its patron's counts; its copy goes to the next hold.
 
     `acting` is the linked patron who ended it, if one did.
     """
-    borrower = await store.patrons.borrower(work, hold.patron_id)
-    await store.patrons.save_borrower(work, borrower.after(holds=-1))
-    await release_hold(work, hold, ended, acting)
+    borrower = store.patrons.borrower(work, hold.patron_id)
+    store.patrons.save_borrower(work, borrower.after(holds=-1))
+    release_hold(work, hold, ended, acting)
 
 
-async def release_hold(work: Work, hold: Hold, ended: Hold, acting: str | None = None) -> None:
+def release_hold(work: Work, hold: Hold, ended: Hold, acting: str | None = None) -> None:
     """End a hold like `end`, except that the caller updates the patron's counts."""
-    await store.holds.save(work, [ended])
+    store.holds.save(work, [ended])
     work.record(hold_events.changed(hold, ended, acting))
     if hold.copy_id is None or ended.ended_on is None or ended.state is HoldState.COLLECTED:
         return
-    kept = (await store.titles.some_copies(work, [hold.copy_id]))[hold.copy_id]
+    kept = (store.titles.some_copies(work, [hold.copy_id]))[hold.copy_id]
     freed = copies.hand_on(kept, None)
-    await store.titles.save_copies(work, [freed])
-    await serve(work, [hold.title_id], ended.ended_on, freed=[freed])
+    store.titles.save_copies(work, [freed])
+    serve(work, [hold.title_id], ended.ended_on, freed=[freed])

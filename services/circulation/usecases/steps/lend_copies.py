@@ -117,7 +117,7 @@ def _lend(
         return replace(lend(blocked=False, open_loans=-1), refused=ItemRefusal.by(refusal))
 
 
-async def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
+def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
     """Save and publish the new loans, and end the holds that they fulfil."""
     taken = [(each.loan, each.copy) for each in results if each.loan and each.copy]
     if not taken:
@@ -126,19 +126,19 @@ async def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -
     ended = list(_ended(terms.holds.values(), loans, terms.today))
     # First, because two stations at once conflict here; the later one then loses little work.
     fees = _fees(ended, loans, terms.on)
-    await post(
+    post(
         work,
         terms.borrower,
         [assessed(fee, work.now) for fee in fees],
         loans=len(loans),
         holds=-len(ended),
     )
-    await store.titles.save_copies(work, (copy for _, copy in taken))
-    await store.loans.add(work, loans)
+    store.titles.save_copies(work, (copy for _, copy in taken))
+    store.loans.add(work, loans)
     for loan in loans:
         work.record(loan_events.checked_out(loan))
     for hold, after in ended:
-        await release_hold(work, hold, after)
+        release_hold(work, hold, after)
 
 
 def _fees(

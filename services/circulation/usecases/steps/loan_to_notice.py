@@ -6,15 +6,15 @@ from services.circulation.usecases.steps.current_loan import current_loan, save_
 from shared.unit_of_work import Work
 
 
-async def loan_to_notice(work: Work, loan_id: str) -> CurrentLoan | None:
+def loan_to_notice(work: Work, loan_id: str) -> CurrentLoan | None:
     """Return the loan with its moves saved and published; None if it does not exist.
 
     The moves are saved whether a notice is due or not, so that the next run of the job does not
     find the loan by its former due date again.
     """
-    loan = await store.loans.get(work, loan_id)
+    loan = store.loans.get(work, loan_id)
     if loan is None:
         return None
-    known = await current_loan(work, loan)
-    await save_moves(work, known)
+    known = current_loan(work, loan)
+    save_moves(work, known)
     return known

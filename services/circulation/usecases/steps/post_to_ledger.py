@@ -11,7 +11,7 @@ from shared.contracts.circulation import Standing
 from shared.unit_of_work import Work
 
 
-async def post(
+def post(
     work: Work,
     borrower: Borrower,
     postings: Sequence[Posting],
@@ -28,48 +28,48 @@ async def post(
     # First, because two calls at once conflict here; the later one then loses little work.
     owed = sum(posting.owed_cents for posting in postings)
     counted = borrower.after(loans=loans, holds=holds, cents=owed)
-    await store.patrons.save_borrower(work, counted)
+    store.patrons.save_borrower(work, counted)
     if postings:
-        await store.charges.post(work, postings)
-        standing = await _standing(work, counted)
-        titles = await _titles(work, [posting.charge for posting in postings])
+        store.charges.post(work, postings)
+        standing = _standing(work, counted)
+        titles = _titles(work, [posting.charge for posting in postings])
         for posting in postings:
             title_id = titles.get(posting.charge.id)
             work.record(charge_events.posted(posting, standing, title_id))
     return counted
 
 
-async def show_posted(
+def show_posted(
     work: Work, kind: PostingKind, reference: str, patron_id: str, charge_ids: Sequence[str]
 ) -> None:
     """Show the caller what an earlier transaction posted to charges under a reference.
 
     The events have the present charges, which may have changed again since.
     """
-    charges = await store.charges.some(work, charge_ids)
-    standing = await _standing(work, await store.patrons.borrower(work, patron_id))
-    titles = await _titles(work, charges)
+    charges = store.charges.some(work, charge_ids)
+    standing = _standing(work, store.patrons.borrower(work, patron_id))
+    titles = _titles(work, charges)
     for charge in charges:
-        entries = await store.charges.entries(work, charge.id, reference)
+        entries = store.charges.entries(work, charge.id, reference)
         posting = Posting(kind, charge, tuple(entries))
         work.show(charge_events.posted(posting, standing, titles.get(charge.id)))
 
 
-async def _titles(work: Work, charges: Sequence[Charge]) -> dict[str, str]:
+def _titles(work: Work, charges: Sequence[Charge]) -> dict[str, str]:
     """Return the title ids of the charges, by charge id, where the loan or hold still exists."""
     known: dict[str, str] = {}
     if loan_ids := {one.loan_id for one in charges if one.loan_id}:
-        known |= {loan.id: loan.title_id for loan in await store.loans.some(work, loan_ids)}
+        known |= {loan.id: loan.title_id for loan in store.loans.some(work, loan_ids)}
     if hold_ids := {one.hold_id for one in charges if one.hold_id}:
-        holds = await store.holds.some(work, hold_ids)
+        holds = store.holds.some(work, hold_ids)
         known |= {hold_id: hold.title_id for hold_id, hold in holds.items()}
     about = {one.id: one.loan_id or one.hold_id or "" for one in charges}
     return {charge_id: known[one] for charge_id, one in about.items() if one in known}
 
 
-async def _standing(work: Work, borrower: Borrower) -> Standing:
-    patron = await store.patrons.get(work, borrower.id)
-    policies = await store.policies.matrix(work)
+def _standing(work: Work, borrower: Borrower) -> Standing:
+    patron = store.patrons.get(work, borrower.id)
+    policies = store.policies.matrix(work)
     return Standing(
         version=borrower.version,
         outstanding_cents=borrower.outstanding_cents,

@@ -23,7 +23,7 @@ class Served:
     hold: Hold | None
 
 
-async def serve(
+def serve(
     work: Work,
     title_ids: Collection[str],
     on: date,
@@ -37,11 +37,11 @@ async def serve(
     that they made free: those that no hold gets are sent home. `in_hand` has the ids of the copies
     that were just scanned; every other free copy lies on a shelf or is in transit.
     """
-    await store.holds.take_turn(work, title_ids)
-    return await hand_out(work, title_ids, on, freed=freed, in_hand=in_hand)
+    store.holds.take_turn(work, title_ids)
+    return hand_out(work, title_ids, on, freed=freed, in_hand=in_hand)
 
 
-async def hand_out(
+def hand_out(
     work: Work,
     title_ids: Collection[str],
     on: date,
@@ -50,8 +50,8 @@ async def hand_out(
     in_hand: Collection[str] = (),
 ) -> dict[str, Served]:
     """Hand out free copies like `serve`, if the queues of the titles have been written already."""
-    queues = await store.facts.of_queues(work, title_ids)
-    given = await _give(work, queues, on, in_hand) if queues else {}
+    queues = store.facts.of_queues(work, title_ids)
+    given = _give(work, queues, on, in_hand) if queues else {}
     homeward = [
         copies.send(copy, copy.branch_code)
         for copy in freed
@@ -59,26 +59,26 @@ async def hand_out(
         and copy.state is CopyState.AVAILABLE
         and copy.at_branch != copy.branch_code
     ]
-    await store.titles.save_copies(work, homeward)
+    store.titles.save_copies(work, homeward)
     return given | {copy.id: Served(copy, None) for copy in homeward}
 
 
-async def _give(
+def _give(
     work: Work, queues: Mapping[str, Sequence[Waiting]], on: date, in_hand: Collection[str]
 ) -> dict[str, Served]:
     """Give each hold in turn the nearest free copy that may be kept for it.
 
     A hold that can be served by a copy never goes without while a later hold gets that copy.
     """
-    policies = await store.policies.matrix(work)
+    policies = store.policies.matrix(work)
     given: dict[str, Served] = {}
     for title_id, queue in queues.items():
-        left = await store.titles.categories_of(work, title_id)
+        left = store.titles.categories_of(work, title_id)
         for waiting in queue:
             fitting = {each for each in left if waiting.can_be_served(each, policies, on)}
             if not fitting:
                 continue
-            free = await store.titles.first_free(
+            free = store.titles.first_free(
                 work,
                 title_id,
                 fitting,
@@ -93,8 +93,8 @@ async def _give(
             hold, copy = _assigned(waiting, copy, policies, on, scanned=copy.id in in_hand)
             work.record(hold_events.changed(waiting.hold, hold))
             given[copy.id] = Served(copy, hold)
-    await store.titles.save_copies(work, [each.copy for each in given.values()])
-    await store.holds.save(work, [each.hold for each in given.values() if each.hold])
+    store.titles.save_copies(work, [each.copy for each in given.values()])
+    store.holds.save(work, [each.hold for each in given.values() if each.hold])
     return given
 
 

@@ -12,29 +12,29 @@ from services.circulation.usecases.steps.serve_queue import Served
 from shared.unit_of_work import Work
 
 
-async def unpack(work: Work, copy: Copy, branch_code: str, on: date) -> Served:
+def unpack(work: Work, copy: Copy, branch_code: str, on: date) -> Served:
     """Record the arrival of a copy; it is then kept or sent for its hold, or free to be handed out.
 
     The caller has written the queue of its title already. Raises NotInThisState.
     """
     arrived = arrive(copy, branch_code)
-    await store.titles.save_copies(work, [arrived])
-    if copy.hold_id and (hold := await store.holds.get(work, copy.hold_id)):
-        return await _for_hold(work, arrived, hold, on)
+    store.titles.save_copies(work, [arrived])
+    if copy.hold_id and (hold := store.holds.get(work, copy.hold_id)):
+        return _for_hold(work, arrived, hold, on)
     return Served(arrived, None)
 
 
-async def _for_hold(work: Work, copy: Copy, hold: Hold, on: date) -> Served:
+def _for_hold(work: Work, copy: Copy, hold: Hold, on: date) -> Served:
     """Put the copy on the hold shelf for `hold`, or send it on to the pick-up branch."""
-    branch = await store.calendars.get(work, hold.pickup_branch)
+    branch = store.calendars.get(work, hold.pickup_branch)
     if branch is None:
         raise NoSuchBranch(branch=hold.pickup_branch)
-    patron = await store.patrons.get(work, hold.patron_id)
-    policies = await store.policies.matrix(work)
+    patron = store.patrons.get(work, hold.patron_id)
+    policies = store.policies.matrix(work)
     policy = policies.pick(patron.category if patron else "", copy.category, branch.kind)
     after, placed = allot(hold, copy, on=on, shelf_days=policy.hold_shelf_days, calendar=branch.now)
-    await store.titles.save_copies(work, [placed])
+    store.titles.save_copies(work, [placed])
     if after is not hold:
-        await store.holds.save(work, [after])
+        store.holds.save(work, [after])
         work.record(hold_events.changed(hold, after))
     return Served(placed, after)
