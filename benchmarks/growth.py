@@ -171,7 +171,7 @@ class Stores:
     async def rest(self) -> None:
         """Write what was stored to disk, and take the views for a day old.
 
-        A gateway writes each change twice for some minutes after a rebuild (decision 186).
+        A gateway writes each change twice for some minutes after a rebuild.
         """
         await self._client.admin.command("fsync")
         day = {"$set": {"since": wall_clock() - timedelta(days=1)}}

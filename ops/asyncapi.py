@@ -1,4 +1,4 @@
-"""The AsyncAPI document of all events, composed from their schemas (decision 140)."""
+"""The AsyncAPI document of all events, composed from their schemas."""
 
 from collections.abc import Mapping
 from typing import Any

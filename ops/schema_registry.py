@@ -12,7 +12,7 @@ LEVEL = "FORWARD_TRANSITIVE"
 """Compatibility of each subject: readers with any earlier schema can read the newest events.
 
 A registry refuses new fields of an open object under BACKWARD: an earlier event could have a field
-of that name with another type. Ours cannot, and new fields are how contracts grow (decision 144).
+of that name with another type. Ours cannot, and new fields are how contracts grow.
 """
 CONTENT_TYPE = "application/vnd.schemaregistry.v1+json"
 SECONDS = 30.0

@@ -126,8 +126,7 @@ class BlockingDatabase:
     """The collections of a database by name; each call blocks its thread until it is answered.
 
     It shares the connections of the client that the event loop uses. Its own methods send a
-    command as it is: the same calls of a collection cost the client up to half as much again
-    (docs/decisions/219).
+    command as it is: the same calls of a collection cost the client up to half as much again.
     """
 
     def __init__(self, database: Database) -> None:

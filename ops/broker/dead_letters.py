@@ -1,4 +1,4 @@
-"""Dead letters from Kafka, and the decision about each, in MongoDB (docs/decisions/008)."""
+"""Dead letters from Kafka, and the decision about each, in MongoDB."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress

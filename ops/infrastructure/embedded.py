@@ -30,9 +30,9 @@ MONGO_PORT = 27017
 KAFKA_PORT = 9092
 REPLICA_SET = "rs0"
 ELECTION_TIMEOUT_MS = 5000
-"""Milliseconds that the nodes of a set wait for their primary before an election (decision 011)."""
+"""Milliseconds that the nodes of a set wait for their primary before an election."""
 BROKER_NICENESS = 10
-"""Niceness of the embedded broker, with which it gives way to other processes (decision 223)."""
+"""Niceness of the embedded broker, with which it gives way to other processes."""
 BROKERS: Mapping[str, Mapping[str, str]] = {
     # One process on one machine: more partitions only cost. It answers empty fetches at once.
     "embedded": {"CARREL_PARTITIONS": "3", "CARREL_IDLE_POLL_MS": "40"},

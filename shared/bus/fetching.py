@@ -1,7 +1,7 @@
 """Fetches that cost a consumer little: handled in one pass, and seldom while nothing comes.
 
 aiokafka names every partition in each fetch, and writes and reads them field by field. It has no
-setting for that: parts of it are replaced that are not public (decision 217).
+setting for that: parts of it are replaced that are not public.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """Recent writes of this process to the views, whose events need no write of their own.
 
-Bounded in number and time (docs/decisions/186).
+Bounded in number and time.
 """
 
 import time

@@ -60,7 +60,7 @@ async def write(views: Collections, changes: Sequence[Change]) -> dict[str, Docu
     """Write each change; return the titles that they show, by id; None for one in two versions.
 
     Another writer may have changed these meanwhile. Whoever handles the events of the changes
-    corrects that (docs/decisions/221).
+    corrects that.
     """
     changes, shown = await _not_too_late(views, changes)
     lent = {title_id for change in changes if (title_id := lent_title(change))}
