@@ -29,7 +29,6 @@ from shared.contracts.circulation import FineAssessed, LoanCheckedOut
 from shared.ids import card_digest
 from shared.owners import OwnerAway, OwnerBehind
 from shared.unit_of_work import Origin, Run
-from tests.accounts.people import register_branches
 from tests.circulation.desk import KEY, STATION, Desk, branch, card_of, noon, settings_for
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, served
 
@@ -131,7 +130,6 @@ async def counter(mongo_url: str, database: str) -> AsyncIterator[Counter]:
         service_keys=PUBLIC_SERVICE_KEYS,
     )
     async with served(create_accounts, settings, trust_test_keys=False) as accounts:
-        await register_branches(accounts, "HKCL")
         own = settings_for(mongo_url, database).model_copy(
             update={"urls": {"accounts": accounts.url}, "service_key": SERVICE_KEYS["circulation"]}
         )

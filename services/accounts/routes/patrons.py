@@ -16,7 +16,6 @@ from services.accounts.domain.refusals import (
     EASY_PINS,
     AlreadyBlocked,
     CardTaken,
-    NoSuchBranch,
     NoSuchPatron,
     NotBlocked,
     NotSettled,
@@ -204,7 +203,7 @@ def _view(caller: auth.Caller) -> type[PatronOut] | type[PatronRef]:
 
 
 @router.post("/patrons", status_code=201, tags=["patrons"])
-@refuses(NoSuchBranch, CardTaken, *EASY_PINS)
+@refuses(CardTaken, *EASY_PINS)
 async def post_patron(
     body: PatronIn, caller: Staff, run: Run, db: Db, settings: OwnSettings
 ) -> PatronOut:
@@ -260,7 +259,7 @@ async def get_patron(
 
 
 @router.patch("/patrons/{patron_id}", tags=["patrons"])
-@refuses(NoSuchPatron, NoSuchBranch, CardTaken, *EASY_PINS)
+@refuses(NoSuchPatron, CardTaken, *EASY_PINS)
 async def patch_patron(
     patron_id: PatronId,
     body: PatronChanges,

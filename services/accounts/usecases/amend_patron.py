@@ -8,7 +8,7 @@ from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.coming_of_age import JUNIOR
 from services.accounts.domain.patron import Patron, amend
-from services.accounts.domain.refusals import CardTaken, NoSuchBranch, NoSuchPatron
+from services.accounts.domain.refusals import CardTaken, NoSuchPatron
 from services.accounts.usecases.alert_holder import (
     alert_of_card,
     alert_of_contact,
@@ -49,7 +49,7 @@ class AmendPatron:
 def amend_patron(work: Work, command: AmendPatron) -> Patron:
     """Change the patron and return the new state.
 
-    Raises NoSuchPatron, NoSuchBranch or CardTaken.
+    Raises NoSuchPatron or CardTaken.
 
     An event is published only if data that other services may know has changed. A new language is
     that of the patron's preferences too, unless they have chosen one. A new PIN unlocks the card,
@@ -62,9 +62,6 @@ def amend_patron(work: Work, command: AmendPatron) -> Patron:
     holder = store.cardholder(work, command.patron_id)
     if patron is None or holder is None:
         raise NoSuchPatron
-    moved = command.home_branch not in (None, patron.home_branch)
-    if moved and store.branches.unknown(work, [command.home_branch or ""]):
-        raise NoSuchBranch
     number = normal_card(command.card_number or holder.card_number)
     new_card = number != holder.card_number
     if new_card and store.card_is_taken(work, number):

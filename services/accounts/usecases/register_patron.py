@@ -6,7 +6,7 @@ from datetime import date
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron
-from services.accounts.domain.refusals import CardTaken, NoSuchBranch
+from services.accounts.domain.refusals import CardTaken
 from services.accounts.usecases.patron_events import record_patron_event
 from shared.contracts.accounts import PatronRegistered
 from shared.ids import new_id
@@ -30,13 +30,11 @@ class RegisterPatron:
 
 
 def register_patron(work: Work, command: RegisterPatron) -> Patron:
-    """Register the patron and return them. Raises NoSuchBranch or CardTaken.
+    """Register the patron and return them. Raises CardTaken.
 
     The result has no personal data, because it is stored as the response to a repeated request,
     where an erasure would have to find it.
     """
-    if store.branches.unknown(work, [command.home_branch]):
-        raise NoSuchBranch
     if store.card_is_taken(work, command.card_number):
         raise CardTaken
     patron = Patron(

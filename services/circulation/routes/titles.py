@@ -12,7 +12,6 @@ from pydantic import (
 
 from services.circulation import queries, store
 from services.circulation.domain.copy import Copy
-from services.circulation.domain.refusals.branches import NoSuchBranch
 from services.circulation.domain.refusals.titles import BarcodeTaken, NoSuchTitle, TooManyCopies
 from services.circulation.domain.title import Title
 from services.circulation.routes.fields import (
@@ -177,7 +176,7 @@ class TitlePage(BaseModel):
 
 
 @router.post("/titles", status_code=201)
-@refuses(NoSuchBranch, BarcodeTaken)
+@refuses(BarcodeTaken)
 async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
     """Catalogue a title with its copies."""
     command = CatalogueTitle(
@@ -201,7 +200,7 @@ async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run
 
 
 @router.post("/titles/{title_id}/copies", status_code=201)
-@refuses(NoSuchTitle, NoSuchBranch, BarcodeTaken, TooManyCopies)
+@refuses(NoSuchTitle, BarcodeTaken, TooManyCopies)
 async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) -> TitleInFull:
     """Add copies to a title."""
     copies = tuple(copy.new() for copy in body.copies)

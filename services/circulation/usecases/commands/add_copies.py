@@ -9,7 +9,6 @@ from services.circulation.domain.title import check_copies, next_version
 from services.circulation.usecases.commands.catalogue_title import (
     Catalogued,
     NewCopy,
-    check_branches,
     new_copies,
 )
 from services.circulation.usecases.events import title_events
@@ -29,12 +28,11 @@ class AddCopies:
 def add_copies(work: Work, command: AddCopies) -> Catalogued:
     """Add the copies; return the title with all its copies.
 
-    Raises NoSuchTitle, NoSuchBranch, BarcodeTaken or TooManyCopies.
+    Raises NoSuchTitle, BarcodeTaken or TooManyCopies.
     """
     title = store.titles.get(work, command.title_id)
     if title is None:
         raise NoSuchTitle
-    check_branches(work, command.copies)
     if taken := store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
     before = store.titles.copies_of(work, [title.id])

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from services.circulation import store
 from services.circulation.domain.copy import Copy
-from services.circulation.domain.refusals.branches import NoSuchBranch
 from services.circulation.domain.refusals.titles import BarcodeTaken
 from services.circulation.domain.title import Title
 from services.circulation.usecases.events import title_events
@@ -43,8 +42,7 @@ class Catalogued:
 
 
 def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
-    """Catalogue the title. Raises NoSuchBranch or BarcodeTaken."""
-    check_branches(work, command.copies)
+    """Catalogue the title. Raises BarcodeTaken."""
     if taken := store.titles.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
     title = Title(new_id(), command.title, command.authors, command.isbn, command.kind)
@@ -53,13 +51,6 @@ def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
     store.titles.add_copies(work, copies)
     work.record(title_events.catalogued(title, copies))
     return Catalogued(title, copies)
-
-
-def check_branches(work: Work, copies: Iterable[NewCopy]) -> None:
-    """Raise NoSuchBranch if a copy is to belong to a branch that circulation does not know."""
-    branches = {copy.branch for copy in copies}
-    if unknown := branches - set(store.calendars.some(work, branches)):
-        raise NoSuchBranch(branch=", ".join(sorted(unknown)))
 
 
 def new_copies(title_id: str, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
