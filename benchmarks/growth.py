@@ -161,9 +161,9 @@ class Stores:
         for service, name, unique in PEOPLE:
             first = await self._first(service, name, {"_id": patron_id})
 
-            def like(first: Document, unique: str) -> Iterator[Document]:
+            def like(first: Document, unique: Sequence[str]) -> Iterator[Document]:
                 for number in numbers:
-                    own = {unique: f"{number:064}"} if unique else {}
+                    own = dict.fromkeys(unique, f"{number:064}")
                     yield {**first, "_id": f"growth-patron-{number}", **own}
 
             await self._insert(service, name, like(first, unique))
@@ -193,14 +193,14 @@ class Stores:
 
 
 PEOPLE = (
-    ("accounts", "patrons", ""),
-    ("accounts", "cardholders", "card_digest"),
-    ("circulation", "patrons", "card_digest"),
-    ("circulation", "borrowers", ""),
-    ("notices", "patrons", ""),
-    ("gateway", "account_views", ""),
+    ("accounts", "patrons", ()),
+    ("accounts", "cardholders", ("card_digest", "card_number")),
+    ("circulation", "patrons", ("card_digest",)),
+    ("circulation", "borrowers", ()),
+    ("notices", "patrons", ()),
+    ("gateway", "account_views", ()),
 )
-"""Collections with a document for each patron, and their field that no two patrons share."""
+"""Collections with a document for each patron, and their fields that no two patrons share."""
 
 
 async def measure(running: System, patrons: int, divisor: int) -> Document:

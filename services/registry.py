@@ -192,6 +192,7 @@ SERVICES = (
             ),
             "events": (
                 "GET /v1/activities/{activity_id}/registrations",
+                "GET /v1/booking-states/{booking_id}",
                 "POST /v1/effects/activities",
                 "POST /v1/effects/study-rooms",
             ),

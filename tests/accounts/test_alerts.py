@@ -99,7 +99,7 @@ async def test_a_repeat_sends_no_second_code_and_the_former_address_ends_the_wai
     assert await told_at(api, asked) == (None, None)
     code = code_for(asked["alert_id"], api.app.state.settings.reset_keys)
     refused = await confirm(api, mei, code)
-    assert (refused.status, refused.json()["code"]) == (403, "wrong-address-code")
+    assert (refused.status, refused.json()["code"]) == (409, "wrong-address-code")
 
 
 async def test_wrong_codes_end_a_wait_also_at_two_replicas(api: Api, other_replica: Api) -> None:
@@ -110,9 +110,9 @@ async def test_wrong_codes_end_a_wait_also_at_two_replicas(api: Api, other_repli
     answers = await asyncio.gather(
         *(confirm(one, mei, "1234") for one in (api, other_replica) for _ in range(MOST_TRIES))
     )
-    assert {answer.status for answer in answers} == {403}
+    assert {answer.status for answer in answers} == {409}
     right = code_for(asked["alert_id"], api.app.state.settings.reset_keys)
-    assert (await confirm(api, mei, right)).status == 403
+    assert (await confirm(api, mei, right)).status == 409
     assert (await api.get("/v1/me/contact", as_=token(mei))).json()["email"] == A
     again = await put_contact(api, mei, B)
     assert again.json()["new_email"] == B

@@ -83,10 +83,16 @@ async def test_a_kill_between_sending_and_noting_leads_to_one_repeat(
     try:
         prefix = running.settings(Settings).database_prefix
         deliveries = client[f"{prefix}_notices"].deliveries
-        mine = {"patron_id": patron, "kind": "digest" if digest else {"$ne": "digest"}}
+        alerts = {"patron_id": patron, "state": "sent"}
+        alert = (await until(lambda: deliveries.find_one(alerts)))["_id"]  # of the new address
+        mine = {
+            "patron_id": patron,
+            "kind": "digest" if digest else {"$ne": "digest"},
+            "_id": {"$ne": alert},
+        }
 
         async def sent() -> bool:
-            ended = {"patron_id": patron, "state": "sent"}
+            ended = {"patron_id": patron, "state": "sent", "_id": {"$ne": alert}}
             return await deliveries.count_documents(ended) == (2 if digest else 1)
 
         async def held() -> bool:
@@ -120,5 +126,5 @@ async def test_a_kill_between_sending_and_noting_leads_to_one_repeat(
         recovery=death.result().away,
     )
     assert found.findings == []
-    assert server.recipients == ["reader@example.org"] * 2
-    assert len(set(server.message_ids)) == 1
+    assert server.recipients[1:] == ["reader@example.org"] * 2
+    assert len(set(server.message_ids[1:])) == 1

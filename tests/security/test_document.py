@@ -86,6 +86,7 @@ FOLLOWED = {
 The first operation answers with a thing; the path of the second contains the given text.
 """
 SENT = (
+    "ActivityIn",
     "CheckOutIn",
     "EnquiryBody",
     "HoldChange",

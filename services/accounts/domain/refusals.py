@@ -280,7 +280,6 @@ class WrongAddressCode(Refusal):
     """A code is not that of the patron's new address, or has died."""
 
     code = "wrong-address-code"
-    status = 403
     reason = "This code is wrong, or can't be used any more. Please enter the address again."
 
 
