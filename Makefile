@@ -36,33 +36,33 @@ up: .venv/project.stamp
 
 # Four processes: with three, a tenth of the processors' time is idle.
 test: .venv/project.stamp
-	@CARREL_SUITE=test $(PY) -m pytest --numprocesses=4 tests
+	@SUITE=test $(PY) -m pytest --numprocesses=4 tests
 
 # Tests marked embedded are in make test. The longest test is in the journeys, so these begin.
 # CARREL_TEST_KAFKA=apache-secured make test-kafka, test-faults, test-apache or test-alone: the same on secured servers.
 ON_KAFKA := tests/journeys tests/shared/test_bus.py tests/ops/test_apache.py
 test-kafka: .venv/project.stamp
-	@CARREL_SUITE=test-kafka CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest -m "not embedded" $(ON_KAFKA)
+	@SUITE=test-kafka CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest -m "not embedded" $(ON_KAFKA)
 
 # Tests on the embedded broker are in make test; their rows of the table are kept from there.
 # Which seeds of kills are played: make test-faults SEEDS=1-40
 SEEDS ?= 1-200
 test-faults: .venv/project.stamp
-	@CARREL_SUITE=test-faults CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} CARREL_SEEDS=$(SEEDS) \
+	@SUITE=test-faults CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} CARREL_SEEDS=$(SEEDS) \
 		$(PY) -m pytest -m "not embedded and not alone" tests/faults
 
 # Both in one run, in which the processors are idle at one end instead of two.
 test-apache: .venv/project.stamp
-	@CARREL_SUITE=test-apache CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} CARREL_SEEDS=$(SEEDS) \
+	@SUITE=test-apache CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} CARREL_SEEDS=$(SEEDS) \
 		$(PY) -m pytest -m "not embedded and not alone" $(ON_KAFKA) tests/faults
 
 # One test at a time: three nodes, the services and a load keep both cores busy.
 test-alone: .venv/project.stamp
-	@CARREL_SUITE=test-alone CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest --numprocesses=0 -m alone tests/faults
+	@SUITE=test-alone CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest --numprocesses=0 -m alone tests/faults
 
 # These programs are in an environment of their own, since their libraries' versions differ from Carrel's.
 test-engines: .venv/engines.stamp
-	@CARREL_SUITE=test-engines CARREL_TEST_KAFKA=apache $(PY) -m pytest --numprocesses=0 -m engines tests/engines
+	@SUITE=test-engines CARREL_TEST_KAFKA=apache $(PY) -m pytest --numprocesses=0 -m engines tests/engines
 
 .venv/engines.stamp: .venv/project.stamp requirements-engines.lock
 	@$(PY) -m venv .venv/engines
@@ -76,11 +76,11 @@ test-fresh:
 	@tests/fresh.sh $(FRESH)
 
 test-mutants: .venv/project.stamp
-	@CARREL_SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
+	@SUITE=test-mutants $(PY) -m pytest -m mutants tests/circulation/test_mutants.py
 
 # Screenshots of the pages are left in .data/screenshots, if CI is not set. Two processes: browsers leave no core idle.
 test-web: .venv/project.stamp node-modules
-	@CARREL_SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
+	@SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
 
 docs: .venv/project.stamp docs/reference/node_modules/.package-lock.json
 	@$(PY) docs/reference/pages.py

@@ -1,6 +1,6 @@
 """Durations of the test suites: recorded for each suite, printed as a table.
 
-`make test` and its like name the suite in CARREL_SUITE; its last runs are kept in
+`make test` and its like name the suite in SUITE; its last runs are kept in
 `.data/timings/`. `python -m tests.timings` prints the table of the newest run of each.
 """
 
@@ -58,8 +58,8 @@ class Timings:
             print(f"\nFAILED in {report.when}: {report.nodeid}: {reason}", flush=True)  # noqa: T201
 
     def pytest_sessionfinish(self) -> None:
-        """Append the run to its suite's file, if CARREL_SUITE names one."""
-        suite = os.environ.get("CARREL_SUITE")
+        """Append the run to its suite's file, if SUITE names one."""
+        suite = os.environ.get("SUITE")
         if not suite or not self._fixtures:
             return
         totals = {

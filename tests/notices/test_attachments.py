@@ -12,6 +12,7 @@ from services.notices import store
 from services.notices.domain.attachment import MOST_IN_ENQUIRY, MOST_UNUSED
 from services.notices.domain.enquiry_refusals import NoSuchAttachment
 from services.notices.queries.attachments import existing_content
+from shared.transactions import Step
 from shared.unit_of_work import UnitOfWork
 from tests.notices.library import STAFF, erased, hear, patron
 from tests.notices.test_enquiries import MARCH_8, MARCH_9, QUESTION, ask, command, shown
@@ -318,15 +319,15 @@ async def test_parts_of_a_broken_off_upload_are_deleted(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = await uploaded(api, TEXT)
-    run = UnitOfWork.run
+    execute = UnitOfWork.execute
 
-    async def fail(self: UnitOfWork, use_case: Any, *given: Any, **more: Any) -> Any:
-        if use_case.__name__ == "keep_content":
+    async def fail(self: UnitOfWork, step: Step) -> Any:
+        if step.use_case.__name__ == "keep_content":
             raise ConnectionError("the process ends here")
-        return await run(self, use_case, *given, **more)
+        return await execute(self, step)
 
     with monkeypatch.context() as broken:
-        broken.setattr(UnitOfWork, "run", fail)
+        broken.setattr(UnitOfWork, "execute", fail)
         assert (await upload(api, PDF)).status == 500
     # Chunks of an upload whose patron was erased, without the file that GridFS writes last.
     await api.app.state.database[store.attachments.CHUNKS].insert_one(

@@ -340,6 +340,8 @@ def for_role(document: dict[str, Any], role: str, words: dict[str, list[Any]]) -
     for name in SENT:
         for field in schemas[name]["properties"].keys() & words.keys():
             schemas[name]["properties"][field] = {"enum": words[field]}
+    for text in texts_of(schemas):  # most drawn texts have control characters, which are refused
+        text["pattern"] = r"^[^\x00-\x1f\x7f-\x9f]*$"
     for name in ("ClosureBody", "SuspensionIn"):  # otherwise all libraries are soon closed
         schemas[name]["properties"]["branches"] = {"enum": words["branches"]}
         schemas[name]["properties"]["kinds"] = {"enum": [[]]}
@@ -347,7 +349,25 @@ def for_role(document: dict[str, Any], role: str, words: dict[str, list[Any]]) -
     schemas["ClosureBody"]["properties"]["from"] = {"enum": ["2021-06-01"]}
     schemas["ClosureBody"]["properties"]["reopened_on"] = {"enum": [None, "2021-06-10"]}
     schemas["TitleIn"]["properties"]["isbn"] = {"enum": [None]}
+    schemas["ActivityIn"]["properties"] |= {
+        "starts_at": {"enum": ["2021-07-01T10:00:00Z"]},
+        "ends_at": {"enum": [None, "2021-07-01T11:00:00Z"]},
+        "places": {"enum": [None, 3]},  # 3.0 is a whole number to the document, and refused
+        "recording": {"enum": [None]},
+    }
     return of_role
+
+
+def texts_of(schema: Any) -> Iterator[dict[str, Any]]:
+    """Yield the schemas of texts of any form."""
+    if isinstance(schema, list):
+        for one in schema:
+            yield from texts_of(one)
+    elif isinstance(schema, dict):
+        if schema.get("type") == "string" and not schema.keys() & {"enum", "format", "pattern"}:
+            yield schema
+        for one in schema.values():
+            yield from texts_of(one)
 
 
 def of_pair(document: dict[str, Any], source: str, thing: str) -> dict[str, Any]:
