@@ -32,7 +32,7 @@ from shared.assertions import make_key
 from shared.ids import new_id
 from shared.mongo import to_document
 from shared.unit_of_work import Origin, Run
-from tests.circulation.desk import Desk, branch, closure, settings_for
+from tests.circulation.desk import KEY, Desk, branch, closure, settings_for
 from tests.support import served, until
 
 SIZES = (10_000, 30_000, 100_000)
@@ -172,7 +172,7 @@ def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
         "CARREL_OPERATIONS_PORT": str(reserve()),
         "CARREL_SIMULATION": "1",
         "CARREL_SERVICE_SECRET": "a secret of this benchmark",
-        "CARREL_CARD_KEY": "a key of this benchmark",
+        "CARREL_CARD_KEY": KEY,
         "CARREL_AUDIT_KEYS": "a key of this benchmark",
         "CARREL_SERVICE_KEY": make_key(),
     }

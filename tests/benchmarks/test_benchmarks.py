@@ -114,7 +114,7 @@ async def test_handlers(infrastructure: Infrastructure, monkeypatch: pytest.Monk
 async def test_closure_sweep(
     infrastructure: Infrastructure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shrink(monkeypatch, closure_sweep, QUIET=0.5)
+    shrink(monkeypatch, closure_sweep, QUIET=0.5, PATIENCE=60.0)
     [found] = await closure_sweep.run((20,), infrastructure.mongo_url, tmp_path)
     assert found["loans"] == 20
 
