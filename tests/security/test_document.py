@@ -340,7 +340,8 @@ def for_role(document: dict[str, Any], role: str, words: dict[str, list[Any]]) -
     for name in SENT:
         for field in schemas[name]["properties"].keys() & words.keys():
             schemas[name]["properties"][field] = {"enum": words[field]}
-    for text in texts_of(schemas):  # most drawn texts have control characters, which are refused
+    # Most drawn texts have control characters, which are refused.
+    for text in texts_of(schemas["ActivityIn"]):
         text["pattern"] = r"^[^\x00-\x1f\x7f-\x9f]*$"
     for name in ("ClosureBody", "SuspensionIn"):  # otherwise all libraries are soon closed
         schemas[name]["properties"]["branches"] = {"enum": words["branches"]}
