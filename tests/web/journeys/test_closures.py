@@ -135,6 +135,8 @@ async def test_a_librarian_closes_a_library_and_suspends_fines(
     # Overdue copies are returned, with the fines that the previews named.
     await follow("Return")
     await reader.choose("#branch", place)
+    await reader.press("Continue")
+    await expect(page.locator("#branch")).to_have_value(place)
     await reader.fill("#barcodes", overdue)
     await reader.press("Return")
     back_again = page.get_by_role("row", name=overdue)
