@@ -81,9 +81,14 @@ def document(schemas: Mapping[str, Object]) -> Object:
 
 
 def rendered(schemas: Mapping[str, Object]) -> bytes:
-    """Return the document as YAML."""
+    """Return the document as YAML, in which lists and mappings of single values take one line."""
     text: str = yaml.dump(
-        document(schemas), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+        document(schemas),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
+        default_flow_style=None,
     )
     return b"# Written by `carrel contracts export`.\n" + text.encode()
 

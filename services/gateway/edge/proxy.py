@@ -183,7 +183,7 @@ async def _first_answer(
                 if not is_keyed or answer[0] not in _BUSY or busy:
                     return answer
                 busy = answer
-        # Where every circuit is open, nothing was tried, and waiting would change nothing.
+        # Nothing was tried if every circuit is open, and waiting would change nothing.
         pause = next(pauses, None) if tried else None
         if pause is None or asyncio.get_running_loop().time() + pause >= until:
             if busy:
