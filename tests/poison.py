@@ -77,11 +77,14 @@ POISONS = (
 )
 
 
-async def allow_large_messages(settings: Settings) -> None:
-    """Raise the topic's message limit, as an operator with other large publishers might."""
+async def allow_any_message(settings: Settings) -> None:
+    """Raise the topic's limits, as an operator with other publishers might."""
     async with Positions(settings) as positions:
-        limit = {"max.message.bytes": str(2 * LARGER_THAN_A_DEAD_LETTER)}
-        resource = ConfigResource(ConfigResourceType.TOPIC, TOPIC, limit)
+        limits = {
+            "max.message.bytes": str(2 * LARGER_THAN_A_DEAD_LETTER),
+            "message.timestamp.after.max.ms": str(2**63 - 1),
+        }
+        resource = ConfigResource(ConfigResourceType.TOPIC, TOPIC, limits)
         await positions.admin.alter_configs([resource])
 
 

@@ -17,7 +17,7 @@ from tests.faults.report import record
 from tests.faults.waits import Waits
 from tests.library import Library
 from tests.ops.command import carrel
-from tests.poison import POISONS, TOPIC, allow_large_messages, as_it_came, send_all
+from tests.poison import POISONS, TOPIC, allow_any_message, as_it_came, send_all
 from tests.secured import administrators
 from tests.support import until
 
@@ -28,7 +28,7 @@ async def test_messages_at_fault_become_dead_letters_and_other_messages_are_proc
     running: System, library: Library
 ) -> None:
     settings = running.settings(Settings)
-    await allow_large_messages(administrators(running))
+    await allow_any_message(administrators(running))
     async with Waits(running) as waits, Load(library) as load:
         sent = await send_all(settings)
         await all_are_dead_letters(settings, len(sent))

@@ -16,7 +16,7 @@ from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.mongo import ensure_indexes
 from tests.ops.command import carrel
-from tests.poison import LARGE, POISONS, TOPIC, Poison, allow_large_messages, send_all
+from tests.poison import LARGE, POISONS, TOPIC, Poison, allow_any_message, send_all
 from tests.support import SERVICE_KEYS, patient_client
 from tests.warm import Mongo
 
@@ -56,7 +56,7 @@ async def poison(settings: Settings) -> Places:
     finally:
         client.close()
     await ensure_topics(settings, NAMES)
-    await allow_large_messages(settings)
+    await allow_any_message(settings)
     await send_all(settings, dead_letter_topic("gateway"), DEAD_LETTERS)
     return await send_all(settings)
 
