@@ -93,6 +93,7 @@ async def test_staff_see_the_activities_in_a_closure_until_each_is_moved_or_canc
         told = await message_after(browser, page, decide, activity=held, decision="cancel")
         assert told == "Some information is missing or wrong. Please check it."
         there = await library.branch()
+        await library.flow.settle(within=60)  # events has to know it
         place = {"venue": "Lecture Room", "branch": there, "decision": "move"}
         page = await seen(browser, here)
         told = await message_after(browser, page, decide, activity=held, **place)

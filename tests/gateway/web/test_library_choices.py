@@ -117,6 +117,8 @@ async def test_no_form_of_any_page_guesses_a_library(place: Place) -> None:
                 found.add((kind, select.name))
                 # The patron's home library, which is that of the reservation too, is no guess.
                 known = {"", place.code} if by == place.card else {""}
+                if kind == "/desk/activities/one":  # the activity's own library
+                    known = {"", *codes}
                 assert select.chosen in known, (kind, by, select.name)
                 texts = [text for code, text in select.options.items() if code]
                 assert texts == sorted(texts, key=str.casefold), (kind, select.name)
