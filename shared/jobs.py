@@ -40,10 +40,12 @@ class Job:
 
 
 class Jobs:
-    """The jobs of one service: `@jobs.every(minutes=10)` above a function."""
+    """The jobs of a subject, `@jobs.every(minutes=10)` above a function; those of a service."""
 
-    def __init__(self) -> None:
+    def __init__(self, *parts: "Jobs") -> None:
         self.by_name: dict[str, Job] = {}
+        for part in parts:
+            self._add(*part.by_name.values())
 
     def every(
         self, *, minutes: float = 0, seconds: float = 0
@@ -61,11 +63,16 @@ class Jobs:
 
     def _register(self, seconds: float, *, steady: bool) -> Callable[[JobFunction], JobFunction]:
         def register(function: JobFunction) -> JobFunction:
-            name = function.__name__.replace("_", "-")
-            self.by_name[name] = Job(name, seconds, function, steady)
+            self._add(Job(function.__name__.replace("_", "-"), seconds, function, steady))
             return function
 
         return register
+
+    def _add(self, *jobs: Job) -> None:
+        for job in jobs:
+            if job.name in self.by_name:
+                raise TypeError(f"two jobs have the name {job.name}")
+            self.by_name[job.name] = job
 
 
 async def in_any_order(ids: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -16,7 +16,7 @@ from shared.contracts.event import Event
 from shared.ids import time_of
 from shared.unit_of_work import Origin
 
-subscriptions = Subscriptions(apply)
+subscriptions = Subscriptions(apply=apply)
 
 
 @subscriptions.to(

@@ -29,7 +29,7 @@ class Subscription:
 
 
 class Subscriptions:
-    """The subscriptions of a service: `@subscriptions.to(BranchClosed, BranchReopened)`.
+    """The subscriptions of a subject or a service: `@subscriptions.to(BranchClosed)`.
 
     A handler is `async def name(event, run)`. It runs one use case, or asks another service and
     then runs one. `run.now` is the event's business time.
@@ -40,21 +40,27 @@ class Subscriptions:
     of them were made before, in any order.
     """
 
-    def __init__(self, apply: Apply | None = None) -> None:
+    def __init__(self, *parts: "Subscriptions", apply: Apply | None = None) -> None:
         self.apply = apply
         self.by_topic: dict[str, Subscription] = {}
+        for part in parts:
+            self._add(*part.by_topic.values())
 
     def to(self, *contracts: type[Event], retry: RetryPolicy = DEFAULT) -> Callable[[H], H]:
         """Subscribe a handler to each of these event types."""
 
         def subscribe(handler: H) -> H:
-            for contract in contracts:
-                if contract.topic in self.by_topic:
-                    raise TypeError(f"{contract.topic} has two handlers")
-                self.by_topic[contract.topic] = Subscription(contract, handler, retry)
+            self._add(*(Subscription(contract, handler, retry) for contract in contracts))
             return handler
 
         return subscribe
+
+    def _add(self, *subscriptions: Subscription) -> None:
+        for subscription in subscriptions:
+            topic = subscription.contract.topic
+            if topic in self.by_topic:
+                raise TypeError(f"{topic} has two handlers")
+            self.by_topic[topic] = subscription
 
     def read(self, record: Record) -> tuple[Event, str, Origin]:
         """Return the event of a message, its id, and the origin of the work that it causes.

@@ -86,7 +86,7 @@ class Writing:
 @contextlib.asynccontextmanager
 async def listening(settings: Settings, views: Database, writing: Writing) -> AsyncIterator[None]:
     """Run the gateway's listener until the block ends."""
-    batched = Subscriptions(writing.apply)
+    batched = Subscriptions(apply=writing.apply)
     batched.by_topic = {
         topic: replace(subscription, retry=RetryPolicy(patience=writing.patience))
         for topic, subscription in subscriptions.by_topic.items()
