@@ -5,7 +5,7 @@ It reads the databases of services: commands need this also while their API is a
 
 from services.circulation.domain.sweep import Sweep, SweepState
 from services.circulation.store import sweeps
-from services.events.store import calendars
+from services.events.calendars import store as calendars_store
 from services.registry import NAMES
 from services.settings import Settings
 from shared.mongo import Database, connect
@@ -40,4 +40,4 @@ async def branches_to_move(database: Database) -> list[str]:
 
 async def rooms_to_settle(database: Database) -> list[str]:
     """Return the branches whose study rooms in events' database do not follow their calendars."""
-    return sorted(await calendars.find_unsettled(database))
+    return sorted(await calendars_store.find_unsettled(database))

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from ops.audit.findings import Audit
 from ops.audit.recorded import Recorded
-from services.events.domain.calendar import BranchCalendar
+from services.events.calendars.rules import BranchCalendar
 from shared.mongo import Database, from_document
 
 OF_BOOKINGS = ("booking.made", "booking.cancelled", "booking.checked-in", "booking.lapsed")

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from ops.audit.findings import Finding
-from services.events.domain.season import BALLOT_KEPT, PATRONS_KEPT
+from services.events.seasons.rules.season import BALLOT_KEPT, PATRONS_KEPT
 from services.settings import Settings
 from shared.clock import library_day, wall_clock
 from shared.mongo import Client

@@ -4,7 +4,7 @@ from ops.scenario.definition import Step
 from ops.scenario.inboxes import new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
-from services.events.domain.ballot import Entry, Room, commitment, draw, list_hash
+from services.events.seasons.rules.ballot import Entry, Room, commitment, draw, list_hash
 
 
 async def announce_season(run: Run, step: Step) -> list[Check]:

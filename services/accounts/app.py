@@ -20,6 +20,8 @@ from shared.http.service import Service
 from shared.mongo import Database
 from shared.settings import load
 
+JOBS = jobs.jobs
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the service's ASGI app; the settings default to those of the environment."""
@@ -35,7 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
-            jobs=jobs.jobs,
+            jobs=JOBS,
             data_keys=(
                 DataKey(
                     "CARREL_CARD_KEY", settings.card_key, partial(card_key_of, settings.card_key)

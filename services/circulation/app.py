@@ -10,6 +10,8 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
 
+JOBS = jobs.jobs
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the service's ASGI app; the settings default to those of the environment."""
@@ -26,7 +28,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
-            jobs=jobs.jobs,
+            jobs=JOBS,
             data_keys=(DataKey("CARREL_CARD_KEY", settings.card_key),),
         ),
         settings,

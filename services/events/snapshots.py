@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
-from services.events import store
-from services.events.usecases.activity_events import snapshot as activity_fields
-from services.events.usecases.admission_events import snapshot as admission_fields
-from services.events.usecases.booking_events import snapshot as booking_fields
-from services.events.usecases.registration_events import snapshot as registration_fields
-from services.events.usecases.seat_events import snapshot as seat_fields
+from services.events.activities import store as activities_store
+from services.events.activities.events import activity_fields, registration_fields
+from services.events.bookings import store as bookings_store
+from services.events.bookings.events import booking_fields
+from services.events.seasons.events import admission_fields, seat_fields
+from services.events.seasons.store import seasons as seasons_store
+from services.events.seasons.store import seats as seats_store
 from shared.contracts.events import (
     ActivitySnapshot,
     AdmissionSnapshot,
@@ -21,20 +22,20 @@ from shared.mongo import Database, SnapshotQuery
 
 async def activities(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of all activities."""
-    found, more = await store.find_programme(db, query)
+    found, more = await activities_store.find_programme(db, query)
     return [ActivitySnapshot(**activity_fields(activity)) for activity in found], more
 
 
 async def registrations(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the registrations that have not ended."""
-    found, more = await store.find_registrations(db, query)
+    found, more = await activities_store.find_registrations(db, query)
     return [RegistrationSnapshot(**registration_fields(one)) for one in found], more
 
 
 async def admissions(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the applications for study rooms that have not ended."""
-    found, more = await store.seasons.find_applications(db, query)
-    seasons = await store.seasons.find_by_id(db, {one.season_id for one in found})
+    found, more = await seasons_store.find_applications(db, query)
+    seasons = await seasons_store.find_by_id(db, {one.season_id for one in found})
     return [
         AdmissionSnapshot(**admission_fields(seasons[one.season_id], one)) for one in found
     ], more
@@ -42,9 +43,9 @@ async def admissions(db: Database, query: SnapshotQuery) -> SnapshotPage:
 
 async def seats(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the places that are held for patrons on a standby list."""
-    found, more = await store.seats.find_held(db, query)
-    seasons = await store.seasons.find_by_id(db, {one.season_id for one in found})
-    sittings = await store.seats.find_sittings(db, {one.sitting_id for one in found})
+    found, more = await seats_store.find_held(db, query)
+    seasons = await seasons_store.find_by_id(db, {one.season_id for one in found})
+    sittings = await seats_store.find_sittings(db, {one.sitting_id for one in found})
     return [
         SeatSnapshot(**seat_fields(seasons[one.season_id], sittings[one.sitting_id], one))
         for one in found
@@ -53,7 +54,7 @@ async def seats(db: Database, query: SnapshotQuery) -> SnapshotPage:
 
 async def bookings(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the bookings in study rooms whose patrons have not come yet."""
-    found, more = await store.bookings.find_page(db, query)
+    found, more = await bookings_store.find_page(db, query)
     return [BookingSnapshot(**booking_fields(one)) for one in found], more
 
 

@@ -15,6 +15,8 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
 
+JOBS = jobs.jobs
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the gateway as one ASGI app."""
@@ -28,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             indexes=INDEXES,
             subscriptions=consumers.subscriptions,
             examples=examples.EXAMPLES,
-            jobs=jobs.jobs,
+            jobs=JOBS,
             state=_state,
             background=(
                 proxy.watch_owners,

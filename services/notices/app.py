@@ -10,6 +10,8 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
 
+JOBS = jobs.jobs
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Create the notices service as one ASGI app."""
@@ -25,7 +27,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             personal=store.PERSONAL,
             refusal=Refusal,
             subscriptions=consumers.subscriptions,
-            jobs=jobs.jobs,
+            jobs=JOBS,
             largest_body=largest_body(settings),
             examples=examples.EXAMPLES,
         ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 
-from services.events.consumers import subscriptions
+from services.events.app import SUBSCRIPTIONS
 from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.notices import BranchRegistered
@@ -47,7 +47,7 @@ async def events(api: Api, topic: str) -> list[dict[str, Any]]:
 
 async def hear(api: Api, event: Event, event_id: str, at: str = ANNOUNCED) -> None:
     """Deliver an event as the listener does."""
-    handler = subscriptions.by_topic[event.topic].handler
+    handler = SUBSCRIPTIONS.by_topic[event.topic].handler
     origin = Origin(now=parse_instant(at), causation_id=event_id)
     await handler(event, Run(api.app.state.unit_of_work, origin, inbox=event_id, within=30.0))
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.events import queries
-from services.events.usecases.give_places import CHUNK
+from services.events.activities import queries as activities_queries
+from services.events.activities.commands.registrations import CHUNK
 from tests.events.programme import ANNOUNCED, RELEASE, STAFF, TALK, events, published
 from tests.events.test_registration_races import faults
 from tests.events.test_registrations import erase, on_the_list, register, withdraw
@@ -191,7 +191,9 @@ async def test_the_job_assigns_no_places_of_an_activity_moved_into_the_past(api:
     await change(api, talk["id"], {"places": 500})
     await change(api, talk["id"], {"starts_at": "2020-10-31T10:00:00+08:00"})
     assert (await api.post(JOB, as_=STAFF)).json()["done"] == 0
-    assert await queries.unfinished(api.app.state.database) == {}  # so it is not looked at again
+    assert (
+        await activities_queries.unfinished(api.app.state.database) == {}
+    )  # so it is not looked at again
     assert (await states(api, talk["id"])).count("waitlisted") == 4
     await change(api, talk["id"], LATER)
     assert (await states(api, talk["id"])).count("waitlisted") == 0

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.events.domain.activity import Activity
-from services.events.feed import calendar
+from services.events.activities.routes.feed import calendar
+from services.events.activities.rules.activity import Activity
 
 NOW = datetime(2021, 2, 26, 2, tzinfo=UTC)
 NOTHING: dict[str, Any] = dict.fromkeys(

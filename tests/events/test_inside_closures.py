@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.events.routes.effects import INSIDE_AT_MOST
+from services.events.closures.routes import INSIDE_AT_MOST
 from tests.events.programme import STAFF, published
 from tests.support import Api, token
 

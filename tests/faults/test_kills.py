@@ -18,7 +18,7 @@ import pytest
 
 from ops.audit.system import audit
 from ops.infrastructure.processes import System
-from services.events.usecases.give_places import CHUNK
+from services.events.activities.commands.registrations import CHUNK
 from services.registry import NAMES
 from services.settings import Settings
 from tests.faults.kills import (

@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.events.app import create_app
-from services.events.consumers import subscriptions
-from services.events.jobs import jobs
+from services.events.app import JOBS, SUBSCRIPTIONS, create_app
 from services.events.settings import Settings
 from tests.support import SERVICE_KEYS, served, until
 from tests.systems import PROJECT
@@ -94,10 +92,10 @@ async def test_counters_that_alerts_watch_are_there_before_anything_happens(
             return set(re.findall(r"^(carrel_\w+\{.*\}) ", text, re.MULTILINE))
 
         wanted = {'carrel_http_errors_total{service="events"}'}
-        for topic in subscriptions.by_topic:
+        for topic in SUBSCRIPTIONS.by_topic:
             wanted.add(f'carrel_dead_letters_total{{topic="{topic}"}}')
             wanted.add(f'carrel_event_retries_total{{reason="away",topic="{topic}"}}')
-        for job in jobs.by_name:
+        for job in JOBS.by_name:
             wanted.add(f'carrel_job_rounds_total{{job="{job}",outcome="failed"}}')
 
         async def all_there() -> bool:

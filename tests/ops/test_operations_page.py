@@ -64,7 +64,7 @@ def test_the_page_has_the_default_of_each_number(service: str) -> None:
 
 @pytest.mark.parametrize("service", NAMES)
 def test_the_page_lists_each_job_with_its_interval_and_no_other(service: str) -> None:
-    jobs: dict[str, Job] = import_module(f"services.{service}.jobs").jobs.by_name
+    jobs: dict[str, Job] = import_module(f"services.{service}.app").JOBS.by_name
     listed = {}
     for name, every, *_ in rows("Jobs"):
         owner, _, job = name.partition("/")

@@ -9,7 +9,7 @@ from pymongo import IndexModel
 
 from services.accounts import store as accounts
 from services.circulation import store as circulation
-from services.events import store as events
+from services.events import app as events
 from services.gateway.views.store.schema import INDEXES as VIEWS
 from services.notices import store as notices
 from shared.indexes import chassis_indexes

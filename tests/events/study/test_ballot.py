@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from services.events.domain.ballot import Entry, Room, commitment, draw, list_hash
+from services.events.seasons.rules.ballot import Entry, Room, commitment, draw, list_hash
 from tests.events.programme import events
 from tests.events.study.recompute import recomputed
 from tests.events.study.season import (

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.events.usecases.settle_calendar import SettleCalendar, settle_calendar
+from services.events.closures.commands import SettleCalendar, settle_calendar
 from shared.clock import parse_instant
 from shared.contracts.calendars import (
     Announcement,

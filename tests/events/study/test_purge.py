@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from ops.audit.seasons import check_seasons
-from services.events.domain.season import BALLOT_KEPT, PATRONS_KEPT
+from services.events.seasons.rules.season import BALLOT_KEPT, PATRONS_KEPT
 from services.events.settings import Settings
 from tests.events.programme import events
 from tests.events.study.season import SEASON, ballot, own

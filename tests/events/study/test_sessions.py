@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.events import store
-from services.events.domain.season import Season
-from services.events.domain.seat import sittings_of
-from services.events.usecases.pass_on_places import PassOnPlace, pass_on_place
+from services.events.seasons.commands.seats import PassOnPlace, pass_on_place
+from services.events.seasons.rules.season import Season
+from services.events.seasons.rules.seat import sittings_of
+from services.events.seasons.store import seasons as seasons_store
+from services.events.seasons.store import seats as seats_store
 from shared.clock import parse_instant
 from shared.unit_of_work import Origin, Run, Work
 from tests.events.programme import events
@@ -203,7 +204,7 @@ async def test_no_place_is_held_for_a_patron_whose_application_ends_at_the_same_
     def pass_on_meanwhile(work: Work, command: PassOnPlace) -> bool:
         nonlocal tries
         tries += 1
-        store.seats.sitting(work, sitting.id)  # the snapshot of this transaction's start
+        seats_store.sitting(work, sitting.id)  # the snapshot of this transaction's start
         if tries == 1:
             # A use case runs in a thread of its own.
             asyncio.run_coroutine_threadsafe(end(), loop).result()
@@ -218,6 +219,6 @@ async def test_no_place_is_held_for_a_patron_whose_application_ends_at_the_same_
 
 async def stored(api: Api, season: str) -> Season:
     """Return a season as it is stored."""
-    found = await store.seasons.find_one(api.app.state.database, season)
+    found = await seasons_store.find_one(api.app.state.database, season)
     assert found is not None
     return found

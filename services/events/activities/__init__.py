@@ -1,0 +1,1 @@
+"""Activities of the programme, with their recordings, places, registrations and attendance."""

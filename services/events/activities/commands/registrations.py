@@ -1,0 +1,250 @@
+"""Register for activities, withdraw, attend, and give places to the waiting list."""
+
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from services.events.activities import store
+from services.events.activities.events import (
+    record_attendance_withdrawn,
+    record_attended,
+    record_ended,
+    record_place_given,
+    record_registered,
+)
+from services.events.activities.refusals import (
+    AlreadyRegistered,
+    NoRegistrationNeeded,
+    NoSuchActivity,
+    NotRegistered,
+)
+from services.events.activities.rules import registration as registration_rules
+from services.events.activities.rules.activity import Activity, check_age, check_open, is_open
+from services.events.activities.rules.registration import (
+    Ending,
+    Places,
+    Registration,
+    RegistrationState,
+)
+from services.events.patrons import store as patrons_store
+from services.events.patrons.refusals import NoSuchPatron
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+CHUNK = 50
+"""Maximum number of registrations changed in one transaction; a job continues with the others."""
+
+
+def give_places(work: Work, activity: Activity, places: Places) -> Places:
+    """Give free places to the first on the waiting list, at most CHUNK; return the counts.
+
+    Gives none once the activity has begun or is cancelled.
+    """
+    if not places.to_give or not is_open(activity, work.now):
+        return places
+    waiting = store.next_waiting(work, places.id, min(places.to_give, CHUNK))
+    counted, given = registration_rules.give(places, waiting, at=work.now)
+    store.save_places(work, counted)
+    store.save_registrations(work, given)
+    for registration in given:
+        record_place_given(work, registration)
+    return counted
+
+
+def end(work: Work, activity: Activity, registration: Registration, by: Ending) -> Registration:
+    """End a registration, delete it, and give its place to the first on the waiting list."""
+    places = store.places(work, activity.id)
+    if places is None:
+        raise LookupError(f"there is a registration for {activity.id}, which has no places")
+    counted, ended = registration_rules.end(places, registration)
+    store.save_places(work, counted)
+    store.delete_registrations(work, [registration])
+    record_ended(work, ended, by)
+    give_places(work, activity, counted)
+    return ended
+
+
+def end_some(work: Work, places: Places) -> Places:
+    """End the next registrations of a cancelled activity, at most CHUNK; return the counts."""
+    registered = store.first_registered(work, places.id, CHUNK)
+    counted, ended = registration_rules.end_all(places, registered, at=work.now)
+    # Also if there are none, so that a concurrent registration conflicts.
+    store.save_places(work, counted)
+    store.delete_registrations(work, registered)
+    for registration in ended:
+        record_ended(work, registration, "activity")
+    return counted
+
+
+@dataclass(frozen=True)
+class ContinueChange:
+    """Command to continue the unfinished change of an activity."""
+
+    activity_id: str
+
+
+def continue_change(work: Work, command: ContinueChange) -> int:
+    """Continue the change; return how many registrations ended or got a place (0: finished)."""
+    activity = store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    places = store.places(work, activity.id)
+    if places is None or places.unfinished_since is None:
+        return 0
+    if activity.cancelled_at is not None:
+        counted = end_some(work, places)
+        return (places.taken + places.waiting) - (counted.taken + counted.waiting)
+    counted = give_places(work, activity, places)
+    if counted is places:  # another transaction has done it, or the activity has begun
+        store.save_places(work, registration_rules.finish(places))
+    return counted.taken - places.taken
+
+
+@dataclass(frozen=True)
+class RegisterForActivity:
+    """A patron, the activity to register for, and the library's time zone."""
+
+    activity_id: str
+    patron_id: str
+    zone: ZoneInfo
+    born_on: date | None
+    """The patron's date of birth; None: not known, or no matter for this activity."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A registration and its position on the waiting list: 1 is next; None: it has a place."""
+
+    registration: Registration
+    position: int | None
+
+
+def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
+    """Register the patron, with a place or at the end of the waiting list.
+
+    Raises NoSuchActivity, NoRegistrationNeeded, ActivityCancelled, ActivityBegun, OutsideAges,
+    AlreadyRegistered or NoSuchPatron.
+    """
+    activity = store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    places = store.places(work, activity.id)
+    if places is None:
+        raise NoRegistrationNeeded
+    check_open(activity, work.now)
+    check_age(activity, command.born_on, command.zone)
+    if store.registration_of(work, activity.id, command.patron_id):
+        raise AlreadyRegistered
+    counted, registration = registration_rules.register(
+        places, registration_id=new_id(), patron_id=command.patron_id, at=work.now
+    )
+    # Written first, because concurrent registrations conflict in this document.
+    store.save_places(work, counted)
+    if not patrons_store.hold_patron(work, command.patron_id):
+        raise NoSuchPatron
+    store.add_registration(work, registration)
+    record_registered(work, registration)
+    waits = registration.state is RegistrationState.WAITLISTED
+    return Placed(registration, counted.waiting if waits else None)
+
+
+@dataclass(frozen=True)
+class WithdrawRegistration:
+    """A patron and the activity to withdraw from."""
+
+    activity_id: str
+    patron_id: str
+
+
+def withdraw_registration(work: Work, command: WithdrawRegistration) -> Registration:
+    """Withdraw the registration and return its last state.
+
+    Raises NoSuchActivity, NotRegistered, ActivityCancelled or ActivityBegun.
+    """
+    activity = store.activity(work, command.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    registration = store.registration_of(work, activity.id, command.patron_id)
+    if registration is None:
+        raise NotRegistered
+    check_open(activity, work.now)
+    return end(work, activity, registration, "patron")
+
+
+@dataclass(frozen=True)
+class PurgeRegistration:
+    """The registration to delete."""
+
+    registration_id: str
+
+
+def purge_registration(work: Work, command: PurgeRegistration) -> bool:
+    """End and delete the registration; return False if it had ended. Raises NoSuchActivity."""
+    registration = store.registration(work, command.registration_id)
+    if registration is None:
+        return False
+    activity = store.activity(work, registration.activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    end(work, activity, registration, "erased")
+    return True
+
+
+@dataclass(frozen=True)
+class RecordAttendance:
+    """The activity, the patron who came, and the library's time zone."""
+
+    activity_id: str
+    patron_id: str
+    zone: ZoneInfo
+
+
+def record_attendance(work: Work, command: RecordAttendance) -> Registration:
+    """Record the attendance and return the registration, unchanged if it was recorded before.
+
+    Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered, ActivityCancelled, NotItsDay or
+    OnWaitingList.
+    """
+    activity, registration = registered(work, command.activity_id, command.patron_id)
+    attended = registration_rules.attend(registration, activity, at=work.now, zone=command.zone)
+    if attended is not registration:
+        store.save_registrations(work, [attended])
+        record_attended(work, attended)
+    return attended
+
+
+def registered(work: Work, activity_id: str, patron_id: str) -> tuple[Activity, Registration]:
+    """Return an activity and a patron's registration for it.
+
+    Raises NoSuchActivity, NoRegistrationNeeded or NotRegistered.
+    """
+    activity = store.activity(work, activity_id)
+    if activity is None:
+        raise NoSuchActivity
+    if store.places(work, activity_id) is None:
+        raise NoRegistrationNeeded
+    registration = store.registration_of(work, activity_id, patron_id)
+    if registration is None:
+        raise NotRegistered
+    return activity, registration
+
+
+@dataclass(frozen=True)
+class WithdrawAttendance:
+    """The activity, and the patron whose attendance was recorded."""
+
+    activity_id: str
+    patron_id: str
+
+
+def withdraw_attendance(work: Work, command: WithdrawAttendance) -> Registration:
+    """Withdraw the attendance and return the registration, unchanged if none was recorded.
+
+    Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered or OnWaitingList.
+    """
+    _, registration = registered(work, command.activity_id, command.patron_id)
+    withdrawn = registration_rules.withdraw_attendance(registration)
+    if withdrawn is not registration:
+        store.save_registrations(work, [withdrawn])
+        record_attendance_withdrawn(work, withdrawn)
+    return withdrawn

@@ -1,0 +1,261 @@
+"""Registrations for activities, and attendance."""
+
+from datetime import date, datetime
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from services.events.activities import queries
+from services.events.activities.commands.registrations import (
+    RecordAttendance,
+    RegisterForActivity,
+    WithdrawAttendance,
+    WithdrawRegistration,
+    record_attendance,
+    register_for_activity,
+    withdraw_attendance,
+    withdraw_registration,
+)
+from services.events.activities.queries import Placed
+from services.events.activities.refusals import (
+    ActivityBegun,
+    ActivityCancelled,
+    AlreadyRegistered,
+    NoRegistrationNeeded,
+    NoSuchActivity,
+    NotItsDay,
+    NotRegistered,
+    OnWaitingList,
+    OutsideAges,
+)
+from services.events.activities.rules.activity import is_for_ages
+from services.events.activities.rules.registration import Registration, RegistrationState
+from services.events.fields import ActivityId, PatronId
+from services.events.patrons.refusals import NoSuchPatron
+from shared.audit_trail import shows_patrons
+from shared.auth import Patron, Staff, StaffOrService
+from shared.clock import library_day
+from shared.http.bodies import Body
+from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.paging import PageQuery, page_of
+from shared.owners import path_to
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1", tags=["activities"])
+
+
+class RegistrationOut(BaseModel):
+    """A patron's registration for an activity."""
+
+    id: str
+    activity_id: str
+    patron_id: str
+    state: RegistrationState
+    position: int | None = Field(
+        description="Position on the waiting list, 1 is next; null: not on the waiting list."
+    )
+    turn: int = Field(
+        description="Ordinal among all registrations ever made for the activity, counted from 1."
+    )
+    registered_at: datetime
+    attended_at: datetime | None = Field(
+        description="Time at which staff recorded that the patron came; null: not recorded."
+    )
+    version: int
+
+    @classmethod
+    def of(cls, registration: Registration, position: int | None) -> "RegistrationOut":
+        """Build the response from a registration."""
+        return cls(
+            id=registration.id,
+            activity_id=registration.activity_id,
+            patron_id=registration.patron_id,
+            state=registration.state,
+            position=position,
+            turn=registration.turn,
+            registered_at=registration.registered_at,
+            attended_at=registration.attended_at,
+            version=registration.version,
+        )
+
+
+class OwnRegistrationOut(RegistrationOut):
+    """A registration with data of its activity."""
+
+    title: str
+    type: str
+    venue: str
+    starts_at: datetime
+    ends_at: datetime | None
+
+    @classmethod
+    def placed(cls, placed: Placed) -> "OwnRegistrationOut":
+        """Build the response from a registration and its activity."""
+        registration = RegistrationOut.of(placed.registration, placed.position)
+        return cls(
+            **registration.model_dump(),
+            title=placed.activity.title,
+            type=placed.activity.type,
+            venue=placed.activity.venue,
+            starts_at=placed.activity.starts_at,
+            ends_at=placed.activity.ends_at,
+        )
+
+
+class OwnRegistrations(BaseModel):
+    """A patron's registrations for activities that are not over, ordered by their start."""
+
+    items: list[OwnRegistrationOut]
+
+
+class RegistrationPage(BaseModel):
+    """A page of registrations, in the order of registering."""
+
+    items: list[RegistrationOut]
+    next: str | None = Field(
+        description="Value to send as `after` for the next page; null: this is the last page."
+    )
+
+
+def _turn(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 10):
+        raise HTTPException(422, "after: not a `next` of this list")
+    return int(cursor)
+
+
+@router.post(
+    "/activities/{activity_id}/registration",
+    status_code=201,
+    responses={
+        201: {"description": "The patron has a place."},
+        202: {
+            "model": RegistrationOut,
+            "description": "All places are taken: the patron is on the waiting list.",
+        },
+    },
+)
+@refuses(
+    NoSuchActivity,
+    NoSuchPatron,
+    NoRegistrationNeeded,
+    AlreadyRegistered,
+    ActivityBegun,
+    ActivityCancelled,
+    OutsideAges,
+)
+async def post_registration(
+    activity_id: ActivityId, caller: Patron, request: Request, run: Run, response: Response
+) -> RegistrationOut:
+    """Register for an activity, first come, first served: with a place, or on the waiting list.
+
+    `outside-ages`: on its first day the patron is younger or older than the activity allows. A
+    patron whose date of birth the library does not know is not refused.
+    """
+    born_on = None
+    if is_for_ages((await queries.activity(run.database, activity_id)).activity):
+        path = path_to("v1", "patrons", caller.id)
+        patron = await run.owners.get("accounts", path, now=run.now)
+        if patron is None:
+            raise NoSuchPatron
+        born_on = date.fromisoformat(patron["born_on"]) if patron.get("born_on") else None
+    zone = request.app.state.settings.zone
+    command = RegisterForActivity(activity_id, caller.id, zone, born_on)
+    placed = await run(register_for_activity, command)
+    if placed.position is not None:
+        response.status_code = 202
+    return RegistrationOut.of(placed.registration, placed.position)
+
+
+@router.delete("/activities/{activity_id}/registration")
+@refuses(NoSuchActivity, NotRegistered, ActivityBegun, ActivityCancelled)
+async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run) -> RegistrationOut:
+    """Withdraw from an activity. The place goes to the first on the waiting list."""
+    ended = await run(withdraw_registration, WithdrawRegistration(activity_id, caller.id))
+    return RegistrationOut.of(ended, None)
+
+
+@router.get("/activities/{activity_id}/registration")
+@refuses(NoSuchActivity, NotRegistered)
+async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> OwnRegistrationOut:
+    """Get the patron's own registration."""
+    return OwnRegistrationOut.placed(await queries.registration(db, activity_id, caller.id))
+
+
+@router.get("/activities/{activity_id}/registrations")
+@refuses(NoSuchActivity)
+@shows_patrons
+async def get_registrations(
+    activity_id: ActivityId, caller: StaffOrService, db: Db, page: PageQuery
+) -> RegistrationPage:
+    """List an activity's registrations in the order of registering."""
+    found = await queries.registrations(db, activity_id, _turn(page.after), page.limit + 1)
+    items = [RegistrationOut.of(registration, position) for registration, position in found]
+    return RegistrationPage(**page_of(items, page, lambda item: str(item.turn)))
+
+
+@router.get("/me/registrations")
+async def get_my_registrations(
+    request: Request, caller: Patron, db: Db, now: BusinessTime
+) -> OwnRegistrations:
+    """List the patron's registrations for activities that are not over, ordered by their start."""
+    zone = request.app.state.settings.zone
+    found = await queries.registrations_to_come(db, caller.id, library_day(now, zone), zone)
+    return OwnRegistrations(items=[OwnRegistrationOut.placed(placed) for placed in found])
+
+
+class AttendanceBody(Body):
+    """A patron who came to an activity."""
+
+    patron_id: str = Field(min_length=1, max_length=64)
+
+
+class AttendanceOut(BaseModel):
+    """The numbers of patrons who have a place in an activity, and of those who attended."""
+
+    registered: int = Field(description="Number of patrons who have a place.")
+    attended: int = Field(description="Number of those whose attendance is recorded.")
+
+
+@router.post("/activities/{activity_id}/attendance")
+@refuses(
+    NoSuchActivity,
+    NoRegistrationNeeded,
+    NotRegistered,
+    ActivityCancelled,
+    NotItsDay,
+    OnWaitingList,
+)
+async def post_attendance(
+    activity_id: ActivityId, body: AttendanceBody, request: Request, caller: Staff, run: Run
+) -> RegistrationOut:
+    """Record that a registered patron came, from the activity's day on.
+
+    Recording it again changes nothing.
+    """
+    zone = request.app.state.settings.zone
+    command = RecordAttendance(activity_id, body.patron_id, zone)
+    return RegistrationOut.of(await run(record_attendance, command), None)
+
+
+@router.delete("/activities/{activity_id}/attendance/{patron_id}")
+@refuses(NoSuchActivity, NoRegistrationNeeded, NotRegistered, OnWaitingList)
+async def delete_attendance(
+    activity_id: ActivityId, patron_id: PatronId, caller: Staff, run: Run
+) -> RegistrationOut:
+    """Withdraw an attendance that was recorded in error.
+
+    Withdrawing one that is not recorded changes nothing.
+    """
+    command = WithdrawAttendance(activity_id, patron_id)
+    return RegistrationOut.of(await run(withdraw_attendance, command), None)
+
+
+@router.get("/activities/{activity_id}/attendance")
+@refuses(NoSuchActivity, NoRegistrationNeeded)
+async def get_attendance(activity_id: ActivityId, _caller: Staff, db: Db) -> AttendanceOut:
+    """Get the numbers of patrons who have a place, and of those whose attendance is recorded."""
+    found = await queries.attendance(db, activity_id)
+    return AttendanceOut(registered=found.registered, attended=found.attended)

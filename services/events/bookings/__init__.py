@@ -1,0 +1,1 @@
+"""Bookings of single sessions in study rooms."""

@@ -1,0 +1,1 @@
+"""Calendars of branches, as notices publishes them."""

@@ -1,0 +1,1 @@
+"""Effects of changed calendars on bookings and places in study rooms."""

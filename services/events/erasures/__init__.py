@@ -1,0 +1,1 @@
+"""Erasures of patrons: their registrations, applications and bookings end."""

@@ -1,0 +1,32 @@
+"""Consumers of erasures."""
+
+from services.events.activities import queries as activities_queries
+from services.events.activities.commands.registrations import PurgeRegistration, purge_registration
+from services.events.bookings import store as bookings_store
+from services.events.bookings.commands import purge_booking
+from services.events.erasures.commands import note_erasure
+from services.events.seasons.commands.applications import PurgeApplication, purge_application
+from services.events.seasons.store import seasons as seasons_store
+from shared.bus.subscriptions import Subscriptions
+from shared.clock import library_day
+from shared.contracts.accounts import PatronErased
+from shared.unit_of_work import Run
+
+subscriptions = Subscriptions()
+
+
+@subscriptions.to(PatronErased)
+async def purge_patron(event: PatronErased, run: Run) -> None:
+    """Stop an erased patron from registering, then end what they have.
+
+    Each of these ends in a transaction after the one that processes the event. If the process
+    stops in between, the event is delivered again and the remaining ones end then.
+    """
+    await run(note_erasure, event)
+    for registration in await activities_queries.registrations_of(run.database, event.patron_id):
+        await run.in_steps()(purge_registration, PurgeRegistration(registration.id))
+    today = library_day(run.now, run.settings.zone)
+    for application in await seasons_store.find_applications_of(run.database, event.patron_id):
+        await run.in_steps()(purge_application, PurgeApplication(application.id, today))
+    for booking in await bookings_store.find_of(run.database, event.patron_id):
+        await run.in_steps()(purge_booking, booking.id)

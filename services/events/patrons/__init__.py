@@ -1,0 +1,1 @@
+"""Patrons as far as events knows them: whether they were erased."""

@@ -1,1 +1,0 @@
-"""Use cases of events, one module for each command."""
