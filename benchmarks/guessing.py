@@ -36,7 +36,7 @@ from services.accounts.app import create_app
 from services.accounts.routes import sessions
 from services.accounts.settings import Settings
 from services.accounts.usecases import check_pin
-from shared.http import dependencies
+from shared.deadlines import lengthened
 from shared.http.client_address import HEADER, client_header
 from tests.support import Api, Client, served, token, until
 
@@ -108,7 +108,7 @@ async def day_of_a_bot(
     # A day in some minutes: a busy machine must not refuse anybody.
     with (
         quick_pins(),
-        mock.patch.object(dependencies, "STORE_SECONDS", 60.0),
+        lengthened(deadlines=40),
         mock.patch.object(sessions, "wall_clock") as clock,
     ):
         for hour in range(hours):

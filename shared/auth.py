@@ -20,6 +20,7 @@ from joserfc.jwk import KeySet
 from pymongo.errors import PyMongoError
 
 from shared.clock import SKEW_SECONDS
+from shared.deadlines import allowed
 from shared.mongo import Database
 from shared.owners import OwnerAway, first_answer
 from shared.refusals import refuses
@@ -281,7 +282,7 @@ def keys_from(
 
     async def fetch() -> dict[str, Any]:
         try:
-            async with asyncio.timeout(FETCH_SECONDS):
+            async with asyncio.timeout(allowed(FETCH_SECONDS)):
                 keys = await first_answer(settings.urls_of(issuer), ask)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError, OwnerAway) as error:
             kept = await database.known_keys.find_one({"_id": issuer}, {"_id": 0})

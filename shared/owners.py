@@ -16,6 +16,7 @@ from yarl import URL
 
 from shared.assertions import assertion
 from shared.clock import wall_clock
+from shared.deadlines import allowed
 from shared.settings import Settings
 from shared.telemetry import correlation_id
 from shared.tracing import span, trace_headers
@@ -120,7 +121,9 @@ class Owners:
                 connector=aiohttp.TCPConnector(
                     limit=0, limit_per_host=64, keepalive_timeout=IDLE_SECONDS
                 ),
-                timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, connect=CONNECT_SECONDS),
+                timeout=aiohttp.ClientTimeout(
+                    total=allowed(ANSWER_SECONDS), connect=allowed(CONNECT_SECONDS)
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
             )
         return self._session
@@ -181,7 +184,9 @@ class Owners:
             headers["Content-Type"] = "application/json"
         if now is not None and self._settings.simulation:
             headers["Carrel-Time"] = now.isoformat()
-        limits = aiohttp.ClientTimeout(total=within or ANSWER_SECONDS, connect=CONNECT_SECONDS)
+        limits = aiohttp.ClientTimeout(
+            total=within or allowed(ANSWER_SECONDS), connect=allowed(CONNECT_SECONDS)
+        )
 
         async def ask(address: str) -> tuple[int, bytes]:
             url = URL(address + path, encoded=True)

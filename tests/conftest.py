@@ -25,8 +25,9 @@ from ops.infrastructure import prepared
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
 from services.accounts.usecases import check_pin
+from shared.deadlines import lengthened
 from shared.mongo import Document
-from tests import patience, quick_pins
+from tests import quick_pins
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable
@@ -54,6 +55,9 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - a file system, not a name in it
 
 MEMORY_NEEDED = 8 * 1024**3
 """Free bytes needed there for the data of a whole run, with four systems at a time."""
+
+LENGTHENED = 10
+"""Factor of the deadlines of requests in tests."""
 
 WORKERS = 3
 """Test processes for a run of more than one file, on two cores; `make test` has one more.
@@ -184,10 +188,8 @@ def deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
     Tests keep all cores busy, so that a request may take seconds. Services that run in processes
     of their own keep their deadlines.
     """
-    with pytest.MonkeyPatch.context() as patched:
-        patience.raise_last_resorts(patched)
-        if request.node.get_closest_marker("deadlines") is None:
-            patience.raise_deadlines(patched)
+    usual = request.node.get_closest_marker("deadlines") is not None
+    with lengthened(deadlines=1 if usual else LENGTHENED, last_resorts=LENGTHENED):
         yield
 
 

@@ -12,6 +12,7 @@ import shared.settings
 from services.circulation import store
 from services.circulation.domain.refusals.money import NoPaymentProvider
 from services.circulation.settings import Settings
+from shared.deadlines import allowed
 from shared.mongo import Database
 
 T = TypeVar("T")
@@ -78,7 +79,7 @@ class Double:
 
     async def _look_up(self, reference: str) -> Standing:
         if await store.double.next_order(self._database, "standing") == "lose":
-            await asyncio.sleep(2 * CALL_SECONDS)
+            await asyncio.sleep(2 * allowed(CALL_SECONDS))
         books = await store.double.look_up(self._database, reference)
         if books.get("authorise") is False or books.get("capture") is False:
             return "declined"
@@ -89,16 +90,16 @@ class Double:
     async def _decide(self, call: str, reference: str, facts: dict[str, object]) -> bool:
         order = await store.double.next_order(self._database, call)
         if order == "lose":
-            await asyncio.sleep(2 * CALL_SECONDS)
+            await asyncio.sleep(2 * allowed(CALL_SECONDS))
         facts = {**facts, call: order != "decline"}
         books = await store.double.record(self._database, reference, facts)
         if order == "late":
-            await asyncio.sleep(2 * CALL_SECONDS)
+            await asyncio.sleep(2 * allowed(CALL_SECONDS))
         return bool(books[call])
 
     async def _in_time(self, answer: Awaitable[T]) -> T:
         try:
-            async with asyncio.timeout(CALL_SECONDS):
+            async with asyncio.timeout(allowed(CALL_SECONDS)):
                 return await answer
         except TimeoutError:
             raise ProviderAway from None

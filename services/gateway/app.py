@@ -11,6 +11,7 @@ from services.gateway.views.overview_service import OverviewService
 from services.gateway.views.store.schema import INDEXES
 from services.gateway.web import site
 from services.registry import OWNERS
+from shared.deadlines import last_resort
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
@@ -41,7 +42,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 stream.stop_in_time,
             ),
             health={"views": rebuild.views_health, "sessions": ended_sessions.sessions_health},
-            answers_within=proxy.ANSWER_SECONDS,
+            answers_within=last_resort(proxy.ANSWER_SECONDS),
             takes_long=deadlines.takes_long,
             largest_body=middleware.largest_of_callers(settings),
         ),

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from shared import unit_of_work
 from shared.clock import bounded, parse_instant, wall_clock
+from shared.deadlines import allowed
 from shared.http.acts import act_of
 from shared.idempotency import IdempotencyKey, KeyReused
 from shared.mongo import Database
@@ -53,7 +54,7 @@ async def run_of(request: Request, now: BusinessTime) -> unit_of_work.Run:
         request.app.state.unit_of_work,
         _origin(request, now),
         idempotency_key=await _idempotency_key(request),
-        within=STORE_SECONDS,
+        within=allowed(STORE_SECONDS),
     )
     request.state.run = run
     return run
@@ -84,7 +85,7 @@ async def _idempotency_key(request: Request) -> IdempotencyKey | None:
 
 async def _database(request: Request) -> AsyncIterator[Database]:
     # A limit for all reads together: one that hangs holds one of the driver's few threads.
-    with pymongo.timeout(STORE_SECONDS):
+    with pymongo.timeout(allowed(STORE_SECONDS)):
         yield request.app.state.database
 
 

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pymongo.errors import PyMongoError
 
 from shared.clock import SKEW_SECONDS
+from shared.deadlines import allowed
 from shared.http.dependencies import STORE_SECONDS
 from shared.http.service import Service
 from shared.mongo import clock_skew
@@ -65,7 +66,7 @@ def _add_details(operations: FastAPI, app: FastAPI, service: Service, settings: 
 
     @operations.get("/metrics")
     async def metrics() -> Response:
-        with contextlib.suppress(PyMongoError), pymongo.timeout(STORE_SECONDS):
+        with contextlib.suppress(PyMongoError), pymongo.timeout(allowed(STORE_SECONDS)):
             PENDING_AGE.set(await outbox_age(app.state.database))
             PENDING.set(await outbox_pending(app.state.database))
         await app.state.listener.measure_lag()
@@ -89,7 +90,7 @@ async def _readiness(
     age = skew = 0.0
     needed: dict[str, tuple[bool, str]] = {}
     try:
-        with pymongo.timeout(STORE_SECONDS):
+        with pymongo.timeout(allowed(STORE_SECONDS)):
             age = await outbox_age(app.state.database)
             skew = await clock_skew(app.state.client)
             if "api" in settings.roles:

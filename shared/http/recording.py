@@ -6,6 +6,7 @@ from pymongo.errors import PyMongoError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.audit_trail import LOOKING_ROLES, record
+from shared.deadlines import allowed
 from shared.http.acts import act_of
 from shared.http.problems import unavailable
 from shared.telemetry import route_of
@@ -53,7 +54,7 @@ async def _is_recorded(scope: Scope) -> bool:
     if act is None or act.recorded or LOOKING_ROLES.isdisjoint(act.roles):
         return True
     try:
-        with pymongo.timeout(RECORD_SECONDS):
+        with pymongo.timeout(allowed(RECORD_SECONDS)):
             await record(scope["app"].state.database, act, scope["state"].get("seen", ()))
     except PyMongoError as error:
         log.warning("not recorded", route=route_of(scope), error=type(error).__name__)

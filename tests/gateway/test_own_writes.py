@@ -17,6 +17,7 @@ from services.gateway.settings import Settings
 from services.gateway.views.own_writes import OwnWrites
 from shared.coalescer import AT_ONCE
 from shared.contracts import circulation
+from shared.deadlines import lengthened
 from shared.mongo import Database
 from tests import samples
 from tests.gateway.conftest import Owner
@@ -125,7 +126,8 @@ async def test_an_account_is_never_shown_without_a_change_whose_request_was_give
     await views.account_views.insert_one({"_id": "patron-1"})
 
     def create(settings: Settings) -> FastAPI:
-        return create_app(settings)  # not one of a test with another deadline
+        with lengthened():  # not one of a test with another deadline
+            return create_app(settings)
 
     async with served(create, settings) as api, await views.client.start_session() as session:
         loan_ids = iter(f"loan-{number}" for number in range(1000))

@@ -16,6 +16,7 @@ from services.accounts.usecases.spend_budgets import (
     Spending,
     spend_budgets,
 )
+from shared.deadlines import allowed
 from shared.mongo import Database
 from shared.unit_of_work import Busy
 
@@ -121,7 +122,7 @@ async def _take_attempt(db: Database, lock: str, card_digest: str) -> None:
     Attempts that are still being checked may all have the right PIN, for example the repeated
     clicks of an impatient patron. A caller refused because of them waits for their outcome.
     """
-    patience = time.monotonic() + PATIENCE_SECONDS
+    patience = time.monotonic() + allowed(PATIENCE_SECONDS)
     while True:
         attempt = await store.attempts.take(db, lock, card_digest)
         if attempt.taken:

@@ -19,6 +19,7 @@ from services.accounts.domain.lockout import (
 )
 from services.accounts.domain.refusals import Locked, Refusal, StrangersWait
 from services.accounts.domain.second_factor import budget_of_codes
+from shared.deadlines import allowed
 from shared.ids import new_id
 from shared.mongo import Database
 from shared.unit_of_work import Busy
@@ -130,7 +131,7 @@ async def spend_patiently(
     An attempt that is refused because of them waits for their outcome, and raises Busy if it is
     not known in time.
     """
-    patience = time.monotonic() + PATIENCE_SECONDS
+    patience = time.monotonic() + allowed(PATIENCE_SECONDS)
     while True:
         spending = Spending()
         try:

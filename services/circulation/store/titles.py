@@ -11,6 +11,7 @@ from services.circulation.domain.copy import Copy, CopyState
 from services.circulation.domain.title import Title, search_terms, sought
 from services.circulation.store import reading
 from shared import folded_terms
+from shared.deadlines import allowed
 from shared.mongo import (
     Database,
     Indexes,
@@ -182,7 +183,7 @@ async def search(db: Database, text: str, limit: int, after: str | None) -> list
     Anybody may search, so a search has a shorter time limit than other reads. When it runs out, the
     database counts as unavailable.
     """
-    with pymongo.timeout(SEARCH_SECONDS):
+    with pymongo.timeout(allowed(SEARCH_SECONDS)):
         return await reading.page(db, Title, "titles", matching(text), limit=limit, after=after)
 
 

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.edge.callers import caller_of, is_at_desk, is_probe
 from services.gateway.settings import Settings
 from services.gateway.web.api import OF_A_PAGE
+from shared.deadlines import allowed
 from shared.http.problems import AWAY, UNAVAILABLE, problem
 
 SHARE_OF_STRANGERS = 0.5
@@ -93,7 +94,7 @@ class RefuseWhenBusy:
 
     def _note(self, seconds: float) -> None:
         """Adapt how many requests are allowed to the time that one of those in progress took."""
-        if seconds <= LATE_SECONDS:
+        if seconds <= allowed(LATE_SECONDS):
             self._allowed = min(self._most, self._allowed + 1 / self._allowed)
         elif self._in_progress > LEAST:
             lower = min(self._allowed, self._in_progress) * (1 - LESS_BY_LATE)

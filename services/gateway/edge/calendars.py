@@ -15,6 +15,7 @@ from services.gateway.views.overview_service import in_time
 from services.gateway.views.store import reads
 from services.gateway.web.languages import LANGUAGES, Language, worded
 from services.gateway.web.words import ACTIVITY_TYPES, CALENDAR, CALENDAR_TITLES
+from shared.deadlines import allowed
 from shared.http.conditional import conditional
 from shared.http.problems import problem
 from shared.refusals import PlainProblem
@@ -36,7 +37,7 @@ async def feed(request: Request, secret: str, now: datetime) -> Response:
     app = request.app
     question = orjson.dumps({"secret": secret})
     owner = await app.state.owners.ask(
-        "accounts", "/v1/calendar-lookups", question, now=now, within=LOOKUP_SECONDS
+        "accounts", "/v1/calendar-lookups", question, now=now, within=allowed(LOOKUP_SECONDS)
     )
     if owner is None:
         return problem(NO_SUCH_CALENDAR, "There is no such calendar. Its link may have ended.")

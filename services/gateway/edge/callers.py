@@ -9,6 +9,7 @@ from starlette.types import Scope
 
 from services.gateway.web.session import SESSION, tokens_in
 from shared.auth import Caller, Unauthenticated, Verifier
+from shared.deadlines import allowed
 from shared.owners import OwnerAway
 
 VERIFY_SECONDS = 0.3
@@ -32,7 +33,7 @@ async def _verified(scope: Scope) -> Caller | None:
     if known is not None:
         return known
     try:
-        async with asyncio.timeout(VERIFY_SECONDS):
+        async with asyncio.timeout(allowed(VERIFY_SECONDS)):
             return await verifier.caller(token)
     except (Unauthenticated, OwnerAway, PyMongoError, TimeoutError):
         return None

@@ -19,6 +19,7 @@ from services.gateway.edge.callers import caller_of, is_at_desk, is_probe
 from services.gateway.settings import Settings
 from services.gateway.views.store import buckets
 from services.registry import SERVICES
+from shared.deadlines import allowed
 from shared.http import crowded
 from shared.http.problems import TOO_MANY_REQUESTS, problem
 from shared.networks import caller_at
@@ -88,7 +89,7 @@ class Buckets:
             share.left = size
             return
         try:
-            async with asyncio.timeout(STORE_SECONDS):
+            async with asyncio.timeout(allowed(STORE_SECONDS)):
                 share.left = await self._lend(whose, size, per_minute)
         except (PyMongoError, TimeoutError):
             # Without the store no request can be counted; callers must not suffer from that.

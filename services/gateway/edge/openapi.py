@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from services.gateway.edge.links import add_links
 from services.gateway.edge.proxy import DEADLINE_SECONDS, owner_of
 from services.registry import OWNERS
+from shared.deadlines import allowed
 
 DOCUMENT_SECONDS = 5.0
 
@@ -42,7 +43,7 @@ class Documents:
         url = f"{address}/openapi.json"
         with contextlib.suppress(aiohttp.ClientError, TimeoutError, OSError, ValueError):
             async with (
-                asyncio.timeout(DEADLINE_SECONDS),
+                asyncio.timeout(allowed(DEADLINE_SECONDS)),
                 app.state.owners.session.get(url) as response,
             ):
                 raw = await response.read()

@@ -24,6 +24,7 @@ from services.gateway.edge.liveness import UNANSWERED, Liveness
 from services.gateway.views.own_writes import FOLLOWS, OwnWrites
 from services.registry import OWNERS, SERVICES
 from shared.auth import Verifier, token_of
+from shared.deadlines import allowed
 from shared.http import crowded
 from shared.http.client_address import HEADER, client_header
 from shared.http.dependencies import KEYED
@@ -127,7 +128,7 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
     No failure of the owner is raised.
     """
     body = await request.body()
-    seconds = LONG_SECONDS if takes_long(request.scope) else DEADLINE_SECONDS
+    seconds = LONG_SECONDS if takes_long(request.scope) else allowed(DEADLINE_SECONDS)
     started = time.monotonic()
     try:
         until = asyncio.get_running_loop().time() + seconds
@@ -144,7 +145,7 @@ async def forward(request: Request, owner: str, now: datetime) -> Response:
     if changes:
         left = max(seconds - (time.monotonic() - started), 0.1)
         own_writes: OwnWrites = request.app.state.own_writes
-        if not await own_writes.write(changes, now, within=min(left, FOLD_SECONDS)):
+        if not await own_writes.write(changes, now, within=min(left, allowed(FOLD_SECONDS))):
             answer.headers.update(FOLLOWS)
     return answer
 
@@ -208,7 +209,7 @@ async def _ask(
             allow_redirects=False,
             skip_auto_headers=("content-type", "user-agent"),
             # The caller sets the deadline; the session's own would cut off a long job.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=DEADLINE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=allowed(DEADLINE_SECONDS)),
         ) as response:
             asked.set_attribute("http.response.status_code", response.status)
             return response.status, response.headers, await response.read()

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel, TypeAdapter
 
 from services.gateway.views.store.reads import Common
+from shared.deadlines import allowed
 from shared.mongo import Document
 from shared.owners import OwnerAway, OwnerRefused, Owners
 
@@ -50,7 +51,7 @@ async def ask(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | None:
     if liveness.away("circulation"):
         return None  # the probe reports when it is back; until then no call waits for it
     try:
-        async with asyncio.timeout(ACCRUING_SECONDS):
+        async with asyncio.timeout(allowed(ACCRUING_SECONDS)):
             answer = await owners.get("circulation", "/v1/me/accruing", now=now, token=token)
         said = _accruing_answer.validate_python(answer)
     except (OwnerAway, TimeoutError):

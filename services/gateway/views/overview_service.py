@@ -25,6 +25,7 @@ from services.gateway.views.store import reads, writes
 from shared.auth import Caller
 from shared.clock import library_day
 from shared.coalescer import Coalescer
+from shared.deadlines import allowed
 from shared.http.dependencies import STORE_SECONDS
 from shared.mongo import Document
 from shared.owners import OwnerAway
@@ -159,7 +160,7 @@ class OverviewService:
 
     async def _seen(self, patron_id: str) -> Seen:
         database = self._app.state.database
-        with pymongo.timeout(STORE_SECONDS):
+        with pymongo.timeout(allowed(STORE_SECONDS)):
             await self._app.state.own_writes.write_held_of(patron_id)
             view, stamps = await self._views.get(patron_id)
             if self._common is None or self._common[0] != stamps.common:
@@ -176,15 +177,15 @@ class OverviewService:
             )
 
     async def _positions(self, queued: Mapping[str, Document]) -> dict[str, int]:
-        with pymongo.timeout(STORE_SECONDS):
+        with pymongo.timeout(allowed(STORE_SECONDS)):
             return await reads.positions(self._app.state.database, queued)
 
     async def _read_stamps(self, patron_ids: Sequence[str]) -> Mapping[str, reads.Stamps]:
-        with pymongo.timeout(STORE_SECONDS):
+        with pymongo.timeout(allowed(STORE_SECONDS)):
             return await reads.stamps(self._app.state.database, patron_ids)
 
     async def _read_views(self, patron_ids: Sequence[str]) -> Mapping[str, reads.View]:
-        with pymongo.timeout(STORE_SECONDS):
+        with pymongo.timeout(allowed(STORE_SECONDS)):
             return await reads.account_views(self._app.state.database, patron_ids)
 
     def _noted(
@@ -218,7 +219,7 @@ async def in_time(read: Awaitable[T]) -> T:
     too: a missing charge would look like nothing owed.
     """
     try:
-        async with asyncio.timeout(READ_SECONDS):
+        async with asyncio.timeout(allowed(READ_SECONDS)):
             return await read
     except (TimeoutError, reads.NotWhole):
         raise OwnerAway("gateway") from None

@@ -22,6 +22,7 @@ from services.gateway.views.store.changes import Change, Erasure, SessionEnd, Vi
 from services.gateway.views.store.recent import last_served, note_written
 from shared.coalescer import Coalescer
 from shared.contracts import published
+from shared.deadlines import allowed
 from shared.mongo import Document
 
 log = structlog.get_logger()
@@ -95,7 +96,7 @@ class OwnWrites:
     async def _write_all(self, commands: Sequence[_Command]) -> Mapping[_Command, _Titles]:
         """Write the changes of commands that wait at the same moment; return the titles shown."""
         changes = [change for command in commands for change in command.changes]
-        with pymongo.timeout(WRITE_SECONDS):
+        with pymongo.timeout(allowed(WRITE_SECONDS)):
             shown = await writes.write(self._app.state.database, changes)
         return dict.fromkeys(commands, shown)
 

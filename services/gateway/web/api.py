@@ -14,6 +14,7 @@ import orjson
 from fastapi import Request
 from starlette.types import Message
 
+from shared.deadlines import allowed
 from shared.tracing import trace_headers
 
 READ_SECONDS = 1.3
@@ -115,7 +116,7 @@ class Api:
     async def get(self, path: str, **query: str) -> Reply:
         """Return a route's response; a 503 if it takes too long for a page."""
         try:
-            async with asyncio.timeout(READ_SECONDS):
+            async with asyncio.timeout(allowed(READ_SECONDS)):
                 return await self._call("GET", path, urlencode(query))
         except TimeoutError:
             return _TOO_SLOW

@@ -12,6 +12,7 @@ from services.gateway.web import session
 from services.gateway.web.api import Api
 from services.gateway.web.session import Tokens
 from shared.auth import Unauthenticated, Verifier
+from shared.deadlines import allowed
 from shared.owners import OwnerAway
 
 RENEW_SECONDS = 0.8
@@ -70,7 +71,7 @@ def _is_due(tokens: Tokens) -> bool:
 async def _is_refused(request: Request, tokens: Tokens) -> bool:
     verifier: Verifier = request.app.state.verifier
     try:
-        async with asyncio.timeout(RENEW_SECONDS):
+        async with asyncio.timeout(allowed(RENEW_SECONDS)):
             await verifier.caller(tokens.access)
     except Unauthenticated:
         return True
@@ -86,7 +87,7 @@ async def _renewed(request: Request, kept: Tokens) -> Tokens | None:
     """
     said = {"renewal_token": kept.renewal}
     try:
-        async with asyncio.timeout(RENEW_SECONDS):
+        async with asyncio.timeout(allowed(RENEW_SECONDS)):
             reply = await Api(request, None, "en").send("POST", "/v1/sessions/renewal", said)
     except TimeoutError:
         return None

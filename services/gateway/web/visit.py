@@ -26,6 +26,7 @@ from services.gateway.web.session import FlashMessage, own_path
 from services.gateway.web.words import PROBLEMS
 from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
 from shared.clock import library_day
+from shared.deadlines import allowed
 from shared.http.dependencies import BusinessTime
 from shared.ids import new_id
 from shared.owners import OwnerAway
@@ -334,7 +335,7 @@ def _is_utf8(content_type: str) -> bool:
 async def _visit_with(request: Request, form: FormData) -> Visit:
     caller, unknown = None, False
     try:
-        async with asyncio.timeout(_KNOW_SECONDS):
+        async with asyncio.timeout(allowed(_KNOW_SECONDS)):
             caller = await _caller(request)
     except (OwnerAway, PyMongoError, TimeoutError):
         unknown = True

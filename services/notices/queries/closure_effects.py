@@ -14,6 +14,7 @@ from services.notices.domain.notification import whole_milliseconds
 from services.notices.kinds.reopenings import Reopening
 from shared.clock import library_day
 from shared.contracts.notices import BranchSnapshot
+from shared.deadlines import allowed
 from shared.owners import OwnerAway
 from shared.unit_of_work import Run
 
@@ -232,7 +233,7 @@ async def activities_inside(run: Run, state: ClosureState) -> ActivitiesInside:
         "/v1/effects/activities",
         orjson.dumps({"closed": closed}),
         now=run.now,
-        within=ACTIVITIES_SECONDS,
+        within=allowed(ACTIVITIES_SECONDS),
     )
     return ActivitiesInside.model_validate(answer)
 

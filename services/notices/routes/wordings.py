@@ -36,6 +36,7 @@ from services.notices.settings import settings_of
 from services.notices.usecases.change_wording import ChangeWording, change_wording
 from shared.auth import Staff
 from shared.clock import wall_clock
+from shared.deadlines import allowed
 from shared.email_address import EmailAddress
 from shared.http.bodies import ONE_LINE, Body
 from shared.http.dependencies import Db, Run
@@ -302,7 +303,7 @@ async def post_trial(
         raise NoMailServer
     message = await trial_of(run.database, found, language, texts, settings.zone)
     try:
-        async with asyncio.timeout(TRIAL_SECONDS), Mailer(settings) as mailer:
+        async with asyncio.timeout(allowed(TRIAL_SECONDS)), Mailer(settings) as mailer:
             email = email_of(
                 new_id(),
                 [message],

@@ -8,6 +8,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.bank import BankQuestion, Vote
 from services.notices.store.terms import having
+from shared.deadlines import allowed
 from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
@@ -73,6 +74,6 @@ async def find_matching(
         query["_id"] = {"$lt": after}
     if words:
         query |= having(words)
-    with pymongo.timeout(SEARCH_SECONDS):
+    with pymongo.timeout(allowed(SEARCH_SECONDS)):
         found = db[BANK].find(query, {"terms": 0}).sort("_id", DESCENDING).limit(limit)
         return [from_document(BankQuestion, document) async for document in found]

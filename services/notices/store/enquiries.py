@@ -9,6 +9,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.domain.enquiry import Enquiry, Message
 from services.notices.store.terms import having
+from shared.deadlines import allowed
 from shared.mongo import (
     Database,
     Indexes,
@@ -133,7 +134,7 @@ async def find_messages(db: Database, enquiry_id: str, *, notes: bool) -> list[M
 
 async def find_with_words(db: Database, words: Sequence[str]) -> list[str]:
     """Return the ids of enquiries of which a message or note has all words, of MOST_FOUND."""
-    with pymongo.timeout(SEARCH_SECONDS):
+    with pymongo.timeout(allowed(SEARCH_SECONDS)):
         newest = db[MESSAGES].find(having(words), {"enquiry_id": 1}).sort("_id", DESCENDING)
         return sorted({message["enquiry_id"] async for message in newest.limit(MOST_FOUND)})
 
