@@ -5,22 +5,20 @@ from datetime import datetime, timedelta
 from random import Random
 
 from ops.simulation.books import Books, OpenActivity, utc
+from services.events.activities import rules as activities_rules
 from services.events.activities.events import activity_fields, registration_fields
 from services.events.activities.refusals import AlreadyRegistered, NotRegistered
-from services.events.activities.rules import registration as registration_rules
-from services.events.activities.rules.activity import (
+from services.events.activities.rules import (
     Activity,
-    cancel,
-    check_open,
-    check_takes_place,
-)
-from services.events.activities.rules.registration import (
     Ending,
     Places,
     Registration,
     RegistrationState,
+    cancel,
+    check_open,
+    check_takes_place,
 )
-from services.events.refusal import Refusal
+from services.events.refusals import Refusal
 from shared.contracts.events import (
     ActivityCancelled,
     ActivityPublished,
@@ -70,7 +68,7 @@ def register(books: Books, activity_id: str, patron: int, at: datetime) -> str:
             raise AlreadyRegistered
     except Refusal as refusal:
         return refusal.code
-    known.places, registration = registration_rules.register(
+    known.places, registration = activities_rules.register(
         known.places,
         registration_id=books.identifier(at),
         patron_id=books.city.patron_id(patron),
@@ -99,7 +97,7 @@ def withdraw(books: Books, activity_id: str, patron: int, at: datetime) -> str:
         for number, one in known.registrations.items()
         if one.state is RegistrationState.WAITLISTED
     }
-    known.places, given = registration_rules.give(known.places, list(queue.values()), at=utc(at))
+    known.places, given = activities_rules.give(known.places, list(queue.values()), at=utc(at))
     for number, registration in zip(queue, given, strict=False):
         known.registrations[number] = registration
         books.record(RegistrationConfirmed(**registration_fields(registration), waited=True))
@@ -133,7 +131,7 @@ def attend(books: Books, activity_id: str, patron: int, at: datetime) -> str:
     """Record that a patron came; return the code of the refusal, or an empty text."""
     known = books.activities[activity_id]
     try:
-        attended = registration_rules.attend(
+        attended = activities_rules.attend(
             known.registrations[patron], known.activity, at=utc(at), zone=books.city.plan.zone
         )
     except Refusal as refusal:
@@ -155,5 +153,5 @@ def close(books: Books, activity_id: str) -> None:
 
 def _end(books: Books, known: OpenActivity, patron: int, by: Ending) -> None:
     registration: Registration = known.registrations.pop(patron)
-    known.places, ended = registration_rules.end(known.places, registration)
+    known.places, ended = activities_rules.end(known.places, registration)
     books.record(RegistrationCancelled(**registration_fields(ended), by=by))

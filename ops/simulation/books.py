@@ -25,8 +25,7 @@ from services.circulation.domain.patron import Borrower, owes_too_much
 from services.circulation.domain.policy import HONG_KONG
 from services.circulation.domain.suspension import FineSuspension
 from services.circulation.usecases.events import charge_events, hold_events
-from services.events.activities.rules.activity import Activity
-from services.events.activities.rules.registration import Places, Registration
+from services.events.activities.rules import Activity, Places, Registration
 from shared.contracts import Event
 from shared.contracts.circulation import Standing
 

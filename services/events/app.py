@@ -17,10 +17,9 @@ from services.events.closures import jobs as closures_jobs
 from services.events.closures import routes as closures_routes
 from services.events.erasures import consumers as erasures_consumers
 from services.events.patrons import store as patrons_store
-from services.events.refusal import Refusal
+from services.events.refusals import Refusal
 from services.events.seasons import jobs as seasons_jobs
 from services.events.seasons.routes import applications as applications_routes
-from services.events.seasons.routes import check_ins as check_ins_routes
 from services.events.seasons.routes import seasons as seasons_routes
 from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
@@ -56,7 +55,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 registrations_routes.router,
                 seasons_routes.router,
                 applications_routes.router,
-                check_ins_routes.router,
                 bookings_routes.router,
                 closures_routes.router,
             ),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.events.activities.routes.feed import calendar
-from services.events.activities.rules.activity import Activity
+from services.events.activities.rules import Activity
 
 NOW = datetime(2021, 2, 26, 2, tzinfo=UTC)
 NOTHING: dict[str, Any] = dict.fromkeys(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.events.activities.rules.registration import RegistrationState
+from services.events.activities.rules import RegistrationState
 from tests.events.programme import ANNOUNCED, published
 from tests.events.test_registrations import erase
 from tests.support import Answer, Api, token

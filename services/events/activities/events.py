@@ -3,8 +3,7 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-from services.events.activities.rules.activity import Activity
-from services.events.activities.rules.registration import Ending, Registration, RegistrationState
+from services.events.activities.rules import Activity, Ending, Registration, RegistrationState
 from shared.contracts.events import (
     ActivityCancelled,
     ActivityRescheduled,

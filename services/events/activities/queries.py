@@ -12,8 +12,15 @@ from services.events.activities.refusals import (
     NoSuchActivity,
     NotRegistered,
 )
-from services.events.activities.rules.activity import Activity, Closed, address, last_day
-from services.events.activities.rules.registration import Places, Registration, RegistrationState
+from services.events.activities.rules import (
+    Activity,
+    Closed,
+    Places,
+    Registration,
+    RegistrationState,
+    address,
+    last_day,
+)
 from shared.mongo import Database
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.events.refusal import Refusal
+from services.events.refusals import Refusal
 
 
 class NoSuchActivity(Refusal):

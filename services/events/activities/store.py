@@ -6,8 +6,14 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.events.activities.rules.activity import Activity, Closed, Recording
-from services.events.activities.rules.registration import Places, Registration, RegistrationState
+from services.events.activities.rules import (
+    Activity,
+    Closed,
+    Places,
+    Recording,
+    Registration,
+    RegistrationState,
+)
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work

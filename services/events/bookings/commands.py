@@ -16,9 +16,8 @@ from services.events.bookings.refusals import (
 )
 from services.events.bookings.rules import Booking, Slot, StudyRoom, check_room
 from services.events.calendars import store as calendars_store
-from services.events.calendars.refusals import NoSuchBranch
 from services.events.patrons import store as patrons_store
-from services.events.patrons.refusals import NoSuchPatron
+from services.events.refusals import NoSuchBranch, NoSuchPatron
 from services.events.seasons.commands.applications import CODE_BYTES
 from services.events.seasons.refusals import NoSessionNow
 from services.events.seasons.store import seasons as seasons_store

@@ -1,6 +1,6 @@
 """Refusals of bookings of single sessions in study rooms."""
 
-from services.events.refusal import Refusal
+from services.events.refusals import Refusal
 
 
 class NoSuchStudyRoom(Refusal):

@@ -30,11 +30,10 @@ from services.events.bookings.refusals import (
     TooManyBookings,
 )
 from services.events.bookings.rules import Booking, State, StudyRoom
-from services.events.calendars.refusals import NoSuchBranch
 from services.events.fields import BookingId, BranchCode, BranchId, today_of
-from services.events.patrons.refusals import NoSuchPatron
+from services.events.refusals import NoSuchBranch, NoSuchPatron
 from services.events.seasons.refusals import CheckedInAlready, NoSessionNow, PlaceLapsed
-from services.events.seasons.routes.check_ins import CheckInBody
+from services.events.seasons.routes.applications import CheckInBody
 from services.events.seasons.routes.seasons import SessionBody, SessionOut
 from services.events.seasons.rules.season import Session
 from shared.auth import Desk, OtherService, Patron, Staff

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from services.events.activities import queries as activities_queries
 from services.events.activities.queries import Shown
-from services.events.activities.rules.activity import Closed
+from services.events.activities.rules import Closed
 from services.events.closures.commands import (
     PreviewCalendars,
     SeasonSession,

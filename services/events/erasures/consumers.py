@@ -1,16 +1,26 @@
-"""Consumers of erasures."""
+"""Consumers of erasures: the patron's registrations, applications and bookings end."""
 
 from services.events.activities import queries as activities_queries
 from services.events.activities.commands.registrations import PurgeRegistration, purge_registration
 from services.events.bookings import store as bookings_store
 from services.events.bookings.commands import purge_booking
-from services.events.erasures.commands import note_erasure
+from services.events.patrons import store as patrons_store
 from services.events.seasons.commands.applications import PurgeApplication, purge_application
 from services.events.seasons.store import seasons as seasons_store
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
 from shared.contracts.accounts import PatronErased
-from shared.unit_of_work import Run
+from shared.unit_of_work import Run, Work
+
+
+def note_erasure(work: Work, event: PatronErased) -> None:
+    """Store a tombstone of the patron, and delete the bookings that closures ended.
+
+    The caller then ends the patron's registrations and bookings.
+    """
+    patrons_store.erase_patron(work, event.patron_id)
+    bookings_store.delete_closed_of(work, event.patron_id)
+
 
 subscriptions = Subscriptions()
 

@@ -4,8 +4,13 @@ import random
 
 from services.events.seasons import queries
 from services.events.seasons.commands.applications import PurgeApplication, purge_application
-from services.events.seasons.commands.draw import ContinueDraw, continue_draw
-from services.events.seasons.commands.seasons import PurgeSeason, purge_season, purge_sittings
+from services.events.seasons.commands.seasons import (
+    ContinueDraw,
+    PurgeSeason,
+    continue_draw,
+    purge_season,
+    purge_sittings,
+)
 from services.events.seasons.commands.seats import PassOnPlace, pass_on_place
 from services.events.seasons.rules.season import BALLOT_KEPT, PATRONS_KEPT
 from services.events.seasons.store import seasons as seasons_store

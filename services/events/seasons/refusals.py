@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from services.events.refusal import Refusal
+from services.events.refusals import Refusal
 
 
 class NoSuchSeason(Refusal):

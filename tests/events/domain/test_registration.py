@@ -9,16 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.events.activities import rules as activities_rules
 from services.events.activities.refusals import (
     ActivityBegun,
     ActivityCancelled,
     NotItsDay,
     OnWaitingList,
 )
-from services.events.activities.rules import registration as registration_rules
-from services.events.activities.rules.activity import Activity, check_open
-from services.events.activities.rules.registration import Places, Registration, RegistrationState
-from services.events.refusal import Refusal
+from services.events.activities.rules import (
+    Activity,
+    Places,
+    Registration,
+    RegistrationState,
+    check_open,
+)
+from services.events.refusals import Refusal
 
 NOW = datetime(2021, 2, 26, 10, tzinfo=UTC)
 CONFIRMED, WAITLISTED = RegistrationState.CONFIRMED, RegistrationState.WAITLISTED
@@ -26,7 +31,7 @@ HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 
 
 def registered(places: Places, patron: str = "p") -> tuple[Places, Registration]:
-    return registration_rules.register(
+    return activities_rules.register(
         places, registration_id=f"r-{patron}", patron_id=patron, at=NOW
     )
 
@@ -94,7 +99,7 @@ def test_free_places_go_to_the_first_patrons_on_the_waiting_list(
         )
         for turn in (3, 4, 7)
     ]
-    after, given = registration_rules.give(places, waiting, at=NOW)
+    after, given = activities_rules.give(places, waiting, at=NOW)
     assert [(one.turn, one.state, one.version) for one in given] == [
         (turn, CONFIRMED, 2) for turn in (3, 4, 7)[:get_one]
     ]
@@ -133,9 +138,9 @@ def test_places_are_given_in_order_and_none_is_free_while_patrons_wait(
             places, new = registered(places, str(number))
             there.append(new)
         elif there:
-            places, _ = registration_rules.end(places, there.pop(step % len(there)))
+            places, _ = activities_rules.end(places, there.pop(step % len(there)))
             waiting = [one for one in there if one.state is WAITLISTED]
-            places, given = registration_rules.give(places, waiting, at=NOW)
+            places, given = activities_rules.give(places, waiting, at=NOW)
             there = [next((new for new in given if new.id == old.id), old) for old in there]
         states = [one.state for one in there]  # in turn, since each new one comes last
         assert states == sorted(states)  # "confirmed" before "waitlisted"
@@ -149,10 +154,10 @@ def test_places_are_given_in_order_and_none_is_free_while_patrons_wait(
 def test_an_ended_registration_is_not_counted() -> None:
     places, first = registered(Places("a", 1), "1")
     places, second = registered(places, "2")
-    after, ended = registration_rules.end(places, second)
+    after, ended = activities_rules.end(places, second)
     assert (ended.state, ended.version) == (RegistrationState.CANCELLED, 2)
     assert after == replace(places, waiting=0, version=places.version + 1)
-    after, _ = registration_rules.end(places, first)
+    after, _ = activities_rules.end(places, first)
     assert (after.taken, after.to_give) == (0, 1)
 
 
@@ -172,13 +177,13 @@ MIDNIGHT = datetime(2021, 2, 26, 16, tzinfo=UTC)
 )
 def test_attendance_is_recorded_from_the_activitys_day_on(at: datetime) -> None:
     _, registration = registered(Places("a", 1))
-    attended = registration_rules.attend(registration, talk(EVENING), at=at, zone=HONG_KONG)
+    attended = activities_rules.attend(registration, talk(EVENING), at=at, zone=HONG_KONG)
     assert attended == replace(registration, attended_at=at, version=2)
     later = at + timedelta(minutes=5)
-    assert registration_rules.attend(attended, talk(EVENING), at=later, zone=HONG_KONG) is attended
-    withdrawn = registration_rules.withdraw_attendance(attended)
+    assert activities_rules.attend(attended, talk(EVENING), at=later, zone=HONG_KONG) is attended
+    withdrawn = activities_rules.withdraw_attendance(attended)
     assert withdrawn == replace(registration, version=3)
-    assert registration_rules.withdraw_attendance(withdrawn) is withdrawn
+    assert activities_rules.withdraw_attendance(withdrawn) is withdrawn
 
 
 @pytest.mark.parametrize(
@@ -206,10 +211,10 @@ def test_no_attendance_is_recorded(
 ) -> None:
     _, registration = registered(places)
     with pytest.raises(refused):
-        registration_rules.attend(registration, activity, at=at, zone=HONG_KONG)
+        activities_rules.attend(registration, activity, at=at, zone=HONG_KONG)
 
 
 def test_a_patron_on_the_waiting_list_has_no_attendance_to_withdraw() -> None:
     _, registration = registered(Places("a", 0))
     with pytest.raises(OnWaitingList):
-        registration_rules.withdraw_attendance(registration)
+        activities_rules.withdraw_attendance(registration)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from services.events.activities import store
+from services.events.activities import rules, store
 from services.events.activities.commands.registrations import end_some, give_places
 from services.events.activities.events import (
     record_activity_event,
@@ -13,10 +13,10 @@ from services.events.activities.events import (
     record_rescheduled,
 )
 from services.events.activities.refusals import NoRegistrationNeeded, NoSuchActivity
-from services.events.activities.rules import registration as registration_rules
-from services.events.activities.rules.activity import (
+from services.events.activities.rules import (
     About,
     Activity,
+    Places,
     Recording,
     announce,
     cancel,
@@ -24,9 +24,8 @@ from services.events.activities.rules.activity import (
     check_takes_place,
     check_times,
 )
-from services.events.activities.rules.registration import Places
 from services.events.calendars import store as calendars_store
-from services.events.calendars.refusals import NoSuchBranch
+from services.events.refusals import NoSuchBranch
 from shared.contracts.events import ActivityPublished, RecordingReleased
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -137,7 +136,7 @@ def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places
     if command.places is not None:
         if places is None:
             raise NoRegistrationNeeded
-        places = registration_rules.enlarge(places, command.places)
+        places = rules.enlarge(places, command.places)
         store.save_places(work, places)
     # Also if only the time changed: an activity that had begun may now be in the future.
     return amended, None if places is None else give_places(work, amended, places)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from services.events.activities import store
+from services.events.activities import rules, store
 from services.events.activities.events import (
     record_attendance_withdrawn,
     record_attended,
@@ -18,16 +18,18 @@ from services.events.activities.refusals import (
     NoSuchActivity,
     NotRegistered,
 )
-from services.events.activities.rules import registration as registration_rules
-from services.events.activities.rules.activity import Activity, check_age, check_open, is_open
-from services.events.activities.rules.registration import (
+from services.events.activities.rules import (
+    Activity,
     Ending,
     Places,
     Registration,
     RegistrationState,
+    check_age,
+    check_open,
+    is_open,
 )
 from services.events.patrons import store as patrons_store
-from services.events.patrons.refusals import NoSuchPatron
+from services.events.refusals import NoSuchPatron
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -43,7 +45,7 @@ def give_places(work: Work, activity: Activity, places: Places) -> Places:
     if not places.to_give or not is_open(activity, work.now):
         return places
     waiting = store.next_waiting(work, places.id, min(places.to_give, CHUNK))
-    counted, given = registration_rules.give(places, waiting, at=work.now)
+    counted, given = rules.give(places, waiting, at=work.now)
     store.save_places(work, counted)
     store.save_registrations(work, given)
     for registration in given:
@@ -56,7 +58,7 @@ def end(work: Work, activity: Activity, registration: Registration, by: Ending) 
     places = store.places(work, activity.id)
     if places is None:
         raise LookupError(f"there is a registration for {activity.id}, which has no places")
-    counted, ended = registration_rules.end(places, registration)
+    counted, ended = rules.end(places, registration)
     store.save_places(work, counted)
     store.delete_registrations(work, [registration])
     record_ended(work, ended, by)
@@ -67,7 +69,7 @@ def end(work: Work, activity: Activity, registration: Registration, by: Ending) 
 def end_some(work: Work, places: Places) -> Places:
     """End the next registrations of a cancelled activity, at most CHUNK; return the counts."""
     registered = store.first_registered(work, places.id, CHUNK)
-    counted, ended = registration_rules.end_all(places, registered, at=work.now)
+    counted, ended = rules.end_all(places, registered, at=work.now)
     # Also if there are none, so that a concurrent registration conflicts.
     store.save_places(work, counted)
     store.delete_registrations(work, registered)
@@ -96,7 +98,7 @@ def continue_change(work: Work, command: ContinueChange) -> int:
         return (places.taken + places.waiting) - (counted.taken + counted.waiting)
     counted = give_places(work, activity, places)
     if counted is places:  # another transaction has done it, or the activity has begun
-        store.save_places(work, registration_rules.finish(places))
+        store.save_places(work, rules.finish(places))
     return counted.taken - places.taken
 
 
@@ -135,7 +137,7 @@ def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
     check_age(activity, command.born_on, command.zone)
     if store.registration_of(work, activity.id, command.patron_id):
         raise AlreadyRegistered
-    counted, registration = registration_rules.register(
+    counted, registration = rules.register(
         places, registration_id=new_id(), patron_id=command.patron_id, at=work.now
     )
     # Written first, because concurrent registrations conflict in this document.
@@ -206,7 +208,7 @@ def record_attendance(work: Work, command: RecordAttendance) -> Registration:
     OnWaitingList.
     """
     activity, registration = registered(work, command.activity_id, command.patron_id)
-    attended = registration_rules.attend(registration, activity, at=work.now, zone=command.zone)
+    attended = rules.attend(registration, activity, at=work.now, zone=command.zone)
     if attended is not registration:
         store.save_registrations(work, [attended])
         record_attended(work, attended)
@@ -243,7 +245,7 @@ def withdraw_attendance(work: Work, command: WithdrawAttendance) -> Registration
     Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered or OnWaitingList.
     """
     _, registration = registered(work, command.activity_id, command.patron_id)
-    withdrawn = registration_rules.withdraw_attendance(registration)
+    withdrawn = rules.withdraw_attendance(registration)
     if withdrawn is not registration:
         store.save_registrations(work, [withdrawn])
         record_attendance_withdrawn(work, withdrawn)

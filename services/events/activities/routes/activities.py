@@ -28,8 +28,7 @@ from services.events.activities.refusals import (
     NotYetReleased,
 )
 from services.events.activities.routes.descriptions import AboutIn, AboutOut, about_fields
-from services.events.activities.rules.activity import About, is_released
-from services.events.calendars.refusals import NoSuchBranch
+from services.events.activities.rules import About, is_released
 from services.events.fields import (
     ActivityId,
     ActivityType,
@@ -41,6 +40,7 @@ from services.events.fields import (
     PlaceCount,
     WebAddress,
 )
+from services.events.refusals import NoSuchBranch
 from services.events.settings import Settings
 from shared.auth import Staff
 from shared.http.bodies import Body, Day

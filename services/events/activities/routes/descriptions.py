@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from services.events.activities.rules.activity import About, Activity, Wording
+from services.events.activities.rules import About, Activity, Wording
 from services.events.fields import (
     Age,
     Audience,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from icalendar import Calendar, Event
 
 from services.events.activities import queries
-from services.events.activities.rules.activity import Activity
+from services.events.activities.rules import Activity
 from services.events.fields import ByBranch, ByType
 from shared.http.dependencies import BusinessTime, Db
 

@@ -29,10 +29,9 @@ from services.events.activities.refusals import (
     OnWaitingList,
     OutsideAges,
 )
-from services.events.activities.rules.activity import is_for_ages
-from services.events.activities.rules.registration import Registration, RegistrationState
+from services.events.activities.rules import Registration, RegistrationState, is_for_ages
 from services.events.fields import ActivityId, PatronId
-from services.events.patrons.refusals import NoSuchPatron
+from services.events.refusals import NoSuchPatron
 from shared.audit_trail import shows_patrons
 from shared.auth import Patron, Staff, StaffOrService
 from shared.clock import library_day

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from services.events.patrons import store as patrons_store
-from services.events.patrons.refusals import NoSuchPatron
-from services.events.seasons.commands.draw import give_free_places
+from services.events.refusals import NoSuchPatron
+from services.events.seasons.commands.seasons import give_free_places
 from services.events.seasons.commands.seats import end_seats
 from services.events.seasons.events import record_applied, record_withdrawn
 from services.events.seasons.refusals import (

@@ -1,4 +1,4 @@
-"""Applications for study rooms: by patrons online, and by post as staff key them in."""
+"""Applications for seasons, and check-ins to sessions."""
 
 from datetime import date, datetime
 from typing import Annotated
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.events.fields import BranchCode, SeasonId, today_of
-from services.events.patrons.refusals import NoSuchPatron
+from services.events.refusals import NoSuchPatron
 from services.events.seasons import queries
 from services.events.seasons.commands.applications import (
     ApplyForSeason,
@@ -15,16 +15,22 @@ from services.events.seasons.commands.applications import (
     apply_for_season,
     withdraw_application,
 )
+from services.events.seasons.commands.seats import CheckIn, check_in
 from services.events.seasons.queries import Admission
 from services.events.seasons.refusals import (
     ApplicationsClosed,
     ApplicationsNotOpen,
     AppliedAlready,
+    CheckedInAlready,
+    NoPlaceInSession,
+    NoSessionNow,
+    NoSuchAdmission,
     NoSuchCard,
     NoSuchRoom,
     NoSuchSeason,
     NotApplied,
     PaperNumberTaken,
+    PlaceLapsed,
     ReceivedInFuture,
     SeasonOver,
 )
@@ -32,7 +38,7 @@ from services.events.seasons.rules.season import Application, State
 from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
 from shared.audit_trail import shows_patrons
-from shared.auth import Patron, Staff
+from shared.auth import Desk, Patron, Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery, page_of
@@ -40,6 +46,46 @@ from shared.owners import path_to
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["study rooms"])
+
+Code = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[0-9A-Fa-f]{16}$")
+]
+
+
+class CheckInBody(Body):
+    """The code of an admission card, as scanned or typed."""
+
+    code: Code = Field(repr=False)
+
+
+class CheckInOut(BaseModel):
+    """A place that its patron has taken."""
+
+    application_id: str
+    branch: str
+    starts_at: datetime
+    ends_at: datetime
+    promoted: bool = Field(description="True if the patron was on the standby list.")
+
+
+@router.post("/study-seasons/{season_id}/check-ins", status_code=201)
+@refuses(
+    NoSuchSeason, NoSuchAdmission, NoSessionNow, NoPlaceInSession, CheckedInAlready, PlaceLapsed
+)
+async def post_check_in(
+    season_id: SeasonId, body: CheckInBody, request: Request, caller: Desk, run: Run
+) -> CheckInOut:
+    """Let a patron in to the present session, or up to 15 minutes before it begins."""
+    command = CheckIn(season_id, body.code, request.app.state.settings.zone)
+    seated = await run(check_in, command)
+    return CheckInOut(
+        application_id=seated.seat.application_id,
+        branch=seated.sitting.branch,
+        starts_at=seated.sitting.starts_at,
+        ends_at=seated.sitting.ends_at,
+        promoted=seated.seat.promoted,
+    )
+
 
 PaperNumber = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9/-]{1,40}$")]
 

@@ -6,15 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.events.calendars.refusals import NoSuchBranch
 from services.events.fields import BranchCode, Line, SeasonId, today_of
+from services.events.refusals import NoSuchBranch
 from services.events.seasons import queries
-from services.events.seasons.commands.draw import DrawSeason, draw_season
 from services.events.seasons.commands.seasons import (
     AnnounceSeason,
     CloseApplications,
+    DrawSeason,
     announce_season,
     close_applications,
+    draw_season,
 )
 from services.events.seasons.queries import Published
 from services.events.seasons.refusals import (
