@@ -1,8 +1,11 @@
-"""Declarations of the problems that a route, or a dependency of it, can answer with."""
+"""Refusals, and declarations of the problems that a route, or a dependency of it, answers with.
 
-from collections.abc import Callable, Collection, Iterable
+This module stands on the standard library alone, so that rules may raise refusals.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 C = TypeVar("C", bound=Callable[..., Any])
 
@@ -17,6 +20,41 @@ class ProblemKind(Protocol):
     @property
     def status(self) -> int:
         """HTTP status of the response."""
+
+
+class Refusal(Exception):
+    """A request that the rules refuse. Each service has a base class of its own.
+
+    Facts are passed to the constructor: `LoanLimit(limit=10)`.
+    """
+
+    code: ClassVar[str]
+    """Name of the refusal for programs; it never changes."""
+    status: ClassVar[int]
+    """HTTP status of the response, if the refusal concerns the whole request."""
+    template: ClassVar[str]
+    """The reason before its facts are filled in."""
+    members: ClassVar[tuple[str, ...]]
+    """Names of the facts that are further members of the problem, for programs."""
+
+    def __init__(self, **facts: object) -> None:
+        listed = {k: ", ".join(v) if isinstance(v, list) else v for k, v in facts.items()}
+        self.reason = self.template.format(**listed)
+        """The refusal for the person, in full sentences."""
+        self.extra: Mapping[str, object] = {name: facts[name] for name in self.members}
+        """Further members of the problem."""
+        super().__init__(self.reason)
+
+    @classmethod
+    def define(cls, status: int, code: str, template: str, *members: str) -> type[Self]:
+        """Return a class of refusals, named after its code.
+
+        `template` is the reason; `{limit}` in it stands for the fact of that name, of which a list
+        is joined with commas. `members` names the facts that the problem has as members of its own.
+        """
+        name = "".join(word.capitalize() for word in code.split("-"))
+        body = {"status": status, "code": code, "template": template, "members": members}
+        return type(name, (cls,), {**body, "__doc__": template, "__module__": cls.__module__})
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,3 @@ class Erasure:
     """Instant of the last request for it (wall clock)."""
     version: int = 1
     """Number of requests for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class StillOpen:
-    """Loans and money that a patron still has to settle, as circulation counts them."""
-
-    open_loans: int
-    outstanding_cents: int
-    refund_due_cents: int

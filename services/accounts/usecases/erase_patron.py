@@ -12,7 +12,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from services.accounts import store
-from services.accounts.domain.erasure import Erasure, StillOpen
+from services.accounts.domain.erasure import Erasure
 from services.accounts.domain.patron import Patron, erase
 from services.accounts.domain.refusals import NoSuchPatron, NotSettled
 from services.accounts.usecases.end_sessions import end_all
@@ -82,7 +82,9 @@ async def _close_borrowing(run: Run, begun: Erasure) -> None:
     if not answer.closed:
         await run.in_steps()(drop_erasure, begun)
         raise NotSettled(
-            StillOpen(answer.open_loans, answer.outstanding_cents, answer.refund_due_cents)
+            open_loans=answer.open_loans,
+            outstanding_cents=answer.outstanding_cents,
+            refund_due_cents=answer.refund_due_cents,
         )
 
 
