@@ -1,4 +1,4 @@
-"""The documents' links lead to files and headings that there are."""
+"""The documents lead to files, headings and definitions that there are."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.ops import walks
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FOLDERS = "services|shared|ops|tests|benchmarks|contracts|examples|docs"
+
+
+def named(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def anchors(page: Path) -> Iterator[str]:
@@ -17,7 +24,7 @@ def anchors(page: Path) -> Iterator[str]:
         yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", DOCUMENTS, ids=named)
 def test_each_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if target.startswith(("http://", "https://", "mailto:")):
@@ -26,3 +33,17 @@ def test_each_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         file = (page.parent / path).resolve() if path else page
         assert file.exists(), target
         assert not anchor or file.suffix != ".md" or anchor in anchors(file), target
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=named)
+def test_each_path_in_the_code_is_one_that_there_is(page: Path) -> None:
+    paths = re.findall(rf"`((?:{FOLDERS})/[\w./*-]*)(?::\d+)?`", page.read_text())
+    assert [path for path in paths if not list(ROOT.glob(path.rstrip("/")))] == []
+
+
+def test_the_walks_through_the_code_name_the_lines_of_their_definitions() -> None:
+    places = walks.PLACE.findall(walks.PAGE.read_text())
+    stated = {f"{file}:{line}": name for name, _, file, line in places}
+    assert stated == {f"{file}:{walks.line_of(file, name)}": name for name, _, file, _ in places}, (
+        "write them anew with python -m tests.ops.walks"
+    )
