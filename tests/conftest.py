@@ -60,10 +60,7 @@ LENGTHENED = 10
 """Factor of the deadlines of requests in tests."""
 
 WORKERS = 3
-"""Test processes for a run of more than one file, on two cores; `make test` has one more.
-
-docs/performance.md compares them.
-"""
+"""Test processes for a run of more than one file, on two cores; `make test` has one more."""
 
 LONGEST = (
     "tests/journeys/test_both_brokers.py",
