@@ -144,7 +144,7 @@ async def list_accounts(settings: AccountsSettings) -> Sequence[StaffAccount]:
 async def change_account(
     settings: AccountsSettings,
     card: str,
-    change: UseCase[C, StaffAccount],
+    change: UseCase[[C], StaffAccount],
     command: Callable[[str], C],
     act: str,
 ) -> StaffAccount:

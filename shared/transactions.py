@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from opentelemetry.trace import Span, get_current_span
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
@@ -25,10 +25,6 @@ from shared.telemetry import correlated
 from shared.tracing import under
 from shared.work import Apart, Origin, SharedWork, Stale, Work
 
-C = TypeVar("C")
-R = TypeVar("R")
-
-UseCase = Callable[[Work, C], R]
 Outcome = tuple[Any, list[Event]]
 """The result of a use case and the events that it recorded or showed."""
 
@@ -53,8 +49,10 @@ class LeftOut(Enum):
 class Step:
     """A use case to run, alone or in a transaction with others."""
 
-    use_case: UseCase[Any, Any]
-    command: Any
+    use_case: Callable[..., Any]
+    """A function of `Work` and its arguments."""
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
     origin: Origin
     deadline: float
     """Time of the monotonic clock."""
@@ -64,6 +62,10 @@ class Step:
     is_waited_for: bool = True
     """False once the caller has given up."""
     span: Span = field(default_factory=get_current_span)
+
+    def run(self, work: Work) -> Any:
+        """Call the use case."""
+        return self.use_case(work, *self.args, **self.kwargs)
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def _run(step: Step, work: Work, service: str) -> _Ended:
     """Run a use case to its end in this thread. Raises its errors."""
     origin = step.origin
     with correlated(origin.correlation_id), under(step.span):
-        result = step.use_case(work, step.command)
+        result = step.run(work)
         ids = (origin.correlation_id, origin.causation_id)
         rows = outbox_rows(work.recorded, service, origin.now, *ids)
     events = [*work.recorded, *work.shown]

@@ -11,7 +11,7 @@ from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Concatenate, ParamSpec, TypeAlias, TypeVar, cast
 
 import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
@@ -29,7 +29,6 @@ from shared.transactions import (
     LeftOut,
     Outcome,
     Step,
-    UseCase,
     commit_steps,
     is_conflict,
     is_duplicate,
@@ -39,10 +38,14 @@ from shared.work import Origin, Stale, Work
 
 __all__ = ["Busy", "Origin", "Run", "Stale", "UnitOfWork", "UseCase", "Work", "brief"]
 
+P = ParamSpec("P")
 C = TypeVar("C")
 R = TypeVar("R")
 S = TypeVar("S")
-F = TypeVar("F", bound=UseCase[Any, Any])
+F = TypeVar("F", bound=Callable[..., Any])
+
+UseCase: TypeAlias = Callable[Concatenate[Work, P], R]
+"""A plain function that loads, decides, saves and records in the transaction of `work`."""
 
 AT_ONCE = 32
 """Transactions of a process that run at once; others wait for their turn."""
@@ -51,7 +54,7 @@ MOST_TOGETHER = 16
 MOST_TURNS = 2
 """Most transactions from which a brief use case is left out before it is run alone."""
 
-_brief: set[UseCase[Any, Any]] = set()
+_brief: set[Callable[..., Any]] = set()
 
 
 def brief(use_case: F) -> F:
@@ -94,7 +97,7 @@ class UnitOfWork:
 
     async def run(
         self,
-        use_case: UseCase[C, R],
+        use_case: UseCase[[C], R],
         command: C,
         origin: Origin,
         *,
@@ -112,7 +115,7 @@ class UnitOfWork:
         """
         with span(use_case.__name__):
             deadline = time.monotonic() + within
-            step = Step(use_case, command, origin, deadline, idempotency_key, inbox)
+            step = Step(use_case, (command,), {}, origin, deadline, idempotency_key, inbox)
             return await self.execute(step)
 
     async def execute(self, step: Step) -> Outcome:
@@ -203,24 +206,21 @@ class UnitOfWork:
             outcomes = await self._in_thread(attempt)
         return {step: outcomes.get(step, LeftOut.APART) for step in steps}
 
-    async def try_out(
-        self, use_case: UseCase[C, R], command: C, origin: Origin, *, within: float = 10.0
-    ) -> tuple[R, list[Event]]:
-        """Return the result and events of `run` from a transaction that is rolled back."""
+    async def try_out(self, step: Step, within: float) -> Outcome:
+        """Return the result and events of `execute` from a transaction that is rolled back."""
 
-        def attempt(_waited_for: Callable[[], bool]) -> tuple[R, list[Event]]:
+        def attempt(_waited_for: Callable[[], bool]) -> Outcome:
             with self._store.start_session() as session:
                 session.start_transaction(read_concern=SNAPSHOT)
                 try:
-                    work = Work(self._store, session, origin)
-                    return use_case(work, command), work.recorded
+                    work = Work(self._store, session, step.origin)
+                    return step.run(work), work.recorded
                 finally:
                     with contextlib.suppress(PyMongoError):
                         session.abort_transaction()
 
         with pymongo.timeout(within):
-            deadline = time.monotonic() + within
-            return await self._until_committed(use_case.__name__, attempt, deadline)
+            return await self._until_committed(step.use_case.__name__, attempt, step.deadline)
 
     async def _until_committed(
         self, name: str, attempt: Callable[[Callable[[], bool]], S], deadline: float
@@ -299,7 +299,7 @@ def _left(deadline: float) -> float:
 
 
 class Run:
-    """The tools of a route, a handler or a job: `await run(renew_loan, command)` runs a use case.
+    """The tools of a route, a handler or a job: `await run(renew_loan, loan_id)` runs a use case.
 
     `owners` asks other services; never use it inside a use case.
     """
@@ -361,11 +361,14 @@ class Run:
         """The client of the other services."""
         return self._unit_of_work.owners
 
-    async def try_out(self, use_case: UseCase[C, R], command: C) -> tuple[R, list[Event]]:
+    async def try_out(
+        self, use_case: UseCase[P, R], *args: P.args, **kwargs: P.kwargs
+    ) -> tuple[R, list[Event]]:
         """Return the result and events that `use_case` would have now; keep nothing (a preview)."""
-        return await self._unit_of_work.try_out(use_case, command, self.origin, within=self._within)
+        step = Step(use_case, args, kwargs, self.origin, time.monotonic() + self._within)
+        return cast(tuple[R, list[Event]], await self._unit_of_work.try_out(step, self._within))
 
-    async def __call__(self, use_case: UseCase[C, R], command: C) -> R:
+    async def __call__(self, use_case: UseCase[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `use_case` in one transaction and return its result.
 
         A repeated request gets its first result. An event that was processed before does nothing
@@ -380,7 +383,7 @@ class Run:
             inbox = f"{self._inbox}:{use_case.__name__}"
         with span(use_case.__name__):
             deadline = time.monotonic() + self._within
-            step = Step(use_case, command, self.origin, deadline, idempotency_key, inbox)
+            step = Step(use_case, args, kwargs, self.origin, deadline, idempotency_key, inbox)
             result, events = await self._execute(step)
         self.events.extend(events)
         if events and isinstance(events, EarlierEvents):

@@ -216,7 +216,7 @@ def _change(
     act: str,
     card: str,
     data: Data,
-    change: UseCase[C, StaffAccount],
+    change: UseCase[[C], StaffAccount],
     command: Callable[[str], C],
 ) -> StaffAccount:
     settings = settings_to_write(data, Settings)

@@ -136,7 +136,7 @@ async def test_a_request_retried_with_its_key_happens_once(unit_of_work: UnitOfW
 
 @pytest.mark.parametrize("use_case", [raise_count, add_new, add_or_refuse])
 async def test_a_repeat_gets_the_first_response_whatever_its_use_case_would_do_now(
-    unit_of_work: UnitOfWork, use_case: UseCase[Raise, Thing]
+    unit_of_work: UnitOfWork, use_case: UseCase[[Raise], Thing]
 ) -> None:
     key = IdempotencyKey("patron-1:k", "f")
     first = await unit_of_work.run(use_case, Raise("a"), ORIGIN, idempotency_key=key)

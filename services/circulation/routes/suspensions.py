@@ -188,7 +188,7 @@ async def post_withdrawal(
 
 
 async def _effect(
-    use_case: UseCase[C, FineSuspension], command: C, run: Run
+    use_case: UseCase[[C], FineSuspension], command: C, run: Run
 ) -> SuspensionEffectOut:
     suspension, events = await run.try_out(use_case, command)
     is_announced = any(isinstance(event, SuspensionSnapshot) for event in events)

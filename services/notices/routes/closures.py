@@ -320,7 +320,7 @@ async def post_withdrawal(
 
 
 async def _done(
-    use_case: UseCase[C, ClosureState], command: C, run: Run, preview: bool
+    use_case: UseCase[[C], ClosureState], command: C, run: Run, preview: bool
 ) -> ClosureOut | ClosureEffectOut:
     """Run the use case, or for a preview return its effect and change nothing."""
     if not preview:
