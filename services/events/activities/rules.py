@@ -101,7 +101,9 @@ def is_released(available_from: datetime, now: datetime) -> bool:
 def address(recording: Recording, now: datetime) -> str:
     """Return the address of the recording. Raises NotYetReleased before its release."""
     if not is_released(recording.available_from, now):
-        raise NotYetReleased(recording.available_from)
+        raise NotYetReleased(
+            available_from=recording.available_from.isoformat().replace("+00:00", "Z")
+        )
     return recording.url
 
 

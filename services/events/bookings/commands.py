@@ -185,7 +185,7 @@ def set_study_room(work: Work, wanted: StudyRoom) -> StudyRoom:
     """
     check_room(wanted)
     if unknown := calendars_store.unknown(work, [wanted.id]):
-        raise NoSuchBranch(unknown)
+        raise NoSuchBranch(branches=", ".join(sorted(unknown)))
     known = store.room(work, wanted.id)
     if known is None:
         store.add_room(work, wanted)

@@ -76,7 +76,7 @@ def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Pl
     check_ages(activity.about)
     codes = [] if activity.branch is None else [activity.branch]
     if unknown := calendars_store.unknown(work, codes):
-        raise NoSuchBranch(unknown)
+        raise NoSuchBranch(branches=", ".join(sorted(unknown)))
     recording = None
     if command.recording_from is not None and command.recording_url is not None:
         recording = Recording(activity.id, command.recording_from, command.recording_url)
@@ -126,7 +126,7 @@ def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places
     if amended.branch not in (activity.branch, None) and (
         unknown := calendars_store.unknown(work, [amended.branch])
     ):
-        raise NoSuchBranch(unknown)
+        raise NoSuchBranch(branches=", ".join(sorted(unknown)))
     if amended != activity:
         check_times(amended)
         check_ages(amended.about)

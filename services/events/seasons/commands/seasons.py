@@ -64,9 +64,9 @@ def announce_season(work: Work, command: AnnounceSeason) -> Season:
         ):
             taken.append(room.branch)
     if unknown:
-        raise NoSuchBranch(unknown)
+        raise NoSuchBranch(branches=", ".join(sorted(unknown)))
     if taken:
-        raise SeasonsOverlap(taken)
+        raise SeasonsOverlap(branches=", ".join(sorted(taken)))
     seasons_store.add(work, season, Seed(id=season.id, seed=seed))
     return season
 
