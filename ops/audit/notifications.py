@@ -76,8 +76,13 @@ async def check_notifications(result: Audit, store: Database, recorded: Recorded
 
 
 def _is_notified(topic: str, event: Document) -> bool:
-    """Return whether an event needs a notification: a change by the patron needs none."""
+    """Return whether an event needs a notification.
+
+    A change by the patron needs none, nor one of a charge that another event notifies of.
+    """
     match topic:
+        case "fine.assessed" | "fine.adjusted" | "fine.paid":
+            return not event.get("notified_with")
         case "registration.confirmed":
             return bool(event["waited"])
         case "registration.cancelled":

@@ -21,9 +21,9 @@ async def declare_loss(run: Run, step: Step) -> list[Check]:
         Check(f"{barcode} charged", expected["charges"], found),
         Check("days charged", expected["charged_days"], answer["statement"]["charged_days"]),
         Check(
-            "notified of the loss and of each charge",
-            ["fine.assessed"] * len(found) + ["loan.lost"],
-            sorted(t.kind for t in notifications if t.card == card),
+            "notified once of the loss and its charges",
+            ["fine.assessed"],
+            [t.kind for t in notifications if t.card == card],
         ),
     ]
 
@@ -59,15 +59,11 @@ async def pay(run: Run, step: Step) -> list[Check]:
     card = step["card"]
     owed = [c["id"] for c in await _charges(run, card) if c["outstanding_cents"]]
     payment = await run.api.post("/v1/payments", {"charge_ids": owed}, by=card)
-    notifications = await expect_notifications(run, "fine.paid", {card: len(owed)})
+    notifications = await expect_notifications(run, "fine.paid", {card: 1})
     overview = await run.api.get("/v1/me", by=card)
     return [
         Check("paid", (step["cents"], "paid"), (payment["amount_cents"], payment["state"])),
-        Check(
-            "notified of the payment",
-            step["cents"],
-            sum(t.about.get("amount_cents", 0) for t in notifications),
-        ),
+        Check("notified of the payment", True, all_state_amount(notifications, step["cents"])),
         Check("nothing is owed", 0, overview["totals"]["outstanding_cents"]),
     ]
 

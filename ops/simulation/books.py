@@ -231,13 +231,16 @@ class Books:
             blocked=owes_too_much(self.city.patron(patron), borrower, HONG_KONG),
         )
         unpaid = self.charges.get(patron, {})
-        for posting in postings:
-            charge = posting.charge
+        titles = {}
+        for charge in (posting.charge for posting in postings):
             new = (charge, about.get(charge.loan_id or charge.hold_id or ""))
             _, title_id = unpaid.pop(charge.id, new)
-            self.record(charge_events.posted(posting, standing, title_id))
+            if title_id:
+                titles[charge.id] = title_id
             if charge.is_open:
                 unpaid[charge.id] = (charge, title_id)
+        for event in charge_events.of_transaction(postings, standing, titles):
+            self.record(event)
         if unpaid:
             self.charges[patron] = unpaid
         else:

@@ -238,7 +238,7 @@ def _lose(books: Books, number: int, at: datetime) -> None:
     )
     books.set_copy(number, copies.lose(copy))
     lost = rules.lose(known.loan, on, fine)
-    books.record(loan_events.lost(lost, on=on, declared_by="rule"))
+    books.record(loan_events.lost(lost, on=on, declared_by="rule", charged=bool(price)))
     _post(books, known, [*((late,) if late else ()), *price], at, loans=-1)
 
 

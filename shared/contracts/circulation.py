@@ -143,6 +143,12 @@ class LoanLost(
     If the copy is found, `loan.returned` follows, and `fine.adjusted` with the price credited.
     """
 
+    charged: bool = Field(
+        default=False,
+        description="True if the copy's price is charged: the patron is notified by `fine.assessed`"
+        " of the loss, too.",
+    )
+
     lost_on: date
     declared_by: Literal["patron", "staff", "rule"] = Field(
         description="`rule`: the loan was overdue for the days that its policy sets."
@@ -166,6 +172,15 @@ class Standing(Value):
     )
     outstanding_cents: int = Field(ge=0, le=1_000_000_000_000)
     blocked: bool = Field(description="True if the patron owes too much to borrow.")
+
+
+class ChargeOfGroup(Value):
+    """A charge that the same transaction changed, and of which one notification tells as well."""
+
+    charge_id: Id
+    charge_kind: earlier.ChargeKind
+    title_id: Id | None = Field(description="Title of the item charged for, if it is known.")
+    cents: Cents = Field(description="Amount assessed, lowered, paid or waived.")
 
 
 class ChargeSnapshot(Event):
@@ -198,6 +213,17 @@ class ChargeSnapshot(Event):
         description="True while money of it is to be paid or to be given back.",
     )
     standing: Standing | None = None
+    others: tuple[ChargeOfGroup, ...] = Field(
+        default=(),
+        max_length=1_000,
+        description="Charges that the same transaction changed in the same way, each with an event "
+        "of its own. The patron is notified of all of them by this event.",
+    )
+    notified_with: Id | None = Field(
+        default=None,
+        description="Charge whose event, of the same type and transaction, notifies the patron of "
+        "this change too; null: this event does.",
+    )
 
 
 class FineAssessed(

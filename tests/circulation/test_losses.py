@@ -4,6 +4,7 @@ import asyncio
 from datetime import date, timedelta
 from typing import Any
 
+import orjson
 import pytest
 
 from services.circulation import store
@@ -100,6 +101,37 @@ async def test_a_loss_charges_the_fine_so_far_the_price_and_the_processing(desk:
     renewal = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon(late(11)))
     assert renewal.json()["code"] == "loan-lost"
     assert (await fine(desk, loan, late(50)))["amount_cents"] == 1500
+
+
+async def changes(desk: Desk, topic: str) -> list[dict[str, Any]]:
+    """Return the payloads of a topic in the outbox, oldest first."""
+    rows = desk.api.app.state.database.outbox.find({"topic": topic}).sort("$natural", 1)
+    return [orjson.loads(row["body"]) async for row in rows]
+
+
+async def test_the_patron_is_notified_of_each_change_of_the_account_by_one_event(
+    desk: Desk,
+) -> None:
+    loan = await priced(desk)
+    await lose(desk, loan, late(10))
+    await pay_all(desk)
+    await desk.take_back(loan["barcode"], on=late(5))
+    for topic, charged in (
+        ("fine.assessed", {"fine": 1500, "lost-processing": 2469}),
+        ("fine.paid", {"fine": 1500, "lost-processing": 2469}),
+        ("fine.adjusted", {"fine": 750}),
+    ):
+        events = await changes(desk, topic)
+        [first] = [event for event in events if event["notified_with"] is None]
+        assert first["charge_kind"] == "lost", topic
+        assert {one["charge_kind"]: one["cents"] for one in first["others"]} == charged
+        assert {one["title_id"] for one in first["others"]} == {loan["title_id"]}
+        for event in events:
+            if event is not first:
+                assert event["notified_with"] == first["charge_id"]
+                assert event["others"] == []
+    [lost] = await changes(desk, "loan.lost")
+    assert lost["charged"]
 
 
 async def test_a_loss_without_a_known_price_needs_a_price_from_staff(desk: Desk) -> None:

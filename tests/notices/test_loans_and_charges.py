@@ -1,16 +1,24 @@
 """Notifications about loans and charges: amounts as circulation states them then."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from services.notices.kinds.charges import Assessed
 from services.notices.kinds.kind import Known
-from shared.contracts.circulation import FineAdjusted, FinePaid, FineWaived
+from shared.contracts.circulation import (
+    ChargeSnapshot,
+    FineAdjusted,
+    FineAssessed,
+    FinePaid,
+    FineWaived,
+)
 from shared.owners import OwnerAway
 from shared.unit_of_work import Origin, Run
+from tests import samples
 from tests.notices.lending import Lending
 from tests.notices.library import (
     DECEMBER_9,
@@ -121,6 +129,106 @@ async def test_a_fine_assessed_during_a_suspension_is_notified_without_its_amoun
     (item,) = await inbox(api, "p")
     assert "$" not in item["text"]
     assert "amount_cents" not in item["about"]
+
+
+PRICE, PROCESSING, LATE = (
+    {"charge_id": f"charge-{number}", "charge_kind": kind, "title_id": "title-1", "cents": cents}
+    for number, (kind, cents) in enumerate(
+        [("lost", 10_000), ("lost-processing", 2_000), ("fine", 1_500)], start=1
+    )
+)
+
+
+def of_loss(event: type[ChargeSnapshot], *parts: dict[str, Any]) -> list[ChargeSnapshot]:
+    """The events of one transaction about the charges of a loss; the first one notifies."""
+    return [
+        charge(
+            event,
+            "p",
+            charge_id=part["charge_id"],
+            charge_kind=part["charge_kind"],
+            paid_cents=part["cents"],
+            others=parts[1:] if part is parts[0] else [],
+            notified_with=None if part is parts[0] else parts[0]["charge_id"],
+            due_on=date(2020, 12, 4),
+            charged_days=0,
+            spans=(),
+        )
+        for part in parts
+    ]
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
+async def test_one_transaction_gives_one_notification_in_any_order_of_repeated_events(
+    api: Api, lending: Lending, backwards: bool
+) -> None:
+    await hear(api, title(), "e-0", DECEMBER_9)
+    lending.loans["loan-1"] = {"title_id": "title-1", "state": "lost", "due_on": "2020-12-04"}
+    lending.charges = {
+        f"charge-{number}": {"kind": kind, "amount_cents": cents, "outstanding_cents": cents}
+        for number, kind, cents in (
+            (1, "lost", 10_000),
+            (2, "lost-processing", 2_000),
+            (3, "fine", 1_500),
+        )
+    }
+    of_loan = lost("loan-1", "p").model_copy(update={"charged": True})
+    charged, paid = (of_loss(one, PRICE, PROCESSING, LATE) for one in (FineAssessed, FinePaid))
+    again = [(event, f"e-{id(event)}") for event in (of_loan, *charged, *paid)] * 2
+    for event, event_id in reversed(again) if backwards else again:
+        await hear(api, event, event_id, DECEMBER_9)
+    items = await inbox(api, "p")
+    assert {item["kind"]: item["text"] for item in items} == {
+        "fine.assessed": (
+            "“Jane Eyre” was recorded as lost. You've been charged $135.00 in all. "
+            "Price: $100.00. Replacement: $20.00. Overdue fine: $15.00. To pay: $135.00. "
+            "If you find it, please bring it back."
+        ),
+        "fine.paid": "“Jane Eyre”: your payment of $135.00 was received. Thank you.",
+    }
+    assert len(items) == 2
+
+
+async def test_a_found_item_gives_one_notification_of_its_price_and_its_fine(
+    api: Api, lending: Lending
+) -> None:
+    await hear(api, title(), "e-0", DECEMBER_9)
+    lending.loans["loan-1"] = {"title_id": "title-1"}
+    lending.charges = {
+        "charge-1": {"amount_cents": 0, "outstanding_cents": 0, "refund_due_cents": 10_000},
+        "charge-3": {"amount_cents": 750, "outstanding_cents": 0, "refund_due_cents": 750},
+    }
+    for number, event in enumerate(of_loss(FineAdjusted, PRICE, LATE), start=1):
+        await hear(api, event, f"e-{number}", DECEMBER_9)
+    [told] = await texts(api, "p")
+    assert told == (
+        "“Jane Eyre” was found, so its price is no longer charged. Your fine for it was lowered to "
+        "$7.50. You'll get $107.50 back."
+    )
+
+
+async def test_fines_of_one_return_give_one_notification_that_names_three_of_many_titles(
+    api: Api, lending: Lending
+) -> None:
+    lending.loans["loan-1"] = {"title_id": "title-1"}
+    charges = [f"charge-{number}" for number in range(1, 6)]
+    for number, charge_id in enumerate(charges, start=1):
+        amounts = {"amount_cents": 100, "outstanding_cents": 100 if number > 1 else 0}
+        lending.charges[charge_id] = {"kind": "fine", **amounts}
+        name = samples.title(1, f"Book {number}").model_copy(update={"title_id": f"title-{number}"})
+        await hear(api, name, f"t-{number}", DECEMBER_9)
+    others = [
+        {**LATE, "charge_id": charge_id, "title_id": charge_id.replace("charge", "title")}
+        for charge_id in charges[1:]
+    ]
+    for count in (1, 3, 4):
+        event = fine("charge-1", "p", others=others[:count])
+        await hear(api, event, f"e-{count}", f"2020-12-09T0{count}:00:00+08:00")
+    assert await texts(api, "p") == [
+        "“Book 1”, “Book 2”, “Book 3” and 2 more: you've been fined $5.00. To pay: $4.00.",
+        "“Book 1”, “Book 2”, “Book 3” and “Book 4”: you've been fined $4.00. To pay: $3.00.",
+        "“Book 1” and “Book 2”: you've been fined $2.00. To pay: $1.00.",
+    ]
 
 
 async def test_a_later_change_of_a_charge_does_not_change_its_notification(

@@ -212,11 +212,16 @@ class DueDateMoved(OfLoan, events=[LoanDueDateChanged]):
 
 @dataclass(frozen=True, kw_only=True)
 class Lost(OfLoan, events=[LoanLost]):
-    """A notification of a loan recorded as lost, unless it has been found by now."""
+    """A notification of a loan recorded as lost, unless it has been found by now.
+
+    If its price is charged, the notification of the charge says it.
+    """
 
     @classmethod
     async def of(cls, event: LoanLost, run: Run) -> Self | None:
-        """Return the facts of the loan if it still is lost."""
+        """Return the facts of the loan if it still is lost and its price is not charged."""
+        if event.charged:
+            return None
         loan = await _loan(event.loan_id, run)
         if loan is None or loan.state != "lost":
             return None

@@ -25,6 +25,8 @@ _NAMED: Mapping[str, Any] = MappingProxyType(
         "previous_venue": "Extension Activities Room",
         "changed": True,
         "charge_kind": None,
+        **dict.fromkeys(("other_charges", "other_titles")),
+        **dict.fromkeys(("price_cents", "processing_cents", "fine_cents")),
         "previous_begins_at": datetime(2021, 3, 10, 11, tzinfo=UTC),
         "refund_due_cents": 600,
         "resumes_on": date(2021, 3, 12),
@@ -32,7 +34,10 @@ _NAMED: Mapping[str, Any] = MappingProxyType(
     }
 )
 """Facts whose type does not say enough."""
-_NO_PLACEHOLDERS = {"branches", "charge_kind", "merged_into", "turn", "version"}
+_NO_PLACEHOLDERS = {
+    *("branches", "charge_kind", "merged_into", "turn", "version"),
+    *("other_charges", "other_titles", "price_cents", "processing_cents", "fine_cents"),
+}
 
 
 def sample_known(zone: ZoneInfo) -> Known:

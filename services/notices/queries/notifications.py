@@ -94,8 +94,10 @@ async def known_of(
     """Return the names that these facts refer to, those of branches in a language."""
     codes = {code for facts in all_facts for code in facts.get("branches") or ()}
     codes |= _values("branch", all_facts)
+    title_ids = {one for facts in all_facts for one in facts.get("other_titles") or ()}
+    title_ids |= _values("title_id", all_facts)
     return Known(
-        titles=await store.titles.find_names(db, _values("title_id", all_facts)),
+        titles=await store.titles.find_names(db, title_ids),
         activities=await store.titles.find_activities(db, _values("activity_id", all_facts)),
         branches=await store.branches.find_names(db, codes, language),
         enquiries=await store.enquiries.find_subjects(db, _values("enquiry_id", all_facts)),

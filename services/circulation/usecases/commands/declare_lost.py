@@ -9,7 +9,7 @@ import structlog
 from services.circulation import store
 from services.circulation.domain import copy as copies
 from services.circulation.domain import loan as rules
-from services.circulation.domain.charge import Charge, assess, loss_charges
+from services.circulation.domain.charge import Charge, ChargeKind, assess, loss_charges
 from services.circulation.domain.due_date import CurrentLoan
 from services.circulation.domain.fines import Statement
 from services.circulation.domain.ledger import assessed
@@ -103,5 +103,8 @@ def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLo
     post(work, borrower, [assessed(charge, work.now) for charge in charges], loans=-1)
     store.titles.save_copies(work, [copies.lose(copy)])
     save_change(work, known, lost)
-    work.record(loan_events.lost(lost, on=command.on, declared_by=command.declared_by))
+    charged = any(charge.kind is ChargeKind.LOST for charge in charges)
+    work.record(
+        loan_events.lost(lost, on=command.on, declared_by=command.declared_by, charged=charged)
+    )
     return Loss(lost, charges, overdue)

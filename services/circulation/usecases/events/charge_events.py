@@ -1,11 +1,13 @@
 """Events of a charge: its snapshot after each change of the ledger."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from services.circulation.domain.charge import Charge, ChargeKind
 from services.circulation.domain.fines import as_document
 from services.circulation.domain.ledger import Posting, PostingKind
 from shared.contracts.circulation import (
+    ChargeOfGroup,
     ChargeSnapshot,
     FineAdjusted,
     FineAssessed,
@@ -21,10 +23,70 @@ def snapshot(charge: Charge, title_id: str | None) -> ChargeSnapshot:
     return ChargeSnapshot(**_fields(charge, title_id, None))
 
 
-def posted(posting: Posting, standing: Standing, title_id: str | None) -> ChargeSnapshot:
+def of_transaction(
+    postings: Sequence[Posting], standing: Standing, titles: Mapping[str, str]
+) -> Iterator[ChargeSnapshot]:
+    """Yield the events of all changes of one transaction, with the patron's standing after it.
+
+    `titles` are the title ids of the items, by charge id, as far as they are known. The patron is
+    notified once of new charges, of a payment, and of what a return lowers; of a loss by its price.
+    A fine whose last day was suspended is apart, because its notification names no amount. So is
+    each fine that a closure or a suspension lowers.
+    """
+    groups: dict[object, list[Posting]] = {}
+    for posting in sorted(postings, key=lambda one: one.charge.kind is not ChargeKind.LOST):
+        groups.setdefault(_group(posting), []).append(posting)
+    for posting in postings:
+        title_id = titles.get(posting.charge.id)
+        first, *others = groups[_group(posting)]
+        if posting is first:
+            together = tuple(_in_group(other, titles) for other in others)
+            yield posted(posting, standing, title_id, others=together)
+        else:
+            yield posted(posting, standing, title_id, notified_with=first.charge.id)
+
+
+def _group(posting: Posting) -> object:
+    """Return a key that is the same for changes that a patron is notified of together."""
+    charge, reference = posting.charge, _reference(posting)
+    match posting.kind:
+        case PostingKind.ASSESSED:
+            key: object = charge.statement is not None and charge.statement.ends_suspended
+        case PostingKind.ADJUSTED:
+            key = reference if reference == charge.loan_id else charge.id
+        case _:
+            key = reference
+    return posting.kind, key
+
+
+def _reference(posting: Posting) -> str:
+    return posting.entries[0].reference if posting.entries else ""
+
+
+def _in_group(posting: Posting, titles: Mapping[str, str]) -> ChargeOfGroup:
+    return ChargeOfGroup(
+        charge_id=posting.charge.id,
+        charge_kind=posting.charge.kind.value,
+        title_id=titles.get(posting.charge.id),
+        cents=posting.moved_cents,
+    )
+
+
+def posted(
+    posting: Posting,
+    standing: Standing,
+    title_id: str | None,
+    *,
+    others: tuple[ChargeOfGroup, ...] = (),
+    notified_with: str | None = None,
+) -> ChargeSnapshot:
     """Return the event of one change, with the patron's standing after it."""
-    fields = _fields(posting.charge, title_id, standing)
-    reference = posting.entries[0].reference if posting.entries else ""
+    fields = {
+        **_fields(posting.charge, title_id, standing),
+        "others": others,
+        "notified_with": notified_with,
+    }
+    reference = _reference(posting)
     match posting.kind:
         case PostingKind.ASSESSED:
             return FineAssessed(**fields, **_statement(posting.charge))

@@ -63,9 +63,11 @@ def returned(loan: Loan, *, branch_code: str, channel: Channel) -> LoanReturned:
     return LoanReturned(**_fields(loan), return_branch=branch_code, channel=channel)
 
 
-def lost(loan: Loan, *, on: date, declared_by: Literal["patron", "staff", "rule"]) -> LoanLost:
-    """Return the event of a loss declared on `on`."""
-    return LoanLost(**_fields(loan), lost_on=on, declared_by=declared_by)
+def lost(
+    loan: Loan, *, on: date, declared_by: Literal["patron", "staff", "rule"], charged: bool
+) -> LoanLost:
+    """Return the event of a loss declared on `on`; `charged` if the price is charged."""
+    return LoanLost(**_fields(loan), lost_on=on, declared_by=declared_by, charged=charged)
 
 
 def claimed(loan: Loan) -> LoanClaimed:

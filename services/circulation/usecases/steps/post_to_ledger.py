@@ -33,9 +33,8 @@ def post(
         store.charges.post(work, postings)
         standing = _standing(work, counted)
         titles = _titles(work, [posting.charge for posting in postings])
-        for posting in postings:
-            title_id = titles.get(posting.charge.id)
-            work.record(charge_events.posted(posting, standing, title_id))
+        for event in charge_events.of_transaction(postings, standing, titles):
+            work.record(event)
     return counted
 
 
@@ -49,10 +48,13 @@ def show_posted(
     charges = store.charges.some(work, charge_ids)
     standing = _standing(work, store.patrons.borrower(work, patron_id))
     titles = _titles(work, charges)
-    for charge in charges:
-        entries = store.charges.entries(work, charge.id, reference)
-        posting = Posting(kind, charge, tuple(entries))
-        work.show(charge_events.posted(posting, standing, titles.get(charge.id)))
+    entries = [store.charges.entries(work, charge.id, reference) for charge in charges]
+    postings = [
+        Posting(kind, charge, tuple(of_charge))
+        for charge, of_charge in zip(charges, entries, strict=True)
+    ]
+    for event in charge_events.of_transaction(postings, standing, titles):
+        work.show(event)
 
 
 def _titles(work: Work, charges: Sequence[Charge]) -> dict[str, str]:
