@@ -276,7 +276,7 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
         ),
         pytest.param(
             delete_one("notices", "notifications", {"kind": "fine.assessed"}),
-            "has 1 notifications of fine.assessed instead of 2",
+            "has 0 notifications of fine.assessed instead of 1",
             id="a notification lost",
         ),
     ],
