@@ -8,12 +8,10 @@ from services.accounts import store
 from services.accounts.domain.calendar import Calendar, link_of_secret
 from services.accounts.domain.cardholder import Cardholder
 from services.accounts.domain.family import Invitation, Link
-from services.accounts.domain.new_address import is_live as is_live_address
+from services.accounts.domain.new_address import is_live
 from services.accounts.domain.patron import Patron
-from services.accounts.domain.pin_reset import is_live
 from services.accounts.domain.preferences import Setting
-from services.accounts.domain.refusals import NoSuchAccount, NoSuchCalendar, NoSuchPatron
-from services.accounts.domain.staff import Manager, StaffAccount
+from services.accounts.domain.refusals import NoSuchCalendar, NoSuchPatron
 from shared.ids import card_digests
 from shared.keys import each_of
 from shared.mongo import Database
@@ -68,21 +66,6 @@ async def preferences(db: Database, patron_id: str) -> Setting:
     return Setting(chosen, chosen.language or found.language, holder.reachable_by)
 
 
-async def is_live_reset(db: Database, reset_id: str, patron_id: str, at: datetime) -> bool:
-    """Return whether a patron can choose a new PIN with the code of this request, at `at`."""
-    reset = await store.pin_resets.find_one(db, reset_id)
-    return reset is not None and reset.patron_id == patron_id and is_live(reset, at)
-
-
-async def holder_of_code(db: Database, reset_id: str, at: datetime) -> Cardholder | None:
-    """Return the holder of an account of staff who can choose a PIN with this code at `at`."""
-    reset = await store.pin_resets.find_one(db, reset_id)
-    if reset is None or reset.patron_id is None or not is_live(reset, at):
-        return None
-    holder = await store.find_cardholder(db, reset.patron_id)
-    return holder if holder and holder.role != "patron" else None
-
-
 async def address_of_alert(
     db: Database, alert_id: str, patron_id: str, at: datetime
 ) -> tuple[str | None, bool]:
@@ -93,7 +76,7 @@ async def address_of_alert(
     _, holder = await patron(db, patron_id)
     new = holder.new_address
     if new is not None and new.id == alert_id:
-        return (new.email, True) if is_live_address(new, at) else (None, True)
+        return (new.email, True) if is_live(new, at) else (None, True)
     kept = await store.alerts.find_one(db, alert_id, patron_id, at)
     return (kept.email if kept else None), False
 
@@ -127,11 +110,3 @@ async def family(db: Database, patron_id: str, at: datetime) -> Family:
         sent,
         names,
     )
-
-
-async def staff(db: Database, account_id: str, by: Manager) -> StaffAccount:
-    """Return an account that `by` may manage. Raises NoSuchAccount."""
-    holder = await store.find_cardholder(db, account_id)
-    if holder is None or holder.role not in by.roles:
-        raise NoSuchAccount
-    return StaffAccount.of(holder)

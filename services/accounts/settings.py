@@ -8,7 +8,6 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services import settings
-from services.accounts.domain.lockout import StrangersLimits
 from services.accounts.domain.staff import PersonRole
 from services.registry import NAMES
 from shared.auth import LONGEST_TOKEN_SECONDS
@@ -148,11 +147,6 @@ class Settings(settings.CardSettings):
         if isinstance(value, str):
             return tuple(role.strip() for role in value.split(",") if role.strip())
         return value
-
-    @property
-    def strangers_limits(self) -> StrangersLimits:
-        """Limits of wrong PINs, and of codes to choose a new one."""
-        return StrangersLimits(self.wrong_pins_per_network, self.wrong_pins_of_strangers)
 
     def token_hours(self, role: str) -> int:
         """Return the lifetime of a session of `role`, or of a service's token, in hours."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from shared import keys as keyed
+from services.accounts.domain.unsubscribing import id_of, signed_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +19,9 @@ class Calendar:
 
 def calendar_secret(link: str, keys: str) -> str:
     """Return the secret in the address of a feed: the link's id, and its digest."""
-    return f"{link}.{keyed.digest(keys, _said(link)).hex()}"
+    return signed_id("calendar", link, keys)
 
 
 def link_of_secret(secret: str, keys: str) -> str | None:
     """Return the id of the link for which we made a secret, None if we did not make it."""
-    link, _, digest = secret.rpartition(".")
-    is_ours = secret.isascii() and keyed.is_digest(keys, _said(link), digest)
-    return link if is_ours else None
-
-
-def _said(link: str) -> str:
-    return f"calendar\n{link}"
+    return id_of("calendar", secret, keys)

@@ -1,18 +1,18 @@
 """A new e-mail address: it is used for nothing until its holder has entered a code from there."""
 
-import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 from services.accounts.domain.lockout import DAY, Budget
-from shared import keys as keyed
+from services.accounts.domain.pin_reset import derived_code
 
 CONFIRM_WITHIN = timedelta(days=7)
 """Time for which a code can be entered: a reader at the desk does so at home."""
 MOST_TRIES = 5
 """Tries to enter the code; after them it is dead."""
-DIGITS = 8
+PURPOSE = "new-address"
+"""Purpose of the codes for new addresses, from which they are derived."""
 SENT_AGAIN_AFTER = timedelta(minutes=10)
 """Age from which the same address is asked to be confirmed again; before, it is a repeat."""
 MOST_NEW = 10
@@ -59,8 +59,9 @@ def asked(request_id: str, email: str, by: By, at: datetime) -> NewAddress:
 
 def is_live(new: NewAddress | None, at: datetime) -> bool:
     """Return whether the code of an address can be sent and used."""
-    waits = new is not None and not new.confirmed
-    return waits and new is not None and new.tries < MOST_TRIES and at < new.expires_at
+    if new is None or new.confirmed:
+        return False
+    return new.tries < MOST_TRIES and at < new.expires_at
 
 
 def is_repeat(new: NewAddress | None, email: str, at: datetime) -> bool:
@@ -72,23 +73,7 @@ def is_repeat(new: NewAddress | None, email: str, at: datetime) -> bool:
 
 def code_for(request_id: str, keys: str) -> str | None:
     """Return the code of a request; None without keys, because everybody could derive it."""
-    return _code(keyed.digest(keys, _said(request_id))) if keys else None
-
-
-def is_code(typed: str, request_id: str, keys: str) -> bool:
-    """Return whether the typed text is the code of a request; blanks in it do not count."""
-    digits = "".join(typed.split())
-    codes = [_code(one) for one in keyed.digests(keys, _said(request_id))]
-    return digits.isascii() and any(hmac.compare_digest(digits, code) for code in codes)
-
-
-def _said(request_id: str) -> str:
-    # Begins with a purpose, so that it is no code for a new PIN under the same key.
-    return f"new-address\n{request_id}"
-
-
-def _code(digest: bytes) -> str:
-    return f"{int.from_bytes(digest) % 10**DIGITS:0{DIGITS}}"
+    return derived_code(PURPOSE, request_id, keys)
 
 
 def budget_of_new_addresses(card_digest: str) -> Budget:

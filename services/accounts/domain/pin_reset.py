@@ -22,6 +22,8 @@ ISSUED_FOR = timedelta(hours=24)
 """Time for which a code is valid that staff get for a new account, or in place of a PIN."""
 MOST_TRIES = 5
 """Tries to enter the code; after them it is dead."""
+PURPOSE = "pin-reset"
+"""Purpose of the codes for a new PIN, from which they are derived."""
 DIGITS = 8
 MOST_CODES = 20
 """Codes a day for one card: they can't be guessed, and don't fill the mailbox of its holder."""
@@ -68,18 +70,22 @@ def budgets_of_entering(stranger: Source, limits: StrangersLimits) -> tuple[Budg
 
 def code_of(reset_id: str, keys: str) -> str | None:
     """Return the code of a reset; None without keys, because everybody could derive it."""
-    return _code(keyed.digest(keys, _said(reset_id))) if keys else None
+    return derived_code(PURPOSE, reset_id, keys)
 
 
-def is_code(typed: str, reset_id: str, keys: str) -> bool:
-    """Return whether the typed text is the code of a reset; blanks in it do not count."""
+def derived_code(purpose: str, request_id: str, keys: str) -> str | None:
+    """Return the code of a request; None without keys, because everybody could derive it.
+
+    A code is for one purpose: one that confirms an address chooses no PIN under the same key.
+    """
+    return _code(keyed.digest(keys, f"{purpose}\n{request_id}")) if keys else None
+
+
+def is_code(typed: str, purpose: str, request_id: str, keys: str) -> bool:
+    """Return whether the typed text is the code of a request; blanks in it do not count."""
     digits = "".join(typed.split())
-    codes = [_code(one) for one in keyed.digests(keys, _said(reset_id))]
+    codes = [_code(one) for one in keyed.digests(keys, f"{purpose}\n{request_id}")]
     return digits.isascii() and any(hmac.compare_digest(digits, code) for code in codes)
-
-
-def _said(reset_id: str) -> str:
-    return f"pin-reset\n{reset_id}"
 
 
 def _code(digest: bytes) -> str:

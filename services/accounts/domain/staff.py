@@ -82,16 +82,18 @@ class Manager:
         if role in OF_TWO and not self.seconded:
             raise SecondPersonNeeded
 
-    def check_account(self, holder: Cardholder | None) -> Cardholder:
-        """Return the account to change.
-
-        Raises NoSuchAccount, also if the rights don't cover it, or OwnAccount.
-        """
+    def check_covered(self, holder: Cardholder | None) -> Cardholder:
+        """Return the account. Raises NoSuchAccount, also if the rights don't cover it."""
         if holder is None or holder.role not in self.roles:
             raise NoSuchAccount
-        if holder.id == self.account_id:
-            raise OwnAccount
         return holder
+
+    def check_account(self, holder: Cardholder | None) -> Cardholder:
+        """Return the account to change. Raises as `check_covered`, or OwnAccount."""
+        found = self.check_covered(holder)
+        if found.id == self.account_id:
+            raise OwnAccount
+        return found
 
     def check_access(self, holder: Cardholder | None) -> Cardholder:
         """Return the account to which somebody gets access by the change.

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.accounts import queries
+from services.accounts import queries, store
 from services.accounts.domain.new_address import code_for
 from services.accounts.domain.pin_reset import code_of
 from services.accounts.domain.refusals import BadUnsubscribeLink, NoSuchPatron
@@ -80,8 +80,9 @@ async def get_email(
     _, holder = await queries.patron(db, patron_id)
     code = None
     if pin_reset is not None:
-        live = await queries.is_live_reset(db, pin_reset, patron_id, wall_clock())
-        code = code_of(pin_reset, settings.reset_keys) if live else None
+        live = await store.pin_resets.find_live(db, pin_reset, wall_clock())
+        is_own = live is not None and live.patron_id == patron_id
+        code = code_of(pin_reset, settings.reset_keys) if is_own else None
     may_send = code is not None if pin_reset else "email" in setting.preferences.channels
     return EmailOut(
         address=holder.email if may_send else None,

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from services.accounts import queries
+from services.accounts import store
 from services.accounts.domain.lockout import Source
 from services.accounts.domain.pin_reset import VALID_FOR, code_of
 from services.accounts.domain.refusals import (
@@ -22,6 +22,7 @@ from services.accounts.usecases.reset_pin import (
     ask_for_code,
     enter_code,
 )
+from services.accounts.usecases.spend_budgets import limits_of
 from shared.auth import OtherService
 from shared.clock import wall_clock
 from shared.http.bodies import Body
@@ -96,7 +97,7 @@ async def post_pin_reset(
         digest,
         wall_clock(),
         _stranger(request, settings),
-        settings.strangers_limits,
+        limits_of(settings),
         client_address(request.scope),
     )
     reset = await ask_for_code(run, asking)
@@ -126,7 +127,7 @@ async def put_pin_reset(
         new_pin=body.new_pin.get_secret_value(),
         at=wall_clock(),
         stranger=_stranger(request, settings),
-        limits=settings.strangers_limits,
+        limits=limits_of(settings),
         address=client_address(request.scope),
     )
     holder = await enter_code(run, command, settings.reset_keys)
@@ -147,6 +148,8 @@ async def get_staff_code(
     reset_id: PatronId, _caller: OtherService, db: Db, settings: OwnSettings
 ) -> StaffCodeOut:
     """Get the code for somebody of the staff, and the address to send it to, for one message."""
-    holder = await queries.holder_of_code(db, reset_id, wall_clock())
-    code = code_of(reset_id, settings.reset_keys) if holder else None
+    live = await store.pin_resets.find_live(db, reset_id, wall_clock())
+    holder = await store.find_cardholder(db, live.patron_id or "") if live else None
+    is_staff = holder is not None and holder.role != "patron"
+    code = code_of(reset_id, settings.reset_keys) if is_staff else None
     return StaffCodeOut(address=holder.email if holder and code else None, code=code)

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from services.accounts import queries, store
+from services.accounts import store
 from services.accounts.domain.refusals import (
     CardTaken,
     NoStaffAddress,
@@ -136,7 +136,7 @@ async def get_staff_list(caller: Administrator, db: Db, page: PageQuery) -> Staf
 @refuses(NoSuchAccount)
 async def get_staff(staff_id: StaffId, caller: Administrator, db: Db) -> StaffOut:
     """Get an account that the caller may manage."""
-    return StaffOut.of(await queries.staff(db, staff_id, manager(caller)))
+    return StaffOut.of(await store.find_account(db, staff_id, manager(caller)))
 
 
 @router.post("/staff", status_code=201, tags=["staff"])

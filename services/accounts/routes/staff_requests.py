@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field, model_validator
 
-from services.accounts import queries, store
+from services.accounts import store
 from services.accounts.domain.refusals import (
     CardTaken,
     NoStaffAddress,
@@ -161,7 +161,7 @@ async def post_approval(
     """Agree to a request of somebody else: the change is made at once."""
     by = manager(caller)
     account_id = await run(agree, Decide(request_id, by, wall_clock(), settings.card_key))
-    return StaffOut.of(await queries.staff(db, account_id, by))
+    return StaffOut.of(await store.find_account(db, account_id, by))
 
 
 @router.delete("/staff-requests/{request_id}", status_code=204, tags=["staff"])

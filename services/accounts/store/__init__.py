@@ -11,6 +11,7 @@ from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron
 from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.signing_key import SigningKey
+from services.accounts.domain.staff import Manager, StaffAccount
 from services.accounts.domain.standing import Standing
 from services.accounts.store import alerts as alerts
 from services.accounts.store import assertions as assertions
@@ -22,7 +23,6 @@ from services.accounts.store import pin_resets as pin_resets
 from services.accounts.store import sessions as sessions
 from services.accounts.store import staff as staff
 from services.accounts.store import staff_requests as staff_requests
-from shared.idempotency import delete_responses
 from shared.mongo import (
     Database,
     Indexes,
@@ -134,9 +134,8 @@ def patrons(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
 
 
 def add_patrons(work: Work, *patrons: Patron) -> None:
-    """Insert new patrons with default preferences."""
+    """Insert new patrons."""
     work.add("patrons", *patrons)
-    work.add("preferences", *(Preferences(id=patron.id) for patron in patrons))
 
 
 def add_cardholders(work: Work, *cardholders: Cardholder) -> None:
@@ -154,23 +153,10 @@ def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
     work.save("cardholders", *cardholders)
 
 
-def delete_cardholder(work: Work, cardholder: Cardholder) -> None:
-    """Delete the account of staff or of a machine, with the attempts to log in to it."""
-    work.delete("cardholders", {"_id": cardholder.id})
-    attempts.delete_of_card(work, cardholder.card_digest)
-
-
-def delete_personal_data(work: Work, patron: Patron) -> None:
-    """Delete all personal data of a patron."""
-    work.delete("cardholders", {"_id": patron.id})
-    work.delete("preferences", {"_id": patron.id})
-    work.delete("standings", {"_id": patron.id})
-    work.delete("erasures", {"_id": patron.id})
-    alerts.delete_of_patron(work, patron.id)
-    attempts.delete_of_card(work, patron.card_digest)
-    work.delete("pin_resets", {"card_digest": patron.card_digest})
-    work.delete("pin_resets", {"patron_id": patron.id})
-    delete_responses(work, patron.id)
+def delete_cardholder(work: Work, cardholder_id: str) -> None:
+    """Delete a cardholder, with the addresses that were kept for alerts to them."""
+    work.delete("cardholders", {"_id": cardholder_id})
+    work.delete("kept_addresses", {"patron_id": cardholder_id})
 
 
 def note_standing(work: Work, standing: Standing) -> bool:
@@ -207,6 +193,11 @@ async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None
     """Return the same as `cardholder`, read outside any transaction."""
     found = await db.cardholders.find_one({"_id": cardholder_id})
     return None if found is None else from_document(Cardholder, found)
+
+
+async def find_account(db: Database, account_id: str, by: Manager) -> StaffAccount:
+    """Return an account that `by` may manage. Raises NoSuchAccount."""
+    return StaffAccount.of(by.check_covered(await find_cardholder(db, account_id)))
 
 
 async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
@@ -265,6 +256,16 @@ async def holder_of_calendar(db: Database, link: str) -> Cardholder | None:
 def preferences(work: Work, patron_id: str) -> Preferences | None:
     """Return a patron's preferences; None once the patron is erased."""
     return work.find(Preferences, "preferences", {"_id": patron_id})
+
+
+def add_preferences(work: Work, *preferences: Preferences) -> None:
+    """Insert the default preferences of new patrons."""
+    work.add("preferences", *preferences)
+
+
+def delete_preferences(work: Work, patron_id: str) -> None:
+    """Delete the preferences of a patron who is erased."""
+    work.delete("preferences", {"_id": patron_id})
 
 
 def save_preferences(work: Work, preferences: Preferences) -> None:

@@ -25,11 +25,6 @@ def keep(work: Work, kept: KeptAddress) -> None:
     work.add("kept_addresses", kept)
 
 
-def delete_of_patron(work: Work, patron_id: str) -> None:
-    """Delete the addresses of all alerts of a patron."""
-    work.delete("kept_addresses", {"patron_id": patron_id})
-
-
 async def find_one(db: Database, alert_id: str, patron_id: str, at: datetime) -> KeptAddress | None:
     """Return the address of an alert of a patron, while it is kept."""
     query = {"_id": alert_id, "patron_id": patron_id, "expires_at": {"$gt": at}}

@@ -32,6 +32,12 @@ def delete(work: Work, erasure: Erasure) -> None:
     work.delete("erasures", {"_id": erasure.id, "version": erasure.version})
 
 
+def delete_of_patron(work: Work, patron_id: str) -> None:
+    """Delete the standing of a patron who is erased, and the note of the erasure."""
+    work.delete("standings", {"_id": patron_id})
+    work.delete("erasures", {"_id": patron_id})
+
+
 async def find_begun(db: Database, before: datetime) -> AsyncIterator[str]:
     """Yield the ids of patrons whose erasure was last requested before an instant."""
     async for found in db.erasures.find({"begun_at": {"$lt": before}}, {"_id": 1}):

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
-from services.accounts.domain.pin_reset import MOST_TRIES, PinReset
+from services.accounts.domain.pin_reset import MOST_TRIES, PinReset, is_live
 from shared.mongo import Database, Document, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
@@ -51,6 +51,12 @@ def delete_of_card(work: Work, card_digest: str, *, but: str = "") -> None:
     work.delete("pin_resets", {"card_digest": card_digest, "_id": {"$ne": but}})
 
 
+def delete_of_patron(work: Work, patron_id: str, card_digest: str) -> None:
+    """Delete the requests for the card of a patron who is erased, and those with their id."""
+    work.delete("pin_resets", {"card_digest": card_digest})
+    work.delete("pin_resets", {"patron_id": patron_id})
+
+
 async def take_try(db: Database, reset_id: str, now: datetime) -> PinReset | None:
     """Count a try to enter a code; return the request, or None if the code is dead or was not sent.
 
@@ -66,9 +72,15 @@ async def take_try(db: Database, reset_id: str, now: datetime) -> PinReset | Non
 
 
 async def find_one(db: Database, reset_id: str) -> PinReset | None:
-    """Return the same as `pin_reset`, read outside any transaction."""
+    """Return the same as `get`, read outside any transaction."""
     found = await db.pin_resets.find_one({"_id": reset_id})
     return None if found is None else from_document(PinReset, found)
+
+
+async def find_live(db: Database, reset_id: str, at: datetime) -> PinReset | None:
+    """Return a request whose code can be sent and used at `at`, or None."""
+    reset = await find_one(db, reset_id)
+    return reset if reset is not None and is_live(reset, at) else None
 
 
 async def find_requested(db: Database) -> AsyncIterator[str]:

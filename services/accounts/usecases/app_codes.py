@@ -14,7 +14,7 @@ import structlog
 
 from services.accounts.domain.second_factor import SecondFactor
 from services.accounts.settings import Settings
-from services.accounts.usecases.seal_key import opened, sealed
+from services.accounts.usecases.seal_key import resealed, secret_of, with_secret
 from shared import keys as keyed
 from shared.ids import new_id
 
@@ -45,7 +45,7 @@ class FactorKeys:
 
 def new_factor(secret: str, keys: FactorKeys) -> SecondFactor:
     """Return a second factor with this secret, which no code has confirmed yet."""
-    return _with_secret(SecondFactor(new_id(), None, None), secret, keys)
+    return with_secret(SecondFactor(new_id(), None, None), secret, keys.seals)
 
 
 def new_secret() -> str:
@@ -84,21 +84,15 @@ def after_code(
         return None
     step = _step_of(factor, code, keys, at)
     if step is not None:
-        return replace(resealed(factor, keys), last_step=step)
+        return replace(resealed(factor, keys.seals), last_step=step)
     digests = {one.hex() for one in keyed.digests(keys.digests, _said(factor.id, code))}
     left = tuple(one for one in factor.recovery if one not in digests)
     return replace(factor, recovery=left) if left != factor.recovery else None
 
 
-def resealed(factor: SecondFactor, keys: FactorKeys) -> SecondFactor:
-    """Return the factor sealed with the newest secret; as it is if no secret opens it."""
-    secret = _secret_of(factor, keys)
-    return factor if secret is None else _with_secret(factor, secret, keys)
-
-
 def _step_of(factor: SecondFactor, code: str, keys: FactorKeys, at: datetime) -> int | None:
     """Return the time step of an unused code of the app; None: it is none."""
-    secret = _secret_of(factor, keys)
+    secret = secret_of(factor, keys.seals)
     if secret is None:
         log.error("a second factor can't be read: CARREL_SIGNING_SECRETS lacks its secret")
         return None
@@ -108,18 +102,6 @@ def _step_of(factor: SecondFactor, code: str, keys: FactorKeys, at: datetime) ->
     except pyotp.OTPVerificationError:
         return None
     return step if step > factor.last_step else None
-
-
-def _secret_of(factor: SecondFactor, keys: FactorKeys) -> str | None:
-    if factor.sealed is None:
-        return factor.secret
-    content = opened(factor.sealed, keys.seals)
-    return None if content is None else content.decode()
-
-
-def _with_secret(factor: SecondFactor, secret: str, keys: FactorKeys) -> SecondFactor:
-    seal = sealed(secret.encode(), keys.seals)
-    return replace(factor, secret=secret if seal is None else None, sealed=seal)
 
 
 def _said(factor_id: str, code: str) -> str:

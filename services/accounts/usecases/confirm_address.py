@@ -5,6 +5,7 @@ from datetime import datetime
 
 from services.accounts import store
 from services.accounts.domain import new_address as rules
+from services.accounts.domain.pin_reset import is_code
 from services.accounts.domain.refusals import NoSuchPatron, WrongAddressCode
 from services.accounts.usecases.alert_holder import alert_of_contact
 from services.accounts.usecases.record_log_in import record_failure
@@ -40,7 +41,7 @@ async def confirm_address(run: Run, command: ConfirmAddress, key: str) -> None:
     if holder is None:
         raise NoSuchPatron
     new = holder.new_address
-    if not live or new is None or not rules.is_code(command.code, new.id, key):
+    if not live or new is None or not is_code(command.code, rules.PURPOSE, new.id, key):
         if (act := run.origin.act) is not None:
             code = WrongAddressCode()
             await record_failure(run, holder.card_digest, act.address, code, act.act)

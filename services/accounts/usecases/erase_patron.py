@@ -24,6 +24,7 @@ from shared.clock import wall_clock
 from shared.contracts.accounts import PatronErased
 from shared.deadlines import allowed
 from shared.failpoint import failpoint
+from shared.idempotency import delete_responses
 from shared.owners import OwnerAway, path_to
 from shared.unit_of_work import Run, Work
 
@@ -116,7 +117,12 @@ def erase_patron(work: Work, command: ErasePatron) -> Patron:
     store.save_patrons(work, erased)
     end_links_of_erased(work, patron.id)
     erase_invitations(work, patron.id, patron.card_digest)
-    store.delete_personal_data(work, patron)
+    store.delete_cardholder(work, patron.id)
+    store.delete_preferences(work, patron.id)
+    store.erasures.delete_of_patron(work, patron.id)
+    store.attempts.delete_of_card(work, patron.card_digest)
+    store.pin_resets.delete_of_patron(work, patron.id, patron.card_digest)
+    delete_responses(work, patron.id)
     end_all(work, patron.id)
     record_patron_event(work, PatronErased, erased)
     return erased

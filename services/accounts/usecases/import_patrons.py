@@ -6,6 +6,7 @@ from typing import Literal
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron, amend
+from services.accounts.domain.preferences import Preferences
 from services.accounts.usecases.alert_holder import alert_of_contact
 from services.accounts.usecases.amend_patron import publish_amended
 from services.accounts.usecases.patron_events import record_patron_event
@@ -69,6 +70,7 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
             amended.append((before, patron))
         outcomes.append("unchanged" if (patron, person) == (before, holder) else "changed")
     store.add_patrons(work, *(patron for patron, _ in new))
+    store.add_preferences(work, *(Preferences(patron.id) for patron, _ in new))
     store.add_cardholders(work, *(holder for _, holder in new))
     store.save_cardholders(work, *changed)
     store.save_patrons(work, *(patron for _, patron in amended))

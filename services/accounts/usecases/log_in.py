@@ -32,6 +32,7 @@ from services.accounts.usecases.end_sessions import end
 from services.accounts.usecases.record_log_in import logging_in
 from services.accounts.usecases.sign_session import signed
 from services.accounts.usecases.sign_token import SignedToken
+from services.accounts.usecases.spend_budgets import limits_of
 from shared.ids import new_id
 from shared.mongo import Database
 from shared.networks import caller_at
@@ -148,7 +149,7 @@ async def confirmed_holder(db: Database, settings: Settings, command: LogIn) -> 
         command.card_digest,
         command.pin,
         source=source,
-        limits=settings.strangers_limits,
+        limits=limits_of(settings),
         matches_code=matches if command.code else None,
     )
     if holder is None:

@@ -6,6 +6,7 @@ from datetime import date
 from services.accounts import store
 from services.accounts.domain.cardholder import Cardholder, normal_card
 from services.accounts.domain.patron import Patron
+from services.accounts.domain.preferences import Preferences
 from services.accounts.domain.refusals import CardTaken
 from services.accounts.usecases.patron_events import record_patron_event
 from shared.contracts.accounts import PatronRegistered
@@ -45,6 +46,7 @@ def register_patron(work: Work, command: RegisterPatron) -> Patron:
         card_digest=command.card_digest,
     )
     store.add_patrons(work, patron)
+    store.add_preferences(work, Preferences(patron.id))
     store.add_cardholders(
         work,
         Cardholder(

@@ -23,7 +23,8 @@ def remove_staff(work: Work, command: RemoveStaff) -> str:
     is erased instead, or OwnAccount.
     """
     holder = command.by.check_account(store.with_card(work, command.card_digest))
-    store.delete_cardholder(work, holder)
+    store.delete_cardholder(work, holder.id)
+    store.attempts.delete_of_card(work, holder.card_digest)
     work.concern(holder.id)
     end_all(work, holder.id)
     return holder.id

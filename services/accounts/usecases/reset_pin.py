@@ -143,7 +143,7 @@ async def _enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
 
     spending = await spend_patiently(run.database, spend, TooManyCodes)
     reset = await store.pin_resets.take_try(run.database, command.reset_id, command.at)
-    if reset is None or not rules.is_code(command.code, reset.id, keys):
+    if reset is None or not rules.is_code(command.code, rules.PURPOSE, reset.id, keys):
         await spending.keep(run.database)
         raise WrongResetCode
     await spending.give_back(run.database)

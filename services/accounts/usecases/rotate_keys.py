@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from services.accounts import store
 from services.accounts.domain.signing_key import retire
-from services.accounts.usecases.app_codes import FactorKeys, resealed
+from services.accounts.usecases.seal_key import resealed
 from services.accounts.usecases.sign_token import make_key
 from shared.unit_of_work import Work
 
@@ -30,10 +30,9 @@ def rotate_keys(work: Work, command: RotateKeys) -> str:
     new = make_key(int(current.id) + 1 if current else 1, command.secrets)
     retired = retire(current, command.at, command.longest_token) if current else None
     store.replace_key(work, retired, new)
-    keys = FactorKeys(digests="", seals=command.secrets)
     for holder in store.holders_of_factors(work):
         if holder.second_factor is not None:
-            factor = resealed(holder.second_factor, keys)
+            factor = resealed(holder.second_factor, command.secrets)
             saved = replace(holder, second_factor=factor, version=holder.version + 1)
             store.save_cardholders(work, saved)
     return new.kid

@@ -19,6 +19,7 @@ from services.accounts.domain.lockout import (
 )
 from services.accounts.domain.refusals import Locked, Refusal, StrangersWait
 from services.accounts.domain.second_factor import budget_of_codes
+from services.accounts.settings import Settings
 from shared.deadlines import allowed
 from shared.ids import new_id
 from shared.mongo import Database
@@ -28,6 +29,11 @@ PATIENCE_SECONDS = 0.8
 """Time to wait for attempts that are being checked, in seconds. Checking a PIN takes about 0.03 s,
 and a caller gets an answer in 1.5 s."""
 LOOK_SECONDS = 0.05
+
+
+def limits_of(settings: Settings) -> StrangersLimits:
+    """Return the limits of wrong PINs, and of codes to choose a new one."""
+    return StrangersLimits(settings.wrong_pins_per_network, settings.wrong_pins_of_strangers)
 
 
 class Spent(Exception):
