@@ -33,9 +33,9 @@ from argon2 import PasswordHasher
 
 from ops.infrastructure.embedded import embedded
 from services.accounts.app import create_app
-from services.accounts.routes import sessions
 from services.accounts.settings import Settings
-from services.accounts.usecases import check_pin
+from services.accounts.sign_in import routes as sign_in_routes
+from services.accounts.sign_in.commands import hashes
 from shared.deadlines import lengthened
 from shared.http.client_address import HEADER, client_header
 from tests.support import Api, Client, served, token, until
@@ -109,7 +109,7 @@ async def day_of_a_bot(
     with (
         quick_pins(),
         lengthened(deadlines=40),
-        mock.patch.object(sessions, "wall_clock") as clock,
+        mock.patch.object(sign_in_routes, "wall_clock") as clock,
     ):
         for hour in range(hours):
             clock.return_value = now + timedelta(minutes=66 * hour)
@@ -132,8 +132,8 @@ def quick_pins() -> Iterator[None]:
     """Hash PINs with small parameters until the block ends."""
     quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     with (
-        mock.patch.object(check_pin, "_hasher", quick),
-        mock.patch.object(check_pin, "_nobodys", quick.hash("nobody's")),
+        mock.patch.object(hashes, "_hasher", quick),
+        mock.patch.object(hashes, "_nobodys", quick.hash("nobody's")),
     ):
         yield
 

@@ -7,13 +7,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from ops.direct import accounts_with_cards, act_of
-from services.accounts import store
-from services.accounts.settings import Settings
-from services.accounts.usecases.renew_digests import (
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.patrons.commands.records import (
     RenewDigests,
     forget_former_digests,
     renew_digests,
 )
+from services.accounts.settings import Settings
 from services.circulation.store.patrons import find_digests
 from shared.audit_trail import record
 from shared.clock import wall_clock
@@ -79,7 +79,7 @@ async def _renew_all(
     done = 0
 
     async def others() -> AsyncIterator[str]:
-        async for holder_id, card_number, stored in store.find_cards(unit.database):
+        async for holder_id, card_number, stored in cardholders_store.find_cards(unit.database):
             if stored != card_digest(card_number, settings.card_key):
                 yield holder_id
 
@@ -93,7 +93,7 @@ async def _renew_all(
 
 
 async def _forget_all(unit: UnitOfWork) -> None:
-    async for batch in _batches(store.find_with_former_digest(unit.database)):
+    async for batch in _batches(cardholders_store.find_with_former_digest(unit.database)):
         await unit.run(forget_former_digests, batch, Origin(now=wall_clock()), within=60)
 
 
@@ -118,6 +118,6 @@ async def _behind(
         parts = [patron_ids[at : at + CHUNK] for at in range(0, len(patron_ids), CHUNK)]
     for part in parts:
         async for chunk in find_digests(circulation, part, CHUNK):
-            own = await store.find_digests(accounts, chunk)
+            own = await cardholders_store.find_digests(accounts, chunk)
             behind += [one for one, digest in chunk.items() if own.get(one, digest) != digest]
     return behind

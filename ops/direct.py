@@ -12,15 +12,16 @@ from importlib import import_module
 from typing import TypeVar, cast
 
 from ops.console import refuse
-from services.accounts import store
-from services.accounts.domain.refusals import NoSuchAccount
-from services.accounts.domain.staff import Manager, StaffAccount, StaffRole
-from services.accounts.queries import card_key_of
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.queries import card_key_of
+from services.accounts.cardholders.refusals import NoSuchAccount
+from services.accounts.cardholders.rules import StaffRole
+from services.accounts.keys.commands import RevokeKeys, revoke_keys
+from services.accounts.pins.commands import new_pin_hash
 from services.accounts.settings import Settings as AccountsSettings
-from services.accounts.usecases.add_staff import AddStaff, add_staff
-from services.accounts.usecases.check_pin import new_pin_hash
-from services.accounts.usecases.remove_staff import RemoveStaff, remove_staff
-from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
+from services.accounts.staff import store as staff_store
+from services.accounts.staff.commands import AddStaff, RemoveStaff, add_staff, remove_staff
+from services.accounts.staff.rules import Manager, StaffAccount
 from services.settings import CardSettings, Settings
 from shared.audit_trail import Act, record
 from shared.clock import wall_clock
@@ -39,6 +40,10 @@ OPERATOR = Manager(account_id="", rights=RIGHTS, seconded=True)
 could keep from anything who has the database and the keys."""
 
 
+_INDEXED = {"circulation": "store", "gateway": "views.store.schema", "notices": "store"}
+"""Modules of services that name their indexes elsewhere than in `app`."""
+
+
 @asynccontextmanager
 async def unit_of_work_at(settings: Settings, service: str) -> AsyncIterator[UnitOfWork]:
     """Yield a unit of work on the database of `service`; its relay publishes the events."""
@@ -55,8 +60,8 @@ async def unit_of_work_at(settings: Settings, service: str) -> AsyncIterator[Uni
 
 def indexes_of(service: str, settings: Settings) -> Indexes:
     """Return the indexes of a service's database: its own, and those of the chassis."""
-    store = "views.store.schema" if service == "gateway" else "store"
-    own: Indexes = import_module(f"services.{service}.{store}").INDEXES
+    module = _INDEXED.get(service, "app")
+    own: Indexes = import_module(f"services.{service}.{module}").INDEXES
     return {**chassis_indexes(settings.outbox_days), **own}
 
 
@@ -129,7 +134,7 @@ async def remove_account(settings: AccountsSettings, card: str) -> str:
     """Remove an account from the database of accounts, and return its id. Raises NoSuchAccount."""
     async with accounts_with_cards(settings) as unit_of_work:
         digests = card_digests(card, settings.card_key)
-        digest = await store.find_stored_digest(unit_of_work.database, digests)
+        digest = await cardholders_store.find_stored_digest(unit_of_work.database, digests)
         command = RemoveStaff(digest, OPERATOR)
         account_id, _ = await unit_of_work.run(remove_staff, command, origin_of("staff remove"))
         return str(account_id)
@@ -138,7 +143,7 @@ async def remove_account(settings: AccountsSettings, card: str) -> str:
 async def list_accounts(settings: AccountsSettings) -> Sequence[StaffAccount]:
     """Return the accounts of staff, machines, administrators and operators."""
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
-        return await store.staff.find(unit_of_work.database, OPERATOR.roles, None, 0)
+        return await staff_store.find_accounts(unit_of_work.database, OPERATOR.roles, None, 0)
 
 
 async def change_account(
@@ -154,8 +159,8 @@ async def change_account(
     """
     async with accounts_with_cards(settings) as unit_of_work:
         digests = card_digests(card, settings.card_key)
-        digest = await store.find_stored_digest(unit_of_work.database, digests)
-        holder = await store.holder_of_card(unit_of_work.database, digest)
+        digest = await cardholders_store.find_stored_digest(unit_of_work.database, digests)
+        holder = await cardholders_store.holder_of_card(unit_of_work.database, digest)
         if holder is None:
             raise NoSuchAccount
         origin = origin_of(f"staff {act} {holder.id}")

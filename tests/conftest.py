@@ -24,7 +24,7 @@ from ops.cli import COLLECT_AFTER
 from ops.infrastructure import prepared
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
-from services.accounts.usecases import check_pin
+from services.accounts.sign_in.commands import hashes
 from shared.deadlines import lengthened
 from shared.mongo import Document
 from tests import quick_pins
@@ -199,7 +199,7 @@ def quickly_hashed(request: pytest.FixtureRequest) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         if request.node.get_closest_marker("usual_hashes") is None:
             for name, value in quick_pins.REPLACED.items():
-                patched.setattr(check_pin, name, value)
+                patched.setattr(hashes, name, value)
         yield
 
 

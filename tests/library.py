@@ -13,7 +13,7 @@ import aiohttp
 from ops.direct import add_account
 from ops.infrastructure.processes import System
 from ops.scenario.flow import Flow
-from services.accounts.domain.staff import StaffRole
+from services.accounts.cardholders.rules import StaffRole
 from services.accounts.settings import Settings as AccountsSettings
 from tests.support import Client, until
 

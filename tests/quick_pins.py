@@ -14,7 +14,7 @@ from ops.infrastructure import prepared
 PROJECT = Path(__file__).resolve().parent.parent
 HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 REPLACED = {"_hasher": HASHER, "_nobodys": HASHER.hash("nobody's")}
-"""Replacements for parts of `check_pin`, by name."""
+"""Replacements for parts of `hashes`, by name."""
 _RUN = f"""
 import sys
 sys.path.append({str(PROJECT)!r})
@@ -28,7 +28,7 @@ PREPARED = ("-c", _RUN)
 def main() -> None:
     """Fork services that hash quickly."""
     with suppress(ImportError):  # tests/ops/test_processes.py has a folder with other services
-        check_pin = import_module("services.accounts.usecases.check_pin")
+        hashes = import_module("services.accounts.sign_in.commands.hashes")
         for name, value in REPLACED.items():
-            setattr(check_pin, name, value)
+            setattr(hashes, name, value)
     prepared.main()

@@ -28,8 +28,8 @@ from ops.console import (
 from ops.direct import accounts_with_cards, origin_of, require_card_key, unit_of_work_at
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
+from services.accounts.patrons.commands.records import ImportPatrons, import_patrons
 from services.accounts.settings import Settings as AccountsSettings
-from services.accounts.usecases.import_patrons import ImportPatrons, import_patrons
 from services.circulation.usecases.commands.import_titles import (
     ImportedTitle,
     ImportTitles,

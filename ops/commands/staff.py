@@ -23,13 +23,12 @@ from ops.direct import (
     require_card_key,
 )
 from ops.target import Data, settings_of, settings_to_write
-from services.accounts.domain.cardholder import acceptable_card
-from services.accounts.domain.pin_rules import acceptable_pin
-from services.accounts.domain.refusals import EASY_PINS, CardTaken, NoSuchAccount
-from services.accounts.domain.staff import StaffAccount, StaffRole
+from services.accounts.cardholders.refusals import CardTaken, NoSuchAccount
+from services.accounts.cardholders.rules import StaffRole, acceptable_card, acceptable_pin
+from services.accounts.pins.commands import new_pin_hash
+from services.accounts.pins.refusals import EASY_PINS
 from services.accounts.settings import Settings
-from services.accounts.usecases.check_pin import new_pin_hash
-from services.accounts.usecases.manage_staff import (
+from services.accounts.staff.commands import (
     ChangeRole,
     ChangeStaffEmail,
     DisableStaff,
@@ -43,6 +42,7 @@ from services.accounts.usecases.manage_staff import (
     remove_factor,
     reset_staff_pin,
 )
+from services.accounts.staff.rules import StaffAccount
 from shared.clock import wall_clock
 from shared.email_address import checked_address
 from shared.unit_of_work import UseCase

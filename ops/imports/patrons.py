@@ -11,11 +11,11 @@ from typing import TextIO
 
 from pydantic import SecretStr
 
-from services.accounts import store
-from services.accounts.domain.cardholder import normal_card
-from services.accounts.routes.patrons import PatronIn
-from services.accounts.usecases.check_pin import hash_pin
-from services.accounts.usecases.register_patron import RegisterPatron
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.rules import normal_card
+from services.accounts.patrons.commands.records import RegisterPatron
+from services.accounts.patrons.routes import PatronIn
+from services.accounts.sign_in.commands.hashes import hash_pin
 from shared.ids import card_digest
 from shared.mongo import Database
 
@@ -85,7 +85,7 @@ async def commands_for(
     db: Database, patrons: list[PatronIn], card_key: str
 ) -> tuple[RegisterPatron, ...]:
     """Return the commands for these patrons. Hashing is slow: only new cards' PINs are hashed."""
-    known = await store.find_known_cards(db, [patron.card_number for patron in patrons])
+    known = await cardholders_store.find_known_cards(db, [patron.card_number for patron in patrons])
     return tuple(
         [
             RegisterPatron(

@@ -14,7 +14,7 @@ from ops.scenario.api import Api
 from ops.scenario.flow import Flow
 from ops.simulation.acts import Act, Simulation
 from ops.simulation.messages import Advance, Tally
-from services.accounts.domain.staff import StaffRole
+from services.accounts.cardholders.rules import StaffRole
 from services.accounts.settings import Settings
 
 JOBS = ("fines-resumed", "due-soon", "overdue", "lost", "holds")

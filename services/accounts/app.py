@@ -5,22 +5,53 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.accounts import consumers, examples, jobs, routes, snapshots, store
-from services.accounts.domain.refusals import Refusal
-from services.accounts.queries import card_key_of
+from services.accounts import examples, snapshots
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.queries import card_key_of
+from services.accounts.family import jobs as family_jobs
+from services.accounts.family import routes as family_routes
+from services.accounts.family import store as family_store
+from services.accounts.keys import routes as keys_routes
+from services.accounts.keys import store as keys_store
+from services.accounts.keys.commands import can_sign, current_key, public_keys
+from services.accounts.patrons import consumers as patrons_consumers
+from services.accounts.patrons import jobs as patrons_jobs
+from services.accounts.patrons import routes as patrons_routes
+from services.accounts.patrons import store as patrons_store
+from services.accounts.pins import jobs as pins_jobs
+from services.accounts.pins import routes as pins_routes
+from services.accounts.pins import store as pins_store
+from services.accounts.preferences import consumers as preferences_consumers
+from services.accounts.preferences import routes as preferences_routes
+from services.accounts.preferences import store as preferences_store
+from services.accounts.refusals import Refusal
 from services.accounts.settings import Settings
-from services.accounts.usecases.publish_keys import public_keys
-from services.accounts.usecases.seal_key import can_sign
-from services.accounts.usecases.sign_token import current_key
+from services.accounts.sign_in import routes as sign_in_routes
+from services.accounts.sign_in import store as sign_in_store
+from services.accounts.staff import routes as staff_routes
+from services.accounts.staff import store as staff_store
 from shared.auth import FetchKeys
+from shared.bus.subscriptions import Subscriptions
 from shared.clock import wall_clock
 from shared.data_keys import DataKey
 from shared.http.app import create_service_app
 from shared.http.service import Service
-from shared.mongo import Database
+from shared.jobs import Jobs
+from shared.mongo import Database, Indexes
 from shared.settings import load
 
-JOBS = jobs.jobs
+INDEXES: Indexes = {
+    **cardholders_store.INDEXES,
+    **preferences_store.INDEXES,
+    **patrons_store.INDEXES,
+    **sign_in_store.INDEXES,
+    **pins_store.INDEXES,
+    **family_store.INDEXES,
+    **staff_store.INDEXES,
+    **keys_store.INDEXES,
+}
+SUBSCRIPTIONS = Subscriptions(patrons_consumers.subscriptions, preferences_consumers.subscriptions)
+JOBS = Jobs(patrons_jobs.jobs, pins_jobs.jobs, family_jobs.jobs)
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -30,12 +61,29 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         Service(
             name="accounts",
             title="Accounts",
-            routers=routes.ROUTERS,
-            indexes=store.INDEXES,
+            routers=(
+                patrons_routes.router,
+                preferences_routes.router,
+                family_routes.router,
+                sign_in_routes.router,
+                pins_routes.router,
+                keys_routes.router,
+                staff_routes.router,
+                sign_in_routes.second_factors,
+                pins_routes.own_pin,
+            ),
+            indexes=INDEXES,
             snapshots_of_patrons=snapshots.OF_PATRONS,
-            personal=store.PERSONAL,
+            personal=(
+                *cardholders_store.PERSONAL,
+                *preferences_store.PERSONAL,
+                *patrons_store.PERSONAL,
+                *pins_store.PERSONAL,
+                *family_store.PERSONAL,
+                *sign_in_store.PERSONAL,
+            ),
             refusal=Refusal,
-            subscriptions=consumers.subscriptions,
+            subscriptions=SUBSCRIPTIONS,
             examples=examples.EXAMPLES,
             jobs=JOBS,
             data_keys=(

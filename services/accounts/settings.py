@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services import settings
-from services.accounts.domain.staff import PersonRole
+from services.accounts.cardholders.rules import PersonRole
 from services.registry import NAMES
 from shared.auth import LONGEST_TOKEN_SECONDS
 from shared.settings import Keys

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
-from services.accounts import store
-from services.accounts.domain.preferences import Setting
-from services.accounts.usecases import family_events
-from services.accounts.usecases.choose_preferences import preferences_event
-from services.accounts.usecases.patron_events import snapshot
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.family import events as family_events
+from services.accounts.family import store as family_store
+from services.accounts.patrons.events import patron_fields
+from services.accounts.preferences import store as preferences_store
+from services.accounts.preferences.events import preferences_event
+from services.accounts.preferences.rules import Setting
 from shared.contracts.accounts import PatronSnapshot
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery
@@ -14,14 +16,14 @@ from shared.mongo import Database, SnapshotQuery
 
 async def patrons(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of all patrons, tombstones included."""
-    found, more = await store.find_patrons(db, query)
-    return [snapshot(PatronSnapshot, patron) for patron in found], more
+    found, more = await cardholders_store.find_patrons(db, query)
+    return [patron_fields(PatronSnapshot, patron) for patron in found], more
 
 
 async def preferences(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the preferences that patrons have chosen, without unchanged defaults."""
-    found, more = await store.find_chosen_preferences(db, query)
-    languages = await store.find_languages(db, [chosen.id for chosen in found])
+    found, more = await preferences_store.find_chosen_preferences(db, query)
+    languages = await cardholders_store.find_languages(db, [chosen.id for chosen in found])
     settings = [
         Setting(chosen, chosen.language or languages[chosen.id])
         for chosen in found
@@ -32,8 +34,8 @@ async def preferences(db: Database, query: SnapshotQuery) -> SnapshotPage:
 
 async def links(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the links of cards, each from the side of one patron."""
-    found, more = await store.family.find_page(db, query)
-    return [family_events.snapshot(link) for link in found], more
+    found, more = await family_store.find_page(db, query)
+    return [family_events.link_fields(link) for link in found], more
 
 
 OF_PATRONS: Mapping[str, Snapshot] = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from services.accounts.app import create_app
-from services.accounts.routes import sessions
 from services.accounts.settings import Settings
+from services.accounts.sign_in import routes as sign_in_routes
 from services.circulation.app import create_app as create_circulation
 from shared.auth import Verifier
 from shared.owners import Owners
@@ -39,7 +39,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(sessions, "wall_clock", clock)
+    monkeypatch.setattr(sign_in_routes, "wall_clock", clock)
     return clock
 
 

@@ -6,10 +6,10 @@ from typing import Any, cast
 import orjson
 
 from ops.direct import OPERATOR
-from services.accounts.consumers import subscriptions
-from services.accounts.domain.staff import StaffRole
-from services.accounts.usecases.add_staff import AddStaff, add_staff
-from services.accounts.usecases.check_pin import hash_pin
+from services.accounts.app import SUBSCRIPTIONS
+from services.accounts.cardholders.rules import StaffRole
+from services.accounts.sign_in.commands.hashes import hash_pin
+from services.accounts.staff.commands import AddStaff, add_staff
 from shared.clock import wall_clock
 from shared.contracts.notices import BranchRegistered
 from shared.ids import card_digest
@@ -93,7 +93,7 @@ def _older(value: Any, passed: timedelta) -> Any:
 
 async def register_branches(api: Api, *codes: str) -> None:
     """Deliver the registration of branches, as the listener does."""
-    handler = subscriptions.by_topic["branch.registered"].handler
+    handler = SUBSCRIPTIONS.by_topic["branch.registered"].handler
     for code in codes:
         run = Run(
             api.app.state.unit_of_work, Origin(now=datetime.now(UTC)), inbox=code, within=30.0

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain.alert import MOST_NEW_DEVICES
-from services.accounts.domain.new_address import MOST_NEW, MOST_TRIES, code_for
-from services.accounts.domain.pin_reset import code_of
+from services.accounts.pins.rules import code_of
+from services.accounts.preferences.rules import MOST_NEW, MOST_TRIES, code_for
+from services.accounts.sign_in.rules import MOST_NEW_DEVICES
 from tests.accounts.people import MEI, STAFF, events, registered
 from tests.accounts.test_email import CHANNELS, NOTICES
 from tests.support import Answer, Api, token

@@ -4,8 +4,8 @@ from typing import Any
 
 from bson import json_util
 
-from services.accounts.domain.lockout import MOST_RECORDED_OF_CARD, MOST_RECORDED_OF_NETWORK
-from services.accounts.domain.pin_reset import code_of
+from services.accounts.pins.rules import code_of
+from services.accounts.sign_in.rules import MOST_RECORDED_OF_CARD, MOST_RECORDED_OF_NETWORK
 from shared.http.client_address import HEADER, client_header
 from shared.mongo import Database
 from tests.accounts.people import MEI, SERVICE, STAFF, STATION, hired, registered

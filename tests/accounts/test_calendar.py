@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import json_util
 
-from services.accounts.domain.calendar import calendar_secret, link_of_secret
+from services.accounts.preferences.rules import calendar_secret, link_of_secret
 from tests.accounts.people import SERVICE, STAFF, STATION, registered
 from tests.circulation.desk import Desk
 from tests.support import OPS, Api, token

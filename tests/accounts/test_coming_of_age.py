@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain.coming_of_age import is_of_age, latest_birth
+from services.accounts.patrons.rules import is_of_age, latest_birth
 from tests.accounts.people import STAFF, events, registered
 from tests.support import Api
 

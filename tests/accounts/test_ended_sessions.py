@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain import session as rules
+from services.accounts.sign_in import rules as sign_in_rules
 from shared.auth import TOKEN_TYPE
 from tests.accounts.people import MEI, SERVICE, STAFF, events, hired, logged_in, registered
 from tests.accounts.test_keys import claims_of, header_of
@@ -159,7 +159,7 @@ async def test_no_session_outlives_a_pin_that_changes_during_the_log_in(
 async def test_the_oldest_session_ends_when_an_account_has_too_many(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rules, "MOST_SESSIONS", 2)
+    monkeypatch.setattr(sign_in_rules, "MOST_SESSIONS", 2)
     mei = await registered(api)
     first, second, third = [await session_of(api) for _ in range(3)]
     assert await opened(api, mei["id"]) == {second, third}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain.erasure import PATIENCE
-from services.accounts.usecases.erase_patron import BeginErasure, begin_erasure, drop_erasure
+from services.accounts.patrons.commands.erasure import BeginErasure, begin_erasure, drop_erasure
+from services.accounts.patrons.rules import PATIENCE
 from shared.clock import wall_clock
 from shared.unit_of_work import Origin, Run
 from tests.accounts.people import SERVICE, STAFF, events, registered

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain.family import MOST_A_DAY, MOST_LINKS
+from services.accounts.family.rules import MOST_A_DAY, MOST_LINKS
+from services.accounts.patrons.commands.records import ImportPatrons, RegisterPatron, import_patrons
 from services.accounts.settings import Settings
-from services.accounts.usecases.import_patrons import ImportPatrons, import_patrons
-from services.accounts.usecases.register_patron import RegisterPatron
 from shared.clock import wall_clock
 from shared.ids import card_digest
 from shared.unit_of_work import Origin

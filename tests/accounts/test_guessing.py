@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from services.accounts.domain.lockout import (
+from services.accounts.pins.rules import code_of
+from services.accounts.settings import Settings
+from services.accounts.sign_in.commands import confirm_pin, hashes
+from services.accounts.sign_in.rules import (
     MOST_OF_CARD,
     MOST_OF_SPRAYED_CARD,
     Source,
     StrangersLimits,
 )
-from services.accounts.domain.pin_reset import code_of
-from services.accounts.settings import Settings
-from services.accounts.usecases import check_pin, confirm_pin
 from shared.http.client_address import HEADER, client_header
 from shared.http.crowded import HEADER as CROWDED
 from shared.ids import card_digest
@@ -269,7 +269,7 @@ async def test_a_log_in_that_is_given_up_spends_no_budget_if_its_pin_is_right(
     async def slowly(pin: str, pin_hash: str | None) -> bool:
         begun.set()
         await goes_on.wait()
-        return await check_pin.pin_matches(pin, pin_hash)
+        return await hashes.pin_matches(pin, pin_hash)
 
     monkeypatch.setattr(confirm_pin, "pin_matches", slowly)
     digest = card_digest("HK0001A", settings.card_key)
@@ -410,7 +410,7 @@ async def test_a_log_in_hashes_the_pin_again_when_the_parameters_rise(
     cardholders = api.app.state.database.cardholders
     before = (await cardholders.find_one({"_id": mei["id"]}))["pin_hash"]
     stronger = PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1)
-    monkeypatch.setattr(check_pin, "_hasher", stronger)
+    monkeypatch.setattr(hashes, "_hasher", stronger)
     answers = await asyncio.gather(
         *(Client(replica, "203.0.113.2").log_in() for replica in (api, other_replica))
     )
@@ -426,9 +426,9 @@ async def test_a_log_in_hashes_the_pin_again_when_the_parameters_rise(
 
 @pytest.mark.usual_hashes
 def test_a_card_that_does_not_exist_costs_the_hash_of_a_wrong_pin() -> None:
-    wrong = check_pin._hasher.hash("another PIN")
-    assert extract_parameters(check_pin._nobodys) == extract_parameters(wrong)
-    assert not check_pin._matches(PIN, check_pin._nobodys)
+    wrong = hashes._hasher.hash("another PIN")
+    assert extract_parameters(hashes._nobodys) == extract_parameters(wrong)
+    assert not hashes._matches(PIN, hashes._nobodys)
 
 
 # ---- a bot --------------------------------------------------------------------------------------

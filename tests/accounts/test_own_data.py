@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain.lockout import MOST_ATTEMPTS
+from services.accounts.sign_in.rules import MOST_ATTEMPTS
 from tests.accounts.people import MEI, STAFF, logged_in, registered
 from tests.addresses import NO_ADDRESSES
 from tests.support import Api, token

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from services.accounts.domain.lockout import MOST_ATTEMPTS
+from services.accounts.sign_in.rules import MOST_ATTEMPTS
 from tests.accounts.people import SERVICE, STATION, hired, logged_in
 from tests.support import OPS, Answer, Api, token
 

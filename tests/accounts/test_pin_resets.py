@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from services.accounts import store
-from services.accounts.domain.lockout import MOST_ATTEMPTS
-from services.accounts.domain.pin_reset import MOST_CODES, MOST_TRIES, budget_of_resets, code_of
+from services.accounts.pins.rules import MOST_CODES, MOST_TRIES, budget_of_resets, code_of
 from services.accounts.settings import Settings
+from services.accounts.sign_in import store as sign_in_store
+from services.accounts.sign_in.rules import MOST_ATTEMPTS
 from shared.clock import wall_clock
 from shared.http.client_address import HEADER, client_header
 from shared.ids import card_digest
@@ -190,7 +190,7 @@ async def test_codes_for_one_card_are_limited_for_a_day_until_it_has_a_new_pin(
     for card in ("HK0001A", "HK-NOBODY"):
         budget = budget_of_resets(card_digest(card, key))
         for _ in range(MOST_CODES - 1):
-            assert (await store.attempts.spend(api.app.state.database, budget)).spent
+            assert (await sign_in_store.spend(api.app.state.database, budget)).spent
         assert [(await ask(api, card)).status for _ in range(2)] == [202, 429]
     await api.insist("PATCH", f"/v1/patrons/{mei['id']}", {"pin": "27-18-28"}, as_=STAFF)
     assert [(await ask(api, card)).status for card in ("HK0001A", "HK-NOBODY")] == [202, 429]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subtable
 
-from services.accounts.domain.pin_rules import easiness, with_signs_read
-from services.accounts.domain.refusals import CommonPin, DateAsPin, Refusal
-from services.accounts.usecases.check_pin import refuse_easy_pin
+from services.accounts.pins.commands import refuse_easy_pin
+from services.accounts.pins.refusals import CommonPin, DateAsPin
+from services.accounts.pins.rules import easiness, with_signs_read
+from services.accounts.refusals import Refusal
 from tests.accounts.people import MEI, STAFF, logged_in, registered
 from tests.support import Answer, Api, token
 

@@ -4,14 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.accounts.domain.session import (
-    GRACE,
-    Reused,
-    Session,
-    place_of,
-    renewal_token,
-    renewed,
-)
+from services.accounts.sign_in.rules import GRACE, Reused, Session, place_of, renewal_token, renewed
 
 START = datetime(2026, 11, 27, 9, 0, tzinfo=UTC)
 OPENED = Session("s-1", "patron-1", START, START + timedelta(hours=1), renewed_at=START)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from services.accounts.app import create_app
-from services.accounts.domain.session import GRACE
 from services.accounts.settings import Settings
+from services.accounts.sign_in.rules import GRACE
 from tests.accounts.people import STAFF, events, registered
 from tests.accounts.test_ended_sessions import ended_ids, opened
 from tests.accounts.test_keys import claims_of

@@ -12,7 +12,7 @@ from structlog.testing import LogCapture
 
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
-from services.accounts.usecases import app_codes
+from services.accounts.sign_in.commands import second_factors
 from shared.clock import wall_clock
 from shared.http import middleware, problems
 from shared.http.client_address import HEADER, client_header
@@ -183,7 +183,7 @@ async def test_neither_the_database_nor_a_log_has_the_secret_or_a_code(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     capture = LogCapture()
-    for module in (middleware, problems, app_codes):
+    for module in (middleware, problems, second_factors):
         monkeypatch.setattr(module, "log", structlog.wrap_logger(None, processors=[capture]))
     async with served(create_app, sealing(settings, OLD)) as api:
         await hired(api)

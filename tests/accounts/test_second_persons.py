@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain.pin_reset import code_of
-from services.accounts.domain.staff_request import LASTS
+from services.accounts.pins.rules import code_of
+from services.accounts.staff.rules import LASTS
 from tests.accounts.people import ADMIN, STAFF, events, hired, registered
 from tests.support import OPS, Answer, Api, token
 

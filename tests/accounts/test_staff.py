@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain.staff import MANAGED
+from services.accounts.staff.rules import MANAGED
 from shared.rights import RIGHTS, RIGHTS_OF_ROLES, rights_of
 from tests.accounts.people import ADMIN, events, hired, registered
 from tests.support import OPS, Api, token

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.accounts.consumers import block_or_unblock
+from services.accounts.patrons.consumers import block_or_unblock
 from shared.contracts.circulation import ChargeSnapshot, FineAssessed, FinePaid, Standing
 from shared.unit_of_work import Origin, Run
 from tests.accounts.people import STAFF, events, registered

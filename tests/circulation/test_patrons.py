@@ -9,12 +9,16 @@ from typing import Any
 import pytest
 
 from services.accounts.app import create_app as create_accounts
-from services.accounts.domain.patron import Patron as AccountsPatron
-from services.accounts.domain.patron import erase
+from services.accounts.cardholders.rules import Patron as AccountsPatron
+from services.accounts.patrons.commands.records import (
+    AmendPatron,
+    RegisterPatron,
+    amend_patron,
+    register_patron,
+)
+from services.accounts.patrons.events import patron_fields
+from services.accounts.patrons.rules import erase
 from services.accounts.settings import Settings as AccountsSettings
-from services.accounts.usecases.amend_patron import AmendPatron, amend_patron
-from services.accounts.usecases.patron_events import snapshot
-from services.accounts.usecases.register_patron import RegisterPatron, register_patron
 from services.circulation.app import create_app
 from services.circulation.consumers import keep_patron
 from shared.contracts.accounts import (
@@ -171,7 +175,7 @@ async def test_a_reassigned_card_lends_to_its_new_holder(counter: Counter) -> No
 
 def without_card(patron: AccountsPatron, kind: type[PatronSnapshot] = PatronRegistered) -> Any:
     """Return an event of a patron as accounts publishes it."""
-    event = snapshot(kind, patron)
+    event = patron_fields(kind, patron)
     assert event.card_digest == ""
     return event
 

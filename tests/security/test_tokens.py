@@ -11,9 +11,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
-from services.accounts.domain.signing_key import SigningKey
+from services.accounts.keys.commands import private_half
+from services.accounts.keys.rules import SigningKey
 from services.accounts.settings import Settings as AccountsSettings
-from services.accounts.usecases.seal_key import private_half
 from services.settings import Settings
 from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from shared.mongo import from_document

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pymongo import IndexModel
 
-from services.accounts import store as accounts
+from services.accounts import app as accounts
 from services.circulation import store as circulation
 from services.events import app as events
 from services.gateway.views.store.schema import INDEXES as VIEWS

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from services.accounts.usecases.revoke_keys import RevokeKeys, revoke_keys
+from services.accounts.keys.commands import RevokeKeys, revoke_keys
 from shared.clock import wall_clock
 from shared.unit_of_work import Origin
 from tests.gateway.web.browser import Browser, Page, insist

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.accounts.domain.unsubscribing import unsubscribe_token
+from services.accounts.preferences.rules import unsubscribe_token
 from shared.auth import Verifier
 from tests.gateway.web.browser import Browser
 from tests.gateway.web.conftest import CARD, PIN

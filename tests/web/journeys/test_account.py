@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Locator, expect
 
-from services.accounts.domain.pin_reset import code_of
+from services.accounts.pins.rules import code_of
 from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.web import (
     account,

@@ -5,8 +5,7 @@ import json
 import pytest
 from playwright.async_api import expect
 
-from services.accounts.domain.new_address import code_for
-from services.accounts.domain.unsubscribing import unsubscribe_token
+from services.accounts.preferences.rules import code_for, unsubscribe_token
 from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.web import calendar, devices, history, inbox, info, setting, unsubscribe
 from tests.device import subscribed

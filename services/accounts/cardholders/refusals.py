@@ -1,0 +1,10 @@
+"""Refusals about cards and their holders."""
+
+from services.accounts.refusals import refusal
+
+CardTaken = refusal(409, "card-taken", "This card number belongs to another account.")
+NoSuchPatron = refusal(404, "no-such-patron", "There is no such patron.")
+"""There is no such patron, or the caller may not know of them."""
+NoSuchAccount = refusal(
+    404, "no-such-account", "There is no such account of staff or of a machine that you may manage."
+)

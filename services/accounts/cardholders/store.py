@@ -1,0 +1,229 @@
+"""Collections of patrons and cardholders, and of addresses kept for alerts."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from services.accounts.cardholders.rules import Cardholder, KeptAddress, Patron, normal_card
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
+from shared.personal_data import Personal
+from shared.unit_of_work import Work
+
+INDEXES: Indexes = {
+    "patrons": sharded_by("_id", [IndexModel([("category", ASCENDING)])]),
+    "cardholders": [
+        IndexModel([("card_digest", ASCENDING)], unique=True),
+        IndexModel([("card_number", ASCENDING)], unique=True),
+        IndexModel(
+            [("former_digest", ASCENDING)], partialFilterExpression={"former_digest": {"$gt": ""}}
+        ),
+        IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
+        IndexModel([("role", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("second_factor.id", ASCENDING)], sparse=True),
+    ],
+    "kept_addresses": sharded_by(
+        "_id",
+        [
+            IndexModel([("patron_id", ASCENDING)]),
+            IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+        ],
+    ),
+}
+_OF_STAFF = ("disabled_at", "second_factor")
+"""Fields of cardholders that are never set for patrons."""
+PERSONAL = (
+    Personal("patrons", "_id", leave_out=("card_digest",)),
+    Personal(
+        "cardholders",
+        "_id",
+        leave_out=(
+            *("card_digest", "former_digest", "pin_hash", "pin_version", "devices"),
+            *_OF_STAFF,
+        ),
+    ),
+    Personal("kept_addresses"),
+)
+
+
+def patron(work: Work, patron_id: str) -> Patron | None:
+    """Return a patron, or None if there is none or only a tombstone."""
+    return work.find(Patron, "patrons", {"_id": patron_id, "status": {"$ne": "erased"}})
+
+
+def cardholder(work: Work, cardholder_id: str) -> Cardholder | None:
+    """Return the cardholder with an id, or None."""
+    return work.find(Cardholder, "cardholders", {"_id": cardholder_id})
+
+
+def card_is_taken(work: Work, card_number: str) -> bool:
+    """Return True if someone has this card. The unique index decides between concurrent uses."""
+    return bool(work.count("cardholders", {"card_number": normal_card(card_number)}))
+
+
+def holders_of_numbers(work: Work, card_numbers: Collection[str]) -> dict[str, Cardholder]:
+    """Return the holders of these cards, keyed by the number as it is stored."""
+    query = {"card_number": {"$in": sorted(map(normal_card, card_numbers))}}
+    found = work.all(Cardholder, "cardholders", query)
+    return {holder.card_number: holder for holder in found}
+
+
+def with_card(work: Work, card_digest: str) -> Cardholder | None:
+    """Return the holder of a card, or None."""
+    return work.find(Cardholder, "cardholders", _has_card(card_digest))
+
+
+def cardholders(work: Work, ids: Collection[str]) -> list[Cardholder]:
+    """Return the cardholders with these ids."""
+    return work.all(Cardholder, "cardholders", {"_id": {"$in": sorted(ids)}})
+
+
+def holders_of_factors(work: Work) -> Sequence[Cardholder]:
+    """Return the holders of accounts with a second factor."""
+    return work.all(Cardholder, "cardholders", {"second_factor.id": {"$exists": True}})
+
+
+def patrons(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
+    """Return patrons by id, keyed by id."""
+    found = work.all(Patron, "patrons", {"_id": {"$in": sorted(patron_ids)}})
+    return {patron.id: patron for patron in found}
+
+
+def add_patrons(work: Work, *patrons: Patron) -> None:
+    """Insert new patrons."""
+    work.add("patrons", *patrons)
+
+
+def add_cardholders(work: Work, *cardholders: Cardholder) -> None:
+    """Insert new cardholders."""
+    work.add("cardholders", *cardholders)
+
+
+def save_patrons(work: Work, *patrons: Patron) -> None:
+    """Save patrons after a change."""
+    work.save("patrons", *patrons)
+
+
+def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
+    """Save cardholders after a change."""
+    work.save("cardholders", *cardholders)
+
+
+def delete_cardholder(work: Work, cardholder_id: str) -> None:
+    """Delete a cardholder, with the addresses that were kept for alerts to them."""
+    work.delete("cardholders", {"_id": cardholder_id})
+    work.delete("kept_addresses", {"patron_id": cardholder_id})
+
+
+async def find_patron(db: Database, patron_id: str) -> Patron | None:
+    """Return the same as `patron`, read outside any transaction."""
+    found = await db.patrons.find_one({"_id": patron_id, "status": {"$ne": "erased"}})
+    return None if found is None else from_document(Patron, found)
+
+
+async def find_born_by(db: Database, category: str, day: date) -> AsyncIterator[str]:
+    """Yield the ids of patrons of a category whose known date of birth is not after a day."""
+    holder = {"from": "cardholders", "localField": "_id", "foreignField": "_id", "as": "holder"}
+    stages: list[dict[str, Any]] = [
+        {"$match": {"category": category}},
+        {"$lookup": holder},
+        {"$match": {"holder.born_on": {"$gt": "", "$lte": day.isoformat()}}},
+        {"$project": {"_id": 1}},
+    ]
+    async for found in db.patrons.aggregate(stages):
+        yield found["_id"]
+
+
+async def find_names(db: Database, patron_ids: Collection[str]) -> dict[str, str]:
+    """Return the names of cardholders, by id."""
+    found = db.cardholders.find({"_id": {"$in": sorted(patron_ids)}}, {"name": 1})
+    return {holder["_id"]: holder["name"] async for holder in found}
+
+
+async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None:
+    """Return the same as `cardholder`, read outside any transaction."""
+    found = await db.cardholders.find_one({"_id": cardholder_id})
+    return None if found is None else from_document(Cardholder, found)
+
+
+async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
+    """Return the same as `with_card`, read outside any transaction."""
+    found = await db.cardholders.find_one(_has_card(card_digest))
+    return None if found is None else from_document(Cardholder, found)
+
+
+async def find_known_cards(db: Database, card_numbers: Collection[str]) -> set[str]:
+    """Return the numbers of those cards that someone has, as they are stored."""
+    query = {"card_number": {"$in": sorted(map(normal_card, card_numbers))}}
+    return {found["card_number"] async for found in db.cardholders.find(query, {"card_number": 1})}
+
+
+async def find_stored_digest(db: Database, card_digests: Sequence[str]) -> str:
+    """Return which digest of a card is stored, of those with each key; the newest if none is."""
+    if len(card_digests) == 1:
+        return card_digests[0]
+    query = {"card_digest": {"$in": list(card_digests)}}
+    found = await db.cardholders.find_one(query, {"card_digest": 1})
+    return str(found["card_digest"]) if found else card_digests[0]
+
+
+async def find_cards(db: Database) -> AsyncIterator[tuple[str, str, str]]:
+    """Yield id, card number and digest of each cardholder, in the order of their ids."""
+    fields = {"card_number": 1, "card_digest": 1}
+    async for found in db.cardholders.find({}, fields).sort("_id", ASCENDING):
+        yield found["_id"], found["card_number"], found["card_digest"]
+
+
+async def find_digests(db: Database, patron_ids: Collection[str]) -> dict[str, str]:
+    """Return the digests of patrons' cards, by patron id."""
+    found = db.patrons.find({"_id": {"$in": sorted(patron_ids)}}, {"card_digest": 1})
+    return {patron["_id"]: patron["card_digest"] async for patron in found}
+
+
+async def find_with_former_digest(db: Database) -> AsyncIterator[str]:
+    """Yield the ids of cardholders who have a digest with the former key of cards."""
+    async for found in db.cardholders.find({"former_digest": {"$gt": ""}}, {"_id": 1}):
+        yield found["_id"]
+
+
+def _has_card(card_digest: str) -> dict[str, Any]:
+    return {"$or": [{"card_digest": card_digest}, {"former_digest": card_digest}]}
+
+
+async def holder_of_calendar(db: Database, link: str) -> Cardholder | None:
+    """Return the holder whose calendar feed has this link now, or None."""
+    found = await db.cardholders.find_one({"calendar.link": link})
+    return None if found is None else from_document(Cardholder, found)
+
+
+async def find_patrons(db: Database, query: SnapshotQuery) -> tuple[list[Patron], str | None]:
+    """Return a page of the patrons, tombstones included, and where the next page begins."""
+    return await read_snapshot_page(db.patrons, Patron, query, patron="_id")
+
+
+async def find_languages(db: Database, patron_ids: Sequence[str]) -> dict[str, str]:
+    """Return the languages chosen at registration, keyed by patron id."""
+    found = db.patrons.find({"_id": {"$in": list(patron_ids)}}, {"language": 1})
+    return {patron["_id"]: patron["language"] async for patron in found}
+
+
+def keep_address(work: Work, kept: KeptAddress) -> None:
+    """Store the address of an alert."""
+    work.add("kept_addresses", kept)
+
+
+async def find_kept_address(
+    db: Database, alert_id: str, patron_id: str, at: datetime
+) -> KeptAddress | None:
+    """Return the address of an alert of a patron, while it is kept."""
+    query = {"_id": alert_id, "patron_id": patron_id, "expires_at": {"$gt": at}}
+    found = await db.kept_addresses.find_one(query)
+    return None if found is None else from_document(KeptAddress, found)

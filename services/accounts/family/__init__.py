@@ -1,0 +1,1 @@
+"""Linked cards of families, and invitations to link them."""

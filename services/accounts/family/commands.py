@@ -1,0 +1,228 @@
+"""Invite members of a family, link their cards with the consent of both, and end links.
+
+An invitation is one write, whether or not there is such a card; the job `invitations` then looks
+for its holder. So neither the answer nor its duration tells which cards exist.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.refusals import NoSuchPatron
+from services.accounts.cardholders.rules import JUNIOR, Cardholder, Patron
+from services.accounts.family import events, store
+from services.accounts.family.events import EndedBy
+from services.accounts.family.refusals import NeedsGuardian, NoSuchInvitation, NotJunior, NotLinked
+from services.accounts.family.rules import (
+    VALID_FOR,
+    Consent,
+    Invitation,
+    Link,
+    check_invitation,
+    check_link,
+    moved_on,
+)
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class InviteMember:
+    """An invitation to the holder of a card, given by its digest, at `at` by the wall clock."""
+
+    patron_id: str
+    card_digest: str = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True)
+class EndInvitation:
+    """An invitation that its sender withdraws, or that the invited patron declines, at `at`."""
+
+    invitation_id: str
+    patron_id: str
+    at: datetime
+
+
+def invite_member(work: Work, command: InviteMember) -> Invitation:
+    """Store an invitation and return it; an open one to the same card is returned as it is.
+
+    Raises NoSuchPatron, NeedsGuardian, OwnCard or TooManyInvitations.
+    """
+    patron = cardholders_store.patron(work, command.patron_id)
+    holder = cardholders_store.cardholder(work, command.patron_id)
+    if patron is None or holder is None:
+        raise NoSuchPatron
+    if patron.category == JUNIOR:
+        raise NeedsGuardian
+    sent = store.sent_by(work, command.patron_id)
+    for one in sent:
+        same_card = one.card_digest == command.card_digest
+        if same_card and one.seems_open and command.at < one.expires_at:
+            return one
+    check_invitation(holder.card_digest == command.card_digest, sent, command.at)
+    at = command.at.replace(microsecond=0)
+    invitation = Invitation(new_id(), command.patron_id, command.card_digest, at, at + VALID_FOR)
+    touch(work, holder)  # so that concurrent invitations are counted one after the other
+    store.save_invitation(work, invitation)
+    return invitation
+
+
+def deliver_invitation(work: Work, invitation_id: str) -> bool:
+    """Show an invitation to the holder of its card; return False if there is nobody to invite."""
+    invitation = store.invitation(work, invitation_id)
+    if invitation is None or invitation.state != "requested":
+        return False
+    holder = cardholders_store.with_card(work, invitation.card_digest)
+    patron = cardholders_store.patron(work, holder.id) if holder else None
+    if patron is None or store.sides(work, invitation.patron_id, patron.id):
+        store.save_invitation(work, moved_on(invitation, "void"))
+        return False
+    sent = moved_on(invitation, "sent", invited_id=patron.id)
+    store.save_invitation(work, sent)
+    work.record(events.invited(sent, patron.id))
+    return True
+
+
+def end_invitation(work: Work, command: EndInvitation) -> None:
+    """Withdraw or decline an invitation. Raises NoSuchInvitation.
+
+    A sender is not told that it was declined: they would learn that there is such a card.
+    """
+    invitation = store.invitation(work, command.invitation_id)
+    if invitation is None or command.at >= invitation.expires_at:
+        raise NoSuchInvitation
+    if invitation.patron_id == command.patron_id and invitation.seems_open:
+        ended = moved_on(invitation, "withdrawn")
+    elif invitation.is_open_to(command.patron_id, command.at):
+        ended = moved_on(invitation, "declined")
+    else:
+        raise NoSuchInvitation
+    store.save_invitation(work, ended)
+
+
+def erase_invitations(work: Work, patron_id: str, card_digest: str) -> None:
+    """Delete the invitations of a patron who is erased, and the patron from those to them.
+
+    The others stay until they expire: their senders would learn that there was such a card.
+    """
+    store.delete_sent(work, patron_id)
+    for one in store.sent_to(work, patron_id, card_digest):
+        nobody = replace(moved_on(one, one.state), card_digest="", invited_id=None)
+        is_open = one.state in ("requested", "sent")
+        store.save_invitation(work, replace(nobody, state="void") if is_open else nobody)
+
+
+@dataclass(frozen=True)
+class AcceptInvitation:
+    """An invitation that the invited patron accepts, at `at` by the wall clock."""
+
+    invitation_id: str
+    patron_id: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class LinkJunior:
+    """A junior patron and the card of a guardian, who has agreed to the link at the desk."""
+
+    patron_id: str
+    guardian_card_digest: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class EndLink:
+    """A patron who ends the link with another."""
+
+    patron_id: str
+    member_id: str
+
+
+def accept_invitation(work: Work, command: AcceptInvitation) -> Link:
+    """Link the cards and return the invited patron's side.
+
+    Raises NoSuchInvitation, NeedsGuardian, AlreadyLinked or TooManyLinks.
+    """
+    invitation = store.invitation(work, command.invitation_id)
+    if invitation is None or not invitation.is_open_to(command.patron_id, command.at):
+        raise NoSuchInvitation
+    invited = cardholders_store.patron(work, command.patron_id)
+    sender = cardholders_store.patron(work, invitation.patron_id)
+    if invited is None or sender is None:
+        raise NoSuchInvitation
+    if JUNIOR in (invited.category, sender.category):
+        raise NeedsGuardian
+    store.save_invitation(work, moved_on(invitation, "accepted"))
+    return _link(work, invited, sender, "patron")
+
+
+def link_junior(work: Work, command: LinkJunior) -> Link:
+    """Link a junior's card with a guardian's, and return the junior's side.
+
+    Raises NoSuchPatron, NotJunior, NeedsGuardian, AlreadyLinked or TooManyLinks.
+    """
+    junior = cardholders_store.patron(work, command.patron_id)
+    holder = cardholders_store.with_card(work, command.guardian_card_digest)
+    guardian = cardholders_store.patron(work, holder.id) if holder else None
+    if junior is None or guardian is None:
+        raise NoSuchPatron
+    if junior.category != JUNIOR:
+        raise NotJunior
+    if guardian.category == JUNIOR:
+        raise NeedsGuardian
+    return _link(work, junior, guardian, "guardian")
+
+
+def end_link(work: Work, command: EndLink) -> None:
+    """End a link for both patrons. Raises NotLinked."""
+    sides = store.sides(work, command.patron_id, command.member_id)
+    if not sides:
+        raise NotLinked
+    for side in sides:
+        _end(work, side, "patron" if side.patron_id == command.patron_id else "member")
+
+
+def end_links_of_erased(work: Work, patron_id: str) -> None:
+    """End all links of a patron who is erased."""
+    for link in store.links_of(work, patron_id):
+        for side in store.sides(work, patron_id, link.member_id):
+            _end(work, side, "erased")
+
+
+def end_links_by_guardians(work: Work, patron_id: str) -> None:
+    """End the links to which a guardian agreed for a patron who is no longer a junior."""
+    for link in store.links_of(work, patron_id):
+        if link.consent == "guardian":
+            for side in store.sides(work, patron_id, link.member_id):
+                _end(work, side, "came-of-age")
+
+
+def touch(work: Work, *holders: Cardholder) -> None:
+    """Save cardholders unchanged, so that transactions that count for them conflict.
+
+    An erasure, which deletes the cardholder, conflicts as well.
+    """
+    changed = [replace(holder, version=holder.version + 1) for holder in holders]
+    cardholders_store.save_cardholders(work, *sorted(changed, key=lambda holder: holder.id))
+
+
+def _link(work: Work, patron: Patron, member: Patron, consent: Consent) -> Link:
+    holders = [cardholders_store.cardholder(work, one.id) for one in (patron, member)]
+    there = [holder for holder in holders if holder is not None]
+    if len(there) < len(holders):  # erased a moment ago
+        raise NoSuchPatron
+    own = store.links_of(work, patron.id)
+    check_link(member.id, own, store.links_of(work, member.id))
+    touch(work, *there)
+    at = work.now.replace(microsecond=0)
+    side = Link(new_id(), patron.id, member.id, consent, at)
+    other = Link(new_id(), member.id, patron.id, "patron", at)
+    store.add_link(work, side, other)
+    for one in (side, other):
+        work.record(events.linked(one))
+    return side
+
+
+def _end(work: Work, side: Link, by: EndedBy) -> None:
+    store.delete_link(work, side)
+    work.record(events.unlinked(side, by))

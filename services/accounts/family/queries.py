@@ -1,0 +1,43 @@
+"""Reads of linked cards and invitations."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.queries import patron
+from services.accounts.cardholders.rules import Patron
+from services.accounts.family import store
+from services.accounts.family.rules import Invitation, Link
+from shared.mongo import Database
+
+
+@dataclass(frozen=True)
+class Family:
+    """A patron's links, the invitations from and to them, and the names of the other patrons."""
+
+    patron: Patron
+    links: Sequence[Link]
+    received: Sequence[Invitation]
+    sent: Sequence[Invitation]
+    names: Mapping[str, str]
+
+
+async def family(db: Database, patron_id: str, at: datetime) -> Family:
+    """Return a patron's links and their invitations that are open at `at`. Raises NoSuchPatron.
+
+    The names are those of linked patrons, and of those who sent an invitation.
+    """
+    found, _ = await patron(db, patron_id)
+    links = await store.find_links(db, patron_id)
+    received = await store.find_received(db, patron_id, at)
+    sent = [one for one in await store.find_sent(db, patron_id, at) if one.seems_open]
+    linked = {link.member_id for link in links}
+    names = await cardholders_store.find_names(db, linked | {one.patron_id for one in received})
+    return Family(
+        found,
+        [link for link in links if link.member_id in names],
+        [one for one in received if one.patron_id in names.keys() - linked],
+        sent,
+        names,
+    )

@@ -1,0 +1,1 @@
+"""Patrons: registered, imported, changed, blocked and erased."""

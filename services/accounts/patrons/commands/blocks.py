@@ -1,0 +1,77 @@
+"""Block and unblock patrons, by the staff and for debt."""
+
+from dataclasses import dataclass, field, replace
+
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.refusals import NoSuchPatron
+from services.accounts.cardholders.rules import Patron
+from services.accounts.patrons import store
+from services.accounts.patrons.events import record_block_event
+from services.accounts.patrons.rules import Standing, block, stand, unblock
+from services.accounts.sign_in.commands.sessions import end_all
+from shared.contracts.circulation import ChargeSnapshot
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class BlockPatron:
+    """A patron to block; the reason is in the staff's words and is not published."""
+
+    patron_id: str
+    reason: str = field(repr=False)
+
+
+def block_patron(work: Work, command: BlockPatron) -> Patron:
+    """Block the patron, end their sessions and return the new state.
+
+    A blocked patron may log in again. Raises NoSuchPatron or AlreadyBlocked.
+    """
+    patron = cardholders_store.patron(work, command.patron_id)
+    holder = cardholders_store.cardholder(work, command.patron_id)
+    if patron is None or holder is None:
+        raise NoSuchPatron
+    blocked = block(patron)
+    cardholders_store.save_patrons(work, blocked)
+    cardholders_store.save_cardholders(
+        work, replace(holder, status_reason=command.reason, version=holder.version + 1)
+    )
+    end_all(work, patron.id)
+    record_block_event(work, patron, blocked)
+    return blocked
+
+
+@dataclass(frozen=True)
+class UnblockPatron:
+    """A patron to unblock; the reason is in the staff's words and is not published."""
+
+    patron_id: str
+    reason: str = field(repr=False)
+
+
+def unblock_patron(work: Work, command: UnblockPatron) -> Patron:
+    """Lift the staff's block and return the new state. Raises NoSuchPatron or NotBlocked."""
+    patron = cardholders_store.patron(work, command.patron_id)
+    holder = cardholders_store.cardholder(work, command.patron_id)
+    if patron is None or holder is None:
+        raise NoSuchPatron
+    unblocked = unblock(patron)
+    cardholders_store.save_patrons(work, unblocked)
+    cardholders_store.save_cardholders(
+        work, replace(holder, status_reason=command.reason, version=holder.version + 1)
+    )
+    record_block_event(work, patron, unblocked)
+    return unblocked
+
+
+def note_standing(work: Work, event: ChargeSnapshot) -> None:
+    """Block or unblock the patron by the newest standing. A block by the staff stays."""
+    patron = cardholders_store.patron(work, event.patron_id)
+    if patron is None or event.standing is None:
+        return
+    standing = Standing(patron.id, event.standing.version, event.standing.blocked)
+    if not store.note_standing(work, standing):
+        return
+    standing_now = stand(patron, owes_too_much=standing.owes_too_much)
+    if standing_now is not patron:
+        cardholders_store.save_patrons(work, standing_now)
+        record_block_event(work, patron, standing_now)

@@ -1,0 +1,325 @@
+"""Patrons: register, find, change, block and erase."""
+
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+
+from services.accounts.cardholders import queries as cardholders_queries
+from services.accounts.cardholders.refusals import CardTaken, NoSuchPatron
+from services.accounts.cardholders.rules import BlockedBy, Cardholder, Patron, Status
+from services.accounts.fields import (
+    BranchCode,
+    CardNumber,
+    Language,
+    Name,
+    NewPin,
+    OwnSettings,
+    PatronId,
+    digest_of,
+)
+from services.accounts.patrons.commands.blocks import (
+    BlockPatron,
+    UnblockPatron,
+    block_patron,
+    unblock_patron,
+)
+from services.accounts.patrons.commands.erasure import erase_settled
+from services.accounts.patrons.commands.records import (
+    AmendPatron,
+    PersonalChanges,
+    RegisterPatron,
+    amend_patron,
+    register_patron,
+)
+from services.accounts.patrons.refusals import AlreadyBlocked, NotBlocked, NotSettled
+from services.accounts.pins.commands import new_pin_hash
+from services.accounts.pins.refusals import EASY_PINS
+from services.accounts.preferences.routes import ContactIn, ContactOut
+from shared import auth
+from shared.audit_trail import shows_patrons
+from shared.auth import DeskOrService, PatronStaffOrService, Staff, may_see
+from shared.clock import wall_clock
+from shared.http.acts import Seen
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.ids import card_digest
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1")
+
+
+def _in_the_past(born_on: date) -> date:
+    if not OLDEST <= born_on <= wall_clock().date():
+        raise ValueError("a date of birth is in the past, and not before 1900")
+    return born_on
+
+
+OLDEST = date(1900, 1, 1)
+BirthDate = Annotated[date, AfterValidator(_in_the_past)]
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
+
+
+class PatronIn(Body):
+    """A new patron."""
+
+    card_number: CardNumber
+    pin: NewPin
+    name: Name
+    category: Category
+    home_branch: BranchCode
+    language: Language
+    contact: ContactIn = ContactIn()
+    born_on: BirthDate | None = Field(
+        default=None, description="Date of birth; a junior with one becomes an adult in time."
+    )
+
+
+class PatronChanges(Body):
+    """The fields of a patron to change; an absent field stays as it is.
+
+    `null` removes an e-mail address, a telephone number or a date of birth, and leaves any other
+    field as it is.
+    """
+
+    card_number: CardNumber | None = Field(
+        default=None, description="Number of the card that replaces the patron's card."
+    )
+    pin: NewPin | None = None
+    name: Name | None = None
+    category: Category | None = None
+    home_branch: BranchCode | None = None
+    language: Language | None = None
+    contact: ContactIn | None = None
+    born_on: BirthDate | None = None
+
+
+class PatronOut(BaseModel):
+    """A patron with personal data: for staff, and for the patron."""
+
+    id: str
+    card_number: str
+    name: str
+    category: str
+    home_branch: str
+    language: str
+    status: Status
+    blocked_by: tuple[BlockedBy, ...] = Field(
+        description="Reasons for the block: `staff` (blocked by staff), `money` (the patron owes "
+        "too much; a moment after circulation has decided it); empty: not blocked."
+    )
+    version: int
+    contact: ContactOut
+    born_on: date | None
+    status_reason: str | None = None
+
+    @classmethod
+    def of(cls, patron: Patron, holder: Cardholder) -> "PatronOut":
+        """Build the response from a patron and their cardholder."""
+        return cls(
+            id=patron.id,
+            card_number=holder.card_number,
+            name=holder.name,
+            category=patron.category,
+            home_branch=patron.home_branch,
+            language=patron.language,
+            status=patron.status,
+            blocked_by=patron.blocked_by,
+            version=patron.version,
+            contact=ContactOut.of(holder),
+            born_on=holder.born_on,
+            status_reason=holder.status_reason,
+        )
+
+
+class PatronRef(BaseModel):
+    """A patron without personal data: for stations and services."""
+
+    id: str
+    category: str
+    home_branch: str
+    language: str
+    status: Status
+    blocked_by: tuple[BlockedBy, ...]
+    card_digest: str
+    version: int
+
+    @classmethod
+    def of(cls, patron: Patron, _: Cardholder | None = None) -> "PatronRef":
+        """Build the response from a patron."""
+        return cls(
+            id=patron.id,
+            category=patron.category,
+            home_branch=patron.home_branch,
+            language=patron.language,
+            status=patron.status,
+            blocked_by=patron.blocked_by,
+            card_digest=patron.card_digest,
+            version=patron.version,
+        )
+
+
+class PatronPage(BaseModel):
+    """The patrons found: at most one, because a card belongs to one patron."""
+
+    items: list[PatronOut | PatronRef]
+    next: None = None
+
+
+class BlockIn(Body):
+    """The reason for blocking or unblocking a patron, in the staff's words."""
+
+    reason: str = Field(min_length=1, max_length=500)
+
+
+def _view(caller: auth.Caller) -> type[PatronOut] | type[PatronRef]:
+    """Return the class of response for a caller: stations and services get no personal data."""
+    return PatronOut if caller.roles & {"staff", "patron"} else PatronRef
+
+
+@router.post("/patrons", status_code=201, tags=["patrons"])
+@refuses(CardTaken, *EASY_PINS)
+async def post_patron(
+    body: PatronIn, caller: Staff, run: Run, db: Db, settings: OwnSettings
+) -> PatronOut:
+    """Register a patron."""
+    patron = await run(
+        register_patron,
+        RegisterPatron(
+            card_number=body.card_number,
+            card_digest=card_digest(body.card_number, settings.card_key),
+            pin_hash=await new_pin_hash(
+                body.pin.get_secret_value(), body.card_number, body.born_on
+            ),
+            name=body.name,
+            category=body.category,
+            home_branch=body.home_branch,
+            language=body.language,
+            email=body.contact.email,
+            phone=body.contact.phone,
+            born_on=body.born_on,
+        ),
+    )
+    _, holder = await cardholders_queries.patron(db, patron.id)
+    return PatronOut.of(patron, holder)
+
+
+@router.get("/patrons", tags=["patrons"])
+@shows_patrons
+async def get_patrons(
+    card: Annotated[str, Query(min_length=1, max_length=64)],
+    caller: DeskOrService,
+    db: Db,
+    settings: OwnSettings,
+    seen: Seen,
+) -> PatronPage:
+    """Find the patron who has a card; stations and services get a PatronRef."""
+    found = await cardholders_queries.patron_with_card(db, await digest_of(db, settings, card))
+    if found is None:
+        return PatronPage(items=[])
+    seen.append(found[0].id)
+    return PatronPage(items=[_view(caller).of(*found)])
+
+
+@router.get("/patrons/{patron_id}", tags=["patrons"])
+@refuses(NoSuchPatron)
+@shows_patrons
+async def get_patron(
+    patron_id: PatronId, caller: PatronStaffOrService, db: Db
+) -> PatronOut | PatronRef:
+    """Get a patron; services get a PatronRef. An erased patron is not found."""
+    if not may_see(caller, patron_id):
+        raise NoSuchPatron
+    return _view(caller).of(*await cardholders_queries.patron(db, patron_id))
+
+
+@router.patch("/patrons/{patron_id}", tags=["patrons"])
+@refuses(NoSuchPatron, CardTaken, *EASY_PINS)
+async def patch_patron(
+    patron_id: PatronId,
+    body: PatronChanges,
+    *,
+    caller: Staff,
+    run: Run,
+    db: Db,
+    settings: OwnSettings,
+) -> PatronOut:
+    """Change a patron's data. A new PIN or card ends the patron's sessions.
+
+    The patron is told of a new PIN, card, telephone number or e-mail address. An e-mail address
+    that replaces another is used once the patron has confirmed it with the code that is sent there.
+    """
+    patron = await run(
+        amend_patron,
+        AmendPatron(
+            patron_id=patron_id,
+            category=body.category,
+            home_branch=body.home_branch,
+            language=body.language,
+            personal=_personal(body),
+            card_number=body.card_number,
+            card_digest=(
+                card_digest(body.card_number, settings.card_key) if body.card_number else None
+            ),
+            pin_hash=await _new_pin(db, patron_id, body),
+        ),
+    )
+    _, holder = await cardholders_queries.patron(db, patron_id)
+    return PatronOut.of(patron, holder)
+
+
+def _personal(body: PatronChanges) -> PersonalChanges:
+    changes = PersonalChanges()
+    if body.name is not None:
+        changes["name"] = body.name
+    if "born_on" in body.model_fields_set:
+        changes["born_on"] = body.born_on
+    if body.contact and "email" in body.contact.model_fields_set:
+        changes["email"] = body.contact.email
+    if body.contact and "phone" in body.contact.model_fields_set:
+        changes["phone"] = body.contact.phone
+    return changes
+
+
+async def _new_pin(db: Db, patron_id: str, body: PatronChanges) -> str | None:
+    if body.pin is None:
+        return None
+    _, holder = await cardholders_queries.patron(db, patron_id)
+    born_on = body.born_on if "born_on" in body.model_fields_set else holder.born_on
+    card_number = body.card_number or holder.card_number
+    return await new_pin_hash(body.pin.get_secret_value(), card_number, born_on)
+
+
+@router.delete("/patrons/{patron_id}", tags=["patrons"])
+@refuses(NoSuchPatron, NotSettled)
+async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronRef:
+    """Erase a patron; the response is the tombstone.
+
+    A patron who has items on loan, owes money or is owed money is not erased: the problem says what
+    is open in `open_loans`, `outstanding_cents` and `refund_due_cents`. Open holds are cancelled.
+    After a 503 the erasure may still be finished, by a job.
+    """
+    return PatronRef.of(await erase_settled(run, patron_id))
+
+
+@router.post("/patrons/{patron_id}/block", tags=["patrons"])
+@refuses(NoSuchPatron, AlreadyBlocked)
+async def post_block(
+    patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
+) -> PatronOut:
+    """Stop a patron from borrowing, renewing and reserving, and end their sessions."""
+    patron = await run(block_patron, BlockPatron(patron_id, body.reason))
+    _, holder = await cardholders_queries.patron(db, patron_id)
+    return PatronOut.of(patron, holder)
+
+
+@router.post("/patrons/{patron_id}/unblock", tags=["patrons"])
+@refuses(NoSuchPatron, NotBlocked)
+async def post_unblock(
+    patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
+) -> PatronOut:
+    """Let a patron whom the staff blocked borrow again."""
+    patron = await run(unblock_patron, UnblockPatron(patron_id, body.reason))
+    _, holder = await cardholders_queries.patron(db, patron_id)
+    return PatronOut.of(patron, holder)

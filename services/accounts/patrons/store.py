@@ -1,0 +1,52 @@
+"""Collections of patrons' standings and of erasures that were begun."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from pymongo import ASCENDING, IndexModel
+
+from services.accounts.patrons.rules import Erasure, Standing
+from shared.mongo import Database, Indexes, sharded_by
+from shared.personal_data import Personal
+from shared.unit_of_work import Work
+
+INDEXES: Indexes = {
+    "standings": sharded_by("_id", []),
+    "erasures": sharded_by("_id", [IndexModel([("begun_at", ASCENDING)])]),
+}
+PERSONAL = (Personal("standings", "_id"), Personal("erasures", "_id"))
+
+
+def note_standing(work: Work, standing: Standing) -> bool:
+    """Store a patron's standing from circulation; return False if a newer one is stored."""
+    return work.save_if_newer("standings", standing)
+
+
+def erasure(work: Work, patron_id: str) -> Erasure | None:
+    """Return the erasure of a patron that was begun, or None."""
+    return work.find(Erasure, "erasures", {"_id": patron_id})
+
+
+def save_erasure(work: Work, erasure: Erasure) -> None:
+    """Save an erasure after a request for it; version 1 is a new one."""
+    if erasure.version == 1:
+        work.add("erasures", erasure)
+    else:
+        work.save("erasures", erasure)
+
+
+def delete_erasure(work: Work, erasure: Erasure) -> None:
+    """Delete an erasure, unless it was requested again since this version."""
+    work.delete("erasures", {"_id": erasure.id, "version": erasure.version})
+
+
+def delete_of_patron(work: Work, patron_id: str) -> None:
+    """Delete the standing of a patron who is erased, and the note of the erasure."""
+    work.delete("standings", {"_id": patron_id})
+    work.delete("erasures", {"_id": patron_id})
+
+
+async def find_begun(db: Database, before: datetime) -> AsyncIterator[str]:
+    """Yield the ids of patrons whose erasure was last requested before an instant."""
+    async for found in db.erasures.find({"begun_at": {"$lt": before}}, {"_id": 1}):
+        yield found["_id"]

@@ -1,0 +1,1 @@
+"""PINs: which are allowed, and new ones by codes in e-mails."""

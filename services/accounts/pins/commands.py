@@ -1,0 +1,291 @@
+"""Choose a new PIN: one's own, by a code from an e-mail, or a first one of staff.
+
+A request for a code is one write, whether or not there is such a card; the job `pin-resets` then
+looks for its holder. So neither the answer nor its duration tells which cards exist.
+"""
+
+import asyncio
+import math
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from zxcvbn import zxcvbn
+
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.commands import alert_of_pin, keep_address
+from services.accounts.cardholders.rules import Cardholder
+from services.accounts.pins import rules, store
+from services.accounts.pins.refusals import (
+    NoStaffAddress,
+    TooManyCodes,
+    TooManyResets,
+    WrongResetCode,
+)
+from services.accounts.pins.rules import LOCAL_WORDS, PinReset, easiness, with_signs_read, word_of
+from services.accounts.sign_in import store as sign_in_store
+from services.accounts.sign_in.commands.budgets import (
+    Spending,
+    logging_in,
+    record_attempt,
+    record_failure,
+    spend_patiently,
+)
+from services.accounts.sign_in.commands.hashes import THREADS, hash_pin, pin_matches
+from services.accounts.sign_in.commands.sessions import end, end_all, end_of
+from services.accounts.sign_in.refusals import WrongPin
+from services.accounts.sign_in.rules import Source, StrangersLimits
+from shared.contracts.accounts import PinIssued, PinResetRequested
+from shared.contracts.accounts import PinReset as PinResetEvent
+from shared.ids import new_id
+from shared.unit_of_work import Run, Work
+
+ASK = "POST /v1/pin-resets"
+ENTER = "PUT /v1/pin-resets/{reset_id}"
+
+
+async def new_pin_hash(pin: str, card_number: str = "", born_on: date | None = None) -> str:
+    """Return the stored form of a PIN that somebody chose for a card.
+
+    Raises CommonPin, SequentialPin, CardInPin or DateAsPin.
+    """
+    await refuse_easy_pin(pin, card_number, born_on)
+    return await hash_pin(pin)
+
+
+async def refuse_easy_pin(pin: str, card_number: str = "", born_on: date | None = None) -> None:
+    """Raise a refusal of EASY_PINS if a PIN is too easy to guess."""
+    guesses = await asyncio.get_running_loop().run_in_executor(THREADS, _guesses, pin)
+    too_easy = easiness(pin, card_number, guesses, born_on)
+    if too_easy:
+        raise too_easy
+
+
+def _guesses(pin: str) -> float:
+    """Return how many guesses a PIN takes, or the word in it: digits beside a word add nothing."""
+    found = zxcvbn(with_signs_read(pin), user_inputs=LOCAL_WORDS)
+    word = word_of(pin)
+    return min(float(found["guesses"]), _guesses_of_word(word) if word else math.inf)
+
+
+def _guesses_of_word(word: str) -> float:
+    """Return how many guesses a word takes; infinity if it is in no list and follows no pattern."""
+    found = zxcvbn(word, user_inputs=LOCAL_WORDS)
+    [*patterns] = (one["pattern"] for one in found["sequence"])
+    is_known = len(patterns) == 1 and patterns != ["bruteforce"]
+    return float(found["guesses"]) if is_known else math.inf
+
+
+@dataclass(frozen=True)
+class RequestPinReset:
+    """A request for a code, for a card given by its digest, at `at` by the wall clock."""
+
+    card_digest: str = field(repr=False)
+    at: datetime
+    stranger: Source
+    limits: StrangersLimits
+    address: str = field(repr=False)
+    """Network address of the client."""
+
+
+@dataclass(frozen=True)
+class EnterCode:
+    """A code as typed, and the new PIN, at `at` by the wall clock."""
+
+    reset_id: str
+    code: str = field(repr=False)
+    new_pin: str = field(repr=False)
+    at: datetime
+    stranger: Source
+    limits: StrangersLimits
+    address: str = field(repr=False)
+    """Network address of the client."""
+
+
+@dataclass(frozen=True)
+class ReplacePin:
+    """The new PIN of a patron who has entered the code; it is already hashed."""
+
+    reset_id: str
+    pin_hash: str = field(repr=False)
+
+
+async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
+    """Store the request and return it. Raises TooManyResets.
+
+    The limits are those of log-ins, counted apart: asking for codes does not lock the card, and
+    keeps nobody in the network from logging in. Beside them a card has a budget of each day.
+    """
+    try:
+        reset = await _ask_for_code(run, command)
+    except TooManyResets as refusal:
+        await record_failure(run, command.card_digest, command.address, refusal, ASK)
+        raise
+    await record_attempt(run, command.card_digest, command.address, ASK)
+    return reset
+
+
+async def _ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
+    of_strangers = rules.budgets_of_asking(command.stranger, command.limits)
+    for budget in of_strangers:  # the network's first: it then costs one write
+        if not (await sign_in_store.spend(run.database, budget)).spent:
+            raise TooManyResets
+    counted = store.resets_of(command.card_digest)
+    attempt = await sign_in_store.take_attempt(run.database, counted, command.card_digest)
+    if not attempt.taken:
+        raise TooManyResets
+    await sign_in_store.note_failure(run.database, counted)
+    budget = rules.budget_of_resets(command.card_digest)
+    if not (await sign_in_store.spend(run.database, budget)).spent:
+        raise TooManyResets
+    return await run(request_pin_reset, command)
+
+
+def request_pin_reset(work: Work, command: RequestPinReset) -> PinReset:
+    """Store a request for a code."""
+    reset = PinReset(new_id(), command.card_digest, command.at + rules.VALID_FOR)
+    store.save(work, reset)
+    return reset
+
+
+def send_code(work: Work, reset_id: str) -> bool:
+    """Publish that a code is to be sent to the card's holder; return False if it can't be.
+
+    Only patrons with an e-mail address get one. The event does not have the code: the service that
+    sends it asks for address and code together.
+    """
+    reset = store.get(work, reset_id)
+    if reset is None or reset.state != "requested":
+        return False
+    holder = cardholders_store.with_card(work, reset.card_digest)
+    patron = cardholders_store.patron(work, holder.id) if holder and holder.email else None
+    sent = rules.found(reset, patron.id if patron else None)
+    store.save(work, sent)
+    if patron is None:
+        return False
+    work.record(PinResetRequested(patron_id=patron.id, reset_id=reset.id, version=1))
+    return True
+
+
+async def enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
+    """Give the holder the new PIN if the code is right; return them with it.
+
+    Raises CommonPin, SequentialPin or DateAsPin before the try is counted, TooManyCodes or Busy,
+    WrongResetCode, or CardInPin. The try is counted before the code is compared. The same code with
+    the same PIN succeeds again, so that a repeated request gets the same answer, and the gateway
+    the ends of the sessions.
+    """
+    await refuse_easy_pin(command.new_pin)
+    try:
+        return await _enter_code(run, command, keys)
+    except (WrongResetCode, TooManyCodes) as refusal:
+        reset = await store.find_one(run.database, command.reset_id)
+        card = reset.card_digest if reset else ""
+        await record_failure(run, card, command.address, refusal, ENTER)
+        raise
+
+
+async def _enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
+    async def spend(spending: Spending) -> None:
+        for budget in rules.budgets_of_entering(command.stranger, command.limits):
+            await spending.spend(run.database, budget)
+
+    spending = await spend_patiently(run.database, spend, TooManyCodes)
+    reset = await store.take_try(run.database, command.reset_id, command.at)
+    if reset is None or not rules.is_code(command.code, rules.PURPOSE, reset.id, keys):
+        await spending.keep(run.database)
+        raise WrongResetCode
+    await spending.give_back(run.database)
+    holder = await cardholders_store.find_cardholder(run.database, reset.patron_id or "")
+    if holder is None:
+        raise WrongResetCode
+    if reset.state == "used":
+        if not await pin_matches(command.new_pin, holder.pin_hash):
+            raise WrongResetCode
+        await run(show_replaced, reset.id)
+        return holder
+    pin_hash = await new_pin_hash(command.new_pin, holder.card_number, holder.born_on)
+    recording = logging_in(run, holder, command.address, ENTER)
+    changed = await recording(replace_pin, ReplacePin(reset.id, pin_hash))
+    run.events.extend(recording.events)  # the gateway ends the sessions before it answers
+    return changed
+
+
+def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
+    """Replace the PIN, unlock the card, end other requests and all sessions; return the holder.
+
+    Raises WrongResetCode.
+    """
+    reset = store.get(work, command.reset_id)
+    if reset is None or reset.state != "sent" or reset.patron_id is None:
+        raise WrongResetCode
+    holder = cardholders_store.cardholder(work, reset.patron_id)
+    if holder is None or reset.card_digest not in (holder.card_digest, holder.former_digest):
+        raise WrongResetCode
+    changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
+    cardholders_store.save_cardholders(work, changed)
+    store.delete_of_card(work, holder.card_digest, but=reset.id)
+    sessions = sign_in_store.sessions_of(work, holder.id)
+    store.save(work, rules.used(reset, sessions))
+    sign_in_store.delete_attempts(work, holder.card_digest)
+    end(work, sessions)
+    if holder.role == "patron":
+        keep_address(work, holder, reset.id)
+        work.record(_chosen(holder.id, reset.id))
+    return changed
+
+
+def show_replaced(work: Work, reset_id: str) -> None:
+    """Show the caller what `replace_pin` recorded."""
+    reset = store.get(work, reset_id)
+    if reset is None or reset.patron_id is None:
+        return
+    for session in reset.ended:
+        work.show(end_of(session))
+    if cardholders_store.patron(work, reset.patron_id):
+        work.show(_chosen(reset.patron_id, reset.id))
+
+
+def _chosen(patron_id: str, reset_id: str) -> PinResetEvent:
+    return PinResetEvent(patron_id=patron_id, reset_id=reset_id, alert_id=reset_id, version=2)
+
+
+def issue_pin(work: Work, holder: Cardholder, at: datetime) -> None:
+    """Let a code be sent, valid from `at` on by the wall clock; earlier ones end.
+
+    Raises NoStaffAddress.
+    """
+    if not holder.email:
+        raise NoStaffAddress
+    reset = rules.issued(new_id(), holder.card_digest, holder.id, at)
+    store.delete_of_card(work, holder.card_digest)
+    store.save(work, reset)
+    work.record(PinIssued(account_id=holder.id, reset_id=reset.id, version=1))
+
+
+@dataclass(frozen=True)
+class ChangeOwnPin:
+    """An account and its new PIN, already hashed."""
+
+    account_id: str
+    confirmed_pin: int
+    """Version of the PIN that was confirmed: if it has been replaced since, nothing changes."""
+    pin_hash: str = field(repr=False)
+    session_id: str
+    """Session of the caller: all others end."""
+
+
+def change_own_pin(work: Work, command: ChangeOwnPin) -> None:
+    """Replace the PIN, and end the other sessions and open requests for codes. Raises WrongPin.
+
+    The end of the sessions is published, and that a patron is to be told: no other service knows
+    PINs.
+    """
+    holder = cardholders_store.cardholder(work, command.account_id)
+    if holder is None or holder.pin_version != command.confirmed_pin:
+        raise WrongPin
+    changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
+    cardholders_store.save_cardholders(work, changed)
+    if holder.role == "patron":
+        alert_of_pin(work, holder, "patron")
+    store.delete_of_card(work, holder.card_digest)
+    end_all(work, holder.id, but=command.session_id)

@@ -1,0 +1,282 @@
+"""Choose preferences, change addresses and confirm them, and make links to calendar feeds."""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.commands import alert_of_contact
+from services.accounts.cardholders.refusals import NoSuchPatron
+from services.accounts.cardholders.rules import By, Calendar, Cardholder, Patron
+from services.accounts.pins.rules import is_code
+from services.accounts.preferences import rules, store
+from services.accounts.preferences.events import preferences_event
+from services.accounts.preferences.refusals import (
+    BadUnsubscribeLink,
+    ChannelNotInUse,
+    NoAddress,
+    NoSuchBranch,
+    TooManyAddresses,
+    WrongAddressCode,
+)
+from services.accounts.preferences.rules import ALWAYS, IN_USE, Branch, Setting, choose
+from services.accounts.sign_in import store as sign_in_store
+from services.accounts.sign_in.commands.budgets import record_failure
+from services.accounts.sign_in.refusals import WrongPin
+from shared.clock import wall_clock
+from shared.contracts.accounts import AlertToConfirm
+from shared.contracts.notices import BranchSnapshot
+from shared.ids import new_id
+from shared.unit_of_work import Run, Work
+
+
+@dataclass(frozen=True)
+class ChoosePreferences:
+    """The preferences to change; None leaves one as it is."""
+
+    patron_id: str
+    followed_branches: tuple[str, ...] | None = None
+    activity_types: tuple[str, ...] | None = None
+    language: str | None = None
+    channels: tuple[str, ...] | None = None
+    digest: bool | None = None
+    keep_history: bool | None = None
+
+
+def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
+    """Change the preferences and return them; publish them if they changed.
+
+    Raises NoSuchPatron, NoSuchBranch for a library that is newly followed, ChannelNotInUse, or
+    NoAddress if an added channel has no address on file.
+    """
+    patron = cardholders_store.patron(work, command.patron_id)
+    preferences = store.preferences(work, command.patron_id)
+    holder = cardholders_store.cardholder(work, command.patron_id)
+    if patron is None or preferences is None or holder is None:
+        raise NoSuchPatron
+    added = set(command.channels or ()) - set(preferences.channels)
+    newly_followed = set(command.followed_branches or ()) - set(preferences.followed_branches)
+    if store.unknown_branches(work, newly_followed):
+        raise NoSuchBranch
+    if added - IN_USE:
+        raise ChannelNotInUse
+    if added - {ALWAYS, *holder.reachable_by}:
+        raise NoAddress
+    chosen = choose(
+        preferences,
+        followed_branches=command.followed_branches,
+        activity_types=command.activity_types,
+        language=command.language,
+        channels=command.channels,
+        digest=command.digest,
+        keep_history=command.keep_history,
+    )
+    setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
+    if chosen != preferences:
+        store.save_preferences(work, chosen)
+        work.record(preferences_event(setting))
+    return setting
+
+
+def follow_language(work: Work, patron: Patron) -> None:
+    """Publish saved preferences without a language again: theirs is that of the registration."""
+    saved = store.preferences(work, patron.id)
+    if saved is None or saved.version == 0 or saved.language is not None:
+        return
+    following = replace(saved, version=saved.version + 1)
+    store.save_preferences(work, following)
+    work.record(preferences_event(Setting(following, patron.language)))
+
+
+@dataclass(frozen=True)
+class TurnOffEmail:
+    """A patron who wants no more e-mail."""
+
+    patron_id: str
+
+
+def turn_off_email(work: Work, command: TurnOffEmail) -> None:
+    """Take e-mail out of the chosen channels. Raises BadUnsubscribeLink for an erased patron."""
+    patron = cardholders_store.patron(work, command.patron_id)
+    preferences = store.preferences(work, command.patron_id)
+    holder = cardholders_store.cardholder(work, command.patron_id)
+    if patron is None or preferences is None or holder is None:
+        raise BadUnsubscribeLink
+    kept = tuple(channel for channel in preferences.channels if channel != "email")
+    chosen = choose(preferences, channels=kept)
+    if chosen != preferences:
+        store.save_preferences(work, chosen)
+        setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
+        work.record(preferences_event(setting))
+
+
+@dataclass(frozen=True)
+class MakeCalendar:
+    """A new link to the patron's calendar feed, which replaces the one until now."""
+
+    patron_id: str
+    with_titles: bool
+
+
+@dataclass(frozen=True)
+class EndCalendar:
+    """A patron who wants no link to their calendar feed any more."""
+
+    patron_id: str
+
+
+def make_calendar(work: Work, command: MakeCalendar) -> Calendar:
+    """Store a new link and return it. Raises NoSuchPatron."""
+    calendar = Calendar(new_id(), command.with_titles, work.now.replace(microsecond=0))
+    _replace(work, command.patron_id, calendar)
+    return calendar
+
+
+def end_calendar(work: Work, command: EndCalendar) -> None:
+    """Delete the link if there is one. Raises NoSuchPatron."""
+    _replace(work, command.patron_id, None)
+
+
+def _replace(work: Work, patron_id: str, calendar: Calendar | None) -> None:
+    """Save the cardholder, which an erasure deletes: of two at once, one is retried."""
+    holder = cardholders_store.cardholder(work, patron_id)
+    if holder is None or cardholders_store.patron(work, patron_id) is None:
+        raise NoSuchPatron
+    if holder.calendar != calendar:
+        changed = replace(holder, calendar=calendar, version=holder.version + 1)
+        cardholders_store.save_cardholders(work, changed)
+
+
+def change_contact(
+    work: Work, holder: Cardholder, email: str | None, phone: str | None, by: By
+) -> Cardholder:
+    """Return the holder with the addresses that are in use from now on. The caller saves it.
+
+    The former address stays in use until a new one is confirmed with the code that is sent there. A
+    request that is made again within some minutes sends no second code.
+    """
+    step = rules.step_to(holder.email, email, by)
+    new, at = holder.new_address, wall_clock()
+    if step == "asked" and email is not None and rules.is_repeat(new, email, at):
+        step = "kept"
+    elif step == "asked" and email is not None:
+        new = rules.asked(new_id(), email, by, at)
+        work.record(AlertToConfirm(patron_id=holder.id, alert_id=new.id, by=by, version=1))
+    else:
+        new = None
+    former = holder.email
+    in_use = email if step in ("changed", "removed") else former
+    told = {"asked": step == "asked" and former is not None, "phone": phone != holder.phone}
+    told |= {"changed": step == "changed", "removed": step == "removed"}
+    if any(told.values()):
+        told_at = holder if former is not None else replace(holder, email=in_use)
+        alert_of_contact(work, told_at, by, **told)
+    return replace(holder, email=in_use, phone=phone, new_address=new)
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A patron's e-mail address and telephone number; None: not known."""
+
+    email: str | None = field(repr=False)
+    phone: str | None = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ChangeOwnData:
+    """The addresses of a patron, which replace those on file."""
+
+    patron_id: str
+    confirmed_pin: int
+    """Version of the PIN that was confirmed: if it has been replaced since, nothing changes."""
+    contact: Contact = field(repr=False)
+
+
+async def change_own_contact(run: Run, confirmed: Cardholder, contact: Contact) -> None:
+    """Change the addresses of a patron whose PIN was confirmed.
+
+    Raises TooManyAddresses, or as `change_own_data`.
+    """
+    email, new = contact.email, confirmed.new_address
+    asks = email is not None and rules.step_to(confirmed.email, email, "patron") == "asked"
+    if asks and not rules.is_repeat(new, email or "", wall_clock()):
+        budget = rules.budget_of_new_addresses(confirmed.card_digest)
+        if not (await sign_in_store.spend(run.database, budget)).spent:
+            raise TooManyAddresses
+    await run(change_own_data, ChangeOwnData(confirmed.id, confirmed.pin_version, contact))
+
+
+def change_own_data(work: Work, command: ChangeOwnData) -> None:
+    """Change the patron's data. Raises NoSuchPatron or WrongPin.
+
+    Addresses are published nowhere. The patron is told of the change, and a new e-mail address
+    waits until it is confirmed.
+    """
+    holder = cardholders_store.cardholder(work, command.patron_id)
+    if holder is None or cardholders_store.patron(work, command.patron_id) is None:
+        raise NoSuchPatron
+    if holder.pin_version != command.confirmed_pin:
+        raise WrongPin
+    contact = command.contact
+    changed = change_contact(work, holder, contact.email, contact.phone, "patron")
+    if changed != holder:
+        cardholders_store.save_cardholders(work, replace(changed, version=holder.version + 1))
+
+
+@dataclass(frozen=True)
+class ConfirmAddress:
+    """A code as a patron typed it, at `at` by the wall clock."""
+
+    patron_id: str
+    code: str = field(repr=False)
+    at: datetime
+
+
+@dataclass(frozen=True)
+class UseAddress:
+    """A new address whose code was right."""
+
+    patron_id: str
+    request_id: str
+
+
+async def confirm_address(run: Run, command: ConfirmAddress, key: str) -> None:
+    """Use the patron's new address if the code is right.
+
+    Raises NoSuchPatron or WrongAddressCode. The try is counted before the code is compared. The
+    same code is right again once the address is used, so that a repeated request gets the same
+    answer.
+    """
+    live = await store.take_try(run.database, command.patron_id, command.at)
+    holder = await cardholders_store.find_cardholder(run.database, command.patron_id)
+    if holder is None:
+        raise NoSuchPatron
+    new = holder.new_address
+    if not live or new is None or not is_code(command.code, rules.PURPOSE, new.id, key):
+        if (act := run.origin.act) is not None:
+            code = WrongAddressCode()
+            await record_failure(run, holder.card_digest, act.address, code, act.act)
+        raise WrongAddressCode
+    await run(use_address, UseAddress(holder.id, new.id))
+
+
+def use_address(work: Work, command: UseAddress) -> None:
+    """Replace the address in use, and tell the former one. Raises NoSuchPatron, WrongAddressCode.
+
+    Nothing changes if the new one is in use already.
+    """
+    holder = cardholders_store.cardholder(work, command.patron_id)
+    if holder is None or cardholders_store.patron(work, command.patron_id) is None:
+        raise NoSuchPatron
+    new = holder.new_address
+    if new is None or new.id != command.request_id:
+        raise WrongAddressCode
+    if new.confirmed:
+        return
+    used = replace(holder, email=new.email, new_address=replace(new, confirmed=True))
+    cardholders_store.save_cardholders(work, replace(used, version=holder.version + 1))
+    alert_of_contact(work, holder, "patron", changed=True)
+
+
+def note_branch(work: Work, event: BranchSnapshot) -> None:
+    """Store the branch, so that commands can name it."""
+    store.note_branch(work, Branch(event.branch, event.version))

@@ -1,0 +1,78 @@
+"""Collections of preferences and branches, and tries to confirm an address."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from services.accounts.preferences.rules import MOST_TRIES, Branch, Preferences
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
+from shared.personal_data import Personal
+from shared.unit_of_work import Work
+
+INDEXES: Indexes = {"preferences": sharded_by("_id", []), "branches": []}
+PERSONAL = (Personal("preferences", "_id"),)
+
+
+def preferences(work: Work, patron_id: str) -> Preferences | None:
+    """Return a patron's preferences; None once the patron is erased."""
+    return work.find(Preferences, "preferences", {"_id": patron_id})
+
+
+def add_preferences(work: Work, *preferences: Preferences) -> None:
+    """Insert the default preferences of new patrons."""
+    work.add("preferences", *preferences)
+
+
+def delete_preferences(work: Work, patron_id: str) -> None:
+    """Delete the preferences of a patron who is erased."""
+    work.delete("preferences", {"_id": patron_id})
+
+
+def save_preferences(work: Work, preferences: Preferences) -> None:
+    """Save the preferences after a choice; conflicts with an erasure, which deletes them."""
+    work.save("preferences", preferences)
+
+
+async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
+    """Return the same as `preferences`, read outside any transaction."""
+    found = await db.preferences.find_one({"_id": patron_id})
+    return None if found is None else from_document(Preferences, found)
+
+
+async def find_chosen_preferences(
+    db: Database, query: SnapshotQuery
+) -> tuple[list[Preferences], str | None]:
+    """Return a page of the preferences that were ever chosen, and where the next page begins."""
+    chosen = {"version": {"$gt": 0}}
+    return await read_snapshot_page(db.preferences, Preferences, query, chosen, patron="_id")
+
+
+async def take_try(db: Database, patron_id: str, at: datetime) -> bool:
+    """Count a try to confirm a patron's new address; return whether there is one to be confirmed.
+
+    One atomic write, so that all replicas together admit MOST_TRIES.
+    """
+    live = {
+        "_id": patron_id,
+        "new_address.tries": {"$lt": MOST_TRIES},
+        "new_address.expires_at": {"$gt": at},
+    }
+    change = {"$inc": {"new_address.tries": 1, "version": 1}}
+    return (await db.cardholders.update_one(live, change)).modified_count == 1
+
+
+def note_branch(work: Work, branch: Branch) -> None:
+    """Store that a branch exists, unless this is known."""
+    work.save_if_newer("branches", branch)
+
+
+def unknown_branches(work: Work, codes: Collection[str]) -> set[str]:
+    """Return those of these codes that no branch has, as far as accounts knows."""
+    query = {"_id": {"$in": sorted(codes)}}
+    return set(codes) - set(work.distinct("branches", "_id", query))

@@ -1,0 +1,1 @@
+"""Log-ins, sessions and second factors, and limits of wrong PINs."""

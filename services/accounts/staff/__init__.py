@@ -1,0 +1,1 @@
+"""Accounts of staff and machines, and changes that need a second person."""

@@ -1,0 +1,385 @@
+"""Manage accounts of staff and machines, alone or with the consent of a second person.
+
+The change is made by whoever agrees, with the same rules as a change by one person.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from services.accounts.cardholders import store as cardholders_store
+from services.accounts.cardholders.refusals import CardTaken
+from services.accounts.cardholders.rules import Cardholder, StaffRole, normal_card
+from services.accounts.pins import store as pins_store
+from services.accounts.pins.commands import issue_pin
+from services.accounts.pins.refusals import NoStaffAddress
+from services.accounts.sign_in import store as sign_in_store
+from services.accounts.sign_in.commands.sessions import end_all
+from services.accounts.staff import store
+from services.accounts.staff.refusals import NoSuchRequest, OwnRequest, SecondPersonNeeded
+from services.accounts.staff.rules import LASTS, Act, Manager, StaffAccount, StaffRequest
+from shared.ids import card_digest, new_id
+from shared.rights import rights_of
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AddStaff:
+    """A new account, at `at` by the wall clock."""
+
+    card_number: str = field(repr=False)
+    card_digest: str = field(repr=False)
+    name: str = field(repr=False)
+    role: StaffRole
+    by: Manager
+    at: datetime
+    email: str | None = field(default=None, repr=False)
+    pin_hash: str | None = field(default=None, repr=False)
+    """Hash of a PIN that an operator at the database has chosen; None: a code is sent."""
+
+
+def add_staff(work: Work, command: AddStaff) -> str:
+    """Create the account and return its id.
+
+    Raises RoleNotAllowed, SecondPersonNeeded, CardTaken or NoStaffAddress.
+    """
+    command.by.check_role(command.role)
+    if cardholders_store.card_is_taken(work, command.card_number):
+        raise CardTaken
+    cardholder = Cardholder(
+        id=new_id(),
+        role=command.role,
+        card_digest=command.card_digest,
+        card_number=normal_card(command.card_number),
+        name=command.name,
+        pin_hash=command.pin_hash or "",
+        email=command.email,
+    )
+    cardholders_store.add_cardholders(work, cardholder)
+    if command.pin_hash is None:
+        issue_pin(work, cardholder, command.at)
+    work.concern(cardholder.id)
+    return cardholder.id
+
+
+@dataclass(frozen=True)
+class DisableStaff:
+    """An account whose holder may not log in until it is enabled again."""
+
+    account_id: str
+    by: Manager
+    at: datetime
+    """Instant by the wall clock."""
+
+
+@dataclass(frozen=True)
+class EnableStaff:
+    """A disabled account whose holder may log in again."""
+
+    account_id: str
+    by: Manager
+
+
+@dataclass(frozen=True)
+class ChangeRole:
+    """An account and its new role."""
+
+    account_id: str
+    role: StaffRole
+    by: Manager
+
+
+@dataclass(frozen=True)
+class ResetStaffPin:
+    """An account whose holder chooses a new PIN with a code, at `at` by the wall clock."""
+
+    account_id: str
+    by: Manager
+    at: datetime
+    pin_hash: str | None = field(default=None, repr=False)
+    """Hash of a PIN that an operator at the database has chosen; None: a code is sent."""
+
+
+@dataclass(frozen=True)
+class ChangeStaffEmail:
+    """An account and the address to which codes for a new PIN are sent from now on."""
+
+    account_id: str
+    email: str = field(repr=False)
+    by: Manager
+
+
+@dataclass(frozen=True)
+class RemoveFactor:
+    """An account whose holder has lost the app and the recovery codes."""
+
+    account_id: str
+    by: Manager
+
+
+def disable_staff(work: Work, command: DisableStaff) -> StaffAccount:
+    """Disable the account and end all its sessions. Raises NoSuchAccount or OwnAccount."""
+    holder = _managed(work, command.account_id, command.by)
+    if holder.disabled_at is not None:
+        return StaffAccount.of(holder)
+    return _changed(work, replace(holder, disabled_at=command.at))
+
+
+def enable_staff(work: Work, command: EnableStaff) -> StaffAccount:
+    """Let the account's holder log in again.
+
+    Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
+    """
+    holder = _accessed(work, command.account_id, command.by)
+    if holder.disabled_at is None:
+        return StaffAccount.of(holder)
+    return _changed(work, replace(holder, disabled_at=None))
+
+
+def change_role(work: Work, command: ChangeRole) -> StaffAccount:
+    """Give the account another role and end all its sessions, whose tokens have the former one.
+
+    Raises NoSuchAccount, OwnAccount, RoleNotAllowed or SecondPersonNeeded.
+    """
+    holder = _managed(work, command.account_id, command.by)
+    command.by.check_role(command.role)
+    if holder.role == command.role:
+        return StaffAccount.of(holder)
+    return _changed(work, replace(holder, role=command.role))
+
+
+def reset_staff_pin(work: Work, command: ResetStaffPin) -> StaffAccount:
+    """End the account's PIN and all its sessions, unlock its card, and let a code be sent.
+
+    Raises NoSuchAccount, OwnAccount, SecondPersonNeeded or NoStaffAddress.
+    """
+    holder = _accessed(work, command.account_id, command.by)
+    sign_in_store.delete_attempts(work, holder.card_digest)
+    if command.pin_hash is None:
+        issue_pin(work, holder, command.at)
+    return _changed(work, holder.with_pin(command.pin_hash or ""))
+
+
+def change_staff_email(work: Work, command: ChangeStaffEmail) -> StaffAccount:
+    """Send codes for a new PIN to another address from now on; codes that were sent end.
+
+    Nobody does this alone: they could get a code, and act in the name of the account. Raises
+    NoSuchAccount, OwnAccount or SecondPersonNeeded.
+    """
+    holder = _managed(work, command.account_id, command.by)
+    if not command.by.seconded:
+        raise SecondPersonNeeded
+    pins_store.delete_of_card(work, holder.card_digest)
+    changed = replace(holder, email=command.email, version=holder.version + 1)
+    cardholders_store.save_cardholders(work, changed)
+    return StaffAccount.of(changed)
+
+
+def remove_factor(work: Work, command: RemoveFactor) -> StaffAccount:
+    """Remove the account's second factor and end all its sessions.
+
+    Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
+    """
+    holder = _accessed(work, command.account_id, command.by)
+    return _changed(work, replace(holder, second_factor=None))
+
+
+def _managed(work: Work, account_id: str, by: Manager) -> Cardholder:
+    return by.check_account(cardholders_store.cardholder(work, account_id))
+
+
+def _accessed(work: Work, account_id: str, by: Manager) -> Cardholder:
+    return by.check_access(cardholders_store.cardholder(work, account_id))
+
+
+def _changed(work: Work, holder: Cardholder) -> StaffAccount:
+    """Save the account and end its sessions: a log-in at the same time is retried after that."""
+    changed = replace(holder, version=holder.version + 1)
+    cardholders_store.save_cardholders(work, changed)
+    end_all(work, holder.id)
+    return StaffAccount.of(changed)
+
+
+@dataclass(frozen=True)
+class RemoveStaff:
+    """The card of the account to remove, by its digest."""
+
+    card_digest: str = field(repr=False)
+    by: Manager
+
+
+def remove_staff(work: Work, command: RemoveStaff) -> str:
+    """Delete the account, end all its sessions, and return its id.
+
+    What the account has done keeps its id. Raises NoSuchAccount, also for the card of a patron, who
+    is erased instead, or OwnAccount.
+    """
+    holder = command.by.check_account(cardholders_store.with_card(work, command.card_digest))
+    cardholders_store.delete_cardholder(work, holder.id)
+    sign_in_store.delete_attempts(work, holder.card_digest)
+    work.concern(holder.id)
+    end_all(work, holder.id)
+    return holder.id
+
+
+@dataclass(frozen=True)
+class NewAccount:
+    """The account that a request adds."""
+
+    card_number: str = field(repr=False)
+    name: str = field(repr=False)
+    role: StaffRole
+    email: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class AskToAdd:
+    """A request to add an account, at `at` by the wall clock."""
+
+    account: NewAccount
+    by: Manager
+    at: datetime
+
+
+@dataclass(frozen=True)
+class AskToChange:
+    """A request to change an account, at `at` by the wall clock."""
+
+    act: Act
+    account_id: str
+    by: Manager
+    at: datetime
+    role: StaffRole | None = None
+    """The new role, for the act `role`."""
+    email: str | None = field(default=None, repr=False)
+    """The new address, for the act `email`."""
+
+
+@dataclass(frozen=True)
+class Decide:
+    """A request that another person agrees to, or that anybody who may manage it ends."""
+
+    request_id: str
+    by: Manager
+    at: datetime
+    card_keys: str = field(default="", repr=False)
+    """Keys of the digest of a new account's card, which may change while a request waits."""
+
+
+def ask_to_add(work: Work, command: AskToAdd) -> StaffRequest:
+    """Store the request. Raises RoleNotAllowed or CardTaken."""
+    account = command.account
+    replace(command.by, seconded=True).check_role(account.role)
+    if cardholders_store.card_is_taken(work, account.card_number):
+        raise CardTaken
+    return _store(
+        work,
+        StaffRequest(
+            id=new_id(),
+            act="add",
+            by=command.by.account_id,
+            asked_at=command.at,
+            expires_at=command.at + LASTS,
+            account_id=None,
+            card_number=account.card_number,
+            name=account.name,
+            role=account.role,
+            email=account.email,
+        ),
+    )
+
+
+def ask_to_change(work: Work, command: AskToChange) -> StaffRequest:
+    """Store the request. Raises NoSuchAccount, OwnAccount, RoleNotAllowed or NoStaffAddress."""
+    by = replace(command.by, seconded=True)
+    holder = by.check_access(cardholders_store.cardholder(work, command.account_id))
+    account = StaffAccount.of(holder)
+    if command.role is not None:
+        by.check_role(command.role)
+    if command.act == "pin" and not holder.email:
+        raise NoStaffAddress
+    work.concern(holder.id)
+    return _store(
+        work,
+        StaffRequest(
+            id=new_id(),
+            act=command.act,
+            by=by.account_id,
+            asked_at=command.at,
+            expires_at=command.at + LASTS,
+            account_id=holder.id,
+            card_number=holder.card_number,
+            name=holder.name,
+            role=command.role or account.role,
+            former_role=account.role if command.role else None,
+            email=command.email,
+        ),
+    )
+
+
+def agree(work: Work, command: Decide) -> str:
+    """Make the change that somebody else has asked for; return the id of the account.
+
+    Raises NoSuchRequest, also if whoever asked may not ask any more, OwnRequest, or what the change
+    raises.
+    """
+    request = _existing(work, command)
+    if request.by == command.by.account_id:
+        raise OwnRequest
+    asker = cardholders_store.cardholder(work, request.by)
+    if asker is None or asker.disabled_at is not None:
+        raise NoSuchRequest
+    if not request.is_covered_by(Manager(asker.id, rights_of([asker.role])).roles):
+        raise NoSuchRequest
+    store.delete_request(work, request)
+    by = replace(command.by, seconded=True)
+    if request.account_id is None:
+        return add_staff(
+            work,
+            AddStaff(
+                card_number=request.card_number,
+                card_digest=card_digest(request.card_number, command.card_keys),
+                name=request.name,
+                role=request.role,
+                by=by,
+                at=command.at,
+                email=request.email,
+            ),
+        )
+    _change(work, request, request.account_id, by, command.at)
+    work.concern(request.account_id)
+    return request.account_id
+
+
+def end_request(work: Work, command: Decide) -> None:
+    """End a request: its author withdraws it, or another person refuses. Raises NoSuchRequest."""
+    store.delete_request(work, _existing(work, command))
+
+
+def _store(work: Work, request: StaffRequest) -> StaffRequest:
+    store.add_request(work, request)
+    work.concern(request.id)
+    return request
+
+
+def _existing(work: Work, command: Decide) -> StaffRequest:
+    request = store.request(work, command.request_id)
+    if request is None or request.expires_at <= command.at:
+        raise NoSuchRequest
+    if not request.is_covered_by(command.by.roles):
+        raise NoSuchRequest
+    work.concern(request.id)
+    return request
+
+
+def _change(work: Work, request: StaffRequest, account_id: str, by: Manager, at: datetime) -> None:
+    match request.act:
+        case "enable":
+            enable_staff(work, EnableStaff(account_id, by))
+        case "role":
+            change_role(work, ChangeRole(account_id, request.role, by))
+        case "pin":
+            reset_staff_pin(work, ResetStaffPin(account_id, by, at))
+        case "second-factor":
+            remove_factor(work, RemoveFactor(account_id, by))
+        case "email" if request.email:
+            change_staff_email(work, ChangeStaffEmail(account_id, request.email, by))
