@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from services.gateway.web.desk.forms import COOKIE
+from services.gateway.web.forms import COOKIE
 from tests.library import PIN, unique
 from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, MAJOR, OPENING, Story, at

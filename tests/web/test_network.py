@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web.desk.forms import COOKIE
+from services.gateway.web.forms import COOKIE
 from tests.web.browser import Watch, Windows
 from tests.web.reader import Reader
 from tests.web.story import CENTRAL, Story

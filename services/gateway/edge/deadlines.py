@@ -2,7 +2,7 @@
 
 from starlette.types import Scope
 
-from services.gateway.web.uploads import has_files
+from services.gateway.web.enquiries.uploads import has_files
 from services.registry import SERVICES
 from services.uploads import is_upload
 from shared.http.operations import JOBS

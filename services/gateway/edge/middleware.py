@@ -19,9 +19,9 @@ from services.gateway.edge.callers import token_of
 from services.gateway.edge.direct_overview import DirectOverview
 from services.gateway.edge.limits import Limits
 from services.gateway.settings import Settings
+from services.gateway.web.enquiries.uploads import has_files
+from services.gateway.web.page_request import MOST_FILES
 from services.gateway.web.renewal import RenewSession
-from services.gateway.web.uploads import has_files
-from services.gateway.web.visit import MOST_FILES
 from services.uploads import is_upload, largest_body
 from shared.http.client_address import HEADER
 from shared.http.problems import OTHER_TYPE, problem

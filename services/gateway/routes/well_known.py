@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
 from services.gateway.settings import Settings
-from services.gateway.web.menus import OWN_LOG_IN
+from services.gateway.web.sign_in.own_access import OWN_LOG_IN
 from shared.http.problems import NotFound
 
 router = APIRouter(prefix="/.well-known", include_in_schema=False)
@@ -29,4 +29,4 @@ async def get_security_contact(request: Request) -> Response:
 @router.get("/change-password")
 async def get_change_password() -> Response:
     """Lead a password manager to the page on which people change their PIN."""
-    return RedirectResponse(OWN_LOG_IN[0], 302)
+    return RedirectResponse(OWN_LOG_IN, 302)

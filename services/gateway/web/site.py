@@ -4,62 +4,34 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.web import (
-    account,
-    activities,
-    audit_trail,
-    bank,
-    branches,
-    calendar,
-    catalogue,
-    charges,
-    check_in,
-    devices,
-    enquiries,
-    family,
-    files,
-    forgotten_pin,
-    guests,
-    history,
-    holds,
-    inbox,
-    info,
-    live,
-    loans,
-    notices,
-    own_log_in,
-    second_factor,
-    setting,
-    sign_in,
-    study_rooms,
-    study_sessions,
-    tracing,
-    unsubscribe,
-)
+from services.gateway.web import files
+from services.gateway.web.account import desk as account_desk
+from services.gateway.web.account import info, registration, settings
+from services.gateway.web.account import patron as account
+from services.gateway.web.activities import desk as activities_desk
+from services.gateway.web.activities import patron as activities
 from services.gateway.web.api import Failure
-from services.gateway.web.desk import accounts as desk_accounts
-from services.gateway.web.desk import activities as desk_activities
-from services.gateway.web.desk import bank as desk_bank
-from services.gateway.web.desk import (
-    closures,
-    deliveries,
-    erasure,
-    fetching,
-    lending,
-    libraries,
-    news,
-    patrons,
-    staff,
-    suspensions,
-    visitors,
-    webhooks,
-    wordings,
-)
-from services.gateway.web.desk import enquiries as desk_enquiries
-from services.gateway.web.desk import family as desk_family
-from services.gateway.web.desk import loans as desk_loans
-from services.gateway.web.desk import study_rooms as desk_study_rooms
-from services.gateway.web.desk import study_sessions as desk_study_sessions
+from services.gateway.web.charges import desk as charges_desk
+from services.gateway.web.charges import patron as charges
+from services.gateway.web.closures import desk as closures
+from services.gateway.web.closures import suspensions
+from services.gateway.web.enquiries import desk as enquiries_desk
+from services.gateway.web.enquiries import patron as enquiries
+from services.gateway.web.family import desk as family_desk
+from services.gateway.web.family import patron as family
+from services.gateway.web.holds import desk as holds_desk
+from services.gateway.web.holds import patron as holds
+from services.gateway.web.libraries import desk as libraries_desk
+from services.gateway.web.libraries import patron as libraries
+from services.gateway.web.loans import claims
+from services.gateway.web.loans import desk as lending
+from services.gateway.web.loans import patron as loans
+from services.gateway.web.messages import desk as messages
+from services.gateway.web.notices import desk as notices_desk
+from services.gateway.web.notices import patron as notices
+from services.gateway.web.page_request import LogInFirst, request_after
+from services.gateway.web.pages import Texts
+from services.gateway.web.rendering import Renderer
 from services.gateway.web.session import (
     SESSION,
     FlashMessage,
@@ -67,25 +39,37 @@ from services.gateway.web.session import (
     FormOfEndedSession,
     cookie,
 )
-from services.gateway.web.sign_in import ask_again, log_in_address
-from services.gateway.web.visit import LogInFirst, visit_after
+from services.gateway.web.sign_in import log_in, own_access
+from services.gateway.web.sign_in.log_in import ask_again, log_in_address
+from services.gateway.web.staff import audit_trail
+from services.gateway.web.staff import desk as staff
+from services.gateway.web.study_rooms import desk as study_rooms_desk
+from services.gateway.web.study_rooms import patron as study_rooms
+from services.gateway.web.visits import desk as visits_desk
+from services.gateway.web.visits import patron as visits
+from services.gateway.web.visits import tracing
 
-ROUTERS = tuple(
+PAGES = tuple(
     subject.router
     for subject in (
-        *(files, sign_in, account, live, loans, holds, charges, info, inbox, enquiries, setting),
-        *(devices, history, catalogue, activities, study_rooms, branches, check_in, notices, bank),
-        *(lending, fetching, patrons, closures, suspensions, news, desk_enquiries, desk_bank),
-        *(unsubscribe, desk_activities, deliveries, webhooks, visitors, tracing, desk_study_rooms),
-        *(libraries, study_sessions, desk_study_sessions, wordings, forgotten_pin, erasure, guests),
-        *(calendar, family, desk_family, staff, audit_trail, second_factor, own_log_in),
-        *(desk_accounts, desk_loans),
+        *(holds, activities, study_rooms, libraries, notices),
+        *(account, info, enquiries, family, settings),
+        *(lending, holds_desk, registration, account_desk, closures, suspensions, notices_desk),
+        *(enquiries_desk, messages, visits_desk, study_rooms_desk),
+        *(tracing, audit_trail, staff, own_access),
+        *(log_in, loans, charges, visits),
+        *(claims, charges_desk, activities_desk, family_desk, libraries_desk),
     )
 )
+"""The pages of all subjects, in the order of the menus."""
+ROUTERS = (files.router, *PAGES)
+TEXTS = Texts(PAGES)
+RENDERER = Renderer(TEXTS)
 
 
 def add_pages(app: FastAPI) -> None:
     """Show problems to browsers as pages. The routes are among the service's routers."""
+    app.state.renderer = RENDERER
     app.add_exception_handler(LogInFirst, _log_in_first)
     app.add_exception_handler(ForgedForm, _forged)
     app.add_exception_handler(Failure, _failed)  # type: ignore[arg-type]
@@ -153,17 +137,17 @@ def _wants_a_page(request: Request) -> bool:
 
 async def problem_page(request: Request, status: int, code: str) -> Response:
     """Return a page that says what went wrong."""
-    return (await visit_after(request)).page(
-        "problem.html", status=status, problem=status, code=code
+    return (await request_after(request)).page(
+        "layout/problem.html", status=status, problem=status, code=code
     )
 
 
 async def _log_in_first(request: Request, _: Exception) -> Response:
-    visit = await visit_after(request)
-    if visit.form:
-        return ask_again(visit)
+    page_request = await request_after(request)
+    if page_request.form:
+        return ask_again(page_request)
     ended = [FlashMessage("session-ended", {}, went_well=False)] if cookie(request, SESSION) else []
-    return visit.go(log_in_address(request), *ended)
+    return page_request.go(log_in_address(request), *ended)
 
 
 async def _forged(request: Request, forged: Exception) -> Response:

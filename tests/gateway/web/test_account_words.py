@@ -9,10 +9,11 @@ from fastapi import FastAPI, Request, Response
 
 from services.gateway.app import create_app
 from services.gateway.settings import Settings as GatewaySettings
-from services.gateway.web import session, words
+from services.gateway.web import session
 from services.gateway.web.languages import LANGUAGES
-from services.gateway.web.loans import MOST_SHOWN, renewal_messages
+from services.gateway.web.loans.patron import MOST_SHOWN, renewal_messages
 from services.gateway.web.session import SESSION, FlashMessage
+from services.gateway.web.site import TEXTS
 from services.notices.app import create_app as create_notices
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
@@ -156,7 +157,7 @@ def test_items_that_are_not_listed_are_not_said_to_be_renewed() -> None:
         "not-renewed",
         *["not-renewed-either"] * (MOST_SHOWN - 1),
     ]
-    assert words.MESSAGES[last.code] % last.facts == (
+    assert TEXTS.messages[last.code] % last.facts == (
         "2 more items are not listed here. See their due dates below."
     )
 

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from services.gateway.web.visit import LONGEST_DESCRIPTION
+from services.gateway.web.rendering import LONGEST_DESCRIPTION
 from tests.gateway.web.browser import Browser, Page, insist
 from tests.library import Library, unique
 from tests.support import Api

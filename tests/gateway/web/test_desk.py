@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from services.gateway.web import site
-from services.gateway.web.desk.forms import COOKIE
+from services.gateway.web.forms import COOKIE
 from tests.gateway.web.browser import Browser, insist
 from tests.support import Api, token
 

@@ -7,7 +7,7 @@ import pytest
 from services.accounts.app import create_app as create_accounts
 from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.app import create_app
-from services.gateway.web.devices import device_name
+from services.gateway.web.account.settings import device_name
 from services.gateway.web.files import address
 from services.gateway.web.session import SESSION
 from services.notices.app import create_app as create_notices

@@ -7,8 +7,8 @@ import pytest
 
 from services.gateway.app import create_app
 from services.gateway.settings import Settings as GatewaySettings
-from services.gateway.web import words
 from services.gateway.web.languages import LANGUAGES
+from services.gateway.web.site import TEXTS
 from services.notices.app import create_app as create_notices
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
@@ -86,7 +86,7 @@ async def test_a_guest_asks_confirms_and_deletes(
     assert (page.status, say("Please check this field.") in page.text) == (422, True)
     assert "Of the Peak Tram?" in page.text
     page = await guest.submit(page, "/ask", **TYPED)
-    assert say(words.MESSAGES["guest-asked"]) in page.text
+    assert say(TEXTS.messages["guest-asked"]) in page.text
     queue = await librarian.get(f"/desk/enquiries?lang={language}")
     assert say("There are no questions here.") in queue.text
 
@@ -95,7 +95,7 @@ async def test_a_guest_asks_confirms_and_deletes(
     assert page.headers["X-Robots-Tag"] == "noindex"
     assert "Old photographs" not in page.text
     page = await guest.submit(page, f"{here}/confirmation")
-    assert say(words.MESSAGES["guest-confirmed"]) in page.text
+    assert say(TEXTS.messages["guest-confirmed"]) in page.text
     assert "Of the Peak Tram" in page.text
 
     queue = await librarian.get("/desk/enquiries")
@@ -121,7 +121,7 @@ async def test_a_guest_asks_confirms_and_deletes(
     assert say("Your question and your e-mail address are deleted.") in page.text
     gone = await guest.get(here)
     assert gone.status == 404
-    assert say(words.PROBLEMS["no-such-guest-enquiry"]) in gone.text
+    assert say(TEXTS.problems["no-such-guest-enquiry"]) in gone.text
 
 
 async def test_the_gateway_limits_the_questions_from_one_network_address(

@@ -9,13 +9,14 @@ from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from services.gateway.web import desk_words, words
+from services.gateway.web import words
+from services.gateway.web.enquiries import desk as enquiries_desk
 from services.gateway.web.languages import LANGUAGES, MOST_RUNS, TRANSLATIONS, language_of
 from tests.gateway.web.browser import Browser
 from tests.gateway.web.conftest import CARD, PIN
 
 WEB = TRANSLATIONS.parent
-TEMPLATES = sorted((WEB / "templates").rglob("*.html"))
+TEMPLATES = sorted(WEB.rglob("*.html"))
 SCRIPTS = sorted((WEB / "static").glob("*.js"))
 CHINESE = ["zh-Hant", "zh-Hans"]
 
@@ -81,7 +82,7 @@ def test_the_chinese_texts_use_one_word_for_you_and_one_for_a_notice(code: str, 
     assert [word for word in ("你", other) if word in texts] == []
 
 
-@pytest.mark.parametrize("states", [words.ENQUIRIES, desk_words.QUEUES])
+@pytest.mark.parametrize("states", [words.ENQUIRIES, enquiries_desk.QUEUES])
 def test_a_closed_question_is_not_said_to_be_a_closed_library(states: dict[str, str]) -> None:
     closed = [LANGUAGES[code].say(states["closed"]) for code in LANGUAGES]
     assert closed == ["Question closed", "已結束", "已结束"]

@@ -9,7 +9,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from services.gateway.web import site
-from services.gateway.web.desk.forms import COOKIE
+from services.gateway.web.forms import COOKIE
 from services.gateway.web.session import SESSION
 from tests.gateway.web.browser import Browser, Page, Select, insist
 from tests.library import Library, unique

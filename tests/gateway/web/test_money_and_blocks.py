@@ -13,7 +13,7 @@ import pytest
 
 from services.circulation.app import create_app as create_circulation
 from services.gateway.app import create_app
-from services.gateway.web.desk.forms import COOKIE
+from services.gateway.web.forms import COOKIE
 from services.gateway.web.session import SESSION
 from services.settings import Settings
 from shared.auth import Verifier

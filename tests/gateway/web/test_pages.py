@@ -12,6 +12,7 @@ from services.gateway.settings import Settings
 from services.gateway.web import words
 from services.gateway.web.files import FILES, address
 from services.gateway.web.languages import LANGUAGES
+from services.gateway.web.site import TEXTS
 from shared.contracts import circulation
 from tests import samples
 from tests.gateway.web.browser import Browser, Page
@@ -95,9 +96,9 @@ async def test_an_unknown_address_is_a_page_for_browsers_and_json_for_programs(
 
 
 def test_a_problem_without_its_own_text_shows_the_text_of_its_status() -> None:
-    assert words.of_problem("hold-waiting", 409) == "Another reader is waiting for it."
-    assert words.of_problem("made-up", 404) == words.PROBLEMS["not-found"]
-    assert words.of_problem("made-up", 418) == words.ANY_PROBLEM
+    assert TEXTS.of_problem("hold-waiting", 409) == "Another reader is waiting for it."
+    assert TEXTS.of_problem("made-up", 404) == words.PROBLEMS["not-found"]
+    assert TEXTS.of_problem("made-up", 418) == words.ANY_PROBLEM
 
 
 async def test_the_api_answers_browsers_like_other_clients_and_ignores_cookies(

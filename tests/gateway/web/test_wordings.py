@@ -9,7 +9,7 @@ import pytest
 from services.accounts.app import create_app as create_accounts
 from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.app import create_app
-from services.gateway.web.desk_words import MESSAGE_KINDS
+from services.gateway.web.messages.desk import MESSAGE_KINDS
 from services.gateway.web.session import SESSION
 from services.notices.app import create_app as create_notices
 from services.notices.domain.delivery import (

@@ -5,16 +5,11 @@ from playwright.async_api import Locator, expect
 
 from services.accounts.pins.rules import code_of
 from services.accounts.settings import Settings as AccountsSettings
-from services.gateway.web import (
-    account,
-    catalogue,
-    charges,
-    forgotten_pin,
-    holds,
-    live,
-    loans,
-    sign_in,
-)
+from services.gateway.web.account import patron as account_patron
+from services.gateway.web.charges import patron as charges_patron
+from services.gateway.web.holds import patron as holds_patron
+from services.gateway.web.loans import patron as loans_patron
+from services.gateway.web.sign_in import log_in as sign_in_log_in
 from tests.library import PIN
 from tests.support import until
 from tests.web.browser import Watch
@@ -26,14 +21,11 @@ from tests.web.story import CENTRAL, MAJOR, Story
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 ROUTES = routes_of(
-    sign_in.router,
-    forgotten_pin.router,
-    account.router,
-    live.router,
-    loans.router,
-    charges.router,
-    holds.router,
-    catalogue.router,
+    sign_in_log_in.router,
+    account_patron.router,
+    loans_patron.router,
+    charges_patron.router,
+    holds_patron.router,
 )
 
 RESTART = {

@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import activities
-from services.gateway.web.desk import activities as desk_activities
+from services.gateway.web.activities import desk as activities_desk
+from services.gateway.web.activities import patron as activities_patron
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY, NAMELESS
 from tests.web.reader import Reader
@@ -13,7 +13,7 @@ from tests.web.story import CENTRAL, RECORDED, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(activities.router, desk_activities.router)
+ROUTES = routes_of(activities_patron.router, activities_desk.router)
 
 WAITLISTED = (
     "All places are taken. You're number %(position)s on the waiting list. We'll "

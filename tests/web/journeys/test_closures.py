@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web.desk import closures, suspensions
+from services.gateway.web.closures import desk as closures_desk
+from services.gateway.web.closures import suspensions as closures_suspensions
 from tests.support import until
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY, one_library
@@ -17,7 +18,7 @@ from tests.web.story import Story, at
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(closures.router, suspensions.router)
+ROUTES = routes_of(closures_desk.router, closures_suspensions.router)
 
 HONG_KONG = ZoneInfo("Asia/Hong_Kong")
 OPENS = datetime(2021, 3, 15, 10, tzinfo=HONG_KONG)

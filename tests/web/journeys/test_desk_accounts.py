@@ -3,8 +3,9 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web.desk import accounts, loans
-from services.gateway.web.desk_words import MESSAGES
+from services.gateway.web.account import desk as account_desk
+from services.gateway.web.loans import claims as loans_claims
+from services.gateway.web.site import TEXTS
 from tests.library import unique
 from tests.web.browser import Watch
 from tests.web.journeys.steps import EACH_WAY, left
@@ -14,7 +15,7 @@ from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(accounts.router, loans.router)
+ROUTES = routes_of(account_desk.router, loans_claims.router)
 NEW_PIN = "748193"
 
 
@@ -61,9 +62,9 @@ async def test_a_librarian_looks_after_an_account(
     await told("Enter an amount in dollars, such as 6.00.")
     await reader.fill("#taken", "1.00")
     await reader.work(page.get_by_role("button", name=pay))
-    await told(MESSAGES["cash-recorded"], paid_cents=100)
+    await told(TEXTS.messages["cash-recorded"], paid_cents=100)
     await reader.work(page.get_by_role("button", name=pay))
-    await told(MESSAGES["cash-recorded"], paid_cents=250)
+    await told(TEXTS.messages["cash-recorded"], paid_cents=250)
     charges = page.locator("section[aria-labelledby=charges]")
     await expect(charges).to_contain_text(reader.say("There is nothing to pay or to give back."))
     await library.flow.settle()
@@ -75,7 +76,7 @@ async def test_a_librarian_looks_after_an_account(
     await expect(page.locator("#phone")).to_have_value("2921 0388")
     await reader.press("Save")
     await told("Nothing was changed.")
-    replaced = MESSAGES["card-replaced"]
+    replaced = TEXTS.messages["card-replaced"]
     taken = "This card number belongs to another account."
     for number, answer in ((other, taken), (new, replaced)):
         await reader.fill("#card_number", number)
@@ -127,9 +128,9 @@ async def test_a_librarian_looks_for_an_item_and_records_it_as_lost(
     # The reader says that it is back, but it is not found.
     await reader.work(listed.first)
     await reader.press("Record that it is said to be back")
-    await told(MESSAGES["claim-recorded"])
+    await told(TEXTS.messages["claim-recorded"])
     await reader.press("It was not found")
-    await told(MESSAGES["claim-rejected"])
+    await told(TEXTS.messages["claim-rejected"])
 
     # So it is lost. The price is on the cover of another copy.
     await reader.fill("#price", "twelve")
@@ -137,7 +138,7 @@ async def test_a_librarian_looks_for_an_item_and_records_it_as_lost(
     await told("Enter an amount in dollars, such as 120.00.")
     await reader.fill("#price", "120.00")
     await reader.press("Record it as lost")
-    await told(MESSAGES["loss-recorded"])
+    await told(TEXTS.messages["loss-recorded"])
     charges = page.locator("section[aria-labelledby=charges]")
     await expect(charges).to_contain_text("$120.00")
     rows = page.locator("section[aria-labelledby=loans] tbody tr")
@@ -149,7 +150,7 @@ async def test_a_librarian_looks_for_an_item_and_records_it_as_lost(
     owing = (await story.library.get("/v1/me/charges", by=card))["items"]
     await reader.press("Record the selected as paid in cash")
     paid = sum(charge["outstanding_cents"] for charge in owing)
-    await told(MESSAGES["cash-recorded"], paid_cents=paid)
+    await told(TEXTS.messages["cash-recorded"], paid_cents=paid)
     await story.library.take_back([barcode.strip()], CENTRAL)
     await page.reload()
     price = reader.words.money(12000)
@@ -157,7 +158,7 @@ async def test_a_librarian_looks_for_an_item_and_records_it_as_lost(
     await expect(charges).to_contain_text(owed)
     await reader.follow("Price of a lost item")
     await reader.press("Record the refund as given")
-    await told(MESSAGES["refund-given"], refunded_cents=12000)
+    await told(TEXTS.messages["refund-given"], refunded_cents=12000)
     await expect(page.locator("#refund")).to_have_count(0)
     await left(reader)
 

@@ -3,8 +3,10 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web.desk import erasure, fetching, lending, patrons
-from services.gateway.web.desk import family as desk_family
+from services.gateway.web.account import registration as account_registration
+from services.gateway.web.family import desk as family_desk
+from services.gateway.web.holds import desk as holds_desk
+from services.gateway.web.loans import desk as loans_desk
 from tests.library import PIN, unique
 from tests.web.browser import Watch
 from tests.web.journeys.steps import EACH_WAY, left
@@ -15,7 +17,7 @@ from tests.web.story import Story, at
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 ROUTES = routes_of(
-    lending.router, fetching.router, patrons.router, erasure.router, desk_family.router
+    loans_desk.router, holds_desk.router, account_registration.router, family_desk.router
 )
 
 NOT_SETTLED = (

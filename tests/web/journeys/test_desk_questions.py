@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web.desk import bank, enquiries
+from services.gateway.web.enquiries import desk as enquiries_desk
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY
 from tests.web.reader import Reader
@@ -12,7 +12,7 @@ from tests.web.story import Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(enquiries.router, bank.router)
+ROUTES = routes_of(enquiries_desk.router)
 
 ENQUIRY_CHANGED = (
     "Someone has changed this question since you opened it. Read what is new above, then send "

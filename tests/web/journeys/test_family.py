@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import family
+from services.gateway.web.family import patron as family_patron
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY
 from tests.web.reader import Reader
@@ -12,7 +12,7 @@ from tests.web.story import CENTRAL, OPENING, Story, at
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(family.router)
+ROUTES = routes_of(family_patron.router)
 
 INVITED = "Your invitation is sent, if there is such a card."
 

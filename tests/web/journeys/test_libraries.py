@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import branches
-from services.gateway.web.desk import libraries
+from services.gateway.web.libraries import desk as libraries_desk
+from services.gateway.web.libraries import patron as libraries_patron
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY
 from tests.web.reader import Reader
@@ -13,7 +13,7 @@ from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(branches.router, libraries.router)
+ROUTES = routes_of(libraries_patron.router, libraries_desk.router)
 
 
 @EACH_WAY

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web.desk import deliveries, webhooks, wordings
+from services.gateway.web.messages import desk as messages_desk
 from tests.library import unique
 from tests.mail_server import MailServer
 from tests.web.browser import Watch, Windows
@@ -14,7 +14,7 @@ from tests.web.story import Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(deliveries.router, wordings.router, webhooks.router)
+ROUTES = routes_of(messages_desk.router)
 
 BAD_PLACEHOLDER = (
     "A text has a placeholder that does not exist here, or a brace without a partner. Use the "

@@ -3,8 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import notices
-from services.gateway.web.desk import news
+from services.gateway.web.notices import desk as notices_desk
+from services.gateway.web.notices import patron as notices_patron
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY, one_library
 from tests.web.reader import Reader
@@ -13,7 +13,7 @@ from tests.web.story import CENTRAL, NOTICE, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(notices.router, news.router)
+ROUTES = routes_of(notices_patron.router, notices_desk.router)
 
 
 @EACH_WAY

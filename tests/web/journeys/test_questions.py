@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import bank, enquiries, guests
+from services.gateway.web.enquiries import patron as enquiries_patron
 from tests.library import unique
 from tests.mail_server import MailServer
 from tests.security.test_erasure import found
@@ -15,7 +15,7 @@ from tests.web.story import BANKED, CENTRAL, Story, link_to
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(enquiries.router, bank.router, guests.router)
+ROUTES = routes_of(enquiries_patron.router)
 
 MAP = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 2000
 """A file that is larger than other bodies may be."""

@@ -7,7 +7,8 @@ from playwright.async_api import expect
 
 from services.accounts.preferences.rules import code_for, unsubscribe_token
 from services.accounts.settings import Settings as AccountsSettings
-from services.gateway.web import calendar, devices, history, inbox, info, setting, unsubscribe
+from services.gateway.web.account import info as account_info
+from services.gateway.web.account import settings as account_settings
 from tests.device import subscribed
 from tests.library import PIN
 from tests.support import until
@@ -19,15 +20,7 @@ from tests.web.story import CENTRAL, NOTICE, TALK, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(
-    info.router,
-    setting.router,
-    devices.router,
-    calendar.router,
-    history.router,
-    inbox.router,
-    unsubscribe.router,
-)
+ROUTES = routes_of(account_info.router, account_settings.router)
 
 NEW_PIN = "31-41-59"
 WRONG_CODE = (

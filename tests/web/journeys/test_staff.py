@@ -6,8 +6,8 @@ import pyotp
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import own_log_in, second_factor
-from services.gateway.web.desk import staff
+from services.gateway.web.sign_in import own_access as sign_in_own_access
+from services.gateway.web.staff import desk as staff_desk
 from tests.library import PIN, unique
 from tests.mail_server import MailServer
 from tests.web.browser import Watch
@@ -18,7 +18,7 @@ from tests.web.story import Story, staff_code_to
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(staff.router, second_factor.router, own_log_in.router)
+ROUTES = routes_of(staff_desk.router, sign_in_own_access.router)
 NEW_PIN = "748193"
 
 

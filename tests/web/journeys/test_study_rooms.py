@@ -3,9 +3,8 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import study_rooms, study_sessions
-from services.gateway.web.desk import study_rooms as desk_study_rooms
-from services.gateway.web.desk import study_sessions as desk_study_sessions
+from services.gateway.web.study_rooms import desk as study_rooms_desk
+from services.gateway.web.study_rooms import patron as study_rooms_patron
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY
 from tests.web.reader import Reader
@@ -14,9 +13,7 @@ from tests.web.story import Story, at
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(
-    study_rooms.router, study_sessions.router, desk_study_rooms.router, desk_study_sessions.router
-)
+ROUTES = routes_of(study_rooms_patron.router, study_rooms_desk.router)
 
 APPLIED = "Your application is recorded. We'll tell you the result of the draw."
 

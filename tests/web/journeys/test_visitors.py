@@ -3,9 +3,11 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web import audit_trail, check_in, tracing
-from services.gateway.web.desk import visitors
 from services.gateway.web.languages import LANGUAGES as LANGUAGES_OF_PAGES
+from services.gateway.web.staff import audit_trail as staff_audit_trail
+from services.gateway.web.visits import desk as visits_desk
+from services.gateway.web.visits import patron as visits_patron
+from services.gateway.web.visits import tracing as visits_tracing
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY, left
 from tests.web.reader import Reader
@@ -14,7 +16,9 @@ from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(check_in.router, visitors.router, tracing.router, audit_trail.router)
+ROUTES = routes_of(
+    visits_patron.router, visits_desk.router, visits_tracing.router, staff_audit_trail.router
+)
 
 
 @EACH_WAY

@@ -1,0 +1,1 @@
+"""Pages of an account: My Account, My Info, My Setting; at the desk, accounts of patrons."""

@@ -1,0 +1,235 @@
+"""Desk pages of a patron's account: find it by its card, change it, take cash."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Response
+
+from services.gateway.web import forms
+from services.gateway.web.api import Api, Failure, Reply, segment
+from services.gateway.web.branches import branch_names
+from services.gateway.web.page_request import DeskRequest, PageRequest
+from services.gateway.web.pages import Pages
+from services.gateway.web.session import FlashMessage
+from services.gateway.web.words import CATEGORIES
+from shared.translations import marked
+
+router = Pages(
+    menus={
+        "staff": [
+            ("/desk/accounts", marked("Accounts")),
+        ],
+    },
+    messages={
+        "account-changed": marked("The account is changed."),
+        "nothing-changed": marked("Nothing was changed."),
+        "patron-pin-changed": marked("The PIN is changed. The reader is logged out everywhere."),
+        "card-replaced": marked(
+            "The new card is recorded. The former one can't be used any more, and the reader is "
+            "logged out everywhere."
+        ),
+        "account-blocked": marked("The account is blocked. The reader is logged out everywhere."),
+        "account-unblocked": marked("The account is no longer blocked by the staff."),
+        "cash-recorded": marked("A payment of %(paid_cents)s in cash is recorded."),
+    },
+    problems={
+        "already-blocked": marked("The staff have blocked this account already."),
+        "not-blocked": marked(
+            "The staff have not blocked this account. A reader who owes too much can borrow again "
+            "after paying."
+        ),
+        "card-taken": marked("This card number belongs to another account."),
+    },
+    at_fault={
+        "card-taken": "card_number",
+    },
+)
+
+
+PATH = "/v1/patrons"
+_DETAILS = ("name", "category", "home_branch", "language")
+_CONTACT = ("email", "phone")
+_FORMS = ("payment", "details", "pin", "card", "block", "unblock")
+
+
+@router.get("/desk/accounts")
+async def get_accounts(request: DeskRequest) -> Response:
+    """Show the form to find an account by its card."""
+    return request.page("account/desk-accounts.html", **forms.outcome(request, None))
+
+
+@router.post("/desk/accounts")
+async def post_search(request: DeskRequest) -> Response:
+    """Go to the account of a card."""
+    patron = await forms.card_holder(request)
+    if isinstance(patron, Failure):
+        return request.page("account/desk-accounts.html", **forms.outcome_of(request, patron))
+    return request.go(page_of_account(patron["id"]))
+
+
+@router.get("/desk/accounts/{patron_id}")
+async def get_account(request: DeskRequest, patron_id: str) -> Response:
+    """Show an account, with a form for each change."""
+    return await _account(request, patron_id)
+
+
+@router.post("/desk/accounts/{patron_id}/details")
+async def post_details(request: DeskRequest, patron_id: str) -> Response:
+    """Change what was changed in the form; other changes since it was opened stay."""
+    body: dict[str, Any] = {
+        name: request.text(name) for name in _DETAILS if _changed(request, name)
+    }
+    if _changed(request, "born_on"):
+        body["born_on"] = request.text("born_on") or None
+    if contact := {
+        name: request.text(name) or None for name in _CONTACT if _changed(request, name)
+    }:
+        body["contact"] = contact
+    if not body:
+        return request.go(page_of_account(patron_id), FlashMessage("nothing-changed", {}))
+    return await _amend(request, patron_id, body, "account-changed")
+
+
+@router.post("/desk/accounts/{patron_id}/pin")
+async def post_pin(request: DeskRequest, patron_id: str) -> Response:
+    """Replace a forgotten PIN."""
+    return await _amend(request, patron_id, {"pin": request.text("pin")}, "patron-pin-changed")
+
+
+@router.post("/desk/accounts/{patron_id}/card")
+async def post_card(request: DeskRequest, patron_id: str) -> Response:
+    """Replace a lost card."""
+    body = {"card_number": request.text("card_number")}
+    return await _amend(request, patron_id, body, "card-replaced")
+
+
+@router.post("/desk/accounts/{patron_id}/block")
+async def post_block(request: DeskRequest, patron_id: str) -> Response:
+    """Block an account."""
+    return await _block(request, patron_id, "block", "account-blocked")
+
+
+@router.post("/desk/accounts/{patron_id}/unblock")
+async def post_unblock(request: DeskRequest, patron_id: str) -> Response:
+    """End the block of an account."""
+    return await _block(request, patron_id, "unblock", "account-unblocked")
+
+
+@router.post("/desk/accounts/{patron_id}/payment")
+async def post_payment(request: DeskRequest, patron_id: str) -> Response:
+    """Record that the selected charges were paid in cash, in full or in part."""
+    charges = request.texts("charge")
+    if not charges:
+        return request.go(
+            page_of_account(patron_id), FlashMessage("nothing-chosen", {}, went_well=False)
+        )
+    path = f"{PATH}/{segment(patron_id)}/payments"
+    shown = sum(forms.seen(request, f"cents-{charge_id}") or 0 for charge_id in charges)
+    taken = forms.cents(request, "taken") if request.text("taken") else shown
+    if not taken:
+        return request.go(
+            page_of_account(patron_id), FlashMessage("bad-amount", {}, went_well=False)
+        )
+    body = {"charge_ids": charges, "amount_cents": taken, "shown_cents": shown}
+    reply = await request.api.send("POST", path, body, key=request.key)
+    if not reply.done:
+        return await _account(request, patron_id, reply)
+    said = FlashMessage("cash-recorded", {"paid_cents": reply.json()["amount_cents"]})
+    return request.go(page_of_account(patron_id), said)
+
+
+def page_of_account(patron_id: str) -> str:
+    """Return the path of the page of an account."""
+    return f"/desk/accounts/{segment(patron_id)}"
+
+
+def _changed(request: PageRequest, name: str) -> bool:
+    return request.text(name) != request.text(f"former_{name}")
+
+
+async def _amend(request: PageRequest, patron_id: str, body: dict[str, Any], said: str) -> Response:
+    reply = await request.api.send("PATCH", f"{PATH}/{segment(patron_id)}", body)
+    return await _done(request, patron_id, reply, said)
+
+
+async def _block(request: PageRequest, patron_id: str, change: str, said: str) -> Response:
+    path = f"{PATH}/{segment(patron_id)}/{change}"
+    reply = await request.api.send(
+        "POST", path, {"reason": request.text("reason")}, key=request.key
+    )
+    return await _done(request, patron_id, reply, said)
+
+
+async def _done(request: PageRequest, patron_id: str, reply: Reply, said: str) -> Response:
+    if reply.done:
+        return request.go(page_of_account(patron_id), FlashMessage(said, {}))
+    return await _account(request, patron_id, reply)
+
+
+async def _account(request: PageRequest, patron_id: str, reply: Reply | None = None) -> Response:
+    found, loans, money, names, categories = await asyncio.gather(
+        request.api.get(f"{PATH}/{segment(patron_id)}"),
+        _not_back(request.api, patron_id),
+        _money(request.api, patron_id),
+        branch_names(request.api),
+        forms.categories(request.api),
+    )
+    patron = found.json()
+    kind, home = patron["category"], patron["home_branch"]
+    return request.page(
+        "account/desk-account.html",
+        patron=patron,
+        by_staff="staff" in patron["blocked_by"],
+        by_money=money.blocked if money else "money" in patron["blocked_by"],
+        loans=loans,
+        charges=money and money.unsettled,
+        # A choice that nobody knows here stays the chosen one.
+        branches={**names, home: names.get(home, home)},
+        categories={**categories, kind: CATEGORIES.get(kind, kind)},
+        **forms.outcomes(request, reply, *_FORMS),
+    )
+
+
+@dataclass(frozen=True)
+class _Money:
+    """A patron's charges, and what circulation decides from them at this moment."""
+
+    unsettled: list[dict[str, Any]]
+    """Charges to be paid or to be given back."""
+    blocked: bool
+    """True if the patron owes too much to borrow. accounts learns of it a moment later."""
+
+
+async def _not_back(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
+    """Return the loans that have not been returned; None if they can't be read at the moment."""
+    loans = await _every(api, "/v1/loans", patron=patron_id)
+    return None if loans is None else [loan for loan in loans["items"] if not loan["returned_on"]]
+
+
+async def _money(api: Api, patron_id: str) -> _Money | None:
+    """Return what a patron owes or is owed; None if it can't be read at the moment."""
+    charges = await _every(api, f"{PATH}/{segment(patron_id)}/charges")
+    if charges is None:
+        return None
+    open_ones = [
+        charge
+        for charge in charges["items"]
+        if charge["outstanding_cents"] or charge["refund_due_cents"]
+    ]
+    return _Money(open_ones, charges["blocked"])
+
+
+async def _every(api: Api, path: str, **query: str) -> dict[str, Any] | None:
+    """Return the last page with the items of all pages; None if one can't be read now."""
+    items: list[dict[str, Any]] = []
+    query["limit"] = "200"
+    while True:
+        reply = await api.get(path, **query)
+        if not reply.done:
+            return None
+        found: dict[str, Any] = reply.json()
+        items += found["items"]
+        if not found["next"]:
+            return found | {"items": items}
+        query["after"] = found["next"]

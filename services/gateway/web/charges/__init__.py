@@ -1,0 +1,1 @@
+"""Pages of charges: statements and payments; at the desk, waivers and refunds."""

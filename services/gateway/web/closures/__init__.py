@@ -1,0 +1,1 @@
+"""Desk pages of closures and of suspensions of fines, which are previewed."""

@@ -1,0 +1,1 @@
+"""Pages of Ask a Librarian, and of questions and answers."""

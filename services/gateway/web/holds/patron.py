@@ -1,0 +1,184 @@
+"""Pages of the catalogue and of reservations: search, reserve, change, pause and cancel."""
+
+import asyncio
+from typing import Any
+
+from fastapi import Response
+
+from services.gateway.web.api import Failure, segment
+from services.gateway.web.branches import branch_names, home_branch, names_of
+from services.gateway.web.family.patron import member_names, no_members, of_member
+from services.gateway.web.forms import filled
+from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest
+from services.gateway.web.pages import Pages
+from services.gateway.web.session import FlashMessage
+from shared.translations import marked
+
+router = Pages(
+    menus={
+        "anyone": [
+            ("/catalogue", marked("Catalogue")),
+        ],
+    },
+    messages={
+        "hold-placed": marked("Reserved. You are number %(position)s in the queue."),
+        "hold-kept": marked(
+            "Reserved. A copy is kept for you. We'll tell you when you can collect it."
+        ),
+        "hold-changed": marked("Your reservation was changed."),
+        "hold-frozen": marked("Your reservation is paused. You keep your place in the queue."),
+        "hold-resumed": marked("Your reservation is active again."),
+        "hold-cancelled": marked("Your reservation was cancelled."),
+        "member-hold-placed": marked("Reserved for the other card."),
+    },
+    problems={
+        "no-such-hold": marked("This reservation was not found. It may have ended."),
+        "no-such-title": marked("There is no such title."),
+        "hold-limit": marked("You've reached the limit of reservations at one time."),
+        "hold-exists": marked("You have reserved this title already."),
+        "title-on-loan": marked("You have this title on loan, so you cannot reserve it."),
+        "hold-ended": marked("This reservation has ended."),
+        "hold-not-waiting": marked(
+            "You can't change this reservation: a copy is already kept for you or on its way."
+        ),
+        "ends-before-today": marked("This day has passed already."),
+    },
+    at_fault={
+        "ends-before-today": "expires_on",
+    },
+    fields={
+        "pickup_branch": marked("Pick-up library"),
+        "expires_on": marked("Not needed after"),
+    },
+)
+
+
+@router.get("/catalogue")
+async def get_catalogue(request: Anyone, q: str = "", after: str = "") -> Response:
+    """Show the search form and the titles found."""
+    sought = q.strip()[:200]
+    found: dict[str, Any] = {"items": [], "next": None}
+    if sought:
+        query = {"q": sought, **({"after": after} if after else {})}
+        found = (await request.api.get("/v1/titles", **query)).json()
+    return request.page(
+        "holds/catalogue.html", q=sought, titles=found["items"], next=found["next"], first=not after
+    )
+
+
+@router.get("/catalogue/{title_id}")
+async def get_title(request: Anyone, title_id: str) -> Response:
+    """Show a title with the places of its copies and a form to reserve it."""
+    return await _title(request, title_id)
+
+
+@router.post("/catalogue/{title_id}")
+async def post_hold(request: PatronRequest, title_id: str) -> Response:
+    """Reserve the title, for the visitor or for a patron whose card is linked with theirs."""
+    wanted = {
+        "title_id": title_id,
+        "pickup_branch": request.text("pickup_branch"),
+        "expires_on": request.text("expires_on") or None,
+        "patron_id": request.text("patron_id") or None,
+    }
+    reply = await request.api.send("POST", "/v1/holds", wanted, key=request.key)
+    here = f"/catalogue/{segment(title_id)}"
+    if reply.status in (409, 422):
+        refused = of_member(reply.failure()) if wanted["patron_id"] else reply.failure()
+        return await _title(request, title_id, refused=refused)
+    if wanted["patron_id"] and not reply.done and reply.failure().code == "no-such-patron":
+        return request.go(here, FlashMessage("not-linked", {}, went_well=False))
+    hold = reply.json()
+    if wanted["patron_id"]:
+        return request.go(here, FlashMessage("member-hold-placed", {}))
+    if hold["position"] is None:
+        return request.go(here, FlashMessage("hold-kept", {}))
+    return request.go(here, FlashMessage("hold-placed", {"position": hold["position"]}))
+
+
+async def _title(
+    request: PageRequest, title_id: str, *, refused: Failure | None = None
+) -> Response:
+    is_patron = request.caller is not None and "patron" in request.caller.roles
+    asked, names, home, members = await asyncio.gather(
+        request.api.get(f"/v1/titles/{segment(title_id)}"),
+        branch_names(request.api),
+        home_branch(request),
+        member_names(request.api) if is_patron else no_members(),
+    )
+    title = asked.json()
+    order = list(names_of((stock["branch"] for stock in title["availability"]), names))
+    title["availability"].sort(key=lambda stock: order.index(stock["branch"]))
+    return request.page(
+        "holds/title.html",
+        status=refused.status if refused else 200,
+        title=title,
+        # Without names it can still be reserved for the libraries that have a copy.
+        branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
+        home=home,
+        members=members,
+        refused=refused,
+        form=filled(request, refused),
+    )
+
+
+@router.get("/holds/{hold_id}")
+async def get_hold(request: PatronRequest, hold_id: str) -> Response:
+    """Show a reservation with a form to change it."""
+    return await _hold(request, hold_id)
+
+
+async def _hold(request: PageRequest, hold_id: str, refused: Failure | None = None) -> Response:
+    overview, names = await asyncio.gather(request.api.get("/v1/me"), branch_names(request.api))
+    hold = next((one for one in overview.json()["holds"] if one["id"] == hold_id), None)
+    if hold is None:
+        raise Failure(404, "no-such-hold", "", [])
+    status = refused.status if refused else 200
+    return request.page(
+        "holds/hold.html",
+        status=status,
+        hold=hold,
+        branches=names,
+        refused=refused,
+        form=filled(request, refused),
+    )
+
+
+@router.post("/holds/{hold_id}")
+async def post_change(request: PatronRequest, hold_id: str) -> Response:
+    """Change the pick-up library, or the last day on which the item is wanted."""
+    change: dict[str, Any] = {"expires_on": request.text("expires_on") or None}
+    if request.text("pickup_branch"):
+        change["pickup_branch"] = request.text("pickup_branch")
+    reply = await request.api.send("PATCH", _path_of_hold(hold_id), change, key=request.key)
+    if reply.done:
+        return request.go("/", FlashMessage("hold-changed", {}))
+    failure = reply.failure()
+    if failure.status in (409, 422):
+        return await _hold(request, hold_id, failure)
+    raise failure
+
+
+@router.post("/holds/{hold_id}/pause")
+async def post_pause(request: PatronRequest, hold_id: str) -> Response:
+    """Pause a reservation so that others are served first, or resume it."""
+    frozen = request.text("frozen") == "yes"
+    reply = await request.api.send(
+        "PATCH", _path_of_hold(hold_id), {"frozen": frozen}, key=request.key
+    )
+    if not reply.done:
+        return request.refused(f"/holds/{segment(hold_id)}", reply)
+    return request.go("/", FlashMessage("hold-frozen" if frozen else "hold-resumed", {}))
+
+
+@router.post("/holds/{hold_id}/cancellation")
+async def post_cancellation(request: PatronRequest, hold_id: str) -> Response:
+    """Cancel a reservation."""
+    reply = await request.api.send("DELETE", _path_of_hold(hold_id), key=request.key)
+    if not reply.done:
+        return request.refused("/", reply)
+    return request.go("/", FlashMessage("hold-cancelled", {}))
+
+
+def _path_of_hold(hold_id: str) -> str:
+    return f"/v1/holds/{segment(hold_id)}"

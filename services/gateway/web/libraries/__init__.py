@@ -1,0 +1,1 @@
+"""Pages of the libraries, their hours and services."""

@@ -1,0 +1,126 @@
+"""Desk page of a library: its names, and the hours of its services."""
+
+from datetime import date
+from typing import Any
+
+from fastapi import Response
+
+from services.gateway.web import forms
+from services.gateway.web.api import Reply, segment
+from services.gateway.web.branches import in_language
+from services.gateway.web.languages import LANGUAGES
+from services.gateway.web.libraries.patron import PERIOD_REASONS, SERVICES
+from services.gateway.web.page_request import DeskRequest, PageRequest
+from services.gateway.web.pages import Pages
+from services.gateway.web.session import FlashMessage
+from shared.translations import marked
+
+router = Pages(
+    messages={
+        "names-saved": marked("The names are saved."),
+        "hours-saved": marked("The hours are saved."),
+        "hours-removed": marked("The hours are removed."),
+    },
+    problems={
+        "bad-hours": marked("The closing time must be after the opening time."),
+        "no-such-service": marked("Set the usual hours of this service first."),
+        "bad-period": marked(
+            "A period ends after it starts, and has no day in common with another."
+        ),
+        "no-such-period": marked("This period was removed already."),
+        "too-many-periods": marked("This service has too many periods. Remove past ones first."),
+    },
+    at_fault={
+        "bad-hours": "opens",
+        "bad-period": "until",
+        "no-such-service": "service",
+    },
+    fields={
+        "service": marked("Service"),
+    },
+)
+
+
+WEEKDAYS = range(1, 8)
+LONG_AGO = date(2000, 1, 1).isoformat()
+"""A day on which no period is over, so that all are shown."""
+
+
+@router.get("/desk/libraries/{code}")
+async def get_library(request: DeskRequest, code: str) -> Response:
+    """Show the names of a library and the hours of its services, with the forms to change them."""
+    return await _library(request, code)
+
+
+@router.post("/desk/libraries/{code}/names")
+async def post_names(request: DeskRequest, code: str) -> Response:
+    """Change the names."""
+    typed = {language: request.text(f"name-{language}") for language in LANGUAGES}
+    names = {language: name for language, name in typed.items() if name}
+    body = {"name": request.text("name"), "names": names}
+    reply = await request.api.send("PUT", f"{_path(code)}/names", body, key=request.key)
+    return await _outcome(request, code, reply, "names-saved")
+
+
+@router.post("/desk/libraries/{code}/hours")
+async def post_hours(request: DeskRequest, code: str) -> Response:
+    """Set the usual hours of a service or, with days, those of a period or a special day."""
+    first = request.text("first_day") or request.text("until")
+    path = _service_path(code, request.text("service"))
+    body: dict[str, Any] = {"hours": _week(request)}
+    if first:
+        path += f"/periods/{segment(first)}"
+        body |= {"until": request.text("until") or first, "reason": request.text("reason")}
+    reply = await request.api.send("PUT", path, body, key=request.key)
+    return await _outcome(request, code, reply, "hours-saved")
+
+
+@router.post("/desk/libraries/{code}/removal")
+async def post_removal(request: DeskRequest, code: str) -> Response:
+    """Remove a period of a service, or all hours of its own."""
+    first = request.text("first_day")
+    path = _service_path(code, request.text("service"))
+    path += f"/periods/{segment(first)}" if first else ""
+    reply = await request.api.send("DELETE", path, key=request.key)
+    return await _outcome(request, code, reply, "hours-removed")
+
+
+def _path(code: str) -> str:
+    return f"/v1/branches/{segment(code)}"
+
+
+def _service_path(code: str, service: str) -> str:
+    return f"{_path(code)}/services/{segment(service)}"
+
+
+def _week(request: PageRequest) -> list[dict[str, Any]]:
+    """Return the hours of a form: for each weekday spans such as `09:00-13:00, 14:00-18:00`."""
+    week = []
+    for weekday in WEEKDAYS:
+        for span in filter(None, request.text(f"hours-{weekday}").split(",")):
+            opens, _, closes = span.partition("-")
+            week.append({"weekday": weekday, "opens": opens.strip(), "closes": closes.strip()})
+    return week
+
+
+async def _outcome(request: PageRequest, code: str, reply: Reply, said: str) -> Response:
+    if reply.done:
+        return request.go(f"/desk/libraries/{segment(code)}", FlashMessage(said, {}))
+    if reply.status in (404, 409, 422):
+        return await _library(request, code, reply)
+    raise reply.failure()
+
+
+async def _library(request: PageRequest, code: str, refused: Reply | None = None) -> Response:
+    branch = (await request.api.get(_path(code), on=LONG_AGO)).json()
+    outcome = forms.outcomes(request, refused, "names", "hours", "removal")
+    return request.page(
+        "libraries/desk-library.html",
+        branch=in_language(branch, request.language.code),
+        first_name=branch["name"],
+        languages=LANGUAGES,
+        service_names=SERVICES,
+        reasons=PERIOD_REASONS,
+        weekdays=WEEKDAYS,
+        **outcome,
+    )

@@ -1,0 +1,1 @@
+"""Pages of loans: renewals and losses; at the desk, lending and returns."""

@@ -1,0 +1,96 @@
+"""Desk page of a loan: record a loss, or what became of a claim that the item is back."""
+
+import asyncio
+
+from fastapi import Response
+
+from services.gateway.web import forms
+from services.gateway.web.api import Failure, Reply, segment
+from services.gateway.web.branches import branch_names
+from services.gateway.web.page_request import DeskRequest, PageRequest
+from services.gateway.web.pages import Pages
+from services.gateway.web.session import FlashMessage
+from shared.translations import marked
+
+router = Pages(
+    messages={
+        "loss-recorded": marked("The item is recorded as lost. Its charges are below."),
+        "claim-recorded": marked(
+            "Recorded: the reader says that it is back. Please look for it on the shelves."
+        ),
+        "claim-rejected": marked("Recorded: it was not found. Its fine counts again."),
+    },
+    problems={
+        "no-claim": marked("Nobody says any more that this item is back."),
+        "price-needed": marked("The price of this item is not recorded. Enter it."),
+        "bad-price": marked("Enter an amount in dollars, such as 120.00."),
+    },
+    at_fault={
+        "bad-price": "price",
+        "price-needed": "price",
+    },
+    fields={
+        "price": marked("Price in dollars"),
+    },
+)
+
+
+OF_LOAN = {"price-unknown": "price-needed", "loan-lost": "copy-lost"}
+"""Codes of the desk's texts by the API's codes, whose texts are for readers."""
+
+
+@router.get("/desk/loans/{loan_id}")
+async def get_loan(request: DeskRequest, loan_id: str) -> Response:
+    """Show a loan with the moves of its due date, the days of its fine, and forms to change it."""
+    return await _page(request, loan_id)
+
+
+@router.post("/desk/loans/{loan_id}/loss")
+async def post_loss(request: DeskRequest, loan_id: str) -> Response:
+    """Record an item as lost, with its price if one was entered."""
+    cents = forms.cents(request, "price")
+    if request.text("price") and cents is None:
+        return await _page(request, loan_id, Failure(422, "bad-price", "", []))
+    body = None if cents is None else {"price_cents": cents}
+    reply = await request.api.send("POST", f"{_path(loan_id)}/loss", body, key=request.key)
+    if not reply.done:
+        return await _page(request, loan_id, forms.refusal(reply))
+    owing = segment(reply.json()["loan"]["patron_id"])
+    return request.go(f"/desk/accounts/{owing}", FlashMessage("loss-recorded", {}))
+
+
+@router.post("/desk/loans/{loan_id}/claim")
+async def post_claim(request: DeskRequest, loan_id: str) -> Response:
+    """Record that the reader says that the item is back."""
+    body = forms.given(request, "at")
+    reply = await request.api.send("POST", f"{_path(loan_id)}/claim", body, key=request.key)
+    return await _done(request, loan_id, reply, "claim-recorded")
+
+
+@router.post("/desk/loans/{loan_id}/rejection")
+async def post_rejection(request: DeskRequest, loan_id: str) -> Response:
+    """Record that the item was looked for and not found."""
+    reply = await request.api.send("DELETE", f"{_path(loan_id)}/claim", key=request.key)
+    return await _done(request, loan_id, reply, "claim-rejected")
+
+
+def _path(loan_id: str) -> str:
+    return f"/v1/loans/{segment(loan_id)}"
+
+
+async def _done(request: PageRequest, loan_id: str, reply: Reply, said: str) -> Response:
+    if reply.done:
+        return request.go(f"/desk/loans/{segment(loan_id)}", FlashMessage(said, {}))
+    return await _page(request, loan_id, forms.refusal(reply))
+
+
+async def _page(request: PageRequest, loan_id: str, refused: Failure | None = None) -> Response:
+    loan, fine, names = await asyncio.gather(
+        request.api.get(_path(loan_id)),
+        request.api.get(f"{_path(loan_id)}/fine-statement"),
+        branch_names(request.api),
+    )
+    shown = forms.outcome_of(request, forms.reworded(refused, OF_LOAN))
+    return request.page(
+        "loans/desk-loan.html", loan=loan.json(), fine=fine.json(), branches=names, **shown
+    )

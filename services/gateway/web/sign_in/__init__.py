@@ -1,0 +1,1 @@
+"""Pages to log in, and to protect one's log-in."""

@@ -1,0 +1,1 @@
+"""Pages of the accounts of staff, and of what they did."""

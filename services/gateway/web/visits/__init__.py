@@ -1,0 +1,1 @@
+"""Pages of visits to a library: at its doors, at the desk, and for contact tracing."""
