@@ -70,7 +70,11 @@ async def test_static_files_are_cached_by_the_hash_in_their_address(lone_site: A
         assert "immutable" in answer.headers["Cache-Control"]
     other = await lone_site.get("/static/0123456789abcdef/page.css")
     assert (other.status, other.headers["Cache-Control"]) == (200, "no-cache")
-    for path in ("/static/x/none.css", "/static/x/..%2Fvisit.py", "/static/x/%2e%2e/visit.py"):
+    for path in (
+        "/static/x/none.css",
+        "/static/x/..%2Fpage_request.py",
+        "/static/x/%2e%2e/page_request.py",
+    ):
         assert (await lone_site.get(path)).status == 404
 
 
