@@ -31,8 +31,7 @@ from ops.cli import COLLECT_AFTER
 from ops.infrastructure.embedded import embedded
 from services.gateway.consumers import subscriptions
 from services.gateway.views.store import writes
-from services.gateway.views.store.changes import TABLES, Row
-from services.gateway.views.store.schema import INDEXES
+from services.gateway.views.store.schema import INDEXES, TABLES, Row
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus import processing

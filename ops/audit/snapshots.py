@@ -24,8 +24,14 @@ from services.gateway.views.open_items import (
     open_seats,
 )
 from services.gateway.views.rebuild import PARTS, is_of_a_patron, told_by
-from services.gateway.views.store.changes import TABLES, AccountChange, Erasure, Row, ViewChange
-from services.gateway.views.store.schema import WHOLE
+from services.gateway.views.store.schema import (
+    TABLES,
+    WHOLE,
+    AccountChange,
+    Erasure,
+    Row,
+    ViewChange,
+)
 from shared.contracts.accounts import PatronSnapshot
 from shared.mongo import Database, Document
 from shared.owners import Owners

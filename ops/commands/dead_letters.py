@@ -38,7 +38,7 @@ from ops.console import (
     show_status,
 )
 from ops.target import Data, settings_of, settings_to_write
-from services.gateway.views.store.tombstones import remembers_since
+from services.gateway.views.store.builds import remembers_since
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.held import give_up

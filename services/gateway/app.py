@@ -3,11 +3,12 @@
 from fastapi import FastAPI
 
 from services.gateway import consumers, examples, jobs, routes
-from services.gateway.edge import deadlines, middleware, openapi, proxy
+from services.gateway.edge import middleware, openapi, proxy
+from services.gateway.edge import proxy as edge_proxy
 from services.gateway.edge.liveness import Liveness
 from services.gateway.settings import Settings
 from services.gateway.views import ended_sessions, own_writes, rebuild, stream
-from services.gateway.views.overview_service import OverviewService
+from services.gateway.views.overviews import OverviewService
 from services.gateway.views.store.schema import INDEXES
 from services.gateway.web import site
 from services.registry import OWNERS
@@ -43,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             ),
             health={"views": rebuild.views_health, "sessions": ended_sessions.sessions_health},
             answers_within=last_resort(proxy.ANSWER_SECONDS),
-            takes_long=deadlines.takes_long,
+            takes_long=edge_proxy.takes_long,
             largest_body=middleware.largest_of_callers(settings),
         ),
         settings,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from services.gateway.views.projection import fold
-from services.gateway.views.store.changes import Change
+from services.gateway.views.store.schema import Change
 from services.gateway.views.store.writes import apply
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts import accounts, circulation, events, notices

@@ -11,8 +11,7 @@ import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
 from services.examples import COMMON
-from services.gateway.docs import curl
-from services.gateway.edge.openapi import merge
+from services.gateway.edge.openapi import curl, merge
 from services.registry import NAMES, OWNERS
 from services.settings import Settings
 from shared.examples import Examples, NoExample

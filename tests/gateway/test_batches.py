@@ -19,8 +19,7 @@ from ops.infrastructure.embedded import embedded
 from services.gateway.consumers import subscriptions
 from services.gateway.settings import Settings
 from services.gateway.views.store import writes
-from services.gateway.views.store.changes import Change, ViewChange
-from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
+from services.gateway.views.store.schema import FORM, INDEXES, WHOLE, Change, ViewChange
 from services.registry import NAMES, OWNERS
 from shared.bus.listener import Listener
 from shared.bus.offsets import COMMIT_EVERY

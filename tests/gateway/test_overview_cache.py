@@ -8,7 +8,7 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from services.gateway.settings import Settings
-from services.gateway.views.overview_cache import Answer, OverviewCache
+from services.gateway.views.overviews import Answer, OverviewCache
 from services.gateway.views.store import reads
 from services.gateway.views.store.builds import begin_build, finish_build
 from services.gateway.views.store.reads import Stamps

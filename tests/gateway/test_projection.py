@@ -11,7 +11,8 @@ import pytest
 
 from services.gateway.consumers import subscriptions
 from services.gateway.views.overview import overview
-from services.gateway.views.store import titles, writes
+from services.gateway.views.store import memory as memory_store
+from services.gateway.views.store import writes
 from services.gateway.views.store.reads import Common
 from services.gateway.views.store.schema import VIEWS
 from services.registry import OWNERS
@@ -390,7 +391,7 @@ async def test_a_loan_gets_its_title_when_both_arrive_concurrently(
 async def test_a_title_that_arrives_between_lookup_and_write_is_shown(
     views: Database, hear: Hear, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look_up = titles.known_titles
+    look_up = memory_store.known_titles
 
     async def look_up_before_the_title_comes(database: Database, ids: set[str]) -> Any:
         found = await look_up(database, ids)
@@ -407,7 +408,7 @@ async def test_a_title_that_arrives_between_lookup_and_write_is_shown(
 
 async def test_a_slow_writer_does_not_restore_an_older_title(views: Database, hear: Hear) -> None:
     await hear(samples.title(1, "First wording"))
-    slow = await titles.current_titles(views, {"title-1"})
+    slow = await memory_store.current_titles(views, {"title-1"})
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     await hear(samples.title(2, "Second wording"))
     await writes._show_titles(views, list(slow.values()))

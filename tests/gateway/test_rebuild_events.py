@@ -19,8 +19,7 @@ from services.gateway.settings import Settings
 from services.gateway.views.open_items import open_holds, open_loans
 from services.gateway.views.rebuild import rebuild
 from services.gateway.views.store import builds, reads, writes
-from services.gateway.views.store.changes import Change, ViewChange
-from services.gateway.views.store.schema import FORM, WHOLE, Collections
+from services.gateway.views.store.schema import FORM, WHOLE, Change, Collections, ViewChange
 from services.registry import NAMES, OWNERS
 from shared.bus.topics import ensure_topics
 from shared.clock import wall_clock

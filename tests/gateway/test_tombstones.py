@@ -11,8 +11,7 @@ from services.gateway.consumers import subscriptions
 from services.gateway.jobs import purge_tombstones, tombstone_retention
 from services.gateway.settings import Settings
 from services.gateway.views.store import writes
-from services.gateway.views.store.changes import ViewChange
-from services.gateway.views.store.schema import WHOLE
+from services.gateway.views.store.schema import WHOLE, ViewChange
 from shared.clock import wall_clock
 from shared.contracts import Event, accounts, circulation, events, notices
 from shared.mongo import Database

@@ -13,8 +13,8 @@ from services.circulation.usecases.commands.note_calendar import calendar_of
 from services.circulation.usecases.events import loan_events
 from services.gateway.views.overview import overview
 from services.gateway.views.projection import fold
-from services.gateway.views.store.changes import Row, ViewChange
 from services.gateway.views.store.reads import Branch, Common
+from services.gateway.views.store.schema import Row, ViewChange
 from shared.contracts.calendars import Announcement, ClosureOut
 from shared.contracts.notices import BranchClosed
 

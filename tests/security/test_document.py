@@ -29,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from ops.infrastructure.processes import System
-from services.gateway import docs
+from services.gateway.edge import openapi as edge_openapi
 from services.registry import NAMES
 from services.settings import Settings
 from shared.audit_trail import RECORDED_ROLES
@@ -449,7 +449,7 @@ async def test_each_curl_line_of_the_documentation_is_a_valid_request(
         for method, operation in by_method.items():
             allowed = [role for one in operation["security"] for role in one]
             token = tokens[allowed[0] if allowed else ""]
-            line = docs.curl(method, path, operation)
+            line = edge_openapi.curl(method, path, operation)
             line = line.replace("$CARREL", library.system.gateway_url).replace("$TOKEN", token)
             words = iter(shlex.split(line.replace("\\\n", "")))
             assert next(words) == "curl"

@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.edge.callers import caller_of, is_at_desk, is_probe
+from services.gateway.edge.limits import caller_of, is_at_desk, is_probe
 from services.gateway.settings import Settings
 from services.gateway.web.api import OF_A_PAGE
 from shared.deadlines import allowed

@@ -6,26 +6,33 @@ The limits of body size and time, request ids and trace context are in the chass
 
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 
 from fastapi import FastAPI
+from pymongo.errors import PyMongoError
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import DEFAULT_EXCLUDED_CONTENT_TYPES, GZipMiddleware
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.edge.busy import RefuseWhenBusy
-from services.gateway.edge.callers import token_of
-from services.gateway.edge.direct_overview import DirectOverview
-from services.gateway.edge.limits import Limits
+from services.gateway.edge.limits import Limits, token_of
 from services.gateway.settings import Settings
+from services.gateway.views.overviews import OVERVIEW, Answer, OverviewService
 from services.gateway.web.enquiries.uploads import has_files
 from services.gateway.web.page_request import MOST_FILES
 from services.gateway.web.renewal import RenewSession
 from services.uploads import is_upload, largest_body
+from shared.auth import known_caller
 from shared.http.client_address import HEADER
-from shared.http.problems import OTHER_TYPE, problem
+from shared.http.dependencies import business_time
+from shared.http.problems import OTHER_TYPE, problem, unavailable
 from shared.http.service import MAX_BODY
+from shared.mongo import is_away
+from shared.owners import OwnerAway
 from shared.refusals import PlainProblem
 
 MAX_URL = 8 * 1024
@@ -219,3 +226,42 @@ def _has_type(headers: dict[bytes, bytes], wanted: bytes, unnamed: bytes) -> boo
 def _has_secret(scope: Scope) -> bool:
     path: str = scope["path"]
     return path in ("/v1/sessions", "/v1/sessions/renewal") or path.startswith("/v1/second-factors")
+
+
+_ROUTE = SimpleNamespace(path=OVERVIEW)
+"""Route name of these answers in metrics and logs."""
+
+
+class DirectOverview:
+    """Middleware that answers with an account overview."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or pass the request on."""
+        if scope["type"] != "http" or scope["path"] != OVERVIEW or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        answer: ASGIApp
+        try:
+            found = await _found(request)
+            answer = found.to(request) if found else self._app
+        except OwnerAway as error:
+            answer = unavailable(error.service)
+        except PyMongoError as error:
+            answer = unavailable() if is_away(error) else self._app
+        except HTTPException:
+            answer = self._app  # the route reports what is wrong with the request
+        if answer is not self._app:
+            scope["route"] = _ROUTE
+        await answer(scope, receive, send)
+
+
+async def _found(request: Request) -> Answer | None:
+    caller = known_caller(request)
+    if caller is None or "patron" not in caller.roles:
+        return None
+    overviews: OverviewService = request.app.state.overviews
+    return await overviews.answer(caller, business_time(request))

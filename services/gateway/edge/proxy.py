@@ -17,12 +17,14 @@ import aiohttp
 import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
+from starlette.types import Scope
 from yarl import URL
 
-from services.gateway.edge.deadlines import takes_long
 from services.gateway.edge.liveness import UNANSWERED, Liveness
 from services.gateway.views.own_writes import FOLLOWS, OwnWrites
+from services.gateway.web.enquiries.uploads import has_files
 from services.registry import OWNERS, SERVICES
+from services.uploads import is_upload
 from shared.auth import Verifier, token_of
 from shared.deadlines import allowed
 from shared.http import crowded
@@ -263,3 +265,14 @@ def _unwrapped(
         kept.pop("content-type", None)
     kept.setdefault("cache-control", "private, no-store")
     return Response(content, status, kept), changes
+
+
+_LONG_PREVIEWS = tuple(prefix for service in SERVICES for prefix in service.long_previews)
+
+
+def takes_long(scope: Scope) -> bool:
+    """Return whether a request is a job, has files, or previews the loans of many branches."""
+    path: str = scope["path"]
+    if path.startswith(_LONG_PREVIEWS):
+        return b"preview=" in scope["query_string"]
+    return path.startswith(JOBS) or is_upload(scope) or has_files(scope)

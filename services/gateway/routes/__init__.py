@@ -2,26 +2,14 @@
 
 from fastapi import APIRouter
 
-from services.gateway.routes import (
-    account,
-    calendars,
-    documents,
-    family,
-    forwarding,
-    well_known,
-)
+from services.gateway.routes import account, calendar_feed, forwarding, info
 from services.gateway.routes.account import operations
 
 __all__ = ["ROUTERS", "operations"]
 
-ROUTERS: tuple[APIRouter, ...] = tuple(
-    subject.router
-    for subject in (
-        calendars,
-        family,
-        account,
-        documents,
-        well_known,
-        forwarding,
-    )  # the last: any path
+ROUTERS: tuple[APIRouter, ...] = (
+    calendar_feed.router,
+    account.router,
+    info.router,
+    forwarding.router,  # the last: any path
 )

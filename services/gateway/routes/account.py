@@ -1,31 +1,24 @@
 """The routes of My Account, from the account views."""
 
-from datetime import date, datetime, time
+from datetime import date, datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel, Field, create_model
 
-from services.gateway.edge import personal_data
 from services.gateway.examples import EVENT_ID
 from services.gateway.views import stream
-from services.gateway.views.my_info import ActivityRow, NewsRow, PlaceWording, my_info
-from services.gateway.views.overview_cache import OVERVIEW, PRIVATE
-from services.gateway.views.overview_service import OverviewService, in_time
-from services.gateway.views.store import reads
+from services.gateway.views.overviews import OVERVIEW, PRIVATE, OverviewService
 from services.registry import OWNERS
 from shared.auth import Patron
-from shared.clock import library_day
-from shared.http.dependencies import BusinessTime, Db
-from shared.http.problems import NotFound
-from shared.refusals import refuses
+from shared.http.dependencies import BusinessTime
+from shared.http.problems import problem
+from shared.refusals import PlainProblem, refuses
 
 router = APIRouter()
 operations = APIRouter()
 """Its own routes on the port of operations."""
-
-ROWS = 50
 
 
 class PatronOut(BaseModel):
@@ -103,6 +96,13 @@ class AccruingOut(BaseModel):
     as_of: str
     suspended: bool
     resumes_on: date | None
+
+
+class PlaceWording(BaseModel):
+    """Title and venue of an activity in one language; null: as in the activity itself."""
+
+    title: str | None
+    venue: str | None
 
 
 class RegisteredOut(BaseModel):
@@ -232,19 +232,34 @@ class LiveOut(BaseModel):
     live: bool
 
 
-class InfoSourcesOut(BaseModel):
-    """The services that My Info is built from."""
-
-    events: LiveOut
-    notices: LiveOut
+NOT_LINKED = PlainProblem("not-linked", 404)
 
 
-class InfoOut(BaseModel):
-    """The two tables of My Info."""
+class MemberAccountOut(BaseModel):
+    """The loans and holds of a linked patron."""
 
-    activities: list[ActivityRow]
-    library_information: list[NewsRow]
-    sources: InfoSourcesOut
+    patron_id: str
+    loans: list[LoanOut]
+    holds: list[HoldOut]
+
+
+@router.get("/v1/me/family/{member_id}/account", tags=["family"], response_model=MemberAccountOut)
+@refuses(NOT_LINKED)
+async def get_member_account(
+    request: Request,
+    member_id: Annotated[str, Path(max_length=64)],
+    caller: Patron,
+    now: BusinessTime,
+) -> Response:
+    """Return the loans and holds of a patron whose card is linked with the caller's.
+
+    Charges, reading history, questions and study rooms are not shown.
+    """
+    overviews: OverviewService = request.app.state.overviews
+    account = await overviews.of_member(caller, member_id, now)
+    if account is None:
+        return problem(NOT_LINKED, "Your card is not linked with this one.")
+    return Response(orjson.dumps(account), headers=PRIVATE, media_type="application/json")
 
 
 @router.get(
@@ -309,56 +324,6 @@ async def get_stream(
     when to reconnect.
     """
     return stream.stream(request.app, caller, now, last_event_id)
-
-
-@router.get("/v1/me/info", tags=["my account"], response_model=InfoOut)
-async def get_info(request: Request, caller: Patron, now: BusinessTime, db: Db) -> Response:
-    """Return activities and notices of the types and libraries that the patron follows (My Info).
-
-    At most 50 rows each. Activities from today on, the earliest first; one of several days is
-    listed until its last day. Notices newest first; a patron who follows a library also gets those
-    of the whole library.
-    """
-    return await in_time(_info(request, caller.id, now, db))
-
-
-async def _info(request: Request, patron_id: str, now: datetime, db: Db) -> Response:
-    zone = request.app.state.settings.zone
-    midnight = datetime.combine(library_day(now, zone), time(), zone)
-    await request.app.state.own_writes.write_held_of(patron_id)
-    view, _ = await reads.account_view(db, patron_id)
-    preferences = (view or {}).get("preferences", {})
-    types = preferences.get("activity_types", [])
-    followed = preferences.get("followed_branches", [])
-    activities = await reads.activities(db, types, midnight, ROWS) if types else []
-    notices = await reads.notices(db, followed, ROWS) if followed else []
-    names = await reads.branch_names(db, followed) if notices else {}
-    live = request.app.state.liveness.report()
-    sources = {service: {"live": live[service]} for service in ("events", "notices")}
-    info = my_info(activities, notices, followed, names, ROWS)
-    body = orjson.dumps({**info, "sources": sources})
-    return Response(body, headers=PRIVATE, media_type="application/json")
-
-
-class PersonalDataOut(BaseModel):
-    """Everything that the library holds about a patron."""
-
-    as_of: datetime
-    services: dict[str, dict[str, list[dict[str, Any]]]] = Field(
-        description="The stored documents, by service and kind."
-    )
-
-
-@router.get("/v1/me/data", tags=["my account"], response_model=PersonalDataOut)
-@refuses(NotFound)
-async def get_personal_data(request: Request, caller: Patron, now: BusinessTime) -> Response:
-    """Return everything that the library holds about the patron, as one file.
-
-    It has the documents as each service stores them, without the PIN, names of staff and their
-    notes. Copies that are made of these documents, such as the overview, are left out. Fails if a
-    service is away, so the file is always complete.
-    """
-    return await personal_data.collect(request.app, caller.id, now)
 
 
 @operations.get("/health/owners")

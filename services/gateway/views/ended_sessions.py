@@ -12,8 +12,8 @@ import structlog
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
-from services.gateway.views.store.changes import SessionEnd
-from services.gateway.views.store.ended_sessions import ended_sessions
+from services.gateway.views.store.reads import ended_sessions
+from services.gateway.views.store.schema import SessionEnd
 from services.gateway.views.stream import Streams
 from shared.auth import Verifier
 

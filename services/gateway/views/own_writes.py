@@ -18,8 +18,8 @@ from pymongo.errors import PyMongoError
 from services.gateway.views import ended_sessions
 from services.gateway.views.projection import fold
 from services.gateway.views.store import writes
-from services.gateway.views.store.changes import Change, Erasure, SessionEnd, ViewChange
-from services.gateway.views.store.recent import last_served, note_written
+from services.gateway.views.store.memory import last_served, note_written
+from services.gateway.views.store.schema import Change, Erasure, SessionEnd, ViewChange
 from shared.coalescer import Coalescer
 from shared.contracts import published
 from shared.deadlines import allowed

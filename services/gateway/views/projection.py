@@ -9,7 +9,7 @@ from datetime import date, datetime
 from functools import singledispatch
 
 from services.gateway.views.open_items import OPEN_REGISTRATIONS
-from services.gateway.views.store.changes import Change, Erasure, Row, SessionEnd, ViewChange
+from services.gateway.views.store.schema import Change, Erasure, Row, SessionEnd, ViewChange
 from shared.contracts import Event
 from shared.contracts.accounts import (
     LinkSnapshot,

@@ -25,8 +25,14 @@ from pymongo.errors import PyMongoError
 
 from services.gateway.views.projection import fold
 from services.gateway.views.store import builds, writes
-from services.gateway.views.store.changes import AccountChange, Change, SessionEnd, ViewChange
-from services.gateway.views.store.schema import FORM, Collections
+from services.gateway.views.store.schema import (
+    FORM,
+    AccountChange,
+    Change,
+    Collections,
+    SessionEnd,
+    ViewChange,
+)
 from services.registry import SERVICES
 from shared.bus.connection import client_arguments
 from shared.bus.dead_letters import describe

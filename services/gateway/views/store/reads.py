@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 
-from services.gateway.views.store.schema import WHOLE
+from services.gateway.views.store.schema import ENDED_SESSIONS, WHOLE, SessionEnd
 from shared.mongo import Database, Document
 
 
@@ -172,3 +172,21 @@ async def branch_names(
     """Return the names of known branches by code, in a language as far as they have one there."""
     found = database.branches.find({"_id": {"$in": list(branches)}}, {"name": 1, "names": 1})
     return {row["_id"]: row.get("names", {}).get(language, row["name"]) async for row in found}
+
+
+async def ended_sessions(database: Database) -> AsyncGenerator[Sequence[SessionEnd], None]:
+    """Yield all ended sessions that are stored, then each that is added, from now on.
+
+    Ends when their collection is dropped.
+    """
+    pipeline: list[Document] = [{"$match": {"operationType": {"$in": ["insert", "invalidate"]}}}]
+    collection = database[ENDED_SESSIONS]
+    async with collection.watch(pipeline, max_await_time_ms=2000) as changes:
+        yield [_read(row) async for row in collection.find({})]
+        async for change in changes:
+            if "fullDocument" in change:
+                yield [_read(change["fullDocument"])]
+
+
+def _read(row: Document) -> SessionEnd:
+    return SessionEnd(row["_id"], row["account_id"], row["expires_at"])

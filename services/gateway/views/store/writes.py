@@ -18,20 +18,20 @@ from zlib import crc32
 from bson import ObjectId
 from pymongo import UpdateMany, UpdateOne
 
-from services.gateway.views.store.changes import (
+from services.gateway.views.store.memory import current_titles, known_titles, still_to_write
+from services.gateway.views.store.schema import (
+    ENDED_SESSIONS,
     SHOWN_TO_ALL,
     TABLES,
+    WHOLE,
     Change,
+    Collections,
     Erasure,
     Row,
     SessionEnd,
     ViewChange,
     lent_title,
 )
-from services.gateway.views.store.ended_sessions import session_end_write
-from services.gateway.views.store.recent import still_to_write
-from services.gateway.views.store.schema import ENDED_SESSIONS, WHOLE, Collections
-from services.gateway.views.store.titles import current_titles, known_titles
 from shared.mongo import Database, Document
 
 LATE = timedelta(minutes=2)
@@ -298,3 +298,9 @@ async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
         updates.append(UpdateMany({"title_ids": title["_id"]}, pipeline))
     if updates:
         await views["account_views"].bulk_write(updates, ordered=False)
+
+
+def session_end_write(change: SessionEnd) -> UpdateOne:
+    """Return the write of an ended session. Safe to repeat."""
+    said = {"account_id": change.account_id, "expires_at": change.expires_at}
+    return UpdateOne({"_id": change.session_id}, {"$setOnInsert": said}, upsert=True)

@@ -1,17 +1,37 @@
-"""Recent writes of this process to the views, whose events need no write of their own.
-
-Bounded in number and time.
-"""
+"""What a process remembers of the views: the titles that it has read, and its own recent writes."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
+from weakref import finalize
 
-from services.gateway.views.store.by_client import ByClient
-from services.gateway.views.store.changes import Change, Row, ViewChange, lent_title
-from services.gateway.views.store.schema import Collections
+from services.gateway.views.store.schema import Change, Collections, Row, ViewChange, lent_title
 from shared.mongo import Document
+
+Kept = TypeVar("Kept")
+
+
+class ByClient(Generic[Kept]):
+    """One value for each client, until the client is deleted.
+
+    Found by the client's identity, because two clients can be equal.
+    """
+
+    def __init__(self, make: Callable[[], Kept]) -> None:
+        """Keep values that `make` creates when they are first asked for."""
+        self._make = make
+        self._kept: dict[int, Kept] = {}
+
+    def of(self, views: Collections) -> Kept:
+        """Return the value of the client of these views."""
+        client = views.client
+        if id(client) not in self._kept:
+            self._kept[id(client)] = self._make()
+            finalize(client, self._kept.pop, id(client), None)
+        return self._kept[id(client)]
+
 
 KEPT_SECONDS = 60.0
 """Time for which a write is remembered. Its events usually arrive within a second."""
@@ -108,3 +128,38 @@ def _key(change: Change) -> _Key | None:
     if isinstance(change, Row) and change.kind == "place":
         return change.kind, change.id, change.content["version"]
     return None
+
+
+MOST_TITLES = 10_000
+
+_kept = ByClient[dict[str, Document]](dict)
+"""Titles by id."""
+
+
+async def current_titles(views: Collections, ids: set[str]) -> dict[str, Document]:
+    """Return the stored titles of these ids, and keep them for `known_titles`."""
+    if not ids:
+        return {}
+    found = await views["titles"].find({"_id": {"$in": list(ids)}}).to_list(len(ids))
+    titles = {row["_id"]: row for row in found}
+    _keep(views, titles.items())
+    return titles
+
+
+async def known_titles(views: Collections, ids: set[str]) -> dict[str, Document]:
+    """Return titles of these ids, perhaps as they were when this process last read them.
+
+    A caller that writes them into views compares them with `current_titles` after the write.
+    """
+    kept = _kept.of(views)
+    known = {title_id: kept[title_id] for title_id in ids & kept.keys()}
+    return known | await current_titles(views, ids - known.keys())
+
+
+def _keep(views: Collections, titles: Iterable[tuple[str, Document]]) -> None:
+    kept = _kept.of(views)
+    for title_id, title in titles:
+        kept.pop(title_id, None)
+        kept[title_id] = title
+    while len(kept) > MOST_TITLES:
+        del kept[next(iter(kept))]  # the one that was read longest ago
