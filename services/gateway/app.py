@@ -4,7 +4,6 @@ from fastapi import FastAPI
 
 from services.gateway import consumers, examples, jobs, routes
 from services.gateway.edge import middleware, openapi, proxy
-from services.gateway.edge import proxy as edge_proxy
 from services.gateway.edge.liveness import Liveness
 from services.gateway.settings import Settings
 from services.gateway.views import ended_sessions, own_writes, rebuild, stream
@@ -44,7 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             ),
             health={"views": rebuild.views_health, "sessions": ended_sessions.sessions_health},
             answers_within=last_resort(proxy.ANSWER_SECONDS),
-            takes_long=edge_proxy.takes_long,
+            takes_long=proxy.takes_long,
             largest_body=middleware.largest_of_callers(settings),
         ),
         settings,

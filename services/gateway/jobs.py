@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.gateway.views.store import builds as builds_store
+from services.gateway.views.store import builds
 from shared.clock import wall_clock
 from shared.jobs import Jobs
 from shared.settings import Settings
@@ -30,6 +30,6 @@ async def purge_tombstones(run: Run) -> int:
     """
     before = wall_clock() - tombstone_retention(run.settings)
     purged = 0
-    while count := await builds_store.purge(run.database, before, CHUNK):
+    while count := await builds.purge(run.database, before, CHUNK):
         purged += count
     return purged

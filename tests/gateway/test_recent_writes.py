@@ -9,8 +9,7 @@ from pymongo.errors import AutoReconnect
 
 from services.gateway.consumers import subscriptions
 from services.gateway.views.own_writes import OwnWrites
-from services.gateway.views.store import memory as memory_store
-from services.gateway.views.store import writes
+from services.gateway.views.store import memory, writes
 from services.gateway.views.store.schema import FORM, WHOLE
 from services.gateway.views.stream import Streams
 from shared.auth import Verifier
@@ -135,7 +134,7 @@ async def test_events_that_come_together_correct_the_one_that_showed_an_older_ti
     await hear(views, samples.title(1, "A title"), HOLD)
     await retitled(views, "Its new title")
     await own_writes.write(answered(LOAN), samples.START, within=10)
-    memory_store._kept.of(views).clear()  # so many other titles came between
+    memory._kept.of(views).clear()  # so many other titles came between
     await own_writes.write(answered(later), samples.START, within=10)
     assert await shown(views) == ("A title", 1)
     await hear(views, LOAN, later)
@@ -212,14 +211,14 @@ async def test_the_event_of_an_own_write_that_was_not_acknowledged_is_written(
 async def test_a_write_is_remembered_for_a_limited_time_and_number(
     views: Database, own_writes: OwnWrites, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory_store, "MOST_KEPT", 2)
+    monkeypatch.setattr(memory, "MOST_KEPT", 2)
     for number in range(4):
         loan = samples.loan(circulation.LoanCheckedOut, 1, f"loan-{number}", patron_id="patron-1")
         assert await own_writes.write(answered(loan), samples.START, within=10)
-    kept = memory_store._recent.of(views).written
+    kept = memory._recent.of(views).written
     assert [path for _, path, _ in kept] == ["loans.loan-2", "loans.loan-3"]
 
-    monkeypatch.setattr(memory_store, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(memory, "KEPT_SECONDS", 0.0)
     before = await view(views)
     await hear(views, samples.loan(circulation.LoanCheckedOut, 1, "loan-3", patron_id="patron-1"))
     assert (await view(views))["heard"] != before["heard"]

@@ -7,8 +7,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from starlette.routing import Route
 
-from services.gateway.edge import openapi as edge_openapi
-from services.gateway.edge import proxy
+from services.gateway.edge import openapi, proxy
 from services.gateway.settings import Settings
 from services.gateway.web.sign_in.own_access import OWN_LOG_IN
 from shared.http.dependencies import business_time
@@ -29,7 +28,7 @@ async def docs_page(request: Request) -> Response:
     """Return the operations as an HTML page that loads nothing from elsewhere."""
     document = await request.app.state.documents.merged(request.app)
     return Response(
-        edge_openapi.page(document),
+        openapi.page(document),
         headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"},
         media_type="text/html",
     )
