@@ -1,4 +1,4 @@
-"""What a process remembers of the views: the titles that it has read, and its own recent writes."""
+"""The memory of a process: titles of the views that it has read, and its own recent writes."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
