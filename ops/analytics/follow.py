@@ -14,7 +14,7 @@ from ops.analytics.destination import Destination, Offsets, Row
 from ops.broker.offsets import SILENCE_MS, Positions
 from services.settings import Settings
 from shared.bus.connection import client_arguments
-from shared.bus.fetching import fetch_sparingly
+from shared.bus.resting import rest_between_fetches
 from shared.bus.subscriptions import Record
 from shared.contracts import published
 from shared.names import Names
@@ -73,8 +73,10 @@ class Follower:
             auto_offset_reset="none",
         )
         await reader.start()
+        resting = asyncio.create_task(
+            rest_between_fetches(reader, self._settings.idle_poll_ms, lambda: read)
+        )
         try:
-            fetch_sparingly(reader, self._settings.idle_poll_ms, lambda: read)
             reader.assign([self._names.partition_on_kafka(partition) for partition in at])
             for partition, offset in at.items():
                 reader.seek(self._names.partition_on_kafka(partition), offset)
@@ -108,6 +110,7 @@ class Follower:
             self._write()
             raise
         finally:
+            resting.cancel()
             await reader.stop()
 
     async def _bounds(self) -> tuple[dict[TopicPartition, int], dict[TopicPartition, int]]:

@@ -1,31 +1,32 @@
 """The listener of a service: its Kafka consumer, watched and restarted, and its AsyncAPI document.
 
-If the database or the broker is away, the listener waits. FastStream holds the subscription, hands
-over the messages and describes the subscription; `processing.py` processes each message to the end.
+If the database or the broker is away, the listener waits. FastStream holds the subscription, calls
+`processing.py` with the messages, and describes the subscription.
 """
 
 import asyncio
 import contextlib
-import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError
-from faststream import AckPolicy, BaseMiddleware, FastStream
+from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker
 from faststream.specification import AsyncAPI
 from prometheus_client import Gauge
 
 from shared.bus.connection import broker_security
-from shared.bus.fetching import fetch_sparingly
+from shared.bus.group import leave_group
 from shared.bus.held import HeldMessage
+from shared.bus.messages import Batch
 from shared.bus.offsets import Offsets
 from shared.bus.processing import Processor
 from shared.bus.progress import Progress
+from shared.bus.resting import rest_between_fetches
 from shared.bus.subscriptions import Subscription, Subscriptions
 from shared.bus.topics import ensure_topics
 from shared.contracts import published
@@ -53,7 +54,8 @@ SILENT_SECONDS = 30
 FINISH_SECONDS = 5.0
 """Seconds for the messages in hand when the listener stops."""
 LAST_COMMIT_SECONDS = 3.0
-"""Seconds for the last commit, after that."""
+"""Seconds for the commit before that."""
+LEAVE_SECONDS = 3.0
 CLOSE_SECONDS = 10.0
 """Seconds until a consumer's end is waited for no longer; it goes on beside the next consumer."""
 WATCH_SECONDS = 1.0
@@ -84,6 +86,7 @@ class Listener:
         unit_of_work: UnitOfWork,
     ) -> None:
         self.service = service
+        self._client_id = f"{service}-{settings.replica}"
         self._names = Names(settings.topic_prefix)
         self._settings = settings
         self._state = "starting"
@@ -102,33 +105,26 @@ class Listener:
         return self.processor.offsets
 
     def _new_broker(self) -> KafkaBroker:
-        logging.getLogger("faststream").setLevel(logging.WARNING)
         return KafkaBroker(
             self._settings.kafka.split(","),
-            client_id=f"{self.service}-{self._settings.replica}",
-            acks="all",
-            enable_idempotence=True,
-            allow_auto_create_topics=False,
+            client_id=self._client_id,
+            consumer_only=True,
             security=broker_security(self._settings),
-            graceful_timeout=None,  # _stop waits for the messages in hand
+            graceful_timeout=FINISH_SECONDS,
             logger=None,
-            middlewares=[self._middleware],
+            apply_types=False,  # a batch is handed over as it is
         )
 
-    def _subscribe(self, broker: KafkaBroker, handlers: Iterable[Callable[..., Any]]) -> Any:
-        """Return the subscriber to all topics of this service; None if it has none.
-
-        `_Delivery` calls none of the handlers: they are what the AsyncAPI document describes.
-        FastStream wants one, and builds a model of the arguments of each.
-        """
+    def _subscribe(self, broker: KafkaBroker) -> Any:
+        """Return the subscriber to all topics of this service; None if it has none."""
         if not self._subscriptions.by_topic:
             return None
         subscriber = broker.subscriber(
             *(self._names.on_kafka(topic) for topic in self._subscriptions.by_topic),
             group_id=self._names.on_kafka(self.service),
-            group_instance_id=f"{self.service}-{self._settings.replica}",
+            group_instance_id=self._client_id,
             auto_offset_reset="earliest",
-            ack_policy=AckPolicy.MANUAL,
+            ack_policy=AckPolicy.NACK_ON_ERROR,
             partition_assignment_strategy=(RoundRobinPartitionAssignor,),
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
@@ -136,15 +132,11 @@ class Listener:
             fetch_max_wait_ms=WAIT_MS,
             consumer_timeout_ms=LOOK_ROUND_MS,
             listener=self.offsets,
-            no_reply=True,  # else a header of a message makes FastStream send a reply
-            title=self.service,
+            parser=self.processor.receive,
+            decoder=_as_it_is,
         )
-        for handler in handlers:
-            subscriber(handler)
+        subscriber(self.processor.process)
         return subscriber
-
-    def _middleware(self, msg: Any, /, *, context: Any) -> "_Delivery":
-        return _Delivery(msg, context=context, listener=self)
 
     @property
     def _consumer(self) -> AIOKafkaConsumer | None:
@@ -160,12 +152,23 @@ class Listener:
         member of the group; or it never fetches one of the partitions again. For a topic that a
         broker has lost it asks only every five minutes, and nobody creates it: a start does both.
         """
+        try:
+            await self._keep_consuming()
+        finally:
+            # A static member keeps its partitions when it stops: right for a process that is killed
+            # and comes back, wrong for one that is asked to stop.
+            with contextlib.suppress(KafkaError, OSError):
+                async with asyncio.timeout(LEAVE_SECONDS):
+                    group = self._names.on_kafka(self.service)
+                    await leave_group(self._settings, group, self._client_id)
+
+    async def _keep_consuming(self) -> None:
         pause = FIRST_PAUSE
         while True:
             # Not the former one, some of whose tasks may not have ended yet.
             broker = self._new_broker()
             self.processor.begin()
-            self._subscriber = self._subscribe(broker, [_not_called])
+            self._subscriber = self._subscribe(broker)
             try:
                 failure = await self._start(broker)
                 if failure is None:
@@ -183,10 +186,12 @@ class Listener:
     async def _commit_until_stuck(self) -> str:
         """Commit processed messages; return the reason why the consumer has to be restarted."""
         reading = asyncio.create_task(self._read_all())
+        resting = asyncio.create_task(self._rest())
         try:
             return await self._commit_while(reading)
         finally:
             reading.cancel()
+            resting.cancel()
 
     async def _commit_while(self, reading: asyncio.Task[str]) -> str:
         while not reading.done():
@@ -214,13 +219,13 @@ class Listener:
         except (KafkaError, OSError) as error:  # also the end of the time
             self._state = f"waiting for the broker ({type(error).__name__})"
             return error
-        if self._subscriber is not None:
-            consumer = self._subscriber.consumer
-            self.offsets.began(consumer)
-            pause = self._settings.idle_poll_ms
-            fetch_sparingly(consumer, pause, lambda: self.processor.processed)
         self._state = "listening"
         return None
+
+    async def _rest(self) -> None:
+        if consumer := self._consumer:
+            pause = self._settings.idle_poll_ms
+            await rest_between_fetches(consumer, pause, lambda: self.processor.processed)
 
     async def _read_all(self) -> str:
         """Watch the consumer until it no longer reads all that it is to read; return the reason."""
@@ -270,30 +275,19 @@ class Listener:
         return positions, ends
 
     async def _stop(self, broker: KafkaBroker) -> None:
-        """Finish the current messages, commit, and leave the group."""
+        """Commit, let FastStream finish the messages in hand, and close the consumer."""
         if self._state == "listening":
             self._state = "stopping"
-        self.processor.stopping = True
-        consumer = self._consumer
-        if consumer is not None and consumer._coordinator is not None:  # noqa: SLF001 - as below
-            consumer.pause(*consumer.assignment())
-            deadline = time.monotonic() + FINISH_SECONDS
-            # There is no event for the end of the current message.
-            while self.processor.busy_since is not None and time.monotonic() < deadline:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_COMMIT_SECONDS):
-                    await self.offsets.flush()
-            # A static member keeps its partitions when it stops: right for a process that is killed
-            # and comes back, wrong for one that is asked to stop. aiokafka leaves the group only
-            # for members that are not static; tests/faults/test_rebalance.py checks that it works.
-            consumer._coordinator._group_instance_id = None  # noqa: SLF001
-        self.offsets.end()
+        self.processor.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_COMMIT_SECONDS):
+                await self.offsets.flush()
         # Not cancelled if it takes long: a consumer that is half closed stays in its group.
         closing = asyncio.create_task(broker.stop())
         self._closing.add(closing)
         closing.add_done_callback(self._closed)
         await asyncio.wait([closing], timeout=CLOSE_SECONDS)
+        self.offsets.end()
         await self.processor.dead_letters.close()
 
     def _closed(self, closing: asyncio.Task[None]) -> None:
@@ -345,7 +339,9 @@ class Listener:
     def specification(self) -> Any:
         """Return the AsyncAPI document of the events that this service publishes and consumes."""
         broker = self._new_broker()
-        self._subscribe(broker, map(_described, self._subscriptions.by_topic.values()))
+        for topic, subscription in self._subscriptions.by_topic.items():
+            title = f"{self.service}:{topic}"
+            broker.subscriber(self._names.on_kafka(topic), title=title)(_described(subscription))
         for topic, contract in published(self.service).items():
             # Declared for this document only: the relay sends the messages.
             broker.publisher(
@@ -358,38 +354,12 @@ class Listener:
         return app.schema.to_specification().to_jsonable()
 
 
-class _Delivery(BaseMiddleware):
-    """Takes every message from FastStream, also one that FastStream can't read."""
-
-    def __init__(self, msg: Any, /, *, context: Any, listener: Listener) -> None:
-        super().__init__(msg, context=context)
-        self._listener = listener
-
-    async def consume_scope(
-        self,
-        call_next: Any,  # noqa: ARG002 - the signature is FastStream's; it would decode and call
-        msg: Any,
-    ) -> Any:
-        await self._listener.processor.process(msg.raw_message)
-
-    async def after_processed(
-        self,
-        exc_type: Any = None,  # noqa: ARG002 - as above
-        exc_val: Any = None,
-        exc_tb: Any = None,  # noqa: ARG002 - as above
-    ) -> bool | None:
-        """Make a dead letter of a message that failed before that (headers that are not text)."""
-        if isinstance(exc_val, Exception):
-            await self._listener.processor.process(self.msg, unreadable=exc_val)
-            return True
-        return None
-
-
-async def _not_called(_: Any) -> None: ...
+async def _as_it_is(batch: Batch) -> Any:
+    return batch.records
 
 
 def _described(subscription: Subscription) -> Callable[..., Any]:
-    """Return a handler that FastStream describes in the AsyncAPI document and never calls."""
+    """Return a function with the name, the text and the event of a handler, for the document."""
 
     async def described(event: Any) -> None: ...
 

@@ -1,13 +1,32 @@
-"""A message in progress, with its span and the correlation id of its log lines."""
+"""Messages in progress: those that are processed together, and the span of each."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from faststream.message import StreamMessage
 from opentelemetry.trace import SpanKind
 
+from shared.bus.offsets import Offsets
 from shared.bus.subscriptions import Record
 from shared.telemetry import correlated
 from shared.tracing import begin, under
+
+
+class Batch(StreamMessage[Record]):
+    """Messages that FastStream passes to the handler, and acknowledges, together."""
+
+    def __init__(self, records: Sequence[Record], offsets: Offsets) -> None:
+        super().__init__(records[0], records)
+        self.records = records
+        self._offsets = offsets
+
+    async def ack(self) -> None:
+        """Note that the messages are processed."""
+        await self._offsets.processed(self.records)
+
+    async def nack(self) -> None:
+        """Read the messages again later: their partitions must not move past them."""
+        self._offsets.put_back(self.records)
 
 
 class Message:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable, Sequence
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -10,7 +11,6 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from shared.bus.subscriptions import Record
 from shared.failpoint import failpoint
-from shared.names import Names
 
 log = structlog.get_logger()
 
@@ -23,33 +23,46 @@ REVOKED_SECONDS = 3.0
 class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
     """The uncommitted offsets of messages processed for one consumer, committed in batches."""
 
-    def __init__(self, names: Names) -> None:
-        self._names = names
+    def __init__(self, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
+        self._consumer = consumer
+        self._ended = False
         self._next: dict[TopicPartition, int] = {}
         self._count = 0
         self._refused_since: float | None = None
         self._in_turn = asyncio.Lock()
         """Held during a commit: of two at the same time, aiokafka may send the earlier one last."""
-        self.consumer: AIOKafkaConsumer | None = None
         self.waiting = asyncio.Event()
         """Set while there are offsets to commit."""
+        self.at_once = False
+        """True: the consumer stops, so offsets are committed without waiting for more."""
 
-    def began(self, consumer: AIOKafkaConsumer) -> None:
-        """Commit with this consumer from now on."""
-        self.consumer = consumer
-        self._refused_since = None
+    @property
+    def consumer(self) -> AIOKafkaConsumer | None:
+        """The consumer that commits; None once it is being closed."""
+        return None if self._ended else self._consumer()
 
     def end(self) -> None:
         """Commit no more. A consumer that is being closed may repeat a commit for ever."""
-        self.consumer = None
+        self._ended = True
 
-    def done(self, record: Record) -> bool:
-        """Note a processed message; return whether enough messages are done for a commit."""
-        at = TopicPartition(record.topic, record.partition)
-        self._next[self._names.partition_on_kafka(at)] = record.offset + 1
-        self._count += 1
+    async def processed(self, records: Sequence[Record]) -> None:
+        """Note processed messages, and commit if they are enough."""
+        for record in records:
+            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        self._count += len(records)
         self.waiting.set()
-        return self._count >= COMMIT_EVERY
+        if self.at_once or self._count >= COMMIT_EVERY:
+            await self.flush()
+
+    def put_back(self, records: Sequence[Record]) -> None:
+        """Read messages again that the consumer has returned."""
+        first: dict[TopicPartition, int] = {}
+        for record in records:
+            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        if consumer := self.consumer:
+            for partition, offset in first.items():
+                with contextlib.suppress(IllegalStateError):  # another replica reads it now
+                    consumer.seek(partition, offset)
 
     async def flush(self) -> None:
         """Commit the offsets of processed messages.
@@ -62,17 +75,18 @@ class Offsets(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _commit(self) -> None:
         if not self._next:
             self.waiting.clear()
-        if not self._next or self.consumer is None:
+        consumer = self.consumer
+        if not self._next or consumer is None:
             return
         # A partition that another replica has taken over meanwhile is not ours to commit.
-        ours = self.consumer.assignment()
+        ours = consumer.assignment()
         due = {partition: offset for partition, offset in self._next.items() if partition in ours}
         self._next, self._count = {}, 0
         self.waiting.clear()
         if not due:
             return
         try:
-            await self.consumer.commit(due)
+            await consumer.commit(due)
             failpoint("listener.committed")
         except (CommitFailedError, IllegalStateError):
             log.info("offsets not committed after a rebalance", partitions=len(due))

@@ -1,7 +1,9 @@
 """The processing of fetched messages: each has its effect, becomes a dead letter, or is put back.
 
-An event's offset is committed after its effect. Fetched messages are processed in batches
-(docs/decisions/034 and 185); even so, only the message at fault becomes a dead letter.
+FastStream calls `receive`, its parser, for each message that its consumer returns, and then
+`process`, its handler. It acknowledges a batch after `process`, so an event's offset is committed
+after its effect. Messages are processed in batches (docs/decisions/034 and 185); even so, only the
+message at fault becomes a dead letter.
 """
 
 import asyncio
@@ -9,12 +11,12 @@ import contextlib
 import logging
 import time
 from collections import Counter as Count
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import IllegalStateError
+from aiokafka import AIOKafkaConsumer
+from faststream.exceptions import NackMessage
 from faststream.prometheus.container import MetricsContainer
 from faststream.prometheus.manager import MetricsManager
 from faststream.prometheus.types import ProcessingStatus
@@ -22,7 +24,7 @@ from prometheus_client import REGISTRY, Counter
 
 from shared.bus.dead_letters import DEAD_LETTERS, DeadLetters, describe
 from shared.bus.held import HeldMessages, OperatorDecision
-from shared.bus.messages import Message
+from shared.bus.messages import Batch, Message
 from shared.bus.offsets import Offsets
 from shared.bus.subscriptions import Record, Subscriptions
 from shared.bus.together import Call, handle
@@ -66,7 +68,7 @@ class Processor:
         self._subscriptions = subscriptions
         self._unit_of_work = unit_of_work
         self._consumer = consumer
-        self.offsets = Offsets(self._names)
+        self.offsets = Offsets(consumer)
         """The offsets of the present consumer."""
         self.held = HeldMessages(unit_of_work.database)
         self.dead_letters = DeadLetters(service, settings)
@@ -89,76 +91,67 @@ class Processor:
 
     def begin(self) -> None:
         """Process for a new consumer."""
-        self.offsets = Offsets(self._names)
+        self.offsets = Offsets(self._consumer)
         self.stopping = False
 
-    async def process(self, first: Record, unreadable: Exception | None = None) -> None:
-        """Process a message, and the other messages that were fetched with it.
+    def stop(self) -> None:
+        """Put back a message that waits, and commit the next messages at once."""
+        self.stopping = self.offsets.at_once = True
 
-        `unreadable` is the reason why FastStream could not read the message.
+    async def receive(self, first: Record) -> Batch:
+        """Return a message and those that were fetched with it, without waiting for any.
+
+        One by one: when aiokafka's getmany, and so FastStream's batch subscriber, meets a record
+        that can't be read, the messages that it took from other partitions are lost (decision 241).
         """
-        self.busy_since = started = time.monotonic()
-        records = [first] if unreadable is not None else [first, *await self._more()]
-        batch = [Message(self._names.record(record)) for record in records]
-        topics = Count(message.record.topic for message in batch)
-        try:
-            failpoint("listener.received")
-            self._count_in(batch, topics)
-            with batch[0].attached():
-                await self._process(batch, unreadable)
-        finally:
-            self.busy_since = None
-            self.processed += len(batch)
-            self._count_out(topics, time.monotonic() - started)
-            for message in batch:
-                message.span.end()
-
-    async def _more(self) -> list[Record]:
-        """Return the other messages that were fetched already, without waiting for any."""
-        consumer = self._consumer()
-        if consumer is None:
-            return []
-        if self._alone:
-            self._alone -= 1
-            return []
-        found: list[Record] = []
+        records = [first]
         most = TOGETHER if self._subscriptions.apply is None else BATCH
-        # One by one: when getmany meets a damaged message, aiokafka loses those that it read before
-        # it. A message that getone can't return now, FastStream gets as an error.
+        consumer = self._consumer()
+        if self._alone or consumer is None:
+            self._alone = max(self._alone - 1, 0)
+            return Batch(records, self.offsets)
+        # A message that getone can't return now, FastStream gets as an error.
         with contextlib.suppress(Exception):
             async with asyncio.timeout(0):
-                while len(found) < most - 1:
-                    found.append(await consumer.getone())
-        return found
+                while len(records) < most:
+                    records.append(await consumer.getone())
+        return Batch(records, self.offsets)
 
-    async def _process(self, batch: Sequence[Message], unreadable: Exception | None) -> None:
+    async def process(self, records: Sequence[Record]) -> None:
+        """Process the messages of a batch. Raises NackMessage if all are to be read again."""
+        batch = [Message(self._names.record(record)) for record in records]
+        with self._measured([message.record for message in batch]), batch[0].attached():
+            failpoint("listener.received")
+            try:
+                for message, fault, tries in await self._have_effect(batch):
+                    with message.attached():
+                        fail(message.span, type(fault).__name__)
+                        await self.dead_letters.send(message.record, fault, tries)
+                failpoint("listener.processed")
+                await self.held.done(message.record for message in batch)
+            finally:
+                for message in batch:
+                    message.span.end()
+
+    async def _have_effect(self, batch: Sequence[Message]) -> list[_Fault]:
+        """Make the changes of the messages; return those at fault, which have changed nothing."""
         changes: list[Any] = []
         good: list[Message] = []
         at_fault: list[_Fault] = []
         for message in batch:
             try:
-                if unreadable is not None:
-                    raise unreadable
                 changes += self._changes(message)
                 good.append(message)
             except Exception as error:  # noqa: BLE001 - every error is handled here
                 at_fault.append((message, error, 1))
-        if good and not await self._apply(changes, good, at_fault):
-            self._put_back(batch)
-            return
+        if good and (fault := await self._change(changes, good, len(batch))):
+            at_fault.append(fault)
+            good = []
         if log.is_enabled_for(logging.DEBUG):
             for message in good:
                 with message.attached():
                     log.debug("processed", topic=message.record.topic, offset=message.record.offset)
-        for message, fault, tries in at_fault:
-            with message.attached():
-                fail(message.span, type(fault).__name__)
-                await self.dead_letters.send(message.record, fault, tries)
-        failpoint("listener.processed")
-        await self.held.done(message.record for message in batch)
-        due = [self.offsets.done(message.record) for message in batch]
-        if any(due):
-            await self.offsets.flush()
+        return at_fault
 
     def _changes(self, message: Message) -> Sequence[Any]:
         """Return the changes of a message; for a service without `apply`, one call to make."""
@@ -168,21 +161,20 @@ class Processor:
         handler = self._subscriptions.by_topic[message.record.topic].handler
         return [Call(message, handler, event, origin)]
 
-    async def _apply(
-        self, changes: Sequence[Any], good: list[Message], at_fault: list[_Fault]
-    ) -> bool:
-        """Make the changes of the `good` messages; return False if all are to be put back.
+    async def _change(
+        self, changes: Sequence[Any], good: Sequence[Message], batch: int
+    ) -> _Fault | None:
+        """Make changes; return the only message if it turns out to be at fault.
 
-        A message that turns out to be at fault moves from `good` to `at_fault`. The first message's
-        subscription says how the batch waits; a message at fault is retried alone, by its own.
+        The first message's subscription says how all wait. Several that can't be handled together
+        are put back, so that each gets its own tries and its own time.
         """
-        apply = self._subscriptions.apply
-        topic = good[0].record.topic
-        retry = self._subscriptions.by_topic[topic].retry
+        apply, record = self._subscriptions.apply, good[0].record
+        retry = self._subscriptions.by_topic[record.topic].retry
         waits = retry.waits()
         started = time.monotonic()
-        tries = attempts = 0
-        noted = False
+        attempts = faults = 0
+        noted, alone = False, len(good) == 1
         while True:
             attempts += 1
             try:
@@ -190,69 +182,61 @@ class Processor:
                     await handle(self._unit_of_work, changes)
                 else:
                     await apply(self._unit_of_work.database, changes)
-                return True
-            except Exception as error:  # noqa: BLE001 - every error is handled here
+                return None
+            except Exception as error:
                 about = {"messages": len(good), "error": type(error).__name__}
-                # Messages that are handled together wait alone: each for what it needs.
-                if retry.is_transient(error) and (apply is not None or len(good) == 1):
-                    RETRIED.labels(topic, "away").inc()
-                    log.warning("waiting", topic=topic, **about)
-                    if len(good) == 1 and await self.held.given_up(good[0].record):
-                        at_fault.append((good.pop(), OperatorDecision(), 1))
-                        return True
+                if retry.is_transient(error) and (alone or apply is not None):
+                    RETRIED.labels(record.topic, "away").inc()
+                    log.warning("waiting", topic=record.topic, **about)
                     waited = time.monotonic() - started
-                    if len(good) == 1 and retry.gives_up(error, waited):
-                        at_fault.append((good.pop(), error, attempts))
-                        return True
+                    if alone and await self.held.given_up(record):
+                        return good[0], OperatorDecision(), 1
+                    if alone and retry.gives_up(error, waited):
+                        return good[0], error, attempts
                     if not noted and waited >= min(NOTED_SECONDS, retry.patience):
-                        await self.held.note(good[0].record, describe(error))
+                        await self.held.note(record, describe(error))
                         noted = True
                     if self.stopping or waited >= retry.patience:
-                        return False
-                    await asyncio.sleep(next(waits))
-                    continue
-                if len(good) > 1:
-                    # Each message gets its own tries and its own time once it is processed alone.
+                        raise NackMessage from error
+                    pause = next(waits)
+                elif not alone:
                     log.warning("batch split", **about)
-                    self._alone = len(good) + len(at_fault)
-                    return False
-                tries += 1
-                pause = retry.pause_after(tries, error)
-                if pause is None:
-                    at_fault.append((good.pop(), error, tries))
-                    return True
-                RETRIED.labels(topic, "fault").inc()
-                await asyncio.sleep(pause)
+                    self._alone = batch
+                    raise NackMessage from error
+                else:
+                    faults += 1
+                    rest = retry.pause_after(faults, error)
+                    if rest is None:
+                        return good[0], error, faults
+                    RETRIED.labels(record.topic, "fault").inc()
+                    pause = rest
+            await asyncio.sleep(pause)
 
-    def _put_back(self, batch: Sequence[Message]) -> None:
-        """Read these messages again later: their partitions must not move past them."""
-        consumer = self._consumer()
-        if consumer is None:
-            return
-        first: dict[TopicPartition, int] = {}
-        for record in (message.record for message in batch):
-            at = TopicPartition(record.topic, record.partition)
-            first.setdefault(self._names.partition_on_kafka(at), record.offset)
-        for partition, offset in first.items():
-            with contextlib.suppress(IllegalStateError):
-                consumer.seek(partition, offset)
-
-    def _count_in(self, batch: Sequence[Message], topics: Count[str]) -> None:
+    @contextlib.contextmanager
+    def _measured(self, records: Sequence[Record]) -> Iterator[None]:
+        """Measure the processing of messages, each by itself."""
+        self.busy_since = started = time.monotonic()
+        topics = Count(record.topic for record in records)
+        measures = self._measures
         for topic, count in topics.items():
             self._metrics.add_received_message("kafka", topic, count)
             self._metrics.add_received_message_in_process("kafka", topic, count)
         # The labels of a topic once for each batch: to look them up costs more than to observe.
-        size = self._measures.received_messages_size_bytes
-        sizes = {topic: size.labels(handler=topic, **self._labels) for topic in topics}
-        for record in (message.record for message in batch):
+        labels = {topic: {"handler": topic, **self._labels} for topic in topics}
+        size = measures.received_messages_size_bytes
+        sizes = {topic: size.labels(**labels[topic]) for topic in topics}
+        for record in records:
             sizes[record.topic].observe(len(record.value or b""))
-
-    def _count_out(self, topics: Count[str], seconds: float) -> None:
-        for topic, count in topics.items():
-            self._metrics.remove_received_message_in_process("kafka", topic, count)
-            done = ProcessingStatus.acked
-            self._metrics.add_received_processed_message("kafka", topic, done, count)
-            duration = self._measures.received_processed_messages_duration_seconds
-            durations = duration.labels(handler=topic, **self._labels)
-            for _ in range(count):
-                durations.observe(seconds)
+        try:
+            yield
+        finally:
+            self.busy_since = None
+            self.processed += len(records)
+            for topic, count in topics.items():
+                self._metrics.remove_received_message_in_process("kafka", topic, count)
+                done = ProcessingStatus.acked
+                self._metrics.add_received_processed_message("kafka", topic, done, count)
+                duration = measures.received_processed_messages_duration_seconds
+                durations = duration.labels(**labels[topic])
+                for _ in range(count):
+                    durations.observe(time.monotonic() - started)

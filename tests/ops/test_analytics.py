@@ -21,7 +21,7 @@ from ops.analytics.views import view_of
 from ops.infrastructure.embedded import embedded
 from services.registry import NAMES
 from services.settings import Settings
-from shared.bus.fetching import fetch_sparingly
+from shared.bus.resting import rest_between_fetches
 from shared.bus.topics import ensure_topics
 from shared.clock import library_day
 from shared.contracts import circulation, published
@@ -281,11 +281,11 @@ async def test_a_follower_fetches_sparingly_and_keeps_what_it_has_read_when_it_i
 ) -> None:
     given: list[Any] = []
 
-    def noted(*arguments: Any) -> None:
+    async def noted(*arguments: Any) -> None:
         given.append(arguments[1])
-        fetch_sparingly(*arguments)
+        await rest_between_fetches(*arguments)
 
-    monkeypatch.setattr("ops.analytics.follow.fetch_sparingly", noted)
+    monkeypatch.setattr("ops.analytics.follow.rest_between_fetches", noted)
     settings = settings.model_copy(update={"idle_poll_ms": 40})
     await publish(settings, loans(4))
     all_read = asyncio.Event()
