@@ -12,7 +12,9 @@ LOOK_SECONDS = 0.002
 GROWTH = 1.2
 """Factor by which a pause grows after one in which nothing came."""
 LIMIT = 25
-"""The longest pause, as a multiple of the shortest."""
+"""The longest of these pauses, as a multiple of the shortest."""
+GATHER_LIMIT = 6
+"""The longest pause after events, as a multiple of the shortest."""
 
 
 async def rest_between_fetches(
@@ -22,8 +24,9 @@ async def rest_between_fetches(
 
     aiokafka sends a fetch again as soon as it is answered, which keeps a core busy with a broker
     that does not wait for events. `idle_poll_ms` is the setting of this name: 0 for a broker that
-    waits, or the shortest pause in milliseconds. `processed` returns the number of events that have
-    been processed.
+    waits, or the shortest pause in milliseconds. A fetch costs as much as some events, so a pause
+    after events is the longer the more there were. `processed` returns the number of events that
+    have been processed.
     """
     shortest = pause = idle_poll_ms / 1000
     before = processed()
@@ -33,8 +36,11 @@ async def rest_between_fetches(
         # There is no event for the answer to a fetch.
         while not await _is_all_read(consumer, resumed):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_SECONDS)
-        pause = shortest if processed() > before else min(pause * GROWTH, shortest * LIMIT)
-        before = processed()
+        arrived, before = processed() - before, processed()
+        if arrived:
+            pause = shortest * min(arrived, GATHER_LIMIT)
+        else:
+            pause = min(pause * GROWTH, shortest * LIMIT)
         consumer.pause(*consumer.assignment())
         await asyncio.sleep(pause)
 

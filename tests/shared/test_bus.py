@@ -17,6 +17,9 @@ from aiokafka.errors import GroupLoadInProgressError, KafkaConnectionError
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.group import JoinGroupRequest
+from aiokafka.protocol.produce import ProduceRequest
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
 from prometheus_client import REGISTRY
 from pymongo.errors import AutoReconnect
 
@@ -395,6 +398,47 @@ async def test_a_faulty_message_becomes_an_unchanged_dead_letter_and_its_partiti
     assert sent["carrel-topic"] == b"fines.suspended"
     assert sent["carrel-offset"] == b"0"
     assert await committed(settings, "fines.suspended") == 2
+
+
+async def test_a_record_that_cannot_be_read_holds_only_its_own_partition(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    await ensure_topics(settings, NAMES)
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka)
+    await producer.start()
+    for number in range(30):
+        thing = event_of(Thing(f"{number}", 1, 1))
+        headers = [*(GOOD_HEADERS | {"ce_id": b"%d" % number}).items()]
+        await producer.send_and_wait(
+            thing.topic, thing.body(), headers=headers, partition=number % 3
+        )
+        if number == 16:
+            await _send_unreadable(settings, thing.topic, 1)
+    await producer.stop()
+    heard = Heard()
+    async with listening(unit_of_work, settings, heard):
+        await until(lambda: _committed(settings, 26))
+
+    assert {int(event.suspension_id) for event in heard.events} == {
+        number for number in range(30) if number % 3 != 1 or number <= 16
+    }
+
+
+async def _send_unreadable(settings: Settings, topic: str, partition: int) -> None:
+    """Send a record whose header has a name that aiokafka can't decode."""
+    batch = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10_000)
+    batch.append(0, 0, b"k", b"{}", [("xx", b"")])
+    written = bytearray(batch.build()).replace(b"xx", b"\xff\xfe")
+    written[17:21] = calc_crc32c(bytes(written[21:])).to_bytes(4, "big")
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka)
+    await client.bootstrap()
+    try:
+        await client.set_topics([topic])
+        node = client.cluster.leader_for_partition(TopicPartition(topic, partition))
+        records = [(topic, [(partition, bytes(written))])]
+        await client.send(node, ProduceRequest(None, -1, 10_000, records))
+    finally:
+        await client.close()
 
 
 async def test_a_reply_to_header_publishes_nothing(
