@@ -283,7 +283,7 @@ async def _start_and_stop_listener(unit_of_work: UnitOfWork, settings: Settings)
 
     listener = Listener("circulation", settings, subscriptions, unit_of_work)
     running = asyncio.create_task(listener.run())
-    # FastStream has opened its producer, and opens the consumer.
+    # FastStream opens the consumer.
     await until(lambda: _true(listener._consumer), every=0)
     assert listener.health()[1] != "listening"
     running.cancel()
