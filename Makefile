@@ -114,10 +114,10 @@ bench: .venv/project.stamp
 
 # Sorted and without places, so that two who add words seldom touch the same lines.
 translations: .venv/project.stamp
-	@mkdir -p .data && for folder in services/gateway/web services/notices/kinds; do ( cd $$folder \
-		&& ../../../.venv/bin/pybabel -q extract -F ../../../babel.cfg -k marked --no-location --sort-output --no-wrap \
-			-o ../../../.data/texts.pot . \
-		&& for code in zh-Hant zh-Hans; do ../../../.venv/bin/pybabel -q update -i ../../../.data/texts.pot \
+	@mkdir -p .data && for folder in services/gateway/web services/notices; do ( cd $$folder \
+		&& $(CURDIR)/.venv/bin/pybabel -q extract -F $(CURDIR)/babel.cfg -k marked --no-location --sort-output --no-wrap \
+			-o $(CURDIR)/.data/texts.pot . \
+		&& for code in zh-Hant zh-Hans; do $(CURDIR)/.venv/bin/pybabel -q update -i $(CURDIR)/.data/texts.pot \
 			-l $$(echo $$code | tr - _) -o translations/$$code.po --no-wrap --no-fuzzy-matching --ignore-obsolete \
 			--omit-header; done ) || exit 1; done
 

@@ -29,8 +29,8 @@ from benchmarks.event_throughput import publish, rate_of_listener
 from ops.infrastructure.embedded import Infrastructure, embedded
 from services.circulation import consumers as circulation_consumers
 from services.circulation import store as circulation_store
-from services.notices import consumers as notices_consumers
-from services.notices import store as notices_store
+from services.notices import app as notices
+from services.notices.messages import consumers as messages_consumers
 from services.notices.settings import Settings
 from shared.bus import processing
 from shared.bus.subscriptions import Subscriptions
@@ -103,15 +103,15 @@ async def write_notification(database: Database, session: ClientSession, event: 
 CASES = (
     Case(
         "notices",
-        notices_consumers.subscriptions,
-        notices_store.INDEXES,
+        messages_consumers.subscriptions,
+        notices.INDEXES,
         lambda number: samples.title(1, "A title", f"title-{number}"),
         write_title,
     ),
     Case(
         "notices",
-        notices_consumers.subscriptions,
-        notices_store.INDEXES,
+        messages_consumers.subscriptions,
+        notices.INDEXES,
         lambda number: samples.registration(
             RegistrationConfirmed,
             1,

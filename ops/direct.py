@@ -40,10 +40,6 @@ OPERATOR = Manager(account_id="", rights=RIGHTS, seconded=True)
 could keep from anything who has the database and the keys."""
 
 
-_INDEXED = {"circulation": "store", "gateway": "views.store.schema", "notices": "store"}
-"""Modules of services that name their indexes elsewhere than in `app`."""
-
-
 @asynccontextmanager
 async def unit_of_work_at(settings: Settings, service: str) -> AsyncIterator[UnitOfWork]:
     """Yield a unit of work on the database of `service`; its relay publishes the events."""
@@ -60,8 +56,7 @@ async def unit_of_work_at(settings: Settings, service: str) -> AsyncIterator[Uni
 
 def indexes_of(service: str, settings: Settings) -> Indexes:
     """Return the indexes of a service's database: its own, and those of the chassis."""
-    module = _INDEXED.get(service, "app")
-    own: Indexes = import_module(f"services.{service}.{module}").INDEXES
+    own: Indexes = import_module(f"services.{service}.app").INDEXES
     return {**chassis_indexes(settings.outbox_days), **own}
 
 

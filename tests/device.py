@@ -8,7 +8,7 @@ import orjson
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from services.notices.push import encoded
+from services.notices.channels.clients.push import encoded
 
 VAPID_PRIVATE_KEY = encoded(bytes(range(1, 33)))
 VAPID = {

@@ -5,8 +5,8 @@ from typing import Any
 
 from ops.audit.findings import Finding
 from services.notices import sealing
-from services.notices.domain.visit import KEPT_DAYS, last_destroyed
 from services.notices.settings import Settings as NoticesSettings
+from services.notices.visits.rules import KEPT_DAYS, last_destroyed
 from services.settings import Settings
 from shared.clock import library_day, wall_clock
 from shared.keys import each_of

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -53,10 +52,9 @@ def subscribed_topics() -> dict[str, tuple[str, ...]]:
     """Return the topics that each service consumes; its group has the service's name."""
     found = {}
     for service in NAMES:
-        if find_spec(f"services.{service}.consumers"):
-            topics = tuple(import_module(f"services.{service}.consumers").subscriptions.by_topic)
-            if topics:
-                found[service] = topics
+        topics = tuple(import_module(f"services.{service}.app").SUBSCRIPTIONS.by_topic)
+        if topics:
+            found[service] = topics
     return found
 
 

@@ -10,6 +10,8 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
 
+INDEXES = store.INDEXES
+SUBSCRIPTIONS = consumers.subscriptions
 JOBS = jobs.jobs
 
 
@@ -21,12 +23,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             name="circulation",
             title="Circulation",
             routers=routes.ROUTERS,
-            indexes=store.INDEXES,
+            indexes=INDEXES,
             snapshots=snapshots.OF_ALL,
             snapshots_of_patrons=snapshots.OF_PATRONS,
             personal=store.PERSONAL,
             refusal=Refusal,
-            subscriptions=consumers.subscriptions,
+            subscriptions=SUBSCRIPTIONS,
             examples=examples.EXAMPLES,
             jobs=JOBS,
             data_keys=(DataKey("CARREL_CARD_KEY", settings.card_key),),

@@ -16,6 +16,7 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.settings import load
 
+SUBSCRIPTIONS = consumers.subscriptions
 JOBS = jobs.jobs
 
 
@@ -29,7 +30,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             routers=(*routes.ROUTERS, *site.ROUTERS),
             operations=(routes.operations,),
             indexes=INDEXES,
-            subscriptions=consumers.subscriptions,
+            subscriptions=SUBSCRIPTIONS,
             examples=examples.EXAMPLES,
             jobs=JOBS,
             state=_state,

@@ -15,9 +15,9 @@ from hypothesis.stateful import (
 )
 
 from services.circulation.app import create_app
-from services.notices.domain import branch as notices
-from services.notices.domain.hours import Hours
-from services.notices.usecases.publish_branch import hours_changed
+from services.notices.branches.events import hours_changed
+from services.notices.branches.rules import branch as branch_rules
+from services.notices.branches.rules.hours import Hours
 from shared.ids import new_id
 from tests.circulation.desk import STAFF, Desk, noon, settings_for
 from tests.circulation.model import (
@@ -65,7 +65,8 @@ class ComparedLibrary(RuleBasedStateMachine):
         self.codes = [f"N{name}", f"S{name}"]
         self.patrons = [f"{name}-{number}" for number in range(4)]
         self.said = {
-            code: notices.register(code, code, "district", WEEK, self.day) for code in self.codes
+            code: branch_rules.register(code, code, "district", WEEK, self.day)
+            for code in self.codes
         }
         self.barcodes: list[str] = []
         self.made = 0

@@ -13,7 +13,7 @@ from services.circulation.domain.loan import Loan
 from services.circulation.domain.policy import Policy
 from services.circulation.jobs import due_dates
 from services.circulation.usecases.commands.note_calendar import note_calendar
-from services.notices.domain import branch as notices
+from services.notices.branches.rules import branch as branch_rules
 from shared.contracts.calendars import Hours, WeeklyHours
 from shared.mongo import from_document, to_document
 from shared.unit_of_work import Origin, Run
@@ -83,7 +83,7 @@ async def hear_in_every_way(desk: Desk, chance: random.Random, seed: int) -> int
     """Process the same events in three ways, and return how many loans moved."""
     versions = history(chance)
 
-    async def hear(branch: notices.Branch) -> None:
+    async def hear(branch: branch_rules.Branch) -> None:
         await keep_calendar(snapshot(branch), run_of(desk, str(branch.version)))
         if chance.random() < 0.5:  # or the sweep starts only after the next event
             await due_dates(desk.run())

@@ -12,13 +12,13 @@ from services.circulation.domain.loan import Loan, renew
 from services.circulation.domain.policy import Policy
 from services.circulation.domain.rework import newly_closed
 from services.circulation.usecases.commands.note_calendar import calendar_of
-from services.notices.domain import branch as notices
+from services.notices.branches.rules import branch as branch_rules
 from tests.circulation.branch_story import START, history, snapshot
 
 AT = datetime(2021, 3, 1, tzinfo=UTC)
 
 
-def stories(count: int) -> Iterator[tuple[random.Random, list[notices.Branch]]]:
+def stories(count: int) -> Iterator[tuple[random.Random, list[branch_rules.Branch]]]:
     for seed in range(count):
         chance = random.Random(seed)  # noqa: S311
         yield chance, history(chance)
@@ -54,7 +54,7 @@ def followed(before: Loan, *calendars: BranchCalendar) -> Loan:
     return before
 
 
-def calendars(versions: list[notices.Branch]) -> list[BranchCalendar]:
+def calendars(versions: list[branch_rules.Branch]) -> list[BranchCalendar]:
     return [calendar_of(snapshot(branch)) for branch in versions]
 
 
@@ -88,7 +88,7 @@ def test_all_closures_withdrawn_as_errors_restore_every_date() -> None:
         branch = versions[-1]
         known = calendars(versions)
         for closure in branch.closures:
-            branch = notices.withdraw(
+            branch = branch_rules.withdraw(
                 branch, closure.closure_id, in_error=True, at=AT, today=AT.date()
             )
             known.append(calendar_of(snapshot(branch)))
@@ -110,7 +110,9 @@ def test_withdrawing_an_error_leaves_the_dates_as_if_it_was_never_recorded() -> 
         if not branch.closures:
             continue
         error = chance.choice(branch.closures)
-        gone = notices.withdraw(branch, error.closure_id, in_error=True, at=AT, today=AT.date())
+        gone = branch_rules.withdraw(
+            branch, error.closure_id, in_error=True, at=AT, today=AT.date()
+        )
         others = tuple(c for c in branch.closures if c is not error)
         always_ended = all(a.reopened_on for c in branch.closures for a in c.announcements)
         known = calendar_of(snapshot(branch))
@@ -136,7 +138,7 @@ def test_a_renewal_ends_the_effect_of_earlier_moves() -> None:
             renewed = renew(before, on=before.due_on, calendar=known.now, queue=0, blocked=False)
             gone = branch
             for closure in branch.closures:
-                gone = notices.withdraw(
+                gone = branch_rules.withdraw(
                     gone, closure.closure_id, in_error=True, at=AT, today=AT.date()
                 )
             after = followed(renewed, calendar_of(snapshot(gone)))
@@ -163,4 +165,4 @@ def test_a_branch_is_open_on_the_days_that_notices_shows_as_open() -> None:
     for _, versions in stories(60):
         for branch, known in zip(versions, calendars(versions), strict=True):
             for day in (START + timedelta(days=number) for number in range(150)):
-                assert known.now.is_open(day) == notices.day_of(branch, day).open
+                assert known.now.is_open(day) == branch_rules.day_of(branch, day).open

@@ -10,10 +10,10 @@ import pytest
 from services.circulation import queries, store
 from services.circulation.domain.loan import Loan, LoanState
 from services.circulation.domain.policy import HONG_KONG
-from services.notices.domain import branch as notices
-from services.notices.domain.hours import Hours
-from services.notices.domain.refusals import Refusal
-from services.notices.usecases.publish_branch import hours_changed
+from services.notices.branches.events import hours_changed
+from services.notices.branches.rules import branch as branch_rules
+from services.notices.branches.rules.hours import Hours
+from services.notices.refusals import Refusal
 from shared.mongo import from_document, to_document
 from tests.circulation.desk import SERVICE, STAFF, Desk, noon
 
@@ -101,8 +101,8 @@ async def rework(desk: Desk, day: date) -> int:
 
 
 def close_or_reopen(
-    branch: notices.Branch, chance: random.Random, number: int
-) -> notices.Branch | None:
+    branch: branch_rules.Branch, chance: random.Random, number: int
+) -> branch_rules.Branch | None:
     """Return the branch after one random announcement; None if notices refuses it."""
     at = datetime(2021, 1, 10, 4, tzinfo=UTC) + timedelta(seconds=number)
     first = TODAY + timedelta(days=chance.randint(-60, 30))
@@ -112,26 +112,27 @@ def close_or_reopen(
             closure = chance.choice(closures)
             day = closure.now.starts_on + timedelta(days=chance.randint(1, 40))
             stagger = chance.choice((1, 1, 3))
-            terms = notices.Terms(closure.closure_id, day, stagger_days=stagger)
-            changed = notices.reopen(branch, terms, at=at)
+            terms = branch_rules.Terms(closure.closure_id, day, stagger_days=stagger)
+            changed = branch_rules.reopen(branch, terms, at=at)
         elif closures and chosen < 0.45:
             name, wrong = chance.choice(closures).closure_id, chance.random() < 0.5
-            changed = notices.withdraw(branch, name, in_error=wrong, at=at, today=TODAY)
+            changed = branch_rules.withdraw(branch, name, in_error=wrong, at=at, today=TODAY)
         else:
             end = None if chosen > 0.95 else first + timedelta(days=chance.randint(1, 25))
-            changed = notices.close(branch, f"c{number}", first, end, "typhoon", at=at)
+            changed = branch_rules.close(branch, f"c{number}", first, end, "typhoon", at=at)
     except Refusal:
         return None
     return changed if changed.version > branch.version else None
 
 
 @pytest.fixture
-async def busy(desk: Desk) -> dict[str, notices.Branch]:
+async def busy(desk: Desk) -> dict[str, branch_rules.Branch]:
     """Set up three open branches with their loans."""
     chance = random.Random(2021)  # noqa: S311
     week = tuple(Hours(day, "09:00", "20:00") for day in range(7))
     branches = {
-        code: notices.register(code, code, kind, week, FIRST) for code, kind in BRANCHES.items()
+        code: branch_rules.register(code, code, kind, week, FIRST)
+        for code, kind in BRANCHES.items()
     }
     await desk.hear(*(hours_changed(branch) for branch in branches.values()))
     await lend_many(desk, chance)
@@ -140,7 +141,7 @@ async def busy(desk: Desk) -> dict[str, notices.Branch]:
 
 
 async def test_the_effects_of_fifty_closures_match_their_previews(
-    desk: Desk, busy: dict[str, notices.Branch]
+    desk: Desk, busy: dict[str, branch_rules.Branch]
 ) -> None:
     chance = random.Random(7)  # noqa: S311
     done = moved = credited = 0
@@ -211,7 +212,7 @@ async def open_loans(desk: Desk, code: str) -> int:
     ],
 )
 async def test_the_effects_of_a_suspension_match_its_preview(
-    desk: Desk, busy: dict[str, notices.Branch], body: dict[str, Any], frees: bool
+    desk: Desk, busy: dict[str, branch_rules.Branch], body: dict[str, Any], frees: bool
 ) -> None:
     assert busy
     at = noon(TODAY.isoformat())

@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from services.notices.domain import branch as notices
-from services.notices.domain.refusals import Refusal
-from services.notices.usecases.publish_branch import hours_changed
+from services.notices.branches.events import hours_changed
+from services.notices.branches.rules import branch as branch_rules
+from services.notices.refusals import Refusal
 from tests.circulation.compared_library import (
     ComparedLibrary,
     World,
@@ -215,7 +215,7 @@ class Story(ComparedLibrary):
         name = f"c{self.made}"
         self._announce(
             branch,
-            lambda one, at: notices.close(one, name, first, end, "typhoon", at=at),
+            lambda one, at: branch_rules.close(one, name, first, end, "typhoon", at=at),
         )
 
     @rule(branch=BRANCHES, which=st.integers(0, 9), after=st.integers(0, 20))
@@ -223,14 +223,16 @@ class Story(ComparedLibrary):
         day = self.day + timedelta(days=after)
         self._announce(
             branch,
-            lambda one, at: notices.reopen(one, notices.Terms(_closure(one, which), day), at=at),
+            lambda one, at: branch_rules.reopen(
+                one, branch_rules.Terms(_closure(one, which), day), at=at
+            ),
         )
 
     @rule(branch=BRANCHES, which=st.integers(0, 9), in_error=st.booleans())
     def withdraw(self, branch: int, which: int, in_error: bool) -> None:
         self._announce(
             branch,
-            lambda one, at: notices.withdraw(
+            lambda one, at: branch_rules.withdraw(
                 one, _closure(one, which), in_error=in_error, at=at, today=self.day
             ),
         )
@@ -307,7 +309,7 @@ class Story(ComparedLibrary):
         return answer
 
 
-def _closure(branch: notices.Branch, which: int) -> str:
+def _closure(branch: branch_rules.Branch, which: int) -> str:
     if not branch.closures:
         return "none"
     return branch.closures[which % len(branch.closures)].closure_id

@@ -12,7 +12,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from ops.broker.offsets import Positions
 from ops.commands.contracts import FOLDER, kept_in
-from services.notices.consumers import subscriptions
+from services.notices.messages.consumers import subscriptions
 from services.settings import Settings
 from shared.contracts import contract_name, published, schema_uri
 from shared.ids import new_id

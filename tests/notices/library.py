@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import orjson
 
-from services.notices.consumers import subscriptions
+from services.notices.messages.consumers import subscriptions
 from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.accounts import PatronErased, PatronRegistered, PreferencesChanged

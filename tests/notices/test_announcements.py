@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from services.notices.consumers import subscriptions
+from services.notices.messages.consumers import subscriptions
 from shared.contracts.circulation import HoldChanged, HoldReady
 from shared.contracts.events import ActivityRescheduled
 from shared.ids import new_id

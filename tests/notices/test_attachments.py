@@ -8,10 +8,10 @@ import pytest
 
 from ops.audit.enquiries import check_enquiries
 from ops.audit.findings import Audit
-from services.notices import store
-from services.notices.domain.attachment import MOST_IN_ENQUIRY, MOST_UNUSED
-from services.notices.domain.enquiry_refusals import NoSuchAttachment
-from services.notices.queries.attachments import existing_content
+from services.notices.enquiries.queries import existing_content
+from services.notices.enquiries.refusals import NoSuchAttachment
+from services.notices.enquiries.rules.enquiries import MOST_IN_ENQUIRY, MOST_UNUSED
+from services.notices.enquiries.store import attachments as attachments_store
 from shared.transactions import Step
 from shared.unit_of_work import UnitOfWork
 from tests.notices.library import STAFF, erased, hear, patron
@@ -62,7 +62,7 @@ def code(answer: Answer) -> str:
 async def stored(api: Api) -> tuple[int, int, int]:
     """Return the number of attachments, of contents and of their chunks."""
     database = api.app.state.database
-    names = (store.attachments.ATTACHMENTS, store.attachments.FILES, store.attachments.CHUNKS)
+    names = (attachments_store.ATTACHMENTS, attachments_store.FILES, attachments_store.CHUNKS)
     attachments, files, chunks = [await database[name].count_documents({}) for name in names]
     return attachments, files, chunks
 
@@ -205,8 +205,8 @@ async def test_the_audit_finds_lost_messages_and_files(api: Api) -> None:
     assert await audited(api) == []
     database = api.app.state.database
     await database.enquiry_messages.delete_one({"enquiry_id": repeat["id"]})
-    await database[store.attachments.CHUNKS].delete_one({})
-    await database[store.attachments.ATTACHMENTS].delete_one({"kind": "image/png"})
+    await database[attachments_store.CHUNKS].delete_one({})
+    await database[attachments_store.ATTACHMENTS].delete_one({"kind": "image/png"})
     findings = await audited(api)
     assert sum("counts 1 messages, but has 0" in one for one in findings) == 1, findings
     assert sum("files and messages differ" in one for one in findings) == 1, findings
@@ -267,7 +267,7 @@ async def test_files_of_an_erased_patron_are_deleted_with_those_they_were_sent(a
 async def test_a_file_that_is_deleted_while_it_is_downloaded_is_not_found(api: Api) -> None:
     file = await uploaded(api)
     database = api.app.state.database
-    attachment = await store.attachments.find_one(database, file)
+    attachment = await attachments_store.find_one(database, file)
     assert attachment is not None
     await hear(api, erased("a"), "e-1", MARCH_9)
     with pytest.raises(NoSuchAttachment):
@@ -277,14 +277,14 @@ async def test_a_file_that_is_deleted_while_it_is_downloaded_is_not_found(api: A
 async def test_an_erasure_during_an_upload_leaves_nothing(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = store.attachments.write_content
+    write = attachments_store.write_content
 
     async def write_and_erase(*given: Any) -> str:
         written = await write(*given)
         await hear(api, erased("a"), "e9", MARCH_9)
         return written
 
-    monkeypatch.setattr(store.attachments, "write_content", write_and_erase)
+    monkeypatch.setattr(attachments_store, "write_content", write_and_erase)
     refused = await upload(api, PDF)
     assert (refused.status, code(refused)) == (404, "no-such-attachment")
     assert await stored(api) == (0, 0, 0)
@@ -330,7 +330,7 @@ async def test_parts_of_a_broken_off_upload_are_deleted(
         broken.setattr(UnitOfWork, "execute", fail)
         assert (await upload(api, PDF)).status == 500
     # Chunks of an upload whose patron was erased, without the file that GridFS writes last.
-    await api.app.state.database[store.attachments.CHUNKS].insert_one(
+    await api.app.state.database[attachments_store.CHUNKS].insert_one(
         {"files_id": "gone.1", "n": 0, "data": b"x"}
     )
     assert await stored(api) == (2, 2, 3)

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from services.notices.domain.search import words_of
-from services.notices.store.terms import having
+from services.notices.enquiries.rules.bank import words_of
+from services.notices.enquiries.store.enquiries import having
 from tests.notices.library import STAFF, erased, hear, patron
 from tests.support import Answer, Api
 

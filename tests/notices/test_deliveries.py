@@ -10,7 +10,7 @@ import pytest
 from bson import encode
 
 from services.notices.app import create_app
-from services.notices.mail_round import CONNECTIONS
+from services.notices.messages.jobs.mail import CONNECTIONS
 from services.notices.settings import Settings
 from shared.clock import parse_instant, wall_clock
 from shared.contracts import Event

@@ -12,7 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from services.notices.app import create_app
-from services.notices.push import decoded
+from services.notices.channels.clients.push import decoded
 from services.notices.settings import Settings
 from shared.clock import wall_clock
 from tests.device import VAPID, Device

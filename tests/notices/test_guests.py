@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.notices import sealing
 from services.notices.app import create_app
+from services.notices.enquiries.store import guests as guests_store
 from services.notices.settings import Settings
 from shared.clock import wall_clock
 from shared.contracts.notices import EnquiryAnswered, EnquiryClosed
@@ -247,7 +247,7 @@ async def test_a_made_up_link_opens_nothing(api: Api, server: MailServer) -> Non
     link = await confirmed(api, server)
     guest_id, _, digest = link.rpartition(".")
     forged = (guest_id, f"{guest_id}.", f"{guest_id}.{digest[::-1]}", f".{digest}", "é", "")
-    for made_up in (*forged, sealing.guest_token(guest_id, "another secret")):
+    for made_up in (*forged, guests_store.guest_token(guest_id, "another secret")):
         assert code(await seen(api, made_up)) == (404, "no-such-guest-enquiry")
         for name, more in (
             ("confirmation", {}),

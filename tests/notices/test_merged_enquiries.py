@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from services.notices.consumers import subscriptions
+from services.notices.messages.consumers import subscriptions
 from shared.contracts.notices import EnquiryClosed
 from tests.notices.library import STAFF, events, hear, patron, texts
 from tests.notices.test_enquiries import OTHER_STAFF, ask, command, shown

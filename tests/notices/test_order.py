@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.notices import consumers
 from services.notices.app import create_app
+from services.notices.messages import consumers as messages_consumers
 from services.notices.settings import Settings
 from tests.notices.kinds.examples import INBOXES, Happened, answers, story
 from tests.notices.lending import Lending
@@ -172,4 +172,6 @@ async def test_events_three_times_in_any_order_give_the_same_inbox(
 
 
 def test_the_story_has_every_event_type_that_notices_subscribes_to() -> None:
-    assert {happened.event.topic for happened in story()} == set(consumers.subscriptions.by_topic)
+    assert {happened.event.topic for happened in story()} == set(
+        messages_consumers.subscriptions.by_topic
+    )

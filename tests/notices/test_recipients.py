@@ -5,9 +5,9 @@ from datetime import date
 
 import pytest
 
-from services.notices import consumers
-from services.notices.domain.notification import Broadcast
-from services.notices.usecases.notify_page import NotifyPage, begin_notifying, notify_page
+from services.notices.messages import consumers as messages_consumers
+from services.notices.messages.commands.notifying import NotifyPage, begin_notifying, notify_page
+from services.notices.patrons.rules import Broadcast
 from shared.clock import parse_instant
 from shared.owners import OwnerAway
 from shared.unit_of_work import Busy, Origin, Run
@@ -93,7 +93,7 @@ async def test_notifying_continues_where_it_stopped(api: Api, lending: Lending) 
 async def test_all_followers_are_notified_after_a_kill_between_two_pages(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "PAGE", 3)
+    monkeypatch.setattr(messages_consumers, "PAGE", 3)
     names = [f"p{number}" for number in range(8)]
     for name in names:
         await hear(api, prefers(name, 1, ("TPO",)), f"e-{name}", FEBRUARY_1)
@@ -112,8 +112,8 @@ async def test_all_followers_are_notified_after_a_kill_between_two_pages(
 async def test_an_event_with_very_many_recipients_yields_to_others_and_continues(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "PAGE", 3)
-    monkeypatch.setattr(consumers, "PAGES_IN_HAND", 2)
+    monkeypatch.setattr(messages_consumers, "PAGE", 3)
+    monkeypatch.setattr(messages_consumers, "PAGES_IN_HAND", 2)
     names = [f"p{number}" for number in range(8)]
     for name in names:
         await hear(api, prefers(name, 1, ("TPO",)), f"e-{name}", FEBRUARY_1)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.notices.domain.enquiry import MOST_MESSAGES
+from services.notices.enquiries.rules.enquiries import MOST_MESSAGES
 from tests.notices.library import (
     DECEMBER_9,
     STAFF,

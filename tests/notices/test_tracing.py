@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from services.notices.domain.visit import Look
-from services.notices.queries import visits as queries
-from services.notices.routes import tracing
 from services.notices.settings import Settings
-from services.notices.usecases import record_look
+from services.notices.visits import commands as visits_commands
+from services.notices.visits import queries as visits_queries
+from services.notices.visits.routes import tracing as tracing_routes
+from services.notices.visits.rules import Look
 from tests.notices.library import STAFF, patron
 from tests.notices.test_visits import MASTER, check_in, check_out, count, limited
 from tests.support import OPS, Answer, Api, token
@@ -115,7 +115,7 @@ async def test_a_look_is_recorded_before_anything_is_read(
         recorded.append(await db.visit_looks.count_documents({"_id": look.id}))
         raise RuntimeError("the process ends here")
 
-    monkeypatch.setattr(tracing, "visits_of_look", ends)
+    monkeypatch.setattr(tracing_routes, "visits_of_look", ends)
     assert (await look(api, on("09:00"), on("20:00"))).status == 500
     assert recorded == [1]
     assert [one["found"] for one in await looks(api)] == [2]
@@ -149,7 +149,7 @@ async def test_a_look_at_too_many_visits_is_refused(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await busy_day(api)
-    monkeypatch.setattr(record_look, "MOST_SHOWN", 1)
+    monkeypatch.setattr(visits_commands, "MOST_SHOWN", 1)
     assert (await look(api, on("09:00"), on("20:00"))).json()["code"] == "too-many-visits"
     assert await names(api, "10:01", "19:00") == ["Ben"]
 
@@ -177,4 +177,4 @@ async def test_a_visit_without_a_key_is_shown_without_its_visitor(api: Api) -> N
         (None, None),
         (None, None),
     ]
-    assert queries.SeenVisit.__dataclass_fields__["visitor"].repr is False
+    assert visits_queries.SeenVisit.__dataclass_fields__["visitor"].repr is False

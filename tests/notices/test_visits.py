@@ -14,8 +14,9 @@ from ops.infrastructure.child import start_all, stop_all
 from ops.infrastructure.embedded import mongo_url_of, mongod_children
 from services.notices import sealing
 from services.notices.app import create_app
-from services.notices.domain.visit import KEPT_DAYS
 from services.notices.settings import Settings
+from services.notices.visits import store as visits_store
+from services.notices.visits.rules import KEPT_DAYS
 from shared.clock import wall_clock
 from tests.notices.library import (
     DECEMBER_9,
@@ -334,7 +335,7 @@ async def test_details_are_nowhere_in_plain(api: Api) -> None:
     opened = sealing.unwrapped(sealing.Master([sealing.master_key(MASTER)]), key["wrapped"])
     assert opened is not None
     visit = await database.visits.find_one({})
-    assert sealing.unseal(opened, visit["sealed"]).name == VISITOR["name"]
+    assert visits_store.unseal(opened, visit["sealed"]).name == VISITOR["name"]
 
     dump = await everything(api)
     assert b"HKCL" in dump

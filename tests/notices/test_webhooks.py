@@ -12,8 +12,8 @@ from bson import encode
 from standardwebhooks import Webhook as Verifier
 from standardwebhooks import WebhookVerificationError
 
-from services.notices import receivers
 from services.notices.app import create_app
+from services.notices.channels.clients import receivers as channels_receivers
 from services.notices.settings import Settings
 from tests.notices.lending import Lending
 from tests.notices.library import (
@@ -264,7 +264,7 @@ async def _received(receiver: Receiver, count: int) -> bool:
 async def test_a_receiver_that_never_answers_is_left_after_its_time(
     api: Api, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receivers, "SEND_SECONDS", 0.3)
+    monkeypatch.setattr(channels_receivers, "SEND_SECONDS", 0.3)
     await add(api, receiver)
     receiver.may_answer.clear()
     await tell(api, 1)

@@ -13,7 +13,7 @@ from ops.commands.doctor import examine
 from ops.direct import indexes_of
 from services.gateway.views.store.schema import WHOLE
 from services.notices import sealing
-from services.notices.domain.visit import KEPT_DAYS
+from services.notices.visits.rules import KEPT_DAYS
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics

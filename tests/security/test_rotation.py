@@ -20,7 +20,7 @@ from standardwebhooks import WebhookVerificationError
 from services.accounts.app import create_app as create_accounts
 from services.accounts.settings import Settings as AccountsSettings
 from services.notices.app import create_app as create_notices
-from services.notices.push import encoded
+from services.notices.channels.clients.push import encoded
 from services.notices.settings import Settings as NoticesSettings
 from shared.assertions import assertion, make_key, public_half
 from shared.clock import wall_clock

@@ -9,7 +9,8 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from ops.infrastructure.processes import System
 from services.notices import sealing
-from services.notices.store.visits import KEYS, VISITS
+from services.notices.visits import store as visits_store
+from services.notices.visits.store import KEYS, VISITS
 from services.settings import Settings
 from tests.library import Library, unique
 from tests.security.test_erasure import found
@@ -95,7 +96,7 @@ def opened(sealed: list[bytes], keys: set[bytes]) -> list[str]:
     for key in keys:
         for one in sealed:
             try:
-                names.append(sealing.unseal(key, one).name)
+                names.append(visits_store.unseal(key, one).name)
             except InvalidToken:
                 continue
     return names

@@ -11,7 +11,7 @@ from services.accounts import app as accounts
 from services.circulation import store as circulation
 from services.events import app as events
 from services.gateway.views.store.schema import INDEXES as VIEWS
-from services.notices import store as notices
+from services.notices import app as notices
 from shared.indexes import chassis_indexes
 from shared.mongo import Indexes, Sharded
 

@@ -7,9 +7,9 @@ from typing import ClassVar, Self
 
 from pydantic import BaseModel
 
-from services.notices import store
 from services.notices.kinds.kind import Followers, Kind, Known, ListedPatrons
-from services.notices.kinds.language import Language
+from services.notices.language import Language
+from services.notices.patrons import store as patrons_store
 from shared.clock import library_day
 from shared.contracts.events import (
     ActivityRescheduled,
@@ -26,7 +26,7 @@ WITHDRAW = marked("If you can't come, please withdraw, so that the next person g
 
 async def _starts_at(activity_id: str, run: Run) -> datetime | None:
     """Return the start of an activity as published last, None if it is not known."""
-    known = await store.titles.find_activities(run.database, [activity_id])
+    known = await patrons_store.find_activities(run.database, [activity_id])
     activity = known.get(activity_id)
     return activity.starts_at if activity else None
 

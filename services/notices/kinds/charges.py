@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from services.notices.kinds import holds, loans
 from services.notices.kinds.kind import Kind, Known
-from services.notices.kinds.language import Language
+from services.notices.language import Language
 from shared.contracts.circulation import (
     ChargeSnapshot,
     FineAdjusted,

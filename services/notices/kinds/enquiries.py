@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self, cast
 
 from services.notices.kinds.kind import Kind, Known, OnePatron
-from services.notices.kinds.language import Language
+from services.notices.language import Language
 from shared.contracts.notices import EnquiryAnswered, EnquiryClosed
 from shared.translations import marked
 from shared.unit_of_work import Run

@@ -6,10 +6,10 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-from services.notices import store
-from services.notices.domain.branch import opens_after_closure
+from services.notices.branches import store as branches_store
+from services.notices.branches.rules.branch import opens_after_closure
 from services.notices.kinds.kind import Kind, Known
-from services.notices.kinds.language import Language
+from services.notices.language import Language
 from shared.clock import library_day
 from shared.contracts.circulation import (
     HoldCancelled,
@@ -41,7 +41,7 @@ async def _opens_on(pickup_branch: str, run: Run) -> date | None:
 
     None also if no end of its closure is announced, or if the branch is not known.
     """
-    branch = await store.branches.find_one(run.database, pickup_branch)
+    branch = await branches_store.find_one(run.database, pickup_branch)
     today = library_day(run.now, run.settings.zone)
     return None if branch is None else opens_after_closure(branch, today)
 
@@ -107,7 +107,7 @@ class Ready(OnShelf, events=[HoldReady]):
 
     async def told_after(self, run: Run) -> timedelta:
         """Return the time that the branch takes to put the item on its hold shelf."""
-        delay = await store.ready_delays.find_one(run.database, self.branch)
+        delay = await branches_store.find_ready_delay(run.database, self.branch)
         return timedelta(minutes=delay.minutes if delay else 0)
 
     @property

@@ -7,9 +7,9 @@ from datetime import date, datetime, timedelta
 from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
-from services.notices.domain.notification import Facts
-from services.notices.kinds.language import Language
-from services.notices.store.titles import Activity
+from services.notices.language import Language
+from services.notices.patrons.rules import Facts
+from services.notices.patrons.store import Activity
 from shared.contracts.event import Event
 from shared.money import dollars
 from shared.mongo import from_document

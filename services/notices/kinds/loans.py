@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel
 
 from services.notices.kinds.kind import Kind, Known
-from services.notices.kinds.language import Language
+from services.notices.language import Language
 from shared.clock import library_day
 from shared.contracts.circulation import LoanDueDateChanged, LoanDueSoon, LoanLost, LoanOverdue
 from shared.owners import path_to

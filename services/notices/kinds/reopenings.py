@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
-from services.notices import store
-from services.notices.domain.reopening import Closed, closed_days
+from services.notices.branches import store as branches_store
+from services.notices.branches.rules.branch import Closed, closed_days
 from services.notices.kinds.kind import Followers, Kind, Known
-from services.notices.kinds.language import Language
+from services.notices.language import Language
 from shared.clock import library_day
 from shared.contracts.notices import (
     BranchClosed,
@@ -61,7 +61,7 @@ class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged
 
     async def current(self, run: Run) -> Self | None:
         """Return the same facts unless another day was announced since, or it has come."""
-        branch = await store.branches.find_one(run.database, self.branch)
+        branch = await branches_store.find_one(run.database, self.branch)
         if branch is None:
             return None
         today = library_day(run.now, run.settings.zone)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from services.notices.kinds.kind import Kind, Known
-from services.notices.kinds.language import Language
+from services.notices.language import Language
 from shared.clock import library_day
 from shared.contracts.events import (
     AdmissionGranted,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Self
 
-from services.notices import store
 from services.notices.kinds.kind import Kind, Known, ListedPatrons
-from services.notices.kinds.language import Language
+from services.notices.language import Language
+from services.notices.patrons import store as patrons_store
 from shared.contracts.circulation import FinesResumed, FinesSuspended, SuspensionSnapshot
 from shared.owners import path_to
 from shared.translations import marked
@@ -54,7 +54,7 @@ class OfSuspension(Kind):
 
     async def current(self, run: Run) -> Self | None:
         """Return the same facts unless the suspension was changed or withdrawn after them."""
-        newer = await store.notifications.is_announced_later(
+        newer = await patrons_store.is_announced_later(
             run.database, self.suspension_id, self.version or 0
         )
         return None if newer else self

@@ -10,8 +10,8 @@ from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.app import create_app
 from services.gateway.web.session import SESSION
 from services.notices.app import create_app as create_notices
-from services.notices.domain.delivery import bounced, delivery_of, sent
-from services.notices.domain.notification import notification
+from services.notices.channels.rules.deliveries import bounced, delivery_of, sent
+from services.notices.patrons.rules import notification
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
 from shared.mongo import to_document

@@ -12,7 +12,7 @@ from services.gateway.app import create_app
 from services.gateway.web.messages.desk import MESSAGE_KINDS
 from services.gateway.web.session import SESSION
 from services.notices.app import create_app as create_notices
-from services.notices.domain.delivery import (
+from services.notices.channels.rules.deliveries import (
     closed,
     delivery_of,
     digest_of,
@@ -20,8 +20,8 @@ from services.notices.domain.delivery import (
     held_back,
     with_part,
 )
-from services.notices.domain.notification import notification
 from services.notices.kinds.kind import all_kinds
+from services.notices.patrons.rules import notification
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
 from shared.mongo import to_document

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.notices.domain.address import may_connect, may_send_to
+from services.notices.channels.clients.receivers import may_connect, may_send_to
 
 PUBLIC = ["8.8.8.8", "203.80.0.1", "2606:4700::1111", "2a00:1450:4001::8a"]
 INSIDE = [

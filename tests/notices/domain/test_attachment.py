@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.notices.domain.attachment import LONGEST_NAME, file_name, kind_of
-from services.notices.domain.enquiry_refusals import BadAttachment
+from services.notices.enquiries.refusals import BadAttachment
+from services.notices.enquiries.rules.enquiries import LONGEST_NAME, file_name, kind_of
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,16 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.notices.domain.branch import (
+from services.notices.branches.refusals import (
+    BadHours,
+    ClosedAlready,
+    ClosureOver,
+    ClosureWithdrawn,
+    NeverClosed,
+    NotInClosure,
+    ReopenedAlready,
+)
+from services.notices.branches.rules.branch import (
     Branch,
     Terms,
     amend,
@@ -17,16 +26,7 @@ from services.notices.domain.branch import (
     reopen,
     withdraw,
 )
-from services.notices.domain.hours import Hours, checked_hours
-from services.notices.domain.refusals import (
-    BadHours,
-    ClosedAlready,
-    ClosureOver,
-    ClosureWithdrawn,
-    NeverClosed,
-    NotInClosure,
-    ReopenedAlready,
-)
+from services.notices.branches.rules.hours import Hours, checked_hours
 
 WEEK = tuple(Hours(weekday, "09:00", "20:00") for weekday in range(6))
 SHORT = tuple(Hours(weekday, "10:00", "18:00") for weekday in range(6))

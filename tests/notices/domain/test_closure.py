@@ -4,16 +4,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.notices.domain.branch import (
-    Branch,
-    BranchClosure,
-    close,
-    register,
-    withdraw,
-)
-from services.notices.domain.closure import Closure, amended, concerned, state_of
-from services.notices.domain.hours import Hours
-from services.notices.domain.refusals import NotInClosure
+from services.notices.branches.refusals import NotInClosure
+from services.notices.branches.rules.branch import Branch, BranchClosure, close, register, withdraw
+from services.notices.branches.rules.hours import Hours
+from services.notices.closures.rules import Closure, amended, concerned, state_of
 
 AT = datetime(2020, 12, 9, 10, tzinfo=UTC)
 FIRST = date(2020, 12, 10)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from services.notices.domain import enquiry as rules
-from services.notices.domain.enquiry import MOST_MESSAGES, Enquiry, Librarian
-from services.notices.domain.enquiry_refusals import EnquiryChanged, EnquiryFull, EnquiryIsClosed
+from services.notices.enquiries.refusals import EnquiryChanged, EnquiryFull, EnquiryIsClosed
+from services.notices.enquiries.rules import enquiries as enquiries_rules
+from services.notices.enquiries.rules.enquiries import MOST_MESSAGES, Enquiry, Librarian
 
 ASKED = datetime(2021, 3, 8, 10, tzinfo=UTC)
 LATER = datetime(2021, 3, 9, 10, tzinfo=UTC)
@@ -19,11 +19,11 @@ CLOSED = replace(TAKEN, state="closed")
 
 Step = Callable[[Enquiry, int], Enquiry]
 OF_STAFF: dict[str, Step] = {
-    "answer": lambda one, seen: rules.answered(one, WONG, LATER, seen=seen, asks=False),
-    "ask": lambda one, seen: rules.answered(one, WONG, LATER, seen=seen, asks=True),
-    "take": lambda one, seen: rules.assigned(one, WONG, LATER, seen=seen),
-    "pass on": lambda one, seen: rules.passed_on(one, "STPL", LATER, seen=seen),
-    "close": lambda one, seen: rules.closed(one, LATER, seen=seen),
+    "answer": lambda one, seen: enquiries_rules.answered(one, WONG, LATER, seen=seen, asks=False),
+    "ask": lambda one, seen: enquiries_rules.answered(one, WONG, LATER, seen=seen, asks=True),
+    "take": lambda one, seen: enquiries_rules.assigned(one, WONG, LATER, seen=seen),
+    "pass on": lambda one, seen: enquiries_rules.passed_on(one, "STPL", LATER, seen=seen),
+    "close": lambda one, seen: enquiries_rules.closed(one, LATER, seen=seen),
 }
 
 
@@ -55,27 +55,27 @@ def test_staff_change_only_the_version_of_an_open_enquiry_that_they_read(step: s
 
 
 def test_a_patron_closes_an_enquiry_whatever_its_version() -> None:
-    assert rules.closed(TAKEN, LATER, seen=None).state == "closed"
+    assert enquiries_rules.closed(TAKEN, LATER, seen=None).state == "closed"
 
 
 def test_a_reply_opens_an_enquiry_for_who_worked_on_it() -> None:
     for before, state in ((NEW, "new"), (TAKEN, "assigned"), (CLOSED, "assigned")):
-        replied = rules.replied(before, LATER)
+        replied = enquiries_rules.replied(before, LATER)
         assert (replied.state, replied.librarian, replied.messages) == (state, before.librarian, 2)
         assert replied.is_open
 
 
 def test_the_time_of_the_first_answer_stays() -> None:
-    first = rules.answered(NEW, LEE, ASKED, seen=3, asks=True)
-    second = rules.answered(first, WONG, LATER, seen=4, asks=False)
+    first = enquiries_rules.answered(NEW, LEE, ASKED, seen=3, asks=True)
+    second = enquiries_rules.answered(first, WONG, LATER, seen=4, asks=False)
     assert (second.first_answered_at, second.changed_at) == (ASKED, LATER)
 
 
 def test_a_full_enquiry_takes_no_message_but_can_be_closed() -> None:
-    last = rules.replied(replace(TAKEN, messages=MOST_MESSAGES - 1), LATER)
+    last = enquiries_rules.replied(replace(TAKEN, messages=MOST_MESSAGES - 1), LATER)
     assert last.messages == MOST_MESSAGES
     with pytest.raises(EnquiryFull):
-        rules.replied(last, LATER)
+        enquiries_rules.replied(last, LATER)
     with pytest.raises(EnquiryFull):
-        rules.answered(last, LEE, LATER, seen=4, asks=False)
-    assert rules.closed(last, LATER, seen=4).state == "closed"
+        enquiries_rules.answered(last, LEE, LATER, seen=4, asks=False)
+    assert enquiries_rules.closed(last, LATER, seen=4).state == "closed"

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.notices.domain.branch import Branch, Terms, close, register, reopen
-from services.notices.domain.hours import Hours
-from services.notices.domain.opening import next_opening, open_until
+from services.notices.branches.rules.branch import Branch, Terms, close, register, reopen
+from services.notices.branches.rules.hours import Hours
+from services.notices.branches.rules.opening import next_opening, open_until
 
 ZONE = ZoneInfo("Asia/Hong_Kong")
 NOW = datetime(2021, 2, 1, 2, tzinfo=UTC)

@@ -5,19 +5,17 @@ from itertools import permutations
 
 import pytest
 
-from services.notices.domain.notification import (
-    Broadcast,
-    notification_id,
-    whole_milliseconds,
-)
-from services.notices.domain.patron import (
+from services.notices.patrons.rules import (
     KEPT_PREFERENCES,
+    Broadcast,
     Patron,
     Preferences,
     erased,
     in_force_between,
+    notification_id,
     prefers,
     seen,
+    whole_milliseconds,
 )
 
 NOON = datetime(2021, 2, 17, 12, tzinfo=UTC)

@@ -4,9 +4,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.notices.domain.branch import close, opens_after_closure, register
-from services.notices.domain.hours import Hours
-from services.notices.domain.reopening import Closed, closed_days
+from services.notices.branches.rules.branch import (
+    Closed,
+    close,
+    closed_days,
+    opens_after_closure,
+    register,
+)
+from services.notices.branches.rules.hours import Hours
 
 DAY = date(2020, 12, 9)  # a Wednesday
 

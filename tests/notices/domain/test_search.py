@@ -1,6 +1,6 @@
 """Search terms of texts in three languages."""
 
-from services.notices.domain.search import MOST_LETTERS, MOST_WORDS, terms_of, words_of
+from services.notices.enquiries.rules.bank import MOST_LETTERS, MOST_WORDS, terms_of, words_of
 
 
 def test_words_and_pairs_of_chinese_characters_are_terms() -> None:

@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.notices.domain.notification import Facts
 from services.notices.kinds.kind import Known, notified_events
-from services.notices.kinds.language import LANGUAGES, language_of
 from services.notices.kinds.loans import Lost
-from services.notices.kinds.wording import message_of
-from services.notices.store.titles import Activity
+from services.notices.language import LANGUAGES, language_of
+from services.notices.messages.queries.texts import message_of
+from services.notices.patrons.rules import Facts
+from services.notices.patrons.store import Activity
 from shared.contracts.circulation import LoanLost
 from tests.notices.kinds.examples import SAYS
 

@@ -7,7 +7,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
-from services.notices.kinds.language import TRANSLATIONS
+from services.notices.language import TRANSLATIONS
 
 
 def marked() -> set[str]:

@@ -1,0 +1,1 @@
+"""Branches: registration, names, opening hours, and hours of their services."""

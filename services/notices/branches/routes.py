@@ -1,0 +1,418 @@
+"""Routes of branches, their hours, and the delays of ready holds."""
+
+import datetime as dt
+from typing import Annotated
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.notices.branches import queries, store
+from services.notices.branches.commands import (
+    ChangeHours,
+    RegisterBranch,
+    RemovePeriod,
+    RemoveService,
+    RenameBranch,
+    SetPeriod,
+    SetReadyDelay,
+    SetService,
+    change_hours,
+    register_branch,
+    remove_period,
+    remove_service,
+    rename_branch,
+    set_period,
+    set_ready_delay,
+    set_service,
+)
+from services.notices.branches.refusals import (
+    BadHours,
+    BadPeriod,
+    BranchExists,
+    NoSuchBranch,
+    NoSuchPeriod,
+    NoSuchService,
+    TooManyPeriods,
+)
+from services.notices.branches.rules import branch as branch_rules
+from services.notices.branches.rules import opening as opening_rules
+from services.notices.branches.rules.branch import Branch
+from services.notices.branches.rules.hours import (
+    LONGEST_MINUTES,
+    Hours,
+    Period,
+    PeriodReason,
+    ReadyDelay,
+    ServiceHours,
+    ServiceName,
+)
+from services.notices.fields import BranchKind, Code, Id, Name, Names
+from shared.auth import Staff
+from shared.clock import library_day
+from shared.http.bodies import Body, Day
+from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.paging import PageQuery
+from shared.refusals import refuses
+
+Weekday = Annotated[
+    int, Field(ge=1, le=7, description="Weekday as in ISO 8601: 1 is Monday, 7 is Sunday.")
+]
+router = APIRouter(prefix="/v1", tags=["branches"])
+
+
+class HoursBody(Body):
+    """Opening hours on one weekday; a weekday may have several."""
+
+    weekday: Weekday
+    opens: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    closes: str = Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")
+
+    def hours(self) -> Hours:
+        """Return the hours as a domain value."""
+        return Hours(self.weekday - 1, self.opens, self.closes)
+
+
+WeekBody = Annotated[list[HoursBody], Field(max_length=28)]
+
+
+class BranchBody(Body):
+    """A new branch."""
+
+    code: Code
+    name: Name
+    names: Names = {}  # noqa: RUF012 - pydantic copies it
+    kind: BranchKind
+    hours: WeekBody = Field(
+        description="Weekly opening hours. The branch is closed on weekdays without an entry."
+    )
+
+
+class NamesBody(Body):
+    """The names of a branch."""
+
+    name: Name
+    names: Names = {}  # noqa: RUF012 - pydantic copies it
+
+
+class HoursChangeBody(Body):
+    """A change of a branch's weekly hours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
+
+    hours: WeekBody
+    from_: dt.date | None = Field(
+        default=None, alias="from", description="First day of the new hours; null: today."
+    )
+
+
+class HoursOut(BaseModel):
+    """Opening hours on one weekday."""
+
+    weekday: Weekday
+    opens: str
+    closes: str
+
+    @classmethod
+    def of(cls, hours: Hours) -> "HoursOut":
+        """Build the response from a branch's hours."""
+        return cls(weekday=hours.weekday + 1, opens=hours.opens, closes=hours.closes)
+
+
+class DayClosureOut(BaseModel):
+    """The closure that closes a branch on a day."""
+
+    id: str
+    from_: dt.date = Field(serialization_alias="from")
+    reopened_on: dt.date | None
+    reason: str
+
+    @classmethod
+    def of(cls, closure: branch_rules.BranchClosure) -> "DayClosureOut":
+        """Build the response from a branch's closure."""
+        return cls(
+            id=closure.closure_id,
+            from_=closure.now.starts_on,
+            reopened_on=closure.now.reopened_on,
+            reason=closure.now.reason,
+        )
+
+
+class PeriodOut(BaseModel):
+    """Days on which a service has other hours than usual."""
+
+    from_: dt.date = Field(serialization_alias="from")
+    until: dt.date = Field(description="Last day of the period.")
+    reason: PeriodReason
+    hours: list[HoursOut] = Field(description="Weekdays without an entry are closed.")
+
+    @classmethod
+    def of(cls, period: Period) -> "PeriodOut":
+        """Build the response from a period."""
+        return cls(
+            from_=period.starts_on,
+            until=period.ends_on,
+            reason=period.reason,
+            hours=[HoursOut.of(hours) for hours in period.hours],
+        )
+
+
+class ServiceOut(BaseModel):
+    """A service with hours of its own, and its state on one day."""
+
+    service: ServiceName
+    weekly_hours: list[HoursOut]
+    periods: list[PeriodOut] = Field(
+        description="Periods with other hours than usual that are not over on the day `on`."
+    )
+    hours: list[HoursOut] = Field(
+        description="Hours on the day `on`; none while a closure closes the branch."
+    )
+    reason: PeriodReason | None = Field(
+        description="Reason of the period that has the day `on`; null: the usual hours."
+    )
+    open_until: dt.datetime | None = Field(
+        description="Time at which it closes, if it is open now, whatever the day `on` is; else "
+        "null."
+    )
+    opens_at: dt.datetime | None = Field(
+        description="Time at which it opens next, if it is closed now; null: it is open, or no "
+        "opening is announced."
+    )
+
+    @classmethod
+    def of(
+        cls, branch: Branch, service: ServiceHours, on: dt.date, local: dt.datetime
+    ) -> "ServiceOut":
+        """Build the response from a service as it is on a day; `local` is the present time."""
+        period = service.period_on(on)
+        until = opening_rules.open_until(branch, local, service)
+        return cls(
+            service=service.service,
+            weekly_hours=[HoursOut.of(hours) for hours in service.hours],
+            periods=[PeriodOut.of(one) for one in service.periods if one.ends_on >= on],
+            hours=[HoursOut.of(hours) for hours in opening_rules.hours_on(branch, on, service)],
+            reason=period.reason if period else None,
+            open_until=until,
+            opens_at=None if until else opening_rules.next_opening(branch, local, service),
+        )
+
+
+class BranchOut(BaseModel):
+    """A branch, and what a visitor finds there on one day."""
+
+    code: str
+    name: str
+    names: dict[str, str] = Field(description="Its name in other languages, by language.")
+    kind: str
+    version: int
+    weekly_hours: list[HoursOut]
+    on: dt.date
+    open: bool
+    hours: list[HoursOut] = Field(
+        description="Opening hours on the day `on`; special hours if they are in force."
+    )
+    services: list[str]
+    measures: list[str]
+    capacity: int | None = Field(description="Maximum number of visitors inside; null: no limit.")
+    closure: DayClosureOut | None
+    opens_on: dt.date | None = Field(
+        description="First open day after the closure; null: the branch is not closed, or no end "
+        "is announced."
+    )
+    open_until: dt.datetime | None = Field(
+        description="Time at which it closes, if it is open now, whatever the day `on` is; else "
+        "null."
+    )
+    opens_at: dt.datetime | None = Field(
+        description="Time at which it opens next, if it is closed now; null: it is open, or no "
+        "opening is announced."
+    )
+    service_hours: list[ServiceOut] = Field(
+        description="Services with hours of their own; the others have those of the branch."
+    )
+
+    @classmethod
+    def of(cls, branch: Branch, on: dt.date, local: dt.datetime) -> "BranchOut":
+        """Build the response from a branch as it is on a day; `local` is the present local time."""
+        day = branch_rules.day_of(branch, on)
+        closure = day.closure
+        until = opening_rules.open_until(branch, local)
+        return cls(
+            code=branch.id,
+            name=branch.name,
+            names=dict(branch.names),
+            kind=branch.kind,
+            version=branch.version,
+            weekly_hours=[HoursOut.of(hours) for hours in branch.hours],
+            on=day.on,
+            open=day.open,
+            hours=[HoursOut.of(hours) for hours in day.hours],
+            services=list(day.services),
+            measures=list(day.measures),
+            capacity=day.capacity,
+            closure=None if closure is None else DayClosureOut.of(closure),
+            opens_on=branch_rules.opens_after_closure(branch, on),
+            open_until=until,
+            opens_at=None if until else opening_rules.next_opening(branch, local),
+            service_hours=[ServiceOut.of(branch, one, on, local) for one in branch.service_hours],
+        )
+
+
+class BranchPage(BaseModel):
+    """A page of branches."""
+
+    items: list[BranchOut]
+    next: str | None
+
+
+@router.post("/branches", status_code=201)
+@refuses(BranchExists, BadHours)
+async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: Run) -> BranchOut:
+    """Register a branch."""
+    today = library_day(now, run.settings.zone)
+    hours = tuple(one.hours() for one in body.hours)
+    command = RegisterBranch(body.code, body.name, body.kind, hours, today, body.names)
+    return BranchOut.of(
+        await run(register_branch, command), today, now.astimezone(run.settings.zone)
+    )
+
+
+@router.patch("/branches/{code}")
+@refuses(NoSuchBranch, BadHours)
+async def patch_branch(
+    code: Id, body: HoursChangeBody, caller: Staff, now: BusinessTime, run: Run
+) -> BranchOut:
+    """Change the weekly hours; special hours in force end."""
+    today = library_day(now, run.settings.zone)
+    hours = tuple(one.hours() for one in body.hours)
+    command = ChangeHours(code, hours, body.from_ or today)
+    return BranchOut.of(await run(change_hours, command), today, now.astimezone(run.settings.zone))
+
+
+@router.put("/branches/{code}/names")
+@refuses(NoSuchBranch)
+async def put_names(
+    code: Id, body: NamesBody, caller: Staff, now: BusinessTime, run: Run
+) -> BranchOut:
+    """Change the names of a branch, in all languages."""
+    branch = await run(rename_branch, RenameBranch(code, body.name, body.names))
+    zone = run.settings.zone
+    return BranchOut.of(branch, library_day(now, zone), now.astimezone(zone))
+
+
+@router.get("/branches")
+async def get_branches(
+    page: PageQuery, now: BusinessTime, run: Run, on: dt.date | None = None
+) -> BranchPage:
+    """List all branches in order of code, each as it is on a day (default: today)."""
+    day = on or library_day(now, run.settings.zone)
+    found = await queries.page_of_branches(run.database, page)
+    local = now.astimezone(run.settings.zone)
+    items = [BranchOut.of(branch, day, local) for branch in found["items"]]
+    return BranchPage(items=items, next=found["next"])
+
+
+@router.get("/branches/{code}")
+@refuses(NoSuchBranch)
+async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None = None) -> BranchOut:
+    """Return a branch as a visitor finds it on a day (default: today)."""
+    day = on or library_day(now, run.settings.zone)
+    local = now.astimezone(run.settings.zone)
+    return BranchOut.of(await queries.get(run.database, code), day, local)
+
+
+class ServiceBody(Body):
+    """The usual weekly hours of a service."""
+
+    hours: WeekBody
+
+
+class PeriodBody(Body):
+    """A period in which a service has other hours; a special day is a period of one day."""
+
+    until: dt.date
+    reason: PeriodReason
+    hours: WeekBody
+
+
+@router.put("/branches/{code}/services/{service}")
+@refuses(NoSuchBranch, BadHours)
+async def put_service(
+    code: Id, service: ServiceName, body: ServiceBody, caller: Staff, run: Run
+) -> BranchOut:
+    """Set the usual hours of a service, whatever those of the branch are; its periods stay."""
+    hours = tuple(one.hours() for one in body.hours)
+    return _shown(await run(set_service, SetService(code, service, hours)), run)
+
+
+@router.delete("/branches/{code}/services/{service}")
+@refuses(NoSuchBranch, NoSuchService)
+async def delete_service(code: Id, service: ServiceName, caller: Staff, run: Run) -> BranchOut:
+    """Remove the hours of a service with its periods: it has those of the branch again."""
+    return _shown(await run(remove_service, RemoveService(code, service)), run)
+
+
+@router.put("/branches/{code}/services/{service}/periods/{starts_on}")
+@refuses(NoSuchBranch, NoSuchService, BadHours, BadPeriod, TooManyPeriods)
+async def put_period(
+    code: Id, service: ServiceName, *, starts_on: Day, body: PeriodBody, caller: Staff, run: Run
+) -> BranchOut:
+    """Set the hours of a service in a period, by its first day; without any it is closed then."""
+    hours = tuple(one.hours() for one in body.hours)
+    period = Period(starts_on, body.until, body.reason, hours)
+    return _shown(await run(set_period, SetPeriod(code, service, period)), run)
+
+
+@router.delete("/branches/{code}/services/{service}/periods/{starts_on}")
+@refuses(NoSuchBranch, NoSuchService, NoSuchPeriod)
+async def delete_period(
+    code: Id, service: ServiceName, starts_on: Day, caller: Staff, run: Run
+) -> BranchOut:
+    """Remove a period of a service, by its first day."""
+    return _shown(await run(remove_period, RemovePeriod(code, service, starts_on)), run)
+
+
+def _shown(branch: Branch, run: Run) -> BranchOut:
+    zone = run.settings.zone
+    return BranchOut.of(branch, library_day(run.now, zone), run.now.astimezone(zone))
+
+
+class ReadyDelayBody(Body):
+    """The time that the branch takes to put a ready item on its hold shelf."""
+
+    minutes: int = Field(ge=0, le=LONGEST_MINUTES)
+
+
+class ReadyDelayOut(BaseModel):
+    """Minutes after which patrons are told that an item is ready, and who set them when."""
+
+    minutes: int
+    set_by: str | None = Field(description="Null: it was never set.")
+    set_at: dt.datetime | None
+
+    @classmethod
+    def of(cls, delay: ReadyDelay | None) -> "ReadyDelayOut":
+        """Build the response from a delay; none was set: 0 minutes."""
+        if delay is None:
+            return cls(minutes=0, set_by=None, set_at=None)
+        return cls(minutes=delay.minutes, set_by=delay.set_by, set_at=delay.set_at)
+
+
+@router.get("/branches/{code}/ready-delay")
+@refuses(NoSuchBranch)
+async def get_ready_delay(code: Id, caller: Staff, db: Db) -> ReadyDelayOut:
+    """Show the delay before patrons are told that an item is ready at this branch."""
+    await queries.get(db, code)
+    return ReadyDelayOut.of(await store.find_ready_delay(db, code))
+
+
+@router.put("/branches/{code}/ready-delay")
+@refuses(NoSuchBranch)
+async def put_ready_delay(code: Id, body: ReadyDelayBody, caller: Staff, run: Run) -> ReadyDelayOut:
+    """Set the delay, for items that become ready from now on; 0 tells patrons at once.
+
+    Meanwhile neither the inbox nor an e-mail has the notification. If the item is collected or the
+    hold ends in that time, the patron is told nothing.
+    """
+    command = SetReadyDelay(code, body.minutes, caller.name)
+    return ReadyDelayOut.of(await run(set_ready_delay, command))

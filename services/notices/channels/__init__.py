@@ -1,0 +1,1 @@
+"""Channels to patrons, guests and client apps: e-mail, devices and webhooks."""

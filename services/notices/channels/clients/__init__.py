@@ -1,0 +1,1 @@
+"""Connections to mail servers, push services and webhooks."""

@@ -1,0 +1,243 @@
+"""Change webhooks, and send messages to them, signed as Standard Webhooks describe."""
+
+import secrets
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import UTC
+
+import orjson
+import structlog
+from prometheus_client import Counter
+from standardwebhooks import Webhook as Signer
+
+from services.notices.channels.clients import receivers
+from services.notices.channels.clients.receivers import NotAllowed, ReceiverAway
+from services.notices.channels.refusals import NoSuchWebhook, TooManyWebhooks, WebhookDisabled
+from services.notices.channels.rules import webhooks as webhooks_rules
+from services.notices.channels.rules.outgoing import dropped, given_up, is_too_late, sent
+from services.notices.channels.rules.webhooks import (
+    Webhook,
+    WebhookMessage,
+    failed,
+    succeeded,
+    unsent,
+)
+from services.notices.channels.store import webhooks as webhooks_store
+from services.notices.patrons import store as patrons_store
+from services.notices.sealing import Master, unwrapped
+from shared.clock import wall_clock
+from shared.failpoint import failpoint
+from shared.ids import new_id
+from shared.unit_of_work import Run, Work
+
+log = structlog.get_logger()
+
+MESSAGES = Counter(
+    "carrel_webhook_messages_total", "Tries to send a message to a webhook", ["state"]
+)
+PURPOSE = "webhooks"
+"""Purpose of the master keys that seal secrets."""
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True)
+class RegisterWebhook:
+    """A new webhook, whose URL and topics are checked, with its sealed secret."""
+
+    url: str
+    topics: tuple[str, ...]
+    secret: str
+
+
+@dataclass(frozen=True)
+class SwitchWebhook:
+    """Turn a webhook on or off."""
+
+    webhook_id: str
+    enabled: bool
+
+
+@dataclass(frozen=True)
+class ReplaceSecret:
+    """A new sealed secret of a webhook."""
+
+    webhook_id: str
+    secret: str
+
+
+def register_webhook(work: Work, command: RegisterWebhook) -> Webhook:
+    """Register a webhook and return it. Raises TooManyWebhooks.
+
+    Each has a slot of its own, by a unique index, so that two at once do not exceed the limit.
+    """
+    slot = webhooks_rules.free_slot({one.slot for one in webhooks_store.all_webhooks(work)})
+    if slot is None:
+        raise TooManyWebhooks
+    topics = tuple(sorted(set(command.topics)))
+    webhook = Webhook(new_id(), 1, slot, command.url, topics, command.secret, work.now)
+    webhooks_store.save(work, webhook)
+    return webhook
+
+
+def switch_webhook(work: Work, command: SwitchWebhook) -> Webhook:
+    """Turn the webhook on or off and return it. Raises NoSuchWebhook.
+
+    Messages that wait when it is turned off are dropped at their next try.
+    """
+    webhook = _existing(work, command.webhook_id)
+    switched = webhooks_rules.switched(webhook, enabled=command.enabled)
+    if switched is not webhook:
+        webhooks_store.save(work, switched)
+    return switched
+
+
+def replace_secret(work: Work, command: ReplaceSecret) -> Webhook:
+    """Give the webhook a new secret and return it. Raises NoSuchWebhook."""
+    webhook = webhooks_rules.with_secret(
+        _existing(work, command.webhook_id), command.secret, wall_clock()
+    )
+    webhooks_store.save(work, webhook)
+    return webhook
+
+
+def queue_test(work: Work, webhook_id: str) -> WebhookMessage:
+    """Queue a message to see whether it arrives. Raises NoSuchWebhook or WebhookDisabled."""
+    webhook = _existing(work, webhook_id)
+    if webhook.state != "enabled":
+        raise WebhookDisabled
+    message = webhooks_rules.trial_message(webhook, new_id(), work.now, wall_clock())
+    webhooks_store.save_messages(work, message)
+    return message
+
+
+def delete_webhook(work: Work, webhook_id: str) -> None:
+    """Delete the webhook with its messages. Raises NoSuchWebhook."""
+    _existing(work, webhook_id)
+    webhooks_store.delete(work, webhook_id)
+
+
+def _existing(work: Work, webhook_id: str) -> Webhook:
+    webhook = webhooks_store.get(work, webhook_id)
+    if webhook is None:
+        raise NoSuchWebhook
+    return webhook
+
+
+@dataclass(frozen=True)
+class NoteWebhookMessage:
+    """A message after a try: the next version of the one that was claimed."""
+
+    message: WebhookMessage
+
+
+def note_webhook_message(work: Work, command: NoteWebhookMessage) -> None:
+    """Save the message, and how sending to its webhook goes.
+
+    Nothing is saved if another process has repeated the try, or the message was deleted.
+    """
+    message = command.message
+    known = webhooks_store.get_message(work, message.id)
+    if known is None or known.version != message.version - 1:
+        return
+    webhooks_store.save_messages(work, message)
+    webhook = webhooks_store.get(work, message.webhook_id)
+    if webhook is None:
+        return
+    if message.state == "sent":
+        webhooks_store.save(work, succeeded(webhook, wall_clock()))
+    elif message.receiver_failed and message.reason is not None:
+        noted = failed(webhook, message.reason, wall_clock(), message.status)
+        webhooks_store.save(work, noted)
+
+
+def new_secret() -> str:
+    """Return a new secret in the form that libraries for Standard Webhooks take."""
+    return "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+
+
+async def send_next(run: Run, webhook_id: str, master: Master) -> bool | None:
+    """Send the message that has waited longest; return whether the receiver did well.
+
+    None if no message is due.
+    """
+    claimed = await webhooks_store.claim(run.database, webhook_id)
+    if claimed is None:
+        return None
+    after = await _try(claimed, run, master)
+    MESSAGES.labels(after.state).inc()
+    if after.state not in ("sent", "dropped"):
+        log.warning(
+            "webhook message not sent",
+            webhook=webhook_id,
+            message=after.id,
+            state=after.state,
+            reason=after.reason,
+            status=after.status,
+        )
+    await run(note_webhook_message, NoteWebhookMessage(after))
+    return not after.receiver_failed
+
+
+async def _try(message: WebhookMessage, run: Run, master: Master) -> WebhookMessage:
+    """Send a message if it still is to be sent; return what became of it."""
+    if is_too_late(message.queued_at, wall_clock()):
+        return given_up(message, wall_clock())
+    webhook = await webhooks_store.find_one(run.database, message.webhook_id)
+    if webhook is None or webhook.state != "enabled":
+        return dropped(message, "disabled", wall_clock())
+    if not message.is_test:
+        told = await patrons_store.find_notification(run.database, message.notification_id)
+        if told is None or told.withdrawn:
+            return dropped(message, "withdrawn", wall_clock())
+    content = content_of(message)
+    headers = _headers(message, webhook, content, master)
+    if headers is None:
+        return unsent(message, "no-key", wall_clock())
+    try:
+        status = await receivers.post(
+            webhook.url, content, headers, loopback=run.settings.simulation
+        )
+    except NotAllowed:
+        return unsent(message, "not-allowed", wall_clock())
+    except ReceiverAway:
+        return unsent(message, "away", wall_clock())
+    failpoint("webhook.sent")
+    if 200 <= status < 300:
+        return sent(message, wall_clock(), status)
+    return unsent(message, "refused", wall_clock(), status)
+
+
+def content_of(message: WebhookMessage) -> bytes:
+    """Return the body of a message: ids, and never a text or a name."""
+    about = (
+        {}
+        if message.is_test
+        else {"notification_id": message.notification_id, "patron_id": message.patron_id}
+    )
+    at = message.at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return orjson.dumps({"type": message.kind, "timestamp": at, "data": about})
+
+
+def _headers(
+    message: WebhookMessage, webhook: Webhook, content: bytes, master: Master
+) -> dict[str, str] | None:
+    """Return the headers of a try: each secret in force signs the content.
+
+    None if no master key opens the secret.
+    """
+    now = wall_clock()
+    opened = [unwrapped(master, sealed.encode()) for sealed in webhook.secrets_at(now)]
+    signatures = [
+        Signer(secret.decode()).sign(message.id, now, content.decode())
+        for secret in opened
+        if secret is not None
+    ]
+    if opened[0] is None:
+        return None
+    return {
+        "content-type": "application/json",
+        "user-agent": "Carrel",
+        "webhook-id": message.id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }

@@ -1,0 +1,127 @@
+"""The channels, and the log of deliveries."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, Field
+
+from services.notices.channels.rules.deliveries import Delivery, Reason, State
+from services.notices.channels.store import deliveries as deliveries_store
+from services.notices.fields import Id, cursor, position
+from services.notices.refusals import BadCursor
+from services.notices.settings import Settings
+from shared.audit_trail import shows_patrons
+from shared.auth import Staff
+from shared.http.dependencies import Db
+from shared.http.paging import Page, PageQuery, page_of
+from shared.mongo import Database
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1", tags=["channels"])
+
+
+async def page_of_deliveries(
+    db: Database, state: State | None, patron_id: str | None, page: Page
+) -> dict[str, Any]:
+    """Return a page of deliveries, of a state and of a patron if given, the last queued first.
+
+    Raises BadCursor.
+    """
+    where = {"state": state, "patron_id": patron_id}
+    where = {name: value for name, value in where.items() if value is not None}
+    found = await deliveries_store.find_where(db, where, position(page), page.limit + 1)
+    return page_of(found, page, _cursor)
+
+
+def _cursor(delivery: Delivery) -> str:
+    return cursor(delivery.queued_at, delivery.id)
+
+
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+class ChannelsOut(BaseModel):
+    """The channels by which this library sends notifications."""
+
+    channels: list[str] = Field(description="Always `inbox`; `email` if a mail server is set.")
+
+
+class DeliveryOut(BaseModel):
+    """An e-mail that was sent, is to be sent, or was not sent, without any address."""
+
+    id: str
+    patron_id: str | None = Field(description="Null: a guest who asked a librarian.")
+    notification_id: str | None = Field(
+        description="Null for the one e-mail of a day, and for e-mails to guests."
+    )
+    kind: str = Field(
+        description="Topic of the event that caused it; `digest`: one e-mail a day; "
+        "`enquiry.unconfirmed`: the e-mail in which a guest confirms the address."
+    )
+    channel: str
+    state: State = Field(
+        description="`held`: goes out with the one e-mail of a day; `dropped`: no reason left to "
+        "send it; `bounced`: refused for good by the "
+        "mail server; `failed`: given up after a day."
+    )
+    reason: Reason | None = Field(description="Reason why it was not sent.")
+    smtp_code: int | None = Field(description="Last refusal of the mail server.")
+    tries: int
+    digest_id: str | None = Field(description="The one e-mail of a day that it goes with.")
+    parts: int = Field(description="Number of notifications for the one e-mail of a day.")
+    queued_at: dt.datetime
+    next_at: dt.datetime | None = Field(
+        description="Time of the next try, while it waits or is held."
+    )
+    ended_at: dt.datetime | None = Field(description="Time when it was sent or given up.")
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "DeliveryOut":
+        """Build the answer from a delivery."""
+        return cls(
+            id=delivery.id,
+            patron_id=delivery.patron_id or None,
+            notification_id=delivery.notification_id or None,
+            kind=delivery.kind,
+            channel=delivery.channel,
+            state=delivery.state,
+            reason=delivery.reason,
+            smtp_code=delivery.smtp_code,
+            tries=delivery.tries,
+            digest_id=delivery.digest_id,
+            parts=delivery.parts,
+            queued_at=delivery.queued_at,
+            next_at=delivery.next_at if delivery.state in ("waiting", "held") else None,
+            ended_at=delivery.ended_at,
+        )
+
+
+class DeliveryPage(BaseModel):
+    """A page of deliveries."""
+
+    items: list[DeliveryOut]
+    next: str | None
+
+
+@router.get("/channels")
+async def get_channels(settings: Annotated[Settings, Depends(_settings)]) -> ChannelsOut:
+    """List the channels by which notifications are sent."""
+    return ChannelsOut(channels=list(settings.channels))
+
+
+@router.get("/deliveries")
+@refuses(BadCursor)
+@shows_patrons
+async def get_deliveries(
+    caller: Staff,
+    db: Db,
+    page: PageQuery,
+    state: State | None = None,
+    patron: Annotated[Id | None, Query()] = None,
+) -> DeliveryPage:
+    """List what was sent when by which channel, and why not, the last queued first."""
+    found = await page_of_deliveries(db, state, patron, page)
+    return DeliveryPage(items=[DeliveryOut.of(one) for one in found["items"]], next=found["next"])

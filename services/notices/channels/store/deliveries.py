@@ -1,0 +1,145 @@
+"""Deliveries by e-mail: those that wait, and the log of the others."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+
+from services.notices.channels.rules.deliveries import EMAIL, INBOX, Delivery
+from shared.mongo import Database, Document, Indexes, from_document, sharded_by
+from shared.personal_data import Personal
+from shared.unit_of_work import Work
+
+DELIVERIES = "deliveries"
+LEASE_SECONDS = 120
+"""Time for one try. After it another process repeats the try, because the first may be dead."""
+KEPT_DAYS = 90
+
+INDEXES: Indexes = {
+    DELIVERIES: sharded_by(
+        "_id",
+        [
+            IndexModel([("state", ASCENDING), ("next_at", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("urgent", DESCENDING), ("next_at", ASCENDING)]),
+            IndexModel([("state", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
+            IndexModel([("patron_id", ASCENDING), ("queued_at", DESCENDING), ("_id", DESCENDING)]),
+            IndexModel([("notification_id", ASCENDING)]),
+            IndexModel([("digest_id", ASCENDING)], sparse=True),
+            IndexModel(
+                [("guest_id", ASCENDING)], partialFilterExpression={"guest_id": {"$type": "string"}}
+            ),
+            IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
+        ],
+    ),
+}
+PERSONAL = (Personal(DELIVERIES),)
+
+
+async def claim_next(
+    db: Database,
+    collection: str,
+    seconds: int,
+    where: Mapping[str, Any] | None = None,
+    first: Sequence[tuple[str, int]] = (),
+) -> Document | None:
+    """Take the document that has waited longest for its try; None if none is due.
+
+    `first` sorts before the time that it has waited.
+
+    One write by the database's clock, outside any transaction, as with a lease: no other process
+    gets the document within `seconds`.
+    """
+    due = {"state": "waiting", **(where or {}), "$expr": {"$lte": ["$next_at", "$$NOW"]}}
+    until = {"$dateAdd": {"startDate": "$$NOW", "unit": "second", "amount": seconds}}
+    taking: list[dict[str, Any]] = [
+        {
+            "$set": {
+                "next_at": until,
+                "tries": {"$add": ["$tries", 1]},
+                "version": {"$add": ["$version", 1]},
+            }
+        }
+    ]
+    found: Document | None = await db[collection].find_one_and_update(
+        due, taking, sort=[*first, ("next_at", ASCENDING)], return_document=ReturnDocument.AFTER
+    )
+    return found
+
+
+def of_notification(work: Work, notification_id: str) -> list[Delivery]:
+    """Return the deliveries of a notification by e-mail."""
+    query = {"notification_id": notification_id, "channel": EMAIL}
+    return work.all(Delivery, DELIVERIES, query)
+
+
+def get(work: Work, delivery_id: str) -> Delivery | None:
+    """Return a delivery, or None."""
+    return work.find(Delivery, DELIVERIES, {"_id": delivery_id})
+
+
+def held_for(work: Work, digest_id: str) -> list[Delivery]:
+    """Return the deliveries that a digest is to send, the first queued first."""
+    query = {"digest_id": digest_id, "state": "held"}
+    order = [("queued_at", ASCENDING), ("_id", ASCENDING)]
+    return work.all(Delivery, DELIVERIES, query, sort=order)
+
+
+def save(work: Work, delivery: Delivery) -> None:
+    """Save the next version of a delivery; version 1 is a new one."""
+    if delivery.version == 1:
+        work.add(DELIVERIES, delivery)
+    else:
+        work.save(DELIVERIES, delivery)
+
+
+def is_at_version(work: Work, delivery_id: str, version: int) -> bool:
+    """Return whether nobody has changed or deleted a delivery since this version."""
+    return bool(work.count(DELIVERIES, {"_id": delivery_id, "version": version}))
+
+
+def delete_of_patron(work: Work, patron_id: str) -> None:
+    """Delete all deliveries of a patron."""
+    work.delete(DELIVERIES, {"patron_id": patron_id})
+
+
+def delete_of_guest(work: Work, guest_id: str) -> None:
+    """Delete all deliveries to a guest."""
+    work.delete(DELIVERIES, {"guest_id": guest_id})
+
+
+async def claim(db: Database, *, only_urgent: bool = False) -> Delivery | None:
+    """Take the delivery that has waited longest, urgent ones first; None if none is due."""
+    where = {"urgent": True} if only_urgent else None
+    found = await claim_next(db, DELIVERIES, LEASE_SECONDS, where, [("urgent", DESCENDING)])
+    return None if found is None else from_document(Delivery, found)
+
+
+async def find_to_tell(db: Database, at: datetime, limit: int) -> list[Delivery]:
+    """Return at most `limit` held notifications whose time to be told has come."""
+    query = {"state": "held", "channel": INBOX, "next_at": {"$lte": at}}
+    found = db[DELIVERIES].find(query).sort("next_at", ASCENDING).limit(limit)
+    return [from_document(Delivery, document) async for document in found]
+
+
+async def find_held_for(db: Database, digest_id: str) -> list[Delivery]:
+    """Return the deliveries that a digest is to send, the first queued first."""
+    query = {"digest_id": digest_id, "state": "held"}
+    found = db[DELIVERIES].find(query).sort([("queued_at", ASCENDING), ("_id", ASCENDING)])
+    return [from_document(Delivery, document) async for document in found]
+
+
+async def find_where(
+    db: Database, where: Mapping[str, Any], after: tuple[datetime, str] | None, limit: int
+) -> list[Delivery]:
+    """Return at most `limit` deliveries that match, the last queued first, after a time and id."""
+    query = dict(where)
+    if after is not None:
+        at, delivery_id = after
+        query["$or"] = [
+            {"queued_at": {"$lt": at}},
+            {"queued_at": at, "_id": {"$lt": delivery_id}},
+        ]
+    order = [("queued_at", DESCENDING), ("_id", DESCENDING)]
+    found = db[DELIVERIES].find(query).sort(order).limit(limit)
+    return [from_document(Delivery, document) async for document in found]

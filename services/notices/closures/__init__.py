@@ -1,0 +1,1 @@
+"""Closures and reopenings of branches."""

@@ -1,1 +1,0 @@
-"""The rules of notices: values and pure functions."""

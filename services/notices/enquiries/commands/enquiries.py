@@ -1,0 +1,332 @@
+"""Open, answer, assign, merge and close enquiries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.notices.branches import store as branches_store
+from services.notices.branches.refusals import NoSuchBranch
+from services.notices.channels.rules.deliveries import delivery_to_guest
+from services.notices.channels.store import deliveries as deliveries_store
+from services.notices.enquiries.events import enquiry_snapshot
+from services.notices.enquiries.refusals import (
+    EnquiryFull,
+    NoSuchAttachment,
+    NoSuchEnquiry,
+    TooManyEnquiries,
+)
+from services.notices.enquiries.rules import enquiries as enquiries_rules
+from services.notices.enquiries.rules.bank import terms_of
+from services.notices.enquiries.rules.enquiries import (
+    MOST_MESSAGES,
+    AttachedFile,
+    Enquiry,
+    Librarian,
+    Message,
+)
+from services.notices.enquiries.store import attachments as attachments_store
+from services.notices.enquiries.store import enquiries as enquiries_store
+from services.notices.patrons import store as patrons_store
+from services.notices.patrons.refusals import NoSuchPatron, NoSuchTitle
+from services.notices.patrons.rules import Patron
+from shared.clock import wall_clock
+from shared.contracts.notices import (
+    EnquiryAnswered,
+    EnquiryAssigned,
+    EnquiryClosed,
+    EnquiryOpened,
+    EnquirySnapshot,
+)
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+MOST_OPEN = 50
+"""Number of open enquiries that a patron may have."""
+
+
+def existing(work: Work, enquiry_id: str) -> Enquiry:
+    """Return an enquiry. Raises NoSuchEnquiry."""
+    enquiry = enquiries_store.get(work, enquiry_id)
+    if enquiry is None:
+        raise NoSuchEnquiry
+    return enquiry
+
+
+def publish(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> Enquiry:
+    """Store a version of an enquiry, publish it, and return it."""
+    enquiries_store.save(work, enquiry)
+    work.record(enquiry_snapshot(kind, enquiry))
+    return enquiry
+
+
+def tell_guest(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> None:
+    """Queue the e-mail that tells a guest of a change; patrons are notified of its event."""
+    if enquiry.guest is not None:
+        told = delivery_to_guest(enquiry.id, kind.topic, enquiry.version, wall_clock())
+        deliveries_store.save(work, told)
+
+
+def attach(
+    work: Work, enquiry: Enquiry, owner_id: str, attachment_ids: Sequence[str]
+) -> tuple[Enquiry, tuple[AttachedFile, ...]]:
+    """Take the files that someone uploaded into an enquiry; return it with their number.
+
+    Raises NoSuchAttachment or TooManyAttachments.
+    """
+    files = []
+    for attachment_id in dict.fromkeys(attachment_ids):
+        attachment = attachments_store.get(work, attachment_id)
+        if attachment is None:
+            raise NoSuchAttachment
+        taken = enquiries_rules.sent(attachment, owner_id, enquiry.id, enquiry.patron_id)
+        attachments_store.save(work, taken)
+        files.append(AttachedFile(taken.id, taken.name, taken.kind, taken.size))
+    return enquiries_rules.with_files(enquiry, len(files)), tuple(files)
+
+
+def add_message(
+    work: Work,
+    enquiry: Enquiry,
+    text: str,
+    author: Librarian | None,
+    files: tuple[AttachedFile, ...] = (),
+) -> None:
+    """Add a message that an enquiry counts already; `author` is None for who asked."""
+    message = Message(
+        id=new_id(),
+        version=1,
+        enquiry_id=enquiry.id,
+        at=work.now,
+        text=text,
+        author=author,
+        number=enquiry.messages + enquiry.notes,
+        attachments=files,
+        terms=terms_of(enquiry.subject, text) if enquiry.version == 1 else terms_of(text),
+    )
+    enquiries_store.add_message(work, message)
+
+
+@dataclass(frozen=True)
+class OpenEnquiry:
+    """A patron's question; without a language it is in the patron's own."""
+
+    patron_id: str
+    subject: str
+    text: str
+    language: str | None
+    branch: str | None
+    title_id: str | None
+    attachments: Sequence[str] = ()
+    """Ids of files that the patron has uploaded."""
+
+
+def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
+    """Open the enquiry and return it.
+
+    Raises NoSuchPatron, NoSuchBranch, NoSuchTitle, TooManyEnquiries, NoSuchAttachment or
+    TooManyAttachments. Writes the patron's record, so that no erasure can commit meanwhile and
+    leave the question behind.
+    """
+    patron = patrons_store.get(work, command.patron_id)
+    if patron is not None and patron.erased:
+        raise NoSuchPatron
+    if command.branch and branches_store.get(work, command.branch) is None:
+        raise NoSuchBranch([command.branch])
+    if command.title_id and not patrons_store.is_known(work, command.title_id):
+        raise NoSuchTitle
+    if enquiries_store.count_open(work, command.patron_id) >= MOST_OPEN:
+        raise TooManyEnquiries
+    patrons_store.hold(work, patron, command.patron_id)
+    enquiry = Enquiry(
+        id=new_id(),
+        version=1,
+        patron_id=command.patron_id,
+        subject=command.subject,
+        language=command.language or (patron or Patron(command.patron_id)).speaks,
+        opened_at=work.now,
+        changed_at=work.now,
+        branch=command.branch,
+        title_id=command.title_id,
+    )
+    enquiry, files = attach(work, enquiry, command.patron_id, command.attachments)
+    publish(work, enquiry, EnquiryOpened)
+    add_message(work, enquiry, command.text, None, files)
+    return enquiry
+
+
+@dataclass(frozen=True)
+class ReplyToEnquiry:
+    """A reply of who asked."""
+
+    enquiry_id: str
+    patron_id: str | None
+    """The patron who replies; None: the guest of this enquiry."""
+    text: str
+    attachments: Sequence[str] = ()
+    """Ids of files that the patron has uploaded."""
+
+
+def reply_to_enquiry(work: Work, command: ReplyToEnquiry) -> Enquiry:
+    """Add the reply, which opens the enquiry again.
+
+    Raises NoSuchEnquiry, EnquiryFull, EnquiryMerged, NoSuchAttachment or TooManyAttachments.
+    """
+    enquiry = existing(work, command.enquiry_id)
+    if enquiry.patron_id != command.patron_id:
+        raise NoSuchEnquiry
+    replied = enquiries_rules.replied(enquiry, work.now)
+    owner = command.patron_id or enquiry.id
+    enquiry, files = attach(work, replied, owner, command.attachments)
+    publish(work, enquiry, EnquiryOpened)
+    add_message(work, enquiry, command.text, None, files)
+    return enquiry
+
+
+@dataclass(frozen=True)
+class AnswerEnquiry:
+    """A librarian's answer, or with `asks` a question to the patron."""
+
+    enquiry_id: str
+    librarian: Librarian
+    text: str
+    seen: int
+    """Version of the enquiry that the librarian has read."""
+    asks: bool
+    attachments: Sequence[str] = ()
+    """Ids of files that the librarian has uploaded."""
+
+
+def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
+    """Add the answer.
+
+    Raises NoSuchEnquiry, EnquiryChanged, EnquiryIsClosed, EnquiryFull, NoSuchAttachment or
+    TooManyAttachments.
+    """
+    enquiry = enquiries_rules.answered(
+        existing(work, command.enquiry_id),
+        command.librarian,
+        work.now,
+        seen=command.seen,
+        asks=command.asks,
+    )
+    enquiry, files = attach(work, enquiry, command.librarian.id, command.attachments)
+    publish(work, enquiry, EnquiryAnswered)
+    tell_guest(work, enquiry, EnquiryAnswered)
+    add_message(work, enquiry, command.text, command.librarian, files)
+    return enquiry
+
+
+@dataclass(frozen=True)
+class TakeEnquiry:
+    """An enquiry and the librarian who takes it."""
+
+    enquiry_id: str
+    librarian: Librarian
+    seen: int
+    """Version of the enquiry that the librarian has read."""
+
+
+@dataclass(frozen=True)
+class PassOnEnquiry:
+    """An enquiry and the branch whose staff get it; None: all staff."""
+
+    enquiry_id: str
+    branch: str | None
+    seen: int
+    """Version of the enquiry that the librarian has read."""
+
+
+def take_enquiry(work: Work, command: TakeEnquiry) -> Enquiry:
+    """Assign the enquiry. Raises NoSuchEnquiry, EnquiryChanged or EnquiryIsClosed."""
+    enquiry = existing(work, command.enquiry_id)
+    taken = enquiries_rules.assigned(enquiry, command.librarian, work.now, seen=command.seen)
+    return publish(work, taken, EnquiryAssigned)
+
+
+def pass_on_enquiry(work: Work, command: PassOnEnquiry) -> Enquiry:
+    """Pass the enquiry on. Raises as `take_enquiry` does, or NoSuchBranch."""
+    if command.branch and branches_store.get(work, command.branch) is None:
+        raise NoSuchBranch([command.branch])
+    enquiry = existing(work, command.enquiry_id)
+    passed = enquiries_rules.passed_on(enquiry, command.branch, work.now, seen=command.seen)
+    return publish(work, passed, EnquiryAssigned)
+
+
+@dataclass(frozen=True)
+class CloseEnquiry:
+    """An enquiry to close."""
+
+    enquiry_id: str
+    patron_id: str | None
+    """The patron who closes it; None: the staff, or the guest of this enquiry."""
+    seen: int | None
+    """Version of the enquiry that the caller has read; None: any."""
+
+
+def close_enquiry(work: Work, command: CloseEnquiry) -> Enquiry:
+    """Close the enquiry. Raises NoSuchEnquiry, EnquiryIsClosed or EnquiryChanged."""
+    enquiry = existing(work, command.enquiry_id)
+    if command.patron_id not in (None, enquiry.patron_id):
+        raise NoSuchEnquiry
+    return publish(
+        work, enquiries_rules.closed(enquiry, work.now, seen=command.seen), EnquiryClosed
+    )
+
+
+@dataclass(frozen=True)
+class MergeEnquiry:
+    """An enquiry, the one into which it is merged, and the librarian who takes that one."""
+
+    enquiry_id: str
+    into: str
+    librarian: Librarian
+    seen: int
+    """Version of the enquiry that the librarian has read."""
+    seen_into: int
+    """Version of the other enquiry that the librarian has read."""
+
+
+def merge_enquiry(work: Work, command: MergeEnquiry) -> Enquiry:
+    """Merge the enquiry and return it, closed.
+
+    Raises NoSuchEnquiry, NotMergeable, EnquiryChanged or EnquiryIsClosed.
+    """
+    merged, into = enquiries_rules.merged(
+        existing(work, command.enquiry_id),
+        existing(work, command.into),
+        command.librarian,
+        work.now,
+        seen=command.seen,
+        seen_into=command.seen_into,
+    )
+    publish(work, into, EnquiryAssigned)
+    tell_guest(work, merged, EnquiryClosed)
+    return publish(work, merged, EnquiryClosed)
+
+
+@dataclass(frozen=True)
+class NoteOnEnquiry:
+    """A librarian's note."""
+
+    enquiry_id: str
+    librarian: Librarian
+    text: str
+
+
+def note_on_enquiry(work: Work, command: NoteOnEnquiry) -> Enquiry:
+    """Add the note, which changes nothing else. Raises NoSuchEnquiry or EnquiryFull."""
+    enquiry = existing(work, command.enquiry_id)
+    if enquiry.notes >= MOST_MESSAGES:
+        raise EnquiryFull
+    note = Message(
+        id=new_id(),
+        version=1,
+        enquiry_id=enquiry.id,
+        at=work.now,
+        text=command.text,
+        author=command.librarian,
+        private=True,
+        number=enquiry.messages + enquiry.notes + 1,
+        terms=terms_of(command.text),
+    )
+    enquiries_store.add_note(work, note)
+    return enquiry

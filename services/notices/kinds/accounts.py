@@ -1,0 +1,250 @@
+"""Notifications about the account itself: security, PINs, family, coming of age."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+from services.notices.kinds.kind import Kind, Known
+from shared.contracts.accounts import (
+    AlertOfCard,
+    AlertOfContact,
+    AlertOfDevice,
+    AlertOfPin,
+    AlertToConfirm,
+    PatronCameOfAge,
+    PatronInvited,
+    PatronLinked,
+    PatronUnlinked,
+    PinReset,
+    PinResetRequested,
+)
+from shared.translations import marked
+from shared.unit_of_work import Run
+
+CODE = marked("Your code: {code}. Enter it within 15 minutes on the page where you asked for it.")
+ADDRESS_CODE = marked(
+    "Your code: {code}. Enter it within seven days under My Setting, where your new address waits."
+)
+TELL = marked("If you don't know of this, please tell the library at once.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert(Kind):
+    """A notification that goes to the address that was valid before the change."""
+
+    urgent: ClassVar[bool] = True
+
+    alert_id: str
+    by_staff: bool
+
+    @classmethod
+    async def of(cls, event: Any, run: Run) -> Self:
+        """Return by what accounts knows the address, and who made the change."""
+        return cls(alert_id=event.alert_id, by_staff=event.by == "staff")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinReplaced(Alert, events=[AlertOfPin]):
+    """A notification that there is a new PIN."""
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that the PIN is another one."""
+        if self.by_staff:
+            return [marked("The library's staff have given your account a new PIN."), TELL]
+        return [marked("The PIN of your library account was changed."), TELL]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardReplacedByStaff(Alert, events=[AlertOfCard]):
+    """A notification that there is another card."""
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that the former card no longer works."""
+        return [
+            marked("The library's staff have replaced your library card."),
+            marked("The former card can't be used any more."),
+            TELL,
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContactReplaced(Alert, events=[AlertOfContact]):
+    """A notification about the e-mail address and the telephone number of an account."""
+
+    asked: bool = False
+    changed: bool = False
+    removed: bool = False
+    phone: bool = False
+
+    @classmethod
+    async def of(cls, event: AlertOfContact, run: Run) -> Self:
+        """Return what was changed, and never to what."""
+        return cls(
+            alert_id=event.alert_id,
+            by_staff=event.by == "staff",
+            asked=event.asked,
+            changed=event.changed,
+            removed=event.removed,
+            phone=event.phone,
+        )
+
+    @property
+    def is_usual(self) -> bool:
+        """False unless there is just another address: a text of staff can't tell what else."""
+        return self.changed and not (self.by_staff or self.phone)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return what was changed."""
+        said = []
+        if self.asked:
+            said += [
+                marked("A new e-mail address was entered for your library account."),
+                marked("Until it is confirmed, the library goes on writing to the former one."),
+            ]
+        if self.changed:
+            said.append(marked("The e-mail address of your library account was changed."))
+        if self.removed:
+            said.append(marked("The e-mail address of your library account was removed."))
+        if self.phone:
+            said.append(marked("The telephone number of your library account was changed."))
+        if self.by_staff:
+            said.append(marked("The library's staff did this."))
+        return [*said, TELL]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressToConfirm(Alert, events=[AlertToConfirm]):
+    """A notification that a new address is to be confirmed. Only the e-mail has the code."""
+
+    code_text: ClassVar[str] = ADDRESS_CODE
+
+    def texts(self, known: Known) -> list[str]:
+        """Return how to confirm the address."""
+        return [
+            marked("This new e-mail address for a library account is to be confirmed."),
+            marked("A code was sent there, to enter under My Setting."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedInOnNewDevice(Alert, events=[AlertOfDevice]):
+    """A notification of a log-in on a device that was not used with the card before."""
+
+    def texts(self, known: Known) -> list[str]:
+        """Return what to do if it was somebody else."""
+        return [
+            marked("Somebody logged in to your library account on a device that is new to it."),
+            marked(
+                "If that wasn't you, change your PIN under My Setting and tell the library at once."
+            ),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeRequested(Kind, events=[PinResetRequested]):
+    """A notification that a code was asked for. Only the e-mail has the code."""
+
+    urgent: ClassVar[bool] = True
+    code_text: ClassVar[str] = CODE
+
+    reset_id: str
+
+    @classmethod
+    async def of(cls, event: PinResetRequested, run: Run) -> Self:
+        """Return the request, by which accounts gives the code for the e-mail."""
+        return cls(reset_id=event.reset_id)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that a code was asked for."""
+        return [
+            marked("Someone asked for a code to choose a new PIN for your library card."),
+            marked("If that wasn't you, you need not do anything: your PIN stays as it is."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PinChosen(Kind, events=[PinReset]):
+    """A notification that a new PIN was chosen with a code."""
+
+    urgent: ClassVar[bool] = True
+
+    alert_id: str | None = None
+
+    @classmethod
+    async def of(cls, event: PinReset, run: Run) -> Self:
+        """Return by what accounts knows the address; the PIN is nobody's business."""
+        return cls(alert_id=event.alert_id)
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that there is a new PIN."""
+        return [
+            marked("You have chosen a new PIN with a code from an e-mail."),
+            marked("If that wasn't you, please tell the library at once."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invited(Kind, events=[PatronInvited]):
+    """A notification that somebody wants to link their card with the patron's."""
+
+    @classmethod
+    async def of(cls, event: PatronInvited, run: Run) -> Self:
+        """Return no facts: the page of linked cards says who it is."""
+        return cls()
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that there is an invitation, and where to answer it."""
+        return [
+            marked("Somebody invites you to link your library cards."),
+            marked("See who it is, and accept or decline, under Linked cards."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Linked(Kind, events=[PatronLinked]):
+    """A notification that the patron's card is linked with another."""
+
+    @classmethod
+    async def of(cls, event: PatronLinked, run: Run) -> Self:
+        """Return no facts."""
+        return cls()
+
+    def texts(self, known: Known) -> list[str]:
+        """Return what the other patron can do, and how to end it."""
+        return [
+            marked("Your library card is now linked with another card."),
+            marked(
+                "Its holder can see your loans and reservations, and renew and reserve for you."
+            ),
+            marked("You can end this at any time, under Linked cards."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlinked(Kind, events=[PatronUnlinked]):
+    """A notification that the link with another card has ended."""
+
+    @classmethod
+    async def of(cls, event: PatronUnlinked, run: Run) -> Self | None:
+        """Return no facts; None for the patron who ended it."""
+        return None if event.by == "patron" else cls()
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that the link has ended."""
+        return [marked("Your library card is no longer linked with another card.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameOfAge(Kind, events=[PatronCameOfAge]):
+    """A notification that a junior patron has become an adult one."""
+
+    @classmethod
+    async def of(cls, event: PatronCameOfAge, run: Run) -> Self:
+        """Return no facts: the date of birth stays with accounts."""
+        return cls()
+
+    def texts(self, known: Known) -> list[str]:
+        """Return that the rules for adults apply."""
+        return [
+            marked("Your library card is now an adult's card."),
+            marked("From now on, what you borrow is lent by the rules for adults."),
+        ]

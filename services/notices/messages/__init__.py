@@ -1,0 +1,1 @@
+"""Notifications: from an event to the inbox, in which words, and their sending."""

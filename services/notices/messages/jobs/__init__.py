@@ -1,0 +1,1 @@
+"""Jobs of messages: what waits is sent."""

@@ -1,0 +1,289 @@
+"""Send what waits by e-mail, with the facts and the address of the moment."""
+
+import asyncio
+from collections.abc import Sequence
+from email.message import EmailMessage
+
+import structlog
+from prometheus_client import Counter
+from pydantic import BaseModel
+
+from services.notices.channels.clients.mail import Mailer, MailServerAway, hand_over
+from services.notices.channels.rules.deliveries import (
+    DIGEST,
+    Delivery,
+    covering,
+    dropped,
+    ended_as,
+    postponed,
+)
+from services.notices.channels.rules.outgoing import is_too_late
+from services.notices.channels.store import deliveries as deliveries_store
+from services.notices.enquiries.commands.guests import send_link
+from services.notices.kinds.kind import Unknown, kind_of
+from services.notices.language import language_of
+from services.notices.messages.commands.deliveries import (
+    HoldForDigest,
+    NoteDelivery,
+    close_digest,
+    hold_for_digest,
+    note_delivery,
+)
+from services.notices.messages.queries.emails import (
+    Recipient,
+    StaffRecipient,
+    email_of,
+    email_to_staff,
+)
+from services.notices.messages.queries.texts import as_it_is, with_texts
+from services.notices.patrons import store as patrons_store
+from services.notices.patrons.rules import Notification
+from services.notices.settings import Settings
+from shared.clock import wall_clock
+from shared.jobs import Jobs
+from shared.owners import OwnerAway, OwnerRefused, path_to
+from shared.unit_of_work import Run
+
+jobs = Jobs()
+log = structlog.get_logger()
+
+DELIVERIES = Counter("carrel_deliveries_total", "Tries to send a notification", ["state"])
+ASKING_SECONDS = 25.0
+"""Time to ask other services about all parts of one e-mail; with that of sending, less than the
+lease of a delivery."""
+CONNECTIONS = 8
+"""Greatest number of connections of one process to the mail server."""
+MOST_TRIES = 500
+"""Number of deliveries of one round, over which the connections are kept."""
+MOST_BROKEN = 3
+"""Connections that may break in one round: one message may break one, a server breaks all."""
+
+
+@jobs.steadily(seconds=1)
+async def deliveries(run: Run) -> int:
+    """Send notifications and links by e-mail; return the number of tries.
+
+    Without a mail server nothing is sent, and in quiet hours only what is urgent: codes, alerts
+    about the security of an account, and the e-mails in which guests confirm their address. If the
+    server or another service is away, the round ends, so that the others are not tried in vain.
+    """
+    settings = run.settings
+    if not isinstance(settings, Settings) or not settings.smtp_host:
+        return 0
+    return await Round(run, settings).send()
+
+
+class EmailAddress(BaseModel):
+    """Accounts' answer: the address for one message, and the code to choose a new PIN."""
+
+    address: str | None
+    unsubscribe: str
+    code: str | None = None
+
+
+class StaffCode(BaseModel):
+    """Accounts' answer: the address for one message to somebody of the staff, and the code."""
+
+    address: str | None
+    code: str | None
+
+
+async def can_wait(delivery: Delivery, settings: Settings, run: Run) -> bool:
+    """Return whether a delivery is to be sent with the digest of its patron.
+
+    An urgent one is not. Nor is one that was tried before: it may have arrived, although nobody
+    noted that.
+    """
+    if delivery.urgent or delivery.guest_id is not None or delivery.tries > 1:
+        return False
+    patron = await patrons_store.find_one(run.database, delivery.patron_id)
+    told = await patrons_store.find_notification(run.database, delivery.notification_id)
+    if patron is None or told is None or not patron.wants_digest:
+        return False
+    digest_day = settings.next_digest(wall_clock()).date()
+    kind = kind_of(told.kind)
+    until = [await kind.from_stored(facts).useful_until(run) for facts in (told.about, *told.also)]
+    return all(day is None or day > digest_day for day in until)
+
+
+async def send(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run) -> NoteDelivery:
+    """Send a delivery if it still is to be sent; return what became of it and of its parts.
+
+    Raises MailServerAway, OwnerAway, OwnerRefused or TimeoutError.
+    """
+    now = wall_clock()
+    if is_too_late(delivery.queued_at, now):
+        return NoteDelivery(postponed(delivery, now))
+    if delivery.guest_id is not None:
+        return NoteDelivery(await send_link(delivery, delivery.guest_id, mailer, settings, run))
+    if delivery.staff_code is not None:
+        return NoteDelivery(await _to_staff(delivery, delivery.staff_code, mailer, settings, run))
+    parts = [delivery]
+    if delivery.kind == DIGEST:
+        parts = await deliveries_store.find_held_for(run.database, delivery.id)
+    true: list[tuple[Delivery, Notification, Notification]] = []
+    untrue: list[Delivery] = []
+    async with asyncio.timeout(ASKING_SECONDS):
+        for part in parts:
+            told = await patrons_store.find_notification(run.database, part.notification_id)
+            if told is None or told.withdrawn:
+                untrue.append(dropped(part, "withdrawn", now))
+            elif (current := await as_it_is(told, run)) is None:
+                untrue.append(dropped(part, "outdated", now))
+            else:
+                true.append((part, told, current))
+    if delivery.kind != DIGEST:
+        if untrue:
+            return NoteDelivery(untrue[0])
+        [(_, told, current)] = true
+        after = await _to_patron(delivery, [current], mailer, settings, run)
+        return NoteDelivery(covering(after, told) if after.state == "sent" else after)
+    after = dropped(delivery, "outdated", now)
+    if true:
+        after = await _to_patron(
+            delivery, [current for _, _, current in true], mailer, settings, run
+        )
+    ended = untrue
+    if after.state == "sent":
+        ended += [covering(ended_as(part, after), told) for part, told, _ in true]
+    return NoteDelivery(after, tuple(ended))
+
+
+async def _to_patron(
+    delivery: Delivery,
+    currents: Sequence[Notification],
+    mailer: Mailer,
+    settings: Settings,
+    run: Run,
+) -> Delivery:
+    """Send these notifications in one e-mail; return what became of it.
+
+    A code and the address of an alert wait for no digest, so they are asked for one notification
+    alone.
+    """
+    reset_id, alert_id = (currents[0].about.get(name) for name in ("reset_id", "alert_id"))
+    params = {"pin_reset": reset_id} if reset_id else {"alert": alert_id} if alert_id else None
+    answer = await run.owners.get(
+        "accounts",
+        path_to("v1", "email-addresses", delivery.patron_id),
+        now=run.now,
+        params=params,
+    )
+    found = None if answer is None else EmailAddress.model_validate(answer)
+    address = found.address if found else None
+    if found is None or address is None:
+        return dropped(delivery, "outdated" if reset_id else "no-address", wall_clock())
+    shown = await with_texts(run.database, delivery.patron_id, currents, settings.zone)
+    patron = await patrons_store.find_one(run.database, delivery.patron_id)
+    code = patron.speaks if patron else "en"
+
+    def message() -> EmailMessage:
+        return email_of(
+            delivery.id,
+            [item.message for item in shown],
+            to=Recipient(address, found.unsubscribe, found.code),
+            code=code,
+            language=language_of(code),
+            at=wall_clock(),
+            settings=settings,
+            kind=Unknown if delivery.kind == DIGEST else kind_of(delivery.kind),
+        )
+
+    return await hand_over(delivery, message, address, mailer)
+
+
+async def _to_staff(
+    delivery: Delivery, reset_id: str, mailer: Mailer, settings: Settings, run: Run
+) -> Delivery:
+    """Send somebody of the staff a code to choose a PIN; return what became of it."""
+    answer = await run.owners.get("accounts", path_to("v1", "staff-codes", reset_id), now=run.now)
+    found = None if answer is None else StaffCode.model_validate(answer)
+    if found is None or found.address is None or found.code is None:
+        return dropped(delivery, "outdated", wall_clock())
+    address, to = found.address, StaffRecipient(found.address, reset_id, found.code)
+
+    def message() -> EmailMessage:
+        return email_to_staff(delivery.id, to, at=wall_clock(), settings=settings)
+
+    return await hand_over(delivery, message, address, mailer)
+
+
+async def note(noted: NoteDelivery, run: Run) -> None:
+    """Record what became of a try, and count it."""
+    delivery = noted.delivery
+    DELIVERIES.labels(delivery.state).inc()
+    if delivery.state in ("bounced", "failed"):
+        log.warning(
+            "delivery failed",
+            delivery=delivery.id,
+            state=delivery.state,
+            reason=delivery.reason,
+            smtp_code=delivery.smtp_code,
+        )
+    await run(note_delivery, noted)
+
+
+class Round:
+    """One round of the job that sends e-mails; a recipient who is refused for now waits in it."""
+
+    def __init__(self, run: Run, settings: Settings) -> None:
+        self._run = run
+        self._settings = settings
+        self._quiet = settings.is_quiet(wall_clock())
+        self._tries = 0
+        self._broken = 0
+        self._senders = 0
+        self._is_over = False
+        self._resting: set[str] = set()
+
+    async def send(self) -> int:
+        """Send what is due; return the number of tries."""
+        async with asyncio.TaskGroup() as group:
+            self._begin(group)
+        return self._tries
+
+    def _begin(self, group: asyncio.TaskGroup) -> None:
+        """Let one more connection send, up to CONNECTIONS, while the round goes on."""
+        if self._senders < CONNECTIONS and not self._is_over:
+            self._senders += 1
+            group.create_task(self._send_over_one(group))
+
+    async def _send_over_one(self, group: asyncio.TaskGroup) -> None:
+        async with Mailer(self._settings) as mailer:
+            while not self._is_over and self._tries < MOST_TRIES:
+                claimed = await deliveries_store.claim(self._run.database, only_urgent=self._quiet)
+                if claimed is None:
+                    return
+                self._tries += 1
+                delivery = await self._not_held(claimed)
+                if delivery is not None:
+                    await self._try(delivery, mailer)
+                self._begin(group)  # there may be more
+
+    async def _not_held(self, claimed: Delivery) -> Delivery | None:
+        """Return what is to be sent now; None: it was held for a digest, or is gone."""
+        if claimed.kind == DIGEST:
+            return await self._run(close_digest, claimed)
+        if await can_wait(claimed, self._settings, self._run):
+            due_at = self._settings.next_digest(wall_clock())
+            await self._run(hold_for_digest, HoldForDigest(claimed, due_at))
+            return None
+        return claimed
+
+    async def _try(self, delivery: Delivery, mailer: Mailer) -> None:
+        recipient = delivery.guest_id or delivery.patron_id
+        if recipient and recipient in self._resting:
+            await note(NoteDelivery(postponed(delivery, wall_clock())), self._run)
+            return
+        try:
+            after = await send(delivery, mailer, self._settings, self._run)
+        except (MailServerAway, OwnerAway, OwnerRefused, TimeoutError) as away:
+            log.warning("delivery waits", delivery=delivery.id, error=type(away).__name__)
+            await note(NoteDelivery(postponed(delivery, wall_clock())), self._run)
+            self._broken += 1
+            reached = isinstance(away, MailServerAway) and away.reached
+            self._is_over = self._is_over or not reached or self._broken >= MOST_BROKEN
+            return
+        if after.delivery.state == "waiting":  # refused for now
+            self._resting.add(recipient)
+        await note(after, self._run)

@@ -1,0 +1,47 @@
+"""The wordings of notifications that staff have set, each with its versions."""
+
+from collections.abc import Collection
+
+from services.notices.messages.rules import MessageWording, Texts, wording_id
+from shared.mongo import Database, Indexes, from_document
+from shared.unit_of_work import Work
+
+WORDINGS = "wordings"
+
+INDEXES: Indexes = {WORDINGS: []}
+
+
+def get(work: Work, wording: str) -> MessageWording | None:
+    """Return a wording by its id, or None if the built-in one was never changed."""
+    return work.find(MessageWording, WORDINGS, {"_id": wording})
+
+
+def save(work: Work, wording: MessageWording) -> None:
+    """Save the next version of a wording; version 1 is a new one."""
+    if wording.version == 1:
+        work.add(WORDINGS, wording)
+    else:
+        work.save(WORDINGS, wording)
+
+
+async def find_one(db: Database, wording: str) -> MessageWording | None:
+    """Return a wording by its id, or None if the built-in one was never changed."""
+    found = await db[WORDINGS].find_one({"_id": wording})
+    return None if found is None else from_document(MessageWording, found)
+
+
+async def find_all(db: Database) -> dict[str, MessageWording]:
+    """Return all wordings by id: at most one for each kind and language."""
+    found = [from_document(MessageWording, document) async for document in db[WORDINGS].find()]
+    return {one.id: one for one in found}
+
+
+async def find_texts(db: Database, kinds: Collection[str], language: str) -> dict[str, Texts]:
+    """Return the texts in force of these kinds in a language, by kind; only those that are set."""
+    ids = {wording_id(kind, language): kind for kind in kinds}
+    latest = {"versions": {"$slice": -1}}
+    found = db[WORDINGS].find({"_id": {"$in": sorted(ids)}}, latest)
+    return {
+        ids[document["_id"]]: from_document(MessageWording, document).texts
+        async for document in found
+    }

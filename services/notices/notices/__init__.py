@@ -1,0 +1,1 @@
+"""Notices of the libraries: published, amended, withdrawn, drafted, and as a feed."""

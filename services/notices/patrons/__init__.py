@@ -1,0 +1,1 @@
+"""Patrons as notices knows them: language, preferences and inbox; titles and activities."""

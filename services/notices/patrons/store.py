@@ -1,0 +1,298 @@
+"""Collections of patrons, notifications, titles and activities."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from services.notices.patrons.rules import Broadcast, Notification, Patron
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    read_snapshot_page,
+    sharded_by,
+)
+from shared.personal_data import Personal
+from shared.unit_of_work import Work
+
+PATRONS = "patrons"
+
+NOTIFICATIONS = "notifications"
+BROADCASTS = "causes"
+
+MOST_SINCE = 100
+
+TITLES = "titles"
+ACTIVITIES = "activities"
+
+INDEXES: Indexes = {
+    PATRONS: sharded_by(
+        "_id",
+        [
+            IndexModel([("preferences.branches", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("preferences.activity_types", ASCENDING), ("_id", ASCENDING)]),
+        ],
+    ),
+    NOTIFICATIONS: sharded_by(
+        "patron_id",
+        [
+            IndexModel(
+                [
+                    ("patron_id", ASCENDING),
+                    ("at", DESCENDING),
+                    ("happened", DESCENDING),
+                    ("_id", DESCENDING),
+                ]
+            ),
+        ],
+    ),
+    BROADCASTS: [
+        IndexModel([("branch", ASCENDING), ("at", ASCENDING)]),
+        IndexModel([("activity_type", ASCENDING), ("at", ASCENDING)]),
+        IndexModel([("about.suspension_id", ASCENDING)], sparse=True),
+    ],
+    TITLES: [],
+    ACTIVITIES: [],
+}
+PERSONAL = (Personal(PATRONS, "_id"), Personal(NOTIFICATIONS))
+
+
+def get(work: Work, patron_id: str) -> Patron | None:
+    """Return the record of a patron, which may be a tombstone, or None."""
+    return work.find(Patron, PATRONS, {"_id": patron_id})
+
+
+def some(work: Work, patron_ids: Sequence[str]) -> dict[str, Patron]:
+    """Return the existing records of these patrons, by id."""
+    found = work.all(Patron, PATRONS, {"_id": {"$in": list(patron_ids)}})
+    return {one.id: one for one in found}
+
+
+def save(work: Work, patron: Patron) -> None:
+    """Save the next version of a patron's record; version 1 is a new one."""
+    if patron.version == 1:
+        work.add(PATRONS, patron)
+    else:
+        work.save(PATRONS, patron)
+
+
+def hold(work: Work, patron: Patron | None, patron_id: str) -> None:
+    """Write the patron's record, so that no erasure can commit during this transaction.
+
+    Reading a snapshot would not stop a concurrent erasure, and the notification written here would
+    remain in a deleted inbox.
+    """
+    save(work, Patron(patron_id) if patron is None else replace(patron, version=patron.version + 1))
+
+
+async def find_one(db: Database, patron_id: str) -> Patron | None:
+    """Return the record of a patron, which may be a tombstone, or None."""
+    found = await db[PATRONS].find_one({"_id": patron_id})
+    return None if found is None else from_document(Patron, found)
+
+
+async def find_followers(db: Database, broadcast: Broadcast, limit: int) -> list[str]:
+    """Return the next patrons who ever followed the branch or the activity type of a broadcast.
+
+    They come after `broadcast.after`, in order of id.
+    """
+    query: dict[str, Any] = {"_id": {"$gt": broadcast.after}}
+    if broadcast.branch is not None:
+        query["preferences.branches"] = broadcast.branch
+    if broadcast.activity_type is not None:
+        query["preferences.activity_types"] = broadcast.activity_type
+    found = db[PATRONS].find(query, {"_id": 1}).sort("_id", ASCENDING).limit(limit)
+    return [document["_id"] async for document in found]
+
+
+async def count_followers(db: Database, branch: str, at: datetime) -> int:
+    """Return the number of patrons who follow a branch at an instant."""
+    query = {"preferences.branches": branch, "erased": False}
+    count = 0
+    async for document in db[PATRONS].find(query):
+        then = from_document(Patron, document).in_force(at)
+        count += then is not None and branch in then.branches
+    return count
+
+
+def get_notification(work: Work, notification_id: str) -> Notification | None:
+    """Return a notification by its id, or None."""
+    return work.find(Notification, NOTIFICATIONS, {"_id": notification_id})
+
+
+def some_notifications(work: Work, ids: Iterable[str]) -> dict[str, Notification]:
+    """Return the existing notifications of these ids, by id."""
+    found = work.all(Notification, NOTIFICATIONS, {"_id": {"$in": list(ids)}})
+    return {one.id: one for one in found}
+
+
+def save_notification(work: Work, notification: Notification) -> None:
+    """Save a notification; version 1 is a new one."""
+    if notification.version == 1:
+        work.add(NOTIFICATIONS, notification)
+    else:
+        work.save(NOTIFICATIONS, notification)
+
+
+def notifications_since(work: Work, patron_id: str, start: datetime) -> list[Notification]:
+    """Return at most MOST_SINCE notifications of a patron of events at or after an instant."""
+    query = {"patron_id": patron_id, "at": {"$gte": start}, "withdrawn": False}
+    return work.all(Notification, NOTIFICATIONS, query, limit=MOST_SINCE)
+
+
+def delete_inbox(work: Work, patron_id: str) -> None:
+    """Delete all notifications of a patron."""
+    work.delete(NOTIFICATIONS, {"patron_id": patron_id})
+
+
+def get_broadcast(work: Work, event_id: str) -> Broadcast | None:
+    """Return the broadcast of an event, or None."""
+    return work.find(Broadcast, BROADCASTS, {"_id": event_id})
+
+
+def save_broadcast(work: Work, broadcast: Broadcast) -> None:
+    """Save a broadcast with its progress; version 1 is a new one."""
+    if broadcast.version == 1:
+        work.add(BROADCASTS, broadcast)
+    else:
+        work.save(BROADCASTS, broadcast)
+
+
+def broadcasts_between(
+    work: Work,
+    start: datetime,
+    until: datetime | None,
+    branches: Collection[str],
+    activity_types: Collection[str],
+) -> list[Broadcast]:
+    """Return the broadcasts from `start` to before `until` of these branches or activity types."""
+    span: dict[str, Any] = {"$gte": start} | ({"$lt": until} if until else {})
+    query = {
+        "$or": [
+            {"branch": {"$in": sorted(branches)}, "at": span},
+            {"activity_type": {"$in": sorted(activity_types)}, "at": span},
+        ]
+    }
+    return work.all(Broadcast, BROADCASTS, query, sort=[("at", ASCENDING)])
+
+
+async def find_broadcast(db: Database, event_id: str) -> Broadcast | None:
+    """Return the broadcast of an event with its progress; None before the first notification."""
+    found = await db[BROADCASTS].find_one({"_id": event_id})
+    return None if found is None else from_document(Broadcast, found)
+
+
+async def find_notification(db: Database, notification_id: str) -> Notification | None:
+    """Return a notification, or None."""
+    found = await db[NOTIFICATIONS].find_one({"_id": notification_id})
+    return None if found is None else from_document(Notification, found)
+
+
+async def find_newest(db: Database, patron_id: str, kinds: Collection[str]) -> Notification | None:
+    """Return the newest notification of a patron that has one of these kinds, or None."""
+    query = {"patron_id": patron_id, "withdrawn": False, "kind": {"$in": sorted(kinds)}}
+    found = await db[NOTIFICATIONS].find_one(query, sort=[("at", DESCENDING)])
+    return None if found is None else from_document(Notification, found)
+
+
+def told_before(
+    work: Work, patron_ids: Collection[str], suspension_id: str, version: int
+) -> set[str]:
+    """Return those of these patrons who were told of an earlier version of a fine suspension."""
+    earlier = {"suspension_id": suspension_id, "version": {"$not": {"$gte": version}}}
+    query = {
+        "patron_id": {"$in": sorted(patron_ids)},
+        "withdrawn": False,
+        "$or": [
+            {"about." + name: one for name, one in earlier.items()},
+            {"also": {"$elemMatch": earlier}},
+        ],
+    }
+    return set(work.distinct(NOTIFICATIONS, "patron_id", query))
+
+
+async def is_announced_later(db: Database, suspension_id: str, version: int) -> bool:
+    """Return whether a newer version of a fine suspension than this has been announced."""
+    newer = {"about.suspension_id": suspension_id, "about.version": {"$gt": version}}
+    return await db[BROADCASTS].find_one(newer, {"_id": 1}) is not None
+
+
+async def find_inbox(
+    db: Database, patron_id: str, after: tuple[datetime, str, str] | None, limit: int
+) -> list[Notification]:
+    """Return at most `limit` notifications of a patron after an instant, event and id.
+
+    They are in the order newest first, those of one instant in the order of their events' ids.
+    """
+    query: dict[str, Any] = {"patron_id": patron_id, "withdrawn": False}
+    if after is not None:
+        at, happened, notification_id = after
+        query["$or"] = [
+            {"at": {"$lt": at}},
+            {"at": at, "happened": happened or None, "_id": {"$lt": notification_id}},
+        ]
+        if happened:
+            # Includes notifications stored before the field existed, which come last.
+            query["$or"].append({"at": at, "happened": {"$not": {"$gte": happened}}})
+    order = [("at", DESCENDING), ("happened", DESCENDING), ("_id", DESCENDING)]
+    found = db[NOTIFICATIONS].find(query).sort(order)
+    return [from_document(Notification, document) async for document in found.limit(limit)]
+
+
+async def find_unread(db: Database, query: SnapshotQuery) -> tuple[list[Notification], str | None]:
+    """Return the unread notifications of a query, and the id at which the next part begins."""
+    where = {"read": False, "withdrawn": False}
+    return await read_snapshot_page(db[NOTIFICATIONS], Notification, query, where)
+
+
+@dataclass(frozen=True)
+class Title:
+    """A book's title, in its latest version."""
+
+    id: str
+    version: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Activity:
+    """An activity's title and start, in their latest version."""
+
+    id: str
+    version: int
+    name: str
+    starts_at: datetime | None = None
+    """Start (UTC); None in documents stored before the field existed."""
+
+
+def save_title(work: Work, title: Title) -> None:
+    """Store a book's title, unless the stored version is newer."""
+    work.save_if_newer(TITLES, title)
+
+
+def save_activity(work: Work, activity: Activity) -> None:
+    """Store an activity, unless the stored version is newer."""
+    work.save_if_newer(ACTIVITIES, activity)
+
+
+def is_known(work: Work, title_id: str) -> bool:
+    """Return whether a book's title is known."""
+    return bool(work.count(TITLES, {"_id": title_id}))
+
+
+async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:
+    """Return the known book titles, by id."""
+    if not title_ids:
+        return {}
+    found = db[TITLES].find({"_id": {"$in": sorted(title_ids)}}, {"name": 1})
+    return {document["_id"]: document["name"] async for document in found}
+
+
+async def find_activities(db: Database, ids: Collection[str]) -> dict[str, Activity]:
+    """Return the known activities, by id."""
+    found = db[ACTIVITIES].find({"_id": {"$in": sorted(ids)}})
+    return {document["_id"]: from_document(Activity, document) async for document in found}

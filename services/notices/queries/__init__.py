@@ -1,1 +1,0 @@
-"""Queries of notices, one module for each subject."""

@@ -1,1 +1,0 @@
-"""Use cases of notices: one module for each command."""

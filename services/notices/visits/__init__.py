@@ -1,0 +1,1 @@
+"""Visitors of branches: occupancy, queues, visits, and contact tracing."""
