@@ -3,8 +3,8 @@
 import random
 
 from services.events.activities import queries
-from services.events.activities.commands.programme import AnnounceRelease, announce_release
-from services.events.activities.commands.registrations import ContinueChange, continue_change
+from services.events.activities.commands.programme import announce_release
+from services.events.activities.commands.registrations import continue_change
 from shared.jobs import Jobs
 from shared.unit_of_work import Origin, Run
 
@@ -18,7 +18,7 @@ async def releases(run: Run) -> int:
     announced = 0
     while due := await queries.releases_due(run.database, run.now, limit=_AT_ONCE):
         for activity_id in due:
-            announced += await run(announce_release, AnnounceRelease(activity_id))
+            announced += await run(announce_release, activity_id)
     return announced
 
 
@@ -30,6 +30,6 @@ async def registrations(run: Run) -> int:
     done = 0
     for activity_id, since in unfinished:
         because = run.because_of(Origin(now=since))
-        while count := await because(continue_change, ContinueChange(activity_id)):
+        while count := await because(continue_change, activity_id):
             done += count
     return done

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -27,43 +27,34 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class BookSession:
-    """A patron, the session of a day in a room by its ordinal, and the library's time zone."""
-
-    patron_id: str
-    branch: str
-    day: date
-    session: int
-    zone: ZoneInfo
-
-
-def book_session(work: Work, command: BookSession) -> Booking:
+def book_session(
+    work: Work, *, patron_id: str, branch: str, day: date, session: int, zone: ZoneInfo
+) -> Booking:
     """Book the place and return the booking.
 
     Raises NoSuchStudyRoom, NoSuchSession, TooFarAhead, SessionOver, LibraryClosed, RoomInSeason,
     NoSuchPatron, BookedAlready, TooManyBookings or SessionFull.
     """
-    room = store.room(work, command.branch)
+    room = store.room(work, branch)
     if room is None:
         raise NoSuchStudyRoom
-    fresh = rules.slot_to_book(room, command.day, command.session, now=work.now, zone=command.zone)
+    fresh = rules.slot_to_book(room, day, session, now=work.now, zone=zone)
     # Written, so that a closure or a season that comes at the same moment conflicts.
-    calendar = calendars_store.hold(work, command.branch)
-    if calendar and not calendar.has_sessions(command.day):
+    calendar = calendars_store.hold(work, branch)
+    if calendar and not calendar.has_sessions(day):
         raise LibraryClosed
-    if seasons_store.has_room_on(work, command.branch, command.day.isoformat()):
+    if seasons_store.has_room_on(work, branch, day.isoformat()):
         raise RoomInSeason
     # Written before the bookings are read: concurrent bookings of one patron conflict in it.
-    if not patrons_store.hold_patron(work, command.patron_id):
+    if not patrons_store.hold_patron(work, patron_id):
         raise NoSuchPatron
     stored = store.slot(work, fresh.id)
     counted, booking = rules.book(
         room,
         stored or fresh,
-        store.bookings_of(work, room.id, command.patron_id),
+        store.bookings_of(work, room.id, patron_id),
         booking_id=new_id(),
-        patron_id=command.patron_id,
+        patron_id=patron_id,
         code=secrets.token_hex(CODE_BYTES).upper(),
         now=work.now,
     )
@@ -76,25 +67,16 @@ def book_session(work: Work, command: BookSession) -> Booking:
     return booking
 
 
-@dataclass(frozen=True)
-class CheckInBooking:
-    """The room, the code of a booking, and the library's time zone."""
-
-    branch: str
-    code: str
-    zone: ZoneInfo
-
-
-def check_in_booking(work: Work, command: CheckInBooking) -> Booking:
+def check_in_booking(work: Work, branch: str, code: str, zone: ZoneInfo) -> Booking:
     """Let the patron in and return the booking.
 
     Raises NoSuchBooking, NoSessionNow, CheckedInAlready or PlaceLapsed.
     """
-    booking = store.booking_with_code(work, command.branch, command.code)
+    booking = store.booking_with_code(work, branch, code)
     if booking is None:
         raise NoSuchBooking
-    calendar = calendars_store.get(work, command.branch)
-    if calendar and not calendar.has_sessions(library_day(booking.starts_at, command.zone)):
+    calendar = calendars_store.get(work, branch)
+    if calendar and not calendar.has_sessions(library_day(booking.starts_at, zone)):
         raise NoSessionNow
     taken = rules.check_in(booking, work.now)
     store.save(work, taken)
@@ -102,29 +84,13 @@ def check_in_booking(work: Work, command: CheckInBooking) -> Booking:
     return taken
 
 
-@dataclass(frozen=True)
-class CancelBooking:
-    """A patron, and the booking to cancel."""
-
-    patron_id: str
-    booking_id: str
-
-
-@dataclass(frozen=True)
-class LapseBooking:
-    """A booking whose time to come may be over, and the library's time zone."""
-
-    booking_id: str
-    zone: ZoneInfo
-
-
-def cancel_booking(work: Work, command: CancelBooking) -> Booking:
+def cancel_booking(work: Work, patron_id: str, booking_id: str) -> Booking:
     """Cancel the booking, so that its place is free, and return its last state.
 
     Raises NoSuchBooking, also for a booking of somebody else, CheckedInAlready or PlaceLapsed.
     """
-    booking = store.booking(work, command.booking_id)
-    if booking is None or booking.patron_id != command.patron_id:
+    booking = store.booking(work, booking_id)
+    if booking is None or booking.patron_id != patron_id:
         raise NoSuchBooking
     rules.check_cancellation(booking, work.now)
     slot, ended = rules.cancel(_slot(work, booking), booking)
@@ -144,16 +110,16 @@ def purge_booking(work: Work, booking_id: str) -> bool:
     return True
 
 
-def lapse_booking(work: Work, command: LapseBooking) -> bool:
+def lapse_booking(work: Work, booking_id: str, zone: ZoneInfo) -> bool:
     """End a booking whose patron did not come in time; return False if it is not due.
 
     None is due on a day on which the library is closed: those end in another way.
     """
-    booking = store.booking(work, command.booking_id)
+    booking = store.booking(work, booking_id)
     if booking is None or booking.state != "booked" or work.now < booking.until:
         return False
     calendar = calendars_store.get(work, booking.branch)
-    if calendar and not calendar.has_sessions(library_day(booking.starts_at, command.zone)):
+    if calendar and not calendar.has_sessions(library_day(booking.starts_at, zone)):
         return False
     slot, ended = rules.lapse(_slot(work, booking), booking)
     _end(work, slot, booking)

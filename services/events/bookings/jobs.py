@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from services.events.bookings import store
-from services.events.bookings.commands import LapseBooking, lapse_booking, purge_sessions
+from services.events.bookings.commands import lapse_booking, purge_sessions
 from shared.jobs import Jobs
 from shared.unit_of_work import Run
 
@@ -20,7 +20,7 @@ async def bookings(run: Run) -> int:
     """End bookings in study rooms whose patrons did not come, and delete sessions of past days."""
     done, zone = 0, run.settings.zone
     while due := await store.find_due(run.database, run.now, _AT_ONCE):
-        ended = sum([await run(lapse_booking, LapseBooking(one, zone)) for one in due])
+        ended = sum([await run(lapse_booking, one, zone) for one in due])
         if not ended:  # those that are left are of closed days, and end in another way
             break
         done += ended

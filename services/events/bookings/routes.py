@@ -7,9 +7,6 @@ from pydantic import BaseModel, Field
 
 from services.events.bookings import queries, store
 from services.events.bookings.commands import (
-    BookSession,
-    CancelBooking,
-    CheckInBooking,
     book_session,
     cancel_booking,
     check_in_booking,
@@ -234,8 +231,16 @@ async def post_booking(
 ) -> OwnBookingOut:
     """Book a place in one session, first come, first served."""
     zone = request.app.state.settings.zone
-    command = BookSession(caller.id, branch, body.day, body.session, zone)
-    return OwnBookingOut.own(await run(book_session, command))
+    return OwnBookingOut.own(
+        await run(
+            book_session,
+            patron_id=caller.id,
+            branch=branch,
+            day=body.day,
+            session=body.session,
+            zone=zone,
+        )
+    )
 
 
 @router.post("/study-rooms/{branch}/check-ins", status_code=201)
@@ -244,8 +249,9 @@ async def post_booking_check_in(
     branch: BranchId, body: CheckInBody, request: Request, caller: Desk, run: Run
 ) -> BookedSessionOut:
     """Let a patron in by the code of a booking, from 15 minutes before the session on."""
-    command = CheckInBooking(branch, body.code, request.app.state.settings.zone)
-    return BookedSessionOut.of(await run(check_in_booking, command))
+    return BookedSessionOut.of(
+        await run(check_in_booking, branch, body.code, request.app.state.settings.zone)
+    )
 
 
 @router.get("/me/bookings")
@@ -266,7 +272,7 @@ async def get_my_booking(booking_id: BookingId, caller: Patron, db: Db) -> OwnBo
 @refuses(NoSuchBooking, CheckedInAlready, PlaceLapsed)
 async def delete_my_booking(booking_id: BookingId, caller: Patron, run: Run) -> BookedSessionOut:
     """Cancel a booking, as long as its place is held; the place is free for others."""
-    return BookedSessionOut.of(await run(cancel_booking, CancelBooking(caller.id, booking_id)))
+    return BookedSessionOut.of(await run(cancel_booking, caller.id, booking_id))
 
 
 class BookingStateOut(BaseModel):

@@ -96,36 +96,27 @@ CHUNK = 50
 """Maximum number of bookings or places changed in one transaction; a job continues."""
 
 
-@dataclass(frozen=True)
-class SettleCalendar:
-    """A branch, the library's time zone, and the most bookings or places to change."""
-
-    branch: str
-    zone: ZoneInfo
-    most: int = CHUNK
-
-
-def settle_calendar(work: Work, command: SettleCalendar) -> int:
+def settle_calendar(work: Work, branch: str, zone: ZoneInfo, most: int = CHUNK) -> int:
     """End bookings and places on closed days, then restore bookings on open days.
 
-    Return the number of bookings and places that were looked at; 0: all follow the calendar. A
+    At most `most` change. Return the number that were looked at; 0: all follow the calendar. A
     booking that is made or a season that is announced meanwhile writes the calendar, as its next
     version does, so none is made by an older one after this.
     """
-    calendar = calendars_store.get(work, command.branch)
+    calendar = calendars_store.get(work, branch)
     if calendar is None or calendar.unsettled is None:
         return 0
     for step in (_end_bookings, _end_seats, _restore_bookings):
-        if count := step(work, calendar, command):
+        if count := step(work, calendar, zone, most):
             return count
     calendars_store.settle(work, calendar)
     return 0
 
 
-def _end_bookings(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
+def _end_bookings(work: Work, calendar: BranchCalendar, zone: ZoneInfo, most: int) -> int:
     starts = bookings_store.starts_of_booked(work, calendar.id)
-    closed = [one for one in starts if not _has_sessions(calendar, one, command.zone)]
-    found = bookings_store.booked_at(work, calendar.id, closed, command.most)
+    closed = [one for one in starts if not _has_sessions(calendar, one, zone)]
+    found = bookings_store.booked_at(work, calendar.id, closed, most)
     known = patrons_store.hold_patrons(work, {one.patron_id for one in found})
     for slot_id, of_slot in groupby(sorted(found, key=_slot), _slot):
         bookings = list(of_slot)
@@ -137,7 +128,7 @@ def _end_bookings(work: Work, calendar: BranchCalendar, command: SettleCalendar)
         for one in bookings:
             bookings_store.delete(work, one)
         bookings_store.keep_closed(work, [one for one in ended if one.patron_id in known])
-        closure = calendar.closure_on(library_day(slot.starts_at, command.zone))
+        closure = calendar.closure_on(library_day(slot.starts_at, zone))
         for one in ended:
             record_ended_by_closure(work, one, closure.id if closure else None)
     return len(found)
@@ -147,14 +138,14 @@ def _slot(booking: bookings_rules.Booking) -> str:
     return booking.slot_id
 
 
-def _end_seats(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
+def _end_seats(work: Work, calendar: BranchCalendar, _: ZoneInfo, most: int) -> int:
     """End places that nobody took on closed days; those that were held are free again.
 
     A place that had lapsed is deleted too, so that nobody was absent while the library was closed.
     """
     days = seats_store.days_of(work, calendar.id)
     closed = [day for day in days if not calendar.has_sessions(day)]
-    found = seats_store.not_taken_on(work, calendar.id, closed, command.most)
+    found = seats_store.not_taken_on(work, calendar.id, closed, most)
     for sitting_id, of_sitting in groupby(found, lambda one: one.sitting_id):
         ending = list(of_sitting)
         sitting = seats_store.sitting(work, sitting_id)
@@ -169,14 +160,14 @@ def _end_seats(work: Work, calendar: BranchCalendar, command: SettleCalendar) ->
     return len(found)
 
 
-def _restore_bookings(work: Work, calendar: BranchCalendar, command: SettleCalendar) -> int:
+def _restore_bookings(work: Work, calendar: BranchCalendar, zone: ZoneInfo, most: int) -> int:
     """Restore bookings that a closure ended, in the order in which they were made.
 
     One that can't be restored has ended for good.
     """
     starts = bookings_store.starts_of_closed(work, calendar.id)
-    opened = [one for one in starts if _has_sessions(calendar, one, command.zone)]
-    found = bookings_store.closed_at(work, calendar.id, opened, command.most)
+    opened = [one for one in starts if _has_sessions(calendar, one, zone)]
+    found = bookings_store.closed_at(work, calendar.id, opened, most)
     room = bookings_store.room(work, calendar.id)
     # Written before the bookings are read: concurrent bookings of one patron conflict in it.
     known = patrons_store.hold_patrons(work, {one.patron_id for one in found})
@@ -202,14 +193,6 @@ ALL = 1_000_000
 
 
 @dataclass(frozen=True)
-class PreviewCalendars:
-    """Calendars as they would be, and the library's time zone."""
-
-    calendars: Sequence[BranchCalendar]
-    zone: ZoneInfo
-
-
-@dataclass(frozen=True)
 class SeasonSession:
     """A session of a season that would not take place, and the number of its admission cards."""
 
@@ -218,18 +201,20 @@ class SeasonSession:
     cards: int
 
 
-def preview_calendars(work: Work, command: PreviewCalendars) -> list[SeasonSession]:
+def preview_calendars(
+    work: Work, calendars: Sequence[BranchCalendar], zone: ZoneInfo
+) -> list[SeasonSession]:
     """Store the calendars and let bookings follow them; return the sessions of seasons that end.
 
     It is tried out only: the events that it records are the bookings that would end or come back.
     """
     found: list[SeasonSession] = []
-    for calendar in command.calendars:
+    for calendar in calendars:
         before = calendars_store.get(work, calendar.id)
         if not calendars_store.note(work, calendar):
             continue
-        found += _of_seasons(work, before, calendar, command.zone)
-        while settle_calendar(work, SettleCalendar(calendar.id, command.zone, ALL)):
+        found += _of_seasons(work, before, calendar, zone)
+        while settle_calendar(work, calendar.id, zone, ALL):
             pass
     return found
 

@@ -3,7 +3,7 @@
 import random
 
 from services.events.calendars import store as calendars_store
-from services.events.closures.commands import SettleCalendar, settle_calendar
+from services.events.closures.commands import settle_calendar
 from shared.jobs import Jobs
 from shared.unit_of_work import Origin, Run
 
@@ -21,7 +21,6 @@ async def closures(run: Run) -> int:
         if cause is None:
             continue
         because = run.because_of(Origin(cause.at, cause.correlation_id, cause.causation_id))
-        command = SettleCalendar(calendar.id, run.settings.zone)
-        while count := await because(settle_calendar, command):
+        while count := await because(settle_calendar, calendar.id, run.settings.zone):
             done += count
     return done

@@ -12,7 +12,6 @@ from services.events.activities import queries as activities_queries
 from services.events.activities.queries import Shown
 from services.events.activities.rules import Closed
 from services.events.closures.commands import (
-    PreviewCalendars,
     SeasonSession,
     calendar_of,
     preview_calendars,
@@ -180,5 +179,6 @@ async def post_study_rooms_effect(
     """
     trigger = trigger_of(run.origin)
     calendars = [replace(calendar_of(branch), unsettled=trigger) for branch in body.branches]
-    command = PreviewCalendars(calendars, run.settings.zone)
-    return StudyRoomsEffectOut.of(*await run.try_out(preview_calendars, command))
+    return StudyRoomsEffectOut.of(
+        *await run.try_out(preview_calendars, calendars, run.settings.zone)
+    )

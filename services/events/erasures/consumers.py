@@ -1,11 +1,11 @@
 """Consumers of erasures: the patron's registrations, applications and bookings end."""
 
 from services.events.activities import queries as activities_queries
-from services.events.activities.commands.registrations import PurgeRegistration, purge_registration
+from services.events.activities.commands.registrations import purge_registration
 from services.events.bookings import store as bookings_store
 from services.events.bookings.commands import purge_booking
 from services.events.patrons import store as patrons_store
-from services.events.seasons.commands.applications import PurgeApplication, purge_application
+from services.events.seasons.commands.applications import purge_application
 from services.events.seasons.store import seasons as seasons_store
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
@@ -34,9 +34,9 @@ async def purge_patron(event: PatronErased, run: Run) -> None:
     """
     await run(note_erasure, event)
     for registration in await activities_queries.registrations_of(run.database, event.patron_id):
-        await run.in_steps()(purge_registration, PurgeRegistration(registration.id))
+        await run.in_steps()(purge_registration, registration.id)
     today = library_day(run.now, run.settings.zone)
     for application in await seasons_store.find_applications_of(run.database, event.patron_id):
-        await run.in_steps()(purge_application, PurgeApplication(application.id, today))
+        await run.in_steps()(purge_application, application.id, today)
     for booking in await bookings_store.find_of(run.database, event.patron_id):
         await run.in_steps()(purge_booking, booking.id)

@@ -3,15 +3,13 @@
 import random
 
 from services.events.seasons import queries
-from services.events.seasons.commands.applications import PurgeApplication, purge_application
+from services.events.seasons.commands.applications import purge_application
 from services.events.seasons.commands.seasons import (
-    ContinueDraw,
-    PurgeSeason,
     continue_draw,
     purge_season,
     purge_sittings,
 )
-from services.events.seasons.commands.seats import PassOnPlace, pass_on_place
+from services.events.seasons.commands.seats import pass_on_place
 from services.events.seasons.rules.season import BALLOT_KEPT, PATRONS_KEPT
 from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
@@ -31,7 +29,7 @@ async def draws(run: Run) -> int:
     done = 0
     for season_id, since in unfinished:
         because = run.because_of(Origin(now=since))
-        while await because(continue_draw, ContinueDraw(season_id)):
+        while await because(continue_draw, season_id):
             done += 1
     return done
 
@@ -43,7 +41,7 @@ async def standby(run: Run) -> int:
     for season_id, sitting in await queries.sittings_with_work(
         run.database, run.now, run.settings.zone
     ):
-        while await run(pass_on_place, PassOnPlace(season_id, sitting)):
+        while await run(pass_on_place, season_id, sitting):
             passed_on += 1
     return passed_on
 
@@ -62,11 +60,11 @@ async def purge_seasons(run: Run) -> int:
     ):
         ids = seasons_store.find_application_ids(run.database, season_id)
         async for application_id in in_any_order(ids):
-            done += await run(purge_application, PurgeApplication(application_id, today, "purged"))
+            done += await run(purge_application, application_id, today, "purged")
         while found := await seats_store.find_sitting_ids(run.database, season_id, _AT_ONCE):
             done += await run(purge_sittings, found)
     for season_id in await seasons_store.find_ended_before(
         run.database, (today - BALLOT_KEPT).isoformat()
     ):
-        done += await run(purge_season, PurgeSeason(season_id, today))
+        done += await run(purge_season, season_id, today)
     return done

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.events.closures.commands import SettleCalendar, settle_calendar
+from services.events.closures.commands import settle_calendar
 from shared.clock import parse_instant
 from shared.contracts.calendars import (
     Announcement,
@@ -190,7 +190,7 @@ async def test_many_bookings_end_in_chunks_that_another_replica_continues(
     await asyncio.gather(*(booked(api, f"p{n}", 1 + n % 2) for n in range(12)))
     await hear(api, closed(2), "e-2", NOW)
     run = Run(api.app.state.unit_of_work, Origin(now=parse_instant(NOW)), within=30.0)
-    assert await run(settle_calendar, SettleCalendar("HKCL", HONG_KONG, 5)) == 5
+    assert await run(settle_calendar, "HKCL", HONG_KONG, 5) == 5
     assert await replica.job("events/closures", at=NOW) == 7  # the first one was killed
     assert len(await events(api, "booking.ended-by-closure")) == 12
     assert await api.job("events/closures", at=NOW) == 0

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.events.seasons.commands.seats import PassOnPlace, pass_on_place
+from services.events.seasons.commands.seats import pass_on_place
 from services.events.seasons.rules.season import Season
-from services.events.seasons.rules.seat import sittings_of
+from services.events.seasons.rules.seat import Sitting, sittings_of
 from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
 from shared.clock import parse_instant
@@ -201,17 +201,17 @@ async def test_no_place_is_held_for_a_patron_whose_application_ends_at_the_same_
         else:
             assert (await withdraw(api, season, leaving["patron"], at=clock)).status == 200
 
-    def pass_on_meanwhile(work: Work, command: PassOnPlace) -> bool:
+    def pass_on_meanwhile(work: Work, season_id: str, sitting: Sitting) -> bool:
         nonlocal tries
         tries += 1
         seats_store.sitting(work, sitting.id)  # the snapshot of this transaction's start
         if tries == 1:
             # A use case runs in a thread of its own.
             asyncio.run_coroutine_threadsafe(end(), loop).result()
-        return pass_on_place(work, command)
+        return pass_on_place(work, season_id, sitting)
 
     run = Run(api.app.state.unit_of_work, Origin(now=parse_instant(clock)), within=30.0)
-    await run(pass_on_meanwhile, PassOnPlace(season, sitting))
+    await run(pass_on_meanwhile, season, sitting)
     seats = await run.database.study_seats.find({}).to_list(None)
     assert leaving["patron"] not in {one["patron_id"] for one in seats}
     assert tries == 2

@@ -1,7 +1,7 @@
 """Publish, amend and cancel activities, and announce the release of recordings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -31,46 +31,44 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class PublishActivity:
-    """A new activity as entered by staff. Instants are UTC, to the second."""
-
-    title: str
-    type: str
-    venue: str
-    branch: str | None
-    starts_at: datetime
-    ends_at: datetime | None
-    speaker: str | None
-    organiser: str
-    language: str | None
-    enquiries: str | None
-    recording_from: datetime | None
-    recording_url: str | None = field(repr=False)
-    places: int | None
-    """Number of places; None: everybody can come without registering."""
-    about: About
-
-
-def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Places | None]:
+def publish_activity(
+    work: Work,
+    *,
+    title: str,
+    type_: str,
+    venue: str,
+    branch: str | None,
+    starts_at: datetime,
+    ends_at: datetime | None,
+    speaker: str | None,
+    organiser: str,
+    language: str | None,
+    enquiries: str | None,
+    recording_from: datetime | None,
+    recording_url: str | None,
+    places: int | None,
+    about: About,
+) -> tuple[Activity, Places | None]:
     """Publish the activity; return it with its places, if any.
 
     Raises EndsBeforeItStarts, AgesReversed or NoSuchBranch.
+
+    `places`: Number of places; None: everybody can come without registering.
     """
     activity = Activity(
         id=new_id(),
-        title=command.title,
-        type=command.type,
-        venue=command.venue,
-        branch=command.branch,
-        starts_at=command.starts_at,
-        ends_at=command.ends_at,
-        speaker=command.speaker,
-        organiser=command.organiser,
-        language=command.language,
-        enquiries=command.enquiries,
-        recording_from=command.recording_from,
-        about=command.about,
+        title=title,
+        type=type_,
+        venue=venue,
+        branch=branch,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        speaker=speaker,
+        organiser=organiser,
+        language=language,
+        enquiries=enquiries,
+        recording_from=recording_from,
+        about=about,
     )
     check_times(activity)
     check_ages(activity.about)
@@ -78,50 +76,48 @@ def publish_activity(work: Work, command: PublishActivity) -> tuple[Activity, Pl
     if unknown := calendars_store.unknown(work, codes):
         raise NoSuchBranch(branches=", ".join(sorted(unknown)))
     recording = None
-    if command.recording_from is not None and command.recording_url is not None:
-        recording = Recording(activity.id, command.recording_from, command.recording_url)
-    places = None if command.places is None else Places(activity.id, command.places)
-    store.add_activity(work, activity, recording, places)
+    if recording_from is not None and recording_url is not None:
+        recording = Recording(activity.id, recording_from, recording_url)
+    counts = None if places is None else Places(activity.id, places)
+    store.add_activity(work, activity, recording, counts)
     record_activity_event(work, ActivityPublished, activity)
-    return activity, places
+    return activity, counts
 
 
-@dataclass(frozen=True)
-class AmendActivity:
-    """The fields to change; None leaves a field unchanged unless its `sets_…` flag is set."""
-
-    activity_id: str
-    starts_at: datetime | None
-    ends_at: datetime | None
-    sets_end: bool
-    venue: str | None
-    branch: str | None
-    sets_branch: bool
-    places: int | None
-    title: str | None
-    about: Mapping[str, Any]
-    """The changed fields of the description."""
-
-
-def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places | None]:
+def amend_activity(
+    work: Work,
+    *,
+    activity_id: str,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+    sets_end: bool,
+    venue: str | None,
+    branch: str | None,
+    sets_branch: bool,
+    places: int | None,
+    title: str | None,
+    about: Mapping[str, Any],
+) -> tuple[Activity, Places | None]:
     """Change the activity; return it with its places. Added places go to the waiting list.
 
     Raises NoSuchActivity, NoSuchBranch, ActivityCancelled, EndsBeforeItStarts, AgesReversed,
     NoRegistrationNeeded or FewerPlaces.
+
+    `about`: The changed fields of the description.
     """
-    activity = store.activity(work, command.activity_id)
+    activity = store.activity(work, activity_id)
     if activity is None:
         raise NoSuchActivity
     check_takes_place(activity)
-    places = store.places(work, activity.id)
+    counts = store.places(work, activity.id)
     amended = replace(
         activity,
-        title=command.title or activity.title,
-        about=replace(activity.about, **command.about),
-        starts_at=command.starts_at or activity.starts_at,
-        ends_at=command.ends_at if command.sets_end else activity.ends_at,
-        venue=command.venue or activity.venue,
-        branch=command.branch if command.sets_branch else activity.branch,
+        title=title or activity.title,
+        about=replace(activity.about, **about),
+        starts_at=starts_at or activity.starts_at,
+        ends_at=ends_at if sets_end else activity.ends_at,
+        venue=venue or activity.venue,
+        branch=branch if sets_branch else activity.branch,
     )
     if amended.branch not in (activity.branch, None) and (
         unknown := calendars_store.unknown(work, [amended.branch])
@@ -133,54 +129,39 @@ def amend_activity(work: Work, command: AmendActivity) -> tuple[Activity, Places
         amended = replace(amended, version=activity.version + 1)
         store.save_activity(work, amended)
         record_rescheduled(work, amended, activity)
-    if command.places is not None:
-        if places is None:
+    if places is not None:
+        if counts is None:
             raise NoRegistrationNeeded
-        places = rules.enlarge(places, command.places)
-        store.save_places(work, places)
+        counts = rules.enlarge(counts, places)
+        store.save_places(work, counts)
     # Also if only the time changed: an activity that had begun may now be in the future.
-    return amended, None if places is None else give_places(work, amended, places)
+    return amended, None if counts is None else give_places(work, amended, counts)
 
 
-@dataclass(frozen=True)
-class CancelActivity:
-    """The activity to cancel and the reason."""
-
-    activity_id: str
-    reason: str
-
-
-def cancel_activity(work: Work, command: CancelActivity) -> tuple[Activity, Places | None]:
+def cancel_activity(work: Work, activity_id: str, reason: str) -> tuple[Activity, Places | None]:
     """Cancel the activity; return it with its places.
 
     Ends the first registrations at once; a job ends the others. Raises NoSuchActivity or
     ActivityCancelled.
     """
-    activity = store.activity(work, command.activity_id)
+    activity = store.activity(work, activity_id)
     if activity is None:
         raise NoSuchActivity
-    cancelled = cancel(activity, at=work.now, reason=command.reason)
+    cancelled = cancel(activity, at=work.now, reason=reason)
     places = store.places(work, activity.id)
     store.save_activity(work, cancelled)
     record_cancelled(work, cancelled)
     return cancelled, None if places is None else end_some(work, places)
 
 
-@dataclass(frozen=True)
-class AnnounceRelease:
-    """The activity whose recording is released."""
-
-    activity_id: str
-
-
-def announce_release(work: Work, command: AnnounceRelease) -> bool:
+def announce_release(work: Work, activity_id: str) -> bool:
     """Announce the release; return False if it is not due yet, or was announced already.
 
     Raises NoSuchActivity.
     """
-    if not store.claim_release(work, command.activity_id):
+    if not store.claim_release(work, activity_id):
         return False
-    activity = store.activity(work, command.activity_id)
+    activity = store.activity(work, activity_id)
     if activity is None:
         raise NoSuchActivity
     released = announce(activity)

@@ -78,16 +78,9 @@ def end_some(work: Work, places: Places) -> Places:
     return counted
 
 
-@dataclass(frozen=True)
-class ContinueChange:
-    """Command to continue the unfinished change of an activity."""
-
-    activity_id: str
-
-
-def continue_change(work: Work, command: ContinueChange) -> int:
+def continue_change(work: Work, activity_id: str) -> int:
     """Continue the change; return how many registrations ended or got a place (0: finished)."""
-    activity = store.activity(work, command.activity_id)
+    activity = store.activity(work, activity_id)
     if activity is None:
         raise NoSuchActivity
     places = store.places(work, activity.id)
@@ -103,17 +96,6 @@ def continue_change(work: Work, command: ContinueChange) -> int:
 
 
 @dataclass(frozen=True)
-class RegisterForActivity:
-    """A patron, the activity to register for, and the library's time zone."""
-
-    activity_id: str
-    patron_id: str
-    zone: ZoneInfo
-    born_on: date | None
-    """The patron's date of birth; None: not known, or no matter for this activity."""
-
-
-@dataclass(frozen=True)
 class Placed:
     """A registration and its position on the waiting list: 1 is next; None: it has a place."""
 
@@ -121,28 +103,32 @@ class Placed:
     position: int | None
 
 
-def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
+def register_for_activity(
+    work: Work, activity_id: str, patron_id: str, zone: ZoneInfo, born_on: date | None
+) -> Placed:
     """Register the patron, with a place or at the end of the waiting list.
 
     Raises NoSuchActivity, NoRegistrationNeeded, ActivityCancelled, ActivityBegun, OutsideAges,
     AlreadyRegistered or NoSuchPatron.
+
+    `born_on`: The patron's date of birth; None: not known, or no matter for this activity.
     """
-    activity = store.activity(work, command.activity_id)
+    activity = store.activity(work, activity_id)
     if activity is None:
         raise NoSuchActivity
     places = store.places(work, activity.id)
     if places is None:
         raise NoRegistrationNeeded
     check_open(activity, work.now)
-    check_age(activity, command.born_on, command.zone)
-    if store.registration_of(work, activity.id, command.patron_id):
+    check_age(activity, born_on, zone)
+    if store.registration_of(work, activity.id, patron_id):
         raise AlreadyRegistered
     counted, registration = rules.register(
-        places, registration_id=new_id(), patron_id=command.patron_id, at=work.now
+        places, registration_id=new_id(), patron_id=patron_id, at=work.now
     )
     # Written first, because concurrent registrations conflict in this document.
     store.save_places(work, counted)
-    if not patrons_store.hold_patron(work, command.patron_id):
+    if not patrons_store.hold_patron(work, patron_id):
         raise NoSuchPatron
     store.add_registration(work, registration)
     record_registered(work, registration)
@@ -150,39 +136,24 @@ def register_for_activity(work: Work, command: RegisterForActivity) -> Placed:
     return Placed(registration, counted.waiting if waits else None)
 
 
-@dataclass(frozen=True)
-class WithdrawRegistration:
-    """A patron and the activity to withdraw from."""
-
-    activity_id: str
-    patron_id: str
-
-
-def withdraw_registration(work: Work, command: WithdrawRegistration) -> Registration:
+def withdraw_registration(work: Work, activity_id: str, patron_id: str) -> Registration:
     """Withdraw the registration and return its last state.
 
     Raises NoSuchActivity, NotRegistered, ActivityCancelled or ActivityBegun.
     """
-    activity = store.activity(work, command.activity_id)
+    activity = store.activity(work, activity_id)
     if activity is None:
         raise NoSuchActivity
-    registration = store.registration_of(work, activity.id, command.patron_id)
+    registration = store.registration_of(work, activity.id, patron_id)
     if registration is None:
         raise NotRegistered
     check_open(activity, work.now)
     return end(work, activity, registration, "patron")
 
 
-@dataclass(frozen=True)
-class PurgeRegistration:
-    """The registration to delete."""
-
-    registration_id: str
-
-
-def purge_registration(work: Work, command: PurgeRegistration) -> bool:
+def purge_registration(work: Work, registration_id: str) -> bool:
     """End and delete the registration; return False if it had ended. Raises NoSuchActivity."""
-    registration = store.registration(work, command.registration_id)
+    registration = store.registration(work, registration_id)
     if registration is None:
         return False
     activity = store.activity(work, registration.activity_id)
@@ -192,23 +163,14 @@ def purge_registration(work: Work, command: PurgeRegistration) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class RecordAttendance:
-    """The activity, the patron who came, and the library's time zone."""
-
-    activity_id: str
-    patron_id: str
-    zone: ZoneInfo
-
-
-def record_attendance(work: Work, command: RecordAttendance) -> Registration:
+def record_attendance(work: Work, activity_id: str, patron_id: str, zone: ZoneInfo) -> Registration:
     """Record the attendance and return the registration, unchanged if it was recorded before.
 
     Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered, ActivityCancelled, NotItsDay or
     OnWaitingList.
     """
-    activity, registration = registered(work, command.activity_id, command.patron_id)
-    attended = rules.attend(registration, activity, at=work.now, zone=command.zone)
+    activity, registration = registered(work, activity_id, patron_id)
+    attended = rules.attend(registration, activity, at=work.now, zone=zone)
     if attended is not registration:
         store.save_registrations(work, [attended])
         record_attended(work, attended)
@@ -231,20 +193,12 @@ def registered(work: Work, activity_id: str, patron_id: str) -> tuple[Activity, 
     return activity, registration
 
 
-@dataclass(frozen=True)
-class WithdrawAttendance:
-    """The activity, and the patron whose attendance was recorded."""
-
-    activity_id: str
-    patron_id: str
-
-
-def withdraw_attendance(work: Work, command: WithdrawAttendance) -> Registration:
+def withdraw_attendance(work: Work, activity_id: str, patron_id: str) -> Registration:
     """Withdraw the attendance and return the registration, unchanged if none was recorded.
 
     Raises NoSuchActivity, NoRegistrationNeeded, NotRegistered or OnWaitingList.
     """
-    _, registration = registered(work, command.activity_id, command.patron_id)
+    _, registration = registered(work, activity_id, patron_id)
     withdrawn = rules.withdraw_attendance(registration)
     if withdrawn is not registration:
         store.save_registrations(work, [withdrawn])

@@ -9,9 +9,6 @@ from starlette.exceptions import HTTPException
 
 from services.events.activities import queries
 from services.events.activities.commands.programme import (
-    AmendActivity,
-    CancelActivity,
-    PublishActivity,
     amend_activity,
     cancel_activity,
     publish_activity,
@@ -205,22 +202,20 @@ async def post_activity(
     """Publish an activity."""
     activity, places = await run(
         publish_activity,
-        PublishActivity(
-            title=body.title,
-            type=body.type,
-            venue=body.venue,
-            branch=body.branch,
-            starts_at=body.starts_at,
-            ends_at=body.ends_at,
-            speaker=body.speaker,
-            organiser=body.organiser,
-            language=body.language,
-            enquiries=body.enquiries,
-            recording_from=body.recording.available_from if body.recording else None,
-            recording_url=body.recording.url if body.recording else None,
-            places=body.places,
-            about=About(**body.given()),
-        ),
+        title=body.title,
+        type_=body.type,
+        venue=body.venue,
+        branch=body.branch,
+        starts_at=body.starts_at,
+        ends_at=body.ends_at,
+        speaker=body.speaker,
+        organiser=body.organiser,
+        language=body.language,
+        enquiries=body.enquiries,
+        recording_from=body.recording.available_from if body.recording else None,
+        recording_url=body.recording.url if body.recording else None,
+        places=body.places,
+        about=About(**body.given()),
     )
     return ActivityOut.of(Shown(activity, places), now)
 
@@ -283,18 +278,16 @@ async def patch_activity(
     """
     activity, places = await run(
         amend_activity,
-        AmendActivity(
-            activity_id=activity_id,
-            starts_at=body.starts_at,
-            ends_at=body.ends_at,
-            sets_end="ends_at" in body.model_fields_set,
-            venue=body.venue,
-            branch=body.branch,
-            sets_branch="branch" in body.model_fields_set,
-            places=body.places,
-            title=body.title,
-            about=body.given(),
-        ),
+        activity_id=activity_id,
+        starts_at=body.starts_at,
+        ends_at=body.ends_at,
+        sets_end="ends_at" in body.model_fields_set,
+        venue=body.venue,
+        branch=body.branch,
+        sets_branch="branch" in body.model_fields_set,
+        places=body.places,
+        title=body.title,
+        about=body.given(),
     )
     return ActivityOut.of(Shown(activity, places), now)
 
@@ -305,7 +298,7 @@ async def post_cancellation(
     activity_id: ActivityId, body: CancellationIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
     """Cancel an activity, which is final. Its registrations end and each patron is notified."""
-    activity, places = await run(cancel_activity, CancelActivity(activity_id, body.reason))
+    activity, places = await run(cancel_activity, activity_id, body.reason)
     return ActivityOut.of(Shown(activity, places), now)
 
 

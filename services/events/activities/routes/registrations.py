@@ -8,10 +8,6 @@ from starlette.exceptions import HTTPException
 
 from services.events.activities import queries
 from services.events.activities.commands.registrations import (
-    RecordAttendance,
-    RegisterForActivity,
-    WithdrawAttendance,
-    WithdrawRegistration,
     record_attendance,
     register_for_activity,
     withdraw_attendance,
@@ -161,8 +157,7 @@ async def post_registration(
             raise NoSuchPatron
         born_on = date.fromisoformat(patron["born_on"]) if patron.get("born_on") else None
     zone = request.app.state.settings.zone
-    command = RegisterForActivity(activity_id, caller.id, zone, born_on)
-    placed = await run(register_for_activity, command)
+    placed = await run(register_for_activity, activity_id, caller.id, zone, born_on)
     if placed.position is not None:
         response.status_code = 202
     return RegistrationOut.of(placed.registration, placed.position)
@@ -172,7 +167,7 @@ async def post_registration(
 @refuses(NoSuchActivity, NotRegistered, ActivityBegun, ActivityCancelled)
 async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run) -> RegistrationOut:
     """Withdraw from an activity. The place goes to the first on the waiting list."""
-    ended = await run(withdraw_registration, WithdrawRegistration(activity_id, caller.id))
+    ended = await run(withdraw_registration, activity_id, caller.id)
     return RegistrationOut.of(ended, None)
 
 
@@ -235,8 +230,7 @@ async def post_attendance(
     Recording it again changes nothing.
     """
     zone = request.app.state.settings.zone
-    command = RecordAttendance(activity_id, body.patron_id, zone)
-    return RegistrationOut.of(await run(record_attendance, command), None)
+    return RegistrationOut.of(await run(record_attendance, activity_id, body.patron_id, zone), None)
 
 
 @router.delete("/activities/{activity_id}/attendance/{patron_id}")
@@ -248,8 +242,7 @@ async def delete_attendance(
 
     Withdrawing one that is not recorded changes nothing.
     """
-    command = WithdrawAttendance(activity_id, patron_id)
-    return RegistrationOut.of(await run(withdraw_attendance, command), None)
+    return RegistrationOut.of(await run(withdraw_attendance, activity_id, patron_id), None)
 
 
 @router.get("/activities/{activity_id}/attendance")

@@ -1,7 +1,7 @@
 """Apply for a season, and withdraw an application."""
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from services.events.patrons import store as patrons_store
@@ -25,93 +25,72 @@ CODE_BYTES = 8
 """Length of the code of an admission card: it cannot be guessed, and can be typed."""
 
 
-@dataclass(frozen=True)
-class ApplyForSeason:
-    """A patron's application: online, or by post with a paper number and a day of receipt."""
-
-    season_id: str
-    patron_id: str
-    category: str
-    branch: str
-    today: date
-    paper_number: str | None = None
-    received_on: date | None = None
-
-
-def apply_for_season(work: Work, command: ApplyForSeason) -> Application:
+def apply_for_season(
+    work: Work,
+    *,
+    season_id: str,
+    patron_id: str,
+    category: str,
+    branch: str,
+    today: date,
+    paper_number: str | None = None,
+    received_on: date | None = None,
+) -> Application:
     """Record the application and return it.
 
     Raises NoSuchSeason, NoSuchRoom, ApplicationsNotOpen, ApplicationsClosed, ReceivedInFuture,
     AppliedAlready, PaperNumberTaken or NoSuchPatron.
     """
-    season = seasons_store.get(work, command.season_id)
+    season = seasons_store.get(work, season_id)
     if season is None:
         raise NoSuchSeason
-    check_application(season, command.branch, today=command.today, received_on=command.received_on)
-    if seasons_store.application_of(work, season.id, command.patron_id):
+    check_application(season, branch, today=today, received_on=received_on)
+    if seasons_store.application_of(work, season.id, patron_id):
         raise AppliedAlready
-    paper = command.paper_number
+    paper = paper_number
     if paper is not None and seasons_store.is_paper_taken(work, season.id, paper):
         raise PaperNumberTaken
     # Written first, because concurrent applications conflict in this document.
     seasons_store.count(work, season.id, 1)
-    if not patrons_store.hold_patron(work, command.patron_id):
+    if not patrons_store.hold_patron(work, patron_id):
         raise NoSuchPatron
     application = Application(
         id=new_id(),
         season_id=season.id,
-        patron_id=command.patron_id,
-        branch=command.branch,
-        category=command.category,
+        patron_id=patron_id,
+        branch=branch,
+        category=category,
         applied_at=work.now,
         code=secrets.token_hex(CODE_BYTES).upper(),
         paper_number=paper,
-        received_on=command.received_on,
+        received_on=received_on,
     )
     seasons_store.add_application(work, application)
     record_applied(work, season, application)
     return application
 
 
-@dataclass(frozen=True)
-class WithdrawApplication:
-    """A patron, the season to withdraw from, and the day."""
-
-    season_id: str
-    patron_id: str
-    today: date
-
-
-@dataclass(frozen=True)
-class PurgeApplication:
-    """The application to delete, the day, and the cause."""
-
-    application_id: str
-    today: date
-    by: Ending = "erased"
-
-
-def withdraw_application(work: Work, command: WithdrawApplication) -> Application:
+def withdraw_application(work: Work, season_id: str, patron_id: str, today: date) -> Application:
     """Withdraw the application and return its last state.
 
     The card of a patron who withdraws after the draw goes to the first on the standby list. Raises
     NoSuchSeason, NotApplied or SeasonOver.
     """
-    season = _season(work, command.season_id)
-    application = seasons_store.application_of(work, season.id, command.patron_id)
+    season = _season(work, season_id)
+    application = seasons_store.application_of(work, season.id, patron_id)
     if application is None:
         raise NotApplied
-    season_rules.check_withdrawal(season, command.today)
-    return _end(work, season, application, "patron", command.today)
+    season_rules.check_withdrawal(season, today)
+    return _end(work, season, application, "patron", today)
 
 
-def purge_application(work: Work, command: PurgeApplication) -> bool:
+def purge_application(work: Work, application_id: str, today: date, by: Ending = "erased") -> bool:
     """End and delete the application; return False if it had ended. Raises NoSuchSeason."""
-    application = seasons_store.application(work, command.application_id)
+    application = seasons_store.application(work, application_id)
     if application is None:
         return False
     season = _season(work, application.season_id)
-    _end(work, season, application, command.by, command.today)
+    _end(work, season, application, by, today)
     return True
 
 

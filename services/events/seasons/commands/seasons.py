@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 from services.events.calendars import store as calendars_store
@@ -19,22 +18,19 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class AnnounceSeason:
-    """A new season as entered by staff."""
-
-    name: str
-    rooms: Sequence[Room]
-    sessions: Sequence[Session]
-    applications_from: date
-    applications_until: date
-    draw_on: date
-    valid_from: date
-    valid_until: date
-    grace_minutes: int
-
-
-def announce_season(work: Work, command: AnnounceSeason) -> Season:
+def announce_season(
+    work: Work,
+    *,
+    name: str,
+    rooms: Sequence[Room],
+    sessions: Sequence[Session],
+    applications_from: date,
+    applications_until: date,
+    draw_on: date,
+    valid_from: date,
+    valid_until: date,
+    grace_minutes: int,
+) -> Season:
     """Announce the season, with the commitment to the seed of its draw.
 
     Raises BadSeason, NoSuchBranch, or SeasonsOverlap if a room has another season on a day.
@@ -42,15 +38,15 @@ def announce_season(work: Work, command: AnnounceSeason) -> Season:
     seed = secrets.token_hex(32)
     season = Season(
         id=new_id(),
-        name=command.name,
-        rooms=command.rooms,
-        sessions=command.sessions,
-        applications_from=command.applications_from,
-        applications_until=command.applications_until,
-        draw_on=command.draw_on,
-        valid_from=command.valid_from,
-        valid_until=command.valid_until,
-        grace_minutes=command.grace_minutes,
+        name=name,
+        rooms=rooms,
+        sessions=sessions,
+        applications_from=applications_from,
+        applications_until=applications_until,
+        draw_on=draw_on,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        grace_minutes=grace_minutes,
         commitment=commitment(seed),
     )
     check_season(season)
@@ -71,36 +67,20 @@ def announce_season(work: Work, command: AnnounceSeason) -> Season:
     return season
 
 
-@dataclass(frozen=True)
-class CloseApplications:
-    """The season whose list is closed, and the day."""
-
-    season_id: str
-    today: date
-
-
-def close_applications(work: Work, command: CloseApplications) -> Season:
+def close_applications(work: Work, season_id: str, today: date) -> Season:
     """Close the list, so that it is published; return the season.
 
     Raises NoSuchSeason, ApplicationsClosed or ApplicationsStillOpen.
     """
-    season = seasons_store.get(work, command.season_id)
+    season = seasons_store.get(work, season_id)
     if season is None:
         raise NoSuchSeason
     applications = seasons_store.applications(work, season.id, "applied")
     entries = [one.entry for one in applications]
-    closed, ballot = season_rules.close(season, entries, today=command.today, at=work.now)
+    closed, ballot = season_rules.close(season, entries, today=today, at=work.now)
     seasons_store.save(work, closed)
     seasons_store.add_ballot(work, ballot)
     return closed
-
-
-@dataclass(frozen=True)
-class PurgeSeason:
-    """A season that is deleted with its seed and its ballot, and the day."""
-
-    season_id: str
-    today: date
 
 
 def purge_sittings(work: Work, sitting_ids: Sequence[str]) -> int:
@@ -108,10 +88,10 @@ def purge_sittings(work: Work, sitting_ids: Sequence[str]) -> int:
     return seats_store.delete_sittings(work, sitting_ids)
 
 
-def purge_season(work: Work, command: PurgeSeason) -> bool:
+def purge_season(work: Work, season_id: str, today: date) -> bool:
     """Delete the season; return False if it is kept, or still has applications."""
-    season = seasons_store.get(work, command.season_id)
-    if season is None or season.valid_until >= command.today - BALLOT_KEPT:
+    season = seasons_store.get(work, season_id)
+    if season is None or season.valid_until >= today - BALLOT_KEPT:
         return False
     if seasons_store.count_applications(work, season.id):
         return False
@@ -178,41 +158,26 @@ def _give(work: Work, season: Season, branch: str, most: int) -> int:
     return len(given)
 
 
-@dataclass(frozen=True)
-class DrawSeason:
-    """The season to draw, and the day."""
-
-    season_id: str
-    today: date
-
-
-def draw_season(work: Work, command: DrawSeason) -> Season:
+def draw_season(work: Work, season_id: str, today: date) -> Season:
     """Reveal the seed, which decides the draw; return the season.
 
     Stores the result of the first applications at once; a job continues with the others. Raises
     NoSuchSeason, ApplicationsStillOpen, TooEarlyToDraw or DrawnAlready.
     """
-    season = seasons_store.get(work, command.season_id)
+    season = seasons_store.get(work, season_id)
     if season is None:
         raise NoSuchSeason
     seed = seasons_store.seed(work, season.id)
-    drawn = season_rules.reveal(season, seed, today=command.today, at=work.now)
+    drawn = season_rules.reveal(season, seed, today=today, at=work.now)
     seasons_store.save(work, drawn)
     outcomes = outcomes_of(work, drawn)
     record_drawn(work, drawn, outcomes)
     return settle_some(work, drawn, outcomes)
 
 
-@dataclass(frozen=True)
-class ContinueDraw:
-    """The season whose draw is not yet in every application."""
-
-    season_id: str
-
-
-def continue_draw(work: Work, command: ContinueDraw) -> bool:
+def continue_draw(work: Work, season_id: str) -> bool:
     """Store the result of more applications; return False if the draw is finished."""
-    season = seasons_store.get(work, command.season_id)
+    season = seasons_store.get(work, season_id)
     if season is None or season.unfinished_since is None:
         return False
     settle_some(work, season, outcomes_of(work, season))

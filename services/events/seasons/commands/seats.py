@@ -17,15 +17,7 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class PassOnPlace:
-    """A season and a sitting, as it is before anyone came."""
-
-    season_id: str
-    sitting: Sitting
-
-
-def pass_on_place(work: Work, command: PassOnPlace) -> bool:
+def pass_on_place(work: Work, season_id: str, sitting: Sitting) -> bool:
     """Open the sitting if need be, and pass one place on; return False if none is due.
 
     None is due while the library is closed.
@@ -33,17 +25,17 @@ def pass_on_place(work: Work, command: PassOnPlace) -> bool:
     One transaction ends one held place and gives it to one patron, so a lapse promotes exactly one
     however often the job runs.
     """
-    season = seasons_store.get(work, command.season_id)
-    if season is None or not has_sessions(work, command.sitting):
+    season = seasons_store.get(work, season_id)
+    if season is None or not has_sessions(work, sitting):
         return False
-    sitting = opened(work, season, command.sitting)
-    due = seats_store.first_due(work, sitting.id)
+    open_sitting = opened(work, season, sitting)
+    due = seats_store.first_due(work, open_sitting.id)
     if due is None:
         return False
     lapsed = seat_rules.lapse(due)
     seats_store.save(work, lapsed)
-    record_seat(work, AdmissionLapsed, season, sitting, lapsed)
-    promote_next(work, season, sitting)
+    record_seat(work, AdmissionLapsed, season, open_sitting, lapsed)
+    promote_next(work, season, open_sitting)
     return True
 
 
@@ -110,15 +102,6 @@ def end_seats(work: Work, season: Season, application_id: str) -> None:
 
 
 @dataclass(frozen=True)
-class CheckIn:
-    """The season, the code of a card, and the library's time zone."""
-
-    season_id: str
-    code: str
-    zone: ZoneInfo
-
-
-@dataclass(frozen=True)
 class Seated:
     """A seat that its patron has taken, and its sitting."""
 
@@ -126,19 +109,19 @@ class Seated:
     seat: Seat
 
 
-def check_in(work: Work, command: CheckIn) -> Seated:
+def check_in(work: Work, season_id: str, code: str, zone: ZoneInfo) -> Seated:
     """Take the place of a card in the present session, or a free one; return it.
 
     Raises NoSuchSeason, NoSuchAdmission, NoSessionNow, NoPlaceInSession, CheckedInAlready or
     PlaceLapsed.
     """
-    season = seasons_store.get(work, command.season_id)
+    season = seasons_store.get(work, season_id)
     if season is None:
         raise NoSuchSeason
-    card = seasons_store.application_with_code(work, season.id, command.code)
+    card = seasons_store.application_with_code(work, season.id, code)
     if card is None or card.state not in ("granted", "standby"):
         raise NoSuchAdmission
-    now = seat_rules.sitting_now(season, card.branch, work.now, command.zone)
+    now = seat_rules.sitting_now(season, card.branch, work.now, zone)
     if not has_sessions(work, now):
         raise NoSessionNow
     sitting = opened(work, season, now)

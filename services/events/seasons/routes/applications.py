@@ -10,12 +10,10 @@ from services.events.fields import BranchCode, SeasonId, today_of
 from services.events.refusals import NoSuchPatron
 from services.events.seasons import queries
 from services.events.seasons.commands.applications import (
-    ApplyForSeason,
-    WithdrawApplication,
     apply_for_season,
     withdraw_application,
 )
-from services.events.seasons.commands.seats import CheckIn, check_in
+from services.events.seasons.commands.seats import check_in
 from services.events.seasons.queries import Admission
 from services.events.seasons.refusals import (
     ApplicationsClosed,
@@ -76,8 +74,7 @@ async def post_check_in(
     season_id: SeasonId, body: CheckInBody, request: Request, caller: Desk, run: Run
 ) -> CheckInOut:
     """Let a patron in to the present session, or up to 15 minutes before it begins."""
-    command = CheckIn(season_id, body.code, request.app.state.settings.zone)
-    seated = await run(check_in, command)
+    seated = await run(check_in, season_id, body.code, request.app.state.settings.zone)
     return CheckInOut(
         application_id=seated.seat.application_id,
         branch=seated.sitting.branch,
@@ -207,14 +204,16 @@ async def post_application(
     patron = await run.owners.get("accounts", path, now=run.now)
     if patron is None:
         raise NoSuchPatron
-    command = ApplyForSeason(
-        season_id=season_id,
-        patron_id=caller.id,
-        category=patron["category"],
-        branch=body.branch,
-        today=today_of(request, run.now),
+    return AdmissionOut.of(
+        await run(
+            apply_for_season,
+            season_id=season_id,
+            patron_id=caller.id,
+            category=patron["category"],
+            branch=body.branch,
+            today=today_of(request, run.now),
+        )
     )
-    return AdmissionOut.of(await run(apply_for_season, command))
 
 
 @router.delete("/study-seasons/{season_id}/application")
@@ -223,8 +222,9 @@ async def delete_application(
     season_id: SeasonId, request: Request, caller: Patron, run: Run
 ) -> AdmissionOut:
     """Withdraw. After the draw, the place goes to the first on the standby list."""
-    command = WithdrawApplication(season_id, caller.id, today_of(request, run.now))
-    return AdmissionOut.of(await run(withdraw_application, command))
+    return AdmissionOut.of(
+        await run(withdraw_application, season_id, caller.id, today_of(request, run.now))
+    )
 
 
 @router.get("/study-seasons/{season_id}/application")
@@ -257,16 +257,18 @@ async def post_posted_application(
     if not answer or not answer["items"]:
         raise NoSuchCard
     [patron] = answer["items"]
-    command = ApplyForSeason(
-        season_id=season_id,
-        patron_id=patron["id"],
-        category=patron["category"],
-        branch=body.branch,
-        today=today_of(request, run.now),
-        paper_number=body.paper_number,
-        received_on=body.received_on,
+    return FiledOut.filed(
+        await run(
+            apply_for_season,
+            season_id=season_id,
+            patron_id=patron["id"],
+            category=patron["category"],
+            branch=body.branch,
+            today=today_of(request, run.now),
+            paper_number=body.paper_number,
+            received_on=body.received_on,
+        )
     )
-    return FiledOut.filed(await run(apply_for_season, command))
 
 
 @router.get("/study-seasons/{season_id}/applications")

@@ -10,9 +10,6 @@ from services.events.fields import BranchCode, Line, SeasonId, today_of
 from services.events.refusals import NoSuchBranch
 from services.events.seasons import queries
 from services.events.seasons.commands.seasons import (
-    AnnounceSeason,
-    CloseApplications,
-    DrawSeason,
     announce_season,
     close_applications,
     draw_season,
@@ -205,18 +202,20 @@ class BallotOut(BaseModel):
 @refuses(BadSeason, NoSuchBranch, SeasonsOverlap)
 async def post_season(body: SeasonBody, caller: Staff, run: Run) -> SeasonOut:
     """Announce a season. Its secret seed is made now, and its hash is published at once."""
-    command = AnnounceSeason(
-        name=body.name,
-        rooms=[Room(one.branch, one.places, one.quotas) for one in body.rooms],
-        sessions=[Session(one.opens, one.closes) for one in body.sessions],
-        applications_from=body.applications_from,
-        applications_until=body.applications_until,
-        draw_on=body.draw_on,
-        valid_from=body.valid_from,
-        valid_until=body.valid_until,
-        grace_minutes=body.grace_minutes,
+    return SeasonOut.of(
+        await run(
+            announce_season,
+            name=body.name,
+            rooms=[Room(one.branch, one.places, one.quotas) for one in body.rooms],
+            sessions=[Session(one.opens, one.closes) for one in body.sessions],
+            applications_from=body.applications_from,
+            applications_until=body.applications_until,
+            draw_on=body.draw_on,
+            valid_from=body.valid_from,
+            valid_until=body.valid_until,
+            grace_minutes=body.grace_minutes,
+        )
     )
-    return SeasonOut.of(await run(announce_season, command))
 
 
 @router.get("/study-seasons")
@@ -247,13 +246,11 @@ async def get_ballot(season_id: SeasonId, db: Db) -> BallotOut:
 @refuses(NoSuchSeason, ApplicationsClosed, ApplicationsStillOpen)
 async def post_closing(season_id: SeasonId, request: Request, caller: Staff, run: Run) -> SeasonOut:
     """Close the list of applications after the last day of receipt; it is published at once."""
-    command = CloseApplications(season_id, today_of(request, run.now))
-    return SeasonOut.of(await run(close_applications, command))
+    return SeasonOut.of(await run(close_applications, season_id, today_of(request, run.now)))
 
 
 @router.post("/study-seasons/{season_id}/draw")
 @refuses(NoSuchSeason, ApplicationsStillOpen, TooEarlyToDraw, DrawnAlready)
 async def post_draw(season_id: SeasonId, request: Request, caller: Staff, run: Run) -> SeasonOut:
     """Draw the places: the seed is revealed, and patrons are told their result."""
-    command = DrawSeason(season_id, today_of(request, run.now))
-    return SeasonOut.of(await run(draw_season, command))
+    return SeasonOut.of(await run(draw_season, season_id, today_of(request, run.now)))
