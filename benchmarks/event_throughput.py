@@ -27,8 +27,8 @@ from pathlib import Path
 import uvloop
 from aiokafka import AIOKafkaProducer
 
-from ops.cli import COLLECT_AFTER
 from ops.infrastructure.embedded import embedded
+from ops.serve import COLLECT_AFTER
 from services.gateway.consumers import subscriptions
 from services.gateway.views.store import writes
 from services.gateway.views.store.schema import INDEXES, TABLES, Row

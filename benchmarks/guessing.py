@@ -130,12 +130,11 @@ async def day_of_a_bot(
 @contextlib.contextmanager
 def quick_pins() -> Iterator[None]:
     """Hash PINs with small parameters until the block ends."""
-    quick = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    with (
-        mock.patch.object(hashes, "_hasher", quick),
-        mock.patch.object(hashes, "_nobodys", quick.hash("nobody's")),
-    ):
+    hashes.hash_with(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    try:
         yield
+    finally:
+        hashes.hash_with(hashes.USUAL)
 
 
 async def owners_log_in(

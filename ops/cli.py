@@ -3,14 +3,13 @@
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
 """
 
-import gc
 import os
 import shutil
 import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -21,14 +20,12 @@ from rich.console import Console
 
 import services
 from ops import commands
+from ops import serve as serving
 from ops.infrastructure import prepared
 
 SERVICES = sorted(found.name for found in iter_modules(services.__path__) if found.ispkg)
 RUNS = Path(".data")
 DATA = RUNS / "up"
-COLLECT_AFTER = (20_000, 20, 20)
-"""Python's thresholds of garbage collections in a service. Its usual 700 allocations are those of a
-few requests, which leave hardly any garbage."""
 
 
 def _sub_commands() -> dict[str, str]:
@@ -118,31 +115,9 @@ def serve(
     role: Roles = "",
 ) -> None:
     """Run one service in this process until SIGTERM; CARREL_… variables hold its settings."""
-    import structlog
-
-    from shared.server import Server, config_of
-    from shared.settings import load_to_serve, readable_by_everyone
-
     if role:
         os.environ["CARREL_ROLES"] = role
-    gc.disable()  # nearly all that a start allocates stays until the end
-    settings = load_to_serve(import_module(f"services.{service}.settings").Settings)
-    served = import_module(f"services.{service}.app").create_app(settings)
-    for variable in readable_by_everyone(type(settings)):
-        structlog.get_logger().warning("everybody may read a file of settings", variable=variable)
-    gc.freeze()  # no later collection looks at it again
-    gc.set_threshold(*COLLECT_AFTER)
-    gc.enable()
-    server = Server(
-        served,
-        config_of(served, settings),
-        operations_port=settings.operations_port,
-        drain_seconds=settings.drain_seconds,
-    )
-    with suppress(KeyboardInterrupt):
-        server.run()
-    if server.failed or not server.started:
-        raise typer.Exit(1)
+    serving.serve(service)
 
 
 @app.command()
@@ -172,7 +147,7 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
     A service that ends is started again, after a pause that grows if it ends
     repeatedly. If the database or the broker ends, everything ends.
     """
-    prepared.prepare()  # its imports take longest
+    prepared.prepare(serving.modules())  # its imports take longest
     from ops.infrastructure.processes import system
     from ops.infrastructure.restarts import Restarts
 
@@ -226,7 +201,7 @@ def demo(
     ] = None,
 ) -> None:
     """Play the reopening of 2021 on the whole system, show the result and check it."""
-    prepared.prepare()  # its imports take longest
+    prepared.prepare(serving.modules())  # its imports take longest
     from ops.infrastructure.processes import system
 
     if tables is not None:

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 import typer
 
 from ops.console import errors, refuse
+from ops.environment import load
 from ops.infrastructure.processes import ENVIRONMENT_FILE
 from services.settings import Settings
-from shared.settings import load
 
 DEFAULT_DATA = Path(".data/up")
 DATABASE_VARIABLES = ("CARREL_MONGO_URL", "CARREL_MONGO_URL_FILE")

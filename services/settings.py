@@ -1,7 +1,6 @@
 """The settings of every process: those of the chassis, and the addresses of the services."""
 
-from collections.abc import Iterable, Mapping
-from importlib import import_module
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field, field_validator
@@ -11,12 +10,6 @@ from shared import settings
 
 MOST_ATTACHMENT_BYTES = 12 * 1024 * 1024
 """Greatest limit that the size of an attachment may have: a gateway holds some of them at once."""
-
-
-OF_TOOLS = ("registry", "suite", "seeds", "stories", "image", "test_kafka", "test_infra")
-"""Variables that are no settings: of commands, tests and benchmarks, whose processes have them."""
-OF_EACH_SERVICE = ("service_key", "audit_keys")
-"""Settings that differ for each service, and for which a file of all keys has a variable each."""
 
 
 class Settings(settings.Settings):
@@ -43,18 +36,6 @@ class Settings(settings.Settings):
         le=MOST_ATTACHMENT_BYTES,
         description="Greatest number of bytes of a file that is sent to Ask a Librarian.",
     )
-
-    @classmethod
-    def known(cls) -> Iterable[str]:
-        """Return the names of the settings of all services, which share an environment."""
-        kinds = (import_module(f"services.{one.name}.settings").Settings for one in SERVICES)
-        fields = {name for kind in kinds for name in kind.model_fields}
-        named = {
-            f"{name}_{one.name}" if name else f"{one.name}_url"
-            for name in ("", *OF_EACH_SERVICE)
-            for one in SERVICES
-        }
-        return {*super().known(), *fields, *named, *OF_TOOLS}
 
     @field_validator("urls")
     @classmethod

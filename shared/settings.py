@@ -1,20 +1,17 @@
 """Settings from the environment: `CARREL_…`, checked once, at start."""
 
-import difflib
 import os
 import re
 import ssl
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
     Field,
     SecretStr,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -29,8 +26,7 @@ from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from shared.keys import LEAST, each_of
-from shared.settings_files import SUFFIX as FILE
-from shared.settings_files import BadFile, open_files, values_in_files
+from shared.settings_files import values_in_files
 from shared.tls import client_context
 
 PREFIX = "CARREL_"
@@ -219,11 +215,11 @@ class Settings(BaseSettings):
         given = {name for name in files | user if getattr(self, name)}
         if unused := given - used:
             raise ValueError(
-                f"CARREL_KAFKA_SECURITY={self.kafka_security} does not use {_variables(unused)}"
+                f"CARREL_KAFKA_SECURITY={self.kafka_security} does not use {variables(unused)}"
             )
         if missing := (user & used) - given:
             raise ValueError(
-                f"CARREL_KAFKA_SECURITY={self.kafka_security} needs {_variables(missing)}"
+                f"CARREL_KAFKA_SECURITY={self.kafka_security} needs {variables(missing)}"
             )
         if bool(self.kafka_certificate_file) != bool(self.kafka_key_file):
             raise ValueError(
@@ -260,11 +256,6 @@ class Settings(BaseSettings):
     def urls_of(self, service: str) -> tuple[str, ...]:
         """Return the base addresses of a service's replicas, without a trailing slash."""
         return tuple(url.strip().rstrip("/") for url in self.urls[service].split(","))
-
-    @classmethod
-    def known(cls) -> Iterable[str]:
-        """Return the names of all settings, and of other variables, that a process may be given."""
-        return (*cls.model_fields, "failpoint")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -304,54 +295,6 @@ def _urls_in(environment: Mapping[str, str]) -> dict[str, Any]:
     return {"urls": {name: url for name, url in named.items() if f"{name}_url" not in others}}
 
 
-def _variables(names: Iterable[str]) -> str:
+def variables(names: Iterable[str]) -> str:
+    """Return the variables of some settings as a text."""
     return ", ".join(f"{PREFIX}{name.upper()}" for name in sorted(names))
-
-
-def unknown(kind: type[Settings], environment: Iterable[str]) -> list[str]:
-    """Return a sentence for each `CARREL_…` variable that nothing reads, with the nearest known."""
-    ours = sorted(name for name in map(str.upper, environment) if name.startswith(PREFIX))
-    known = {f"{PREFIX}{name.upper()}" for name in kind.known()} if ours else set()
-    return [
-        f"{name}: there is no such setting; the nearest is "
-        + difflib.get_close_matches(name, sorted(known), 1, 0)[0]
-        for name in ours
-        if name.removesuffix(FILE) not in known and name not in known
-    ]
-
-
-S = TypeVar("S", bound=Settings)
-
-
-def load_to_serve(kind: type[S]) -> S:
-    """Return the settings of a service; without its secrets the process ends with one error."""
-    settings = load(kind)
-    missing = [name for name in kind.required if not getattr(settings, name)]
-    if missing:
-        names = ", ".join(f"{PREFIX}{name.upper()}" for name in missing)
-        sys.exit(f"A service does not start without its secrets. Set {names} and start again.")
-    return settings
-
-
-def readable_by_everyone(kind: type[Settings]) -> list[str]:
-    """Return the variables whose files everybody on the machine may read."""
-    return list(open_files(PREFIX, kind.model_fields, os.environ))
-
-
-def load(kind: type[S]) -> S:
-    """Return the settings of the environment; a bad value ends the process with one clear error."""
-    faults = unknown(kind, os.environ)
-    try:
-        settings = kind()
-    except BadFile as error:
-        faults.append(str(error))
-    except ValidationError as error:
-        faults += [
-            f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}"
-            if fault["loc"]
-            else fault["msg"]  # of several settings, which it names
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
-    if faults:
-        sys.exit("Settings are wrong; correct these and start again:\n  " + "\n  ".join(faults))
-    return settings

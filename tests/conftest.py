@@ -20,10 +20,10 @@ from pymongo import MongoClient
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from ops.cli import COLLECT_AFTER
 from ops.infrastructure import prepared
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
+from ops.serve import COLLECT_AFTER
 from services.accounts.sign_in.commands import hashes
 from shared.deadlines import lengthened
 from shared.mongo import Document
@@ -105,7 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ:  # a worker inherits it from its parent process
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_temporary_root())
-    prepared.program = quick_pins.PREPARED
+    prepared.add([quick_pins.__name__])
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Timings(config.rootpath), "timings")
 
@@ -191,16 +191,12 @@ def deadlines(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def quickly_hashed(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Hash PINs quickly in this process, except for tests marked `usual_hashes`.
-
-    It does not use `monkeypatch`, which would then outlive the applications that tests patch.
-    """
-    with pytest.MonkeyPatch.context() as patched:
-        if request.node.get_closest_marker("usual_hashes") is None:
-            for name, value in quick_pins.REPLACED.items():
-                patched.setattr(hashes, name, value)
-        yield
+def usually_hashed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hash PINs as a running system does, for tests marked `usual_hashes`."""
+    if request.node.get_closest_marker("usual_hashes") is not None:
+        hashes.hash_with(hashes.USUAL)
+    yield
+    hashes.hash_with(quick_pins.HASHER)
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,12 @@ from typing import Any
 from pydantic import Field, create_model
 
 from ops.audit.findings import Audit, Finding
+from ops.environment import load
 from services.registry import NAMES
 from services.settings import Settings
 from shared.audit_seals import verify
 from shared.mongo import Client, Database
-from shared.settings import Keys, load
+from shared.settings import Keys
 
 NEWEST = 200
 """Number of seals of each service that are verified; `carrel audit-trail --verify` takes all."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from ops.audit.findings import Finding
+from ops.environment import load
 from services.notices import sealing
 from services.notices.settings import Settings as NoticesSettings
 from services.notices.visits.rules import KEPT_DAYS, last_destroyed
@@ -11,7 +12,6 @@ from services.settings import Settings
 from shared.clock import library_day, wall_clock
 from shared.keys import each_of
 from shared.mongo import Client
-from shared.settings import load
 
 CHECK = "visits"
 GRACE = timedelta(hours=1)

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
-from importlib import import_module
 from typing import Annotated
 
 import aiohttp
@@ -31,6 +30,7 @@ from ops.broker.dead_letters import Filter, find_dead_letters
 from ops.broker.held import find_held
 from ops.broker.offsets import Positions, subscribed_topics
 from ops.console import AsJson, out, print_json, show_status
+from ops.environment import kind_of_settings, load
 from ops.target import Data, settings_of
 from services.gateway.views.store import builds
 from services.registry import NAMES
@@ -39,7 +39,6 @@ from shared.http.health import OUTBOX_AGE_LIMIT
 from shared.keys import LEAST, each_of
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
-from shared.settings import load
 
 OLDEST_MONGODB = 6
 TRANSACTION_SECONDS = 5
@@ -166,9 +165,9 @@ def _secrets(settings: Settings) -> list[Finding]:
 
 def _keys() -> dict[str, list[str]]:
     """Return the keys of each purpose that are set here, by variable."""
-    kinds = [import_module(f"services.{name}.settings").Settings for name in NAMES]
+    kinds: list[type[Settings]] = [*map(kind_of_settings, NAMES), TrailSettings]
     given: dict[str, list[str]] = {}
-    for settings in map(load, [*kinds, TrailSettings]):
+    for settings in map(load, kinds):
         for name in type(settings).model_fields:
             if name.endswith(("card_key", "_keys", "_secrets")) or name.startswith("audit_keys"):
                 value = getattr(settings, name)
@@ -197,7 +196,7 @@ def _can_be_guessed(secret: str) -> bool:
 
 def _modes(settings: Settings) -> list[Finding]:
     for service in NAMES:  # a wrong setting of a service ends the command
-        load(import_module(f"services.{service}.settings").Settings)
+        load(kind_of_settings(service))
     if not settings.simulation:
         return [Finding("settings", "ok", "are valid")]
     remedy = "unset it, unless this is a demonstration"

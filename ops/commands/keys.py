@@ -11,7 +11,7 @@ import typer
 from ops.card_digests import NotReady, replace_digests
 from ops.console import explain_outages, refuse, show_status
 from ops.direct import require_card_key, revoke_all_keys
-from ops.secret_variables import missing_secrets, public_keys_of
+from ops.environment import missing_secrets, public_keys_of
 from ops.target import Data, settings_to_write
 from services.accounts.settings import Settings
 from services.registry import NAMES

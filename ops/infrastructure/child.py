@@ -48,6 +48,8 @@ class Child:
     """Further ports that it listens on."""
     niceness: int = 0
     """Its niceness, 0 to 19: the higher, the more it gives way while the processors are busy."""
+    needs: Sequence[str] = ()
+    """Modules with which it is forked from the prepared process; none: it starts by itself."""
     _process: subprocess.Popen[bytes] | prepared.Forked | None = field(
         default=None, init=False, repr=False
     )
@@ -82,8 +84,10 @@ class Child:
         others = {name: value for name, value in os.environ.items() if "CARREL_" not in name}
         environment = others | dict(self.environment)  # no other process's secrets
         with private.append_to(self.log) as log:
-            if prepared.suits(self.command, self.environment):
-                self._process = prepared.start(self.command, environment, log, log)
+            if self.needs and prepared.suits(self.command, self.environment):
+                self._process = prepared.start(
+                    self.command, environment, log, log, needs=self.needs
+                )
             else:
                 nice = ("nice", "-n", str(self.niceness)) if self.niceness else ()
                 self._process = subprocess.Popen(  # noqa: S603 - built in this package

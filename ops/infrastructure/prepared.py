@@ -1,8 +1,9 @@
-"""Start commands of `carrel` by forking a process that has imported them already.
+"""Start Python programs by forking a process that has imported their modules already.
 
-The imports take most of a second of processor time, which five services and their restarts would
-each spend again. `start` forks the prepared process, which is started with the first command; it
-ends with this process. A command that is forked has its own session, environment and files.
+The imports of a service take most of a second of processor time, which five services and their
+restarts would each spend again. Callers give the modules (`prepare`) and the programs (`start`).
+The prepared process ends with this process. A program that is forked has its own session,
+environment and files.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import contextlib
 import gc
 import json
 import os
-import pkgutil
 import queue
+import runpy
 import select
 import signal
 import socket
@@ -23,21 +24,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-COMMAND = (sys.executable, "-m", "ops")
-"""The beginning of each command of `carrel`."""
-program: Sequence[str] = ("-m", "ops.infrastructure.prepared")
-"""Arguments of Python for the prepared process, which runs `main`; tests have one of their own."""
+PROGRAM = (sys.executable, "-m")
+"""The beginning of each command that can be forked; the name of a module follows."""
 READ_AT_START = ("LD_", "PYTHON")
 """Prefixes of variables that only a new process reads: the loader's and the interpreter's."""
 LARGEST = 1024 * 1024
-"""Bytes of the longest request: arguments and environment."""
+"""Bytes of the longest message: arguments and environment."""
 
 
 @dataclass(eq=False)
 class Forked:
-    """A forked command, with what Child needs of subprocess.Popen."""
+    """A forked program, with what Child needs of subprocess.Popen."""
 
     pid: int
     returncode: int | None = None
@@ -67,24 +66,49 @@ def suits(command: Sequence[str], environment: Mapping[str, str]) -> bool:
     """
     return (
         sys.platform == "linux"
-        and tuple(command[: len(COMMAND)]) == COMMAND
+        and tuple(command[: len(PROGRAM)]) == PROGRAM
         and not any(name.startswith(READ_AT_START) for name in environment)
     )
 
 
-def prepare() -> None:
-    """Begin the imports now, so that the first `start` waits less for them."""
-    if suits(COMMAND, {}):
+def add(modules: Sequence[str]) -> None:
+    """Let each prepared process import modules, in this order, before what is asked for later."""
+    with _lock:
+        new = [module for module in modules if module not in _modules]
+        _modules.extend(new)
+        for server in _servers.values():
+            server.send({"modules": new})
+
+
+def prepare(modules: Sequence[str]) -> None:
+    """Begin to import modules now, so that the first `start` waits less for them."""
+    add(modules)
+    if suits(PROGRAM, {}):
         with _lock:
             _server()
 
 
 def start(
-    command: Sequence[str], environment: Mapping[str, str], stdout: IO[bytes], stderr: IO[bytes]
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+    *,
+    needs: Sequence[str],
 ) -> Forked:
-    """Start a command that `suits`, in its own session and this process's working directory."""
+    """Start a command that `suits`, in its own session and this process's working directory.
+
+    It is forked once the modules that it `needs` are imported.
+    """
+    module, *arguments = command[len(PROGRAM) :]
+    request = {
+        "module": module,
+        "arguments": arguments,
+        "environment": dict(environment),
+        "needs": list(needs),
+    }
     with _lock:
-        return _server().start(command[len(COMMAND) :], environment, stdout, stderr)
+        return _server().start(request, [stdout.fileno(), stderr.fileno()])
 
 
 def _server() -> _Server:
@@ -92,6 +116,7 @@ def _server() -> _Server:
     server = _servers.get(folder)
     if server is None or server.ended:
         server = _servers[folder] = _Server(folder)
+        server.send({"modules": _modules})
     return server
 
 
@@ -105,7 +130,7 @@ class _Server:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603
-                [sys.executable, *program, str(theirs.fileno())],
+                [*PROGRAM, __name__, str(theirs.fileno())],
                 cwd=folder,
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
@@ -113,16 +138,11 @@ class _Server:
             )
         threading.Thread(target=self._listen, name="prepared", daemon=True).start()
 
-    def start(
-        self,
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
-        stdout: IO[bytes],
-        stderr: IO[bytes],
-    ) -> Forked:
-        request = {"arguments": list(arguments), "environment": dict(environment)}
-        files = [stdout.fileno(), stderr.fileno()]
-        socket.send_fds(self._channel, [json.dumps(request).encode()], files)
+    def send(self, message: Mapping[str, Any], files: Sequence[int] = ()) -> None:
+        socket.send_fds(self._channel, [json.dumps(message).encode()], files)
+
+    def start(self, request: Mapping[str, Any], files: Sequence[int]) -> Forked:
+        self.send(request, files)
         try:
             started = self._started.get()
         except BaseException:  # Ctrl-C: nobody else would ever end the process
@@ -131,17 +151,17 @@ class _Server:
                     os.killpg(late.pid, signal.SIGKILL)
             raise
         if started is None:
-            raise OSError("the process that starts commands has ended")
+            raise OSError("the process that starts programs has ended")
         return started
 
     def _listen(self) -> None:
         with contextlib.suppress(ConnectionError):
             while message := self._channel.recv(LARGEST):
-                said = json.loads(message)
-                if "code" in said:
-                    self._forked.pop(said["pid"]).end(said["code"])
+                report = json.loads(message)
+                if "code" in report:
+                    self._forked.pop(report["pid"]).end(report["code"])
                 else:
-                    forked = self._forked[said["pid"]] = Forked(said["pid"])
+                    forked = self._forked[report["pid"]] = Forked(report["pid"])
                     self._started.put(forked)
         self.ended = True
         self._process.wait()
@@ -153,6 +173,8 @@ class _Server:
 
 
 _servers: dict[Path, _Server] = {}
+_modules: list[str] = []
+"""All modules that callers gave: another prepared process has to import them too."""
 _lock = threading.Lock()
 
 
@@ -160,7 +182,7 @@ def main() -> None:
     """Fork a process for each request on the channel, until the other end is closed."""
     gc.disable()  # what imports allocate stays until the end
     channel = socket.socket(fileno=int(sys.argv[1]))
-    left = _modules()
+    left: list[str] = []
     woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
@@ -176,8 +198,12 @@ def main() -> None:
             if not message:
                 return
             request = json.loads(message)
-            for module in _needed(request["arguments"], left):
-                left.remove(module)
+            left += request.get("modules", ())
+            if "module" not in request:
+                continue
+            for module in request["needs"]:
+                while module in left:
+                    _import(left.pop(0))
                 _import(module)
             gc.freeze()  # the memory stays shared: no collection touches it
             if not _fork(channel, files):
@@ -189,47 +215,15 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(request["environment"])
     gc.enable()
-    sys.argv = ["carrel", *request["arguments"]]
+    sys.argv = [request["module"], *request["arguments"]]
     with contextlib.suppress(OSError):  # shown by `ps` and `top`
-        Path("/proc/self/comm").write_text("-".join(request["arguments"][:2]))
-    import_module("ops.cli").app(prog_name="carrel")
-
-
-def _modules() -> list[str]:
-    """Return the modules to import, those of the service that is started first at the beginning."""
-    from services.registry import NAMES
-
-    commands = import_module("ops.commands")
-    found = [one.name for one in pkgutil.iter_modules(commands.__path__, "ops.commands.")]
-    served = [module for name in NAMES for module in _served(name)]
-    return ["ops.cli", "shared.server", "shared.wire", "uvloop", *served, *found]
-
-
-def _served(service: str) -> list[str]:
-    return [f"services.{service}.{part}" for part in ("app", "settings")]
-
-
-def _needed(arguments: Sequence[str], left: Sequence[str]) -> list[str]:
-    """Return the modules of those left that are imported before this command is forked.
-
-    A service begins while those after it are still imported; any other command waits for all.
-    """
-    from services.registry import NAMES
-
-    match arguments:
-        case ["serve", service, *_]:
-            others = {module for name in NAMES if name != service for module in _served(name)}
-            return [
-                module
-                for module in left
-                if module not in others and not module.startswith("ops.commands.")
-            ]
-        case _:
-            return list(left)
+        name = request["module"].rpartition(".")[2]
+        Path("/proc/self/comm").write_text("-".join([name, *request["arguments"][:1]]))
+    runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
 
 
 def _import(module: str) -> None:
-    with contextlib.suppress(Exception):  # the command that needs it fails, and says why
+    with contextlib.suppress(Exception):  # the program that needs it fails, and says why
         import_module(module)
 
 

@@ -10,26 +10,26 @@ import fcntl
 import http.client
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from ops.infrastructure import ports, prepared, private
-from ops.infrastructure.child import Child, StartFailed, start_all, stop_all
-from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
-from ops.secret_variables import (
+from ops import serve
+from ops.environment import (
     NAMED,
     OF_EACH,
     missing_secrets,
+    unknown,
     variables_of,
     variables_of_operators,
 )
+from ops.infrastructure import ports, prepared, private
+from ops.infrastructure.child import Child, StartFailed, start_all, stop_all
+from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
 from services.registry import NAMES, SERVICES
 from services.settings import Settings
-from shared.settings import unknown
 from shared.settings_files import SUFFIX as FILE
 from shared.settings_files import without_files
 
@@ -113,10 +113,10 @@ def system(
     The parameters are those of `services` and of `embedded`. Raises StartFailed if any part does
     not start.
     """
-    if faults := unknown(Settings, os.environ):
+    if faults := unknown(os.environ):
         raise StartFailed("\n".join(faults))
     mongo_port, kafka_port = (MONGO_PORT, KAFKA_PORT) if usual_ports else (None, None)
-    prepared.prepare()  # while the database and the broker start
+    prepared.prepare(serve.modules(*names))  # while the database and the broker start
     with (
         embedded(
             data,
@@ -256,7 +256,7 @@ def _service_child(
     port, operations = both
     return Child(
         name,
-        [sys.executable, "-m", "ops", "serve", service],
+        [*prepared.PROGRAM, serve.__name__, service],
         data / "logs" / f"{name}.log",
         lambda: _is_ready(operations),
         port,
@@ -267,6 +267,7 @@ def _service_child(
             "CARREL_REPLICA": name.removeprefix(f"{service}-"),
         },
         more_ports=(operations,),
+        needs=serve.modules(service),
     )
 
 

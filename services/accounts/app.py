@@ -38,7 +38,6 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.jobs import Jobs
 from shared.mongo import Database, Indexes
-from shared.settings import load
 
 INDEXES: Indexes = {
     **cardholders_store.INDEXES,
@@ -54,9 +53,8 @@ SUBSCRIPTIONS = Subscriptions(patrons_consumers.subscriptions, preferences_consu
 JOBS = Jobs(patrons_jobs.jobs, pins_jobs.jobs, family_jobs.jobs)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Create the service's ASGI app; the settings default to those of the environment."""
-    settings = settings or load(Settings)
+def create_app(settings: Settings) -> FastAPI:
+    """Create the service's ASGI app."""
     return create_service_app(
         Service(
             name="accounts",

@@ -8,16 +8,14 @@ from services.circulation.settings import Settings
 from shared.data_keys import DataKey
 from shared.http.app import create_service_app
 from shared.http.service import Service
-from shared.settings import load
 
 INDEXES = store.INDEXES
 SUBSCRIPTIONS = consumers.subscriptions
 JOBS = jobs.jobs
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Create the service's ASGI app; the settings default to those of the environment."""
-    settings = settings or load(Settings)
+def create_app(settings: Settings) -> FastAPI:
+    """Create the service's ASGI app."""
     return create_service_app(
         Service(
             name="circulation",

@@ -29,7 +29,6 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.jobs import Jobs
 from shared.mongo import Indexes
-from shared.settings import load
 
 INDEXES: Indexes = {
     **activities_store.INDEXES,
@@ -43,8 +42,8 @@ SUBSCRIPTIONS = Subscriptions(erasures_consumers.subscriptions, closures_consume
 JOBS = Jobs(activities_jobs.jobs, seasons_jobs.jobs, bookings_jobs.jobs, closures_jobs.jobs)
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Create the service's ASGI app; the settings default to those of the environment."""
+def create_app(settings: Settings) -> FastAPI:
+    """Create the service's ASGI app."""
     return create_service_app(
         Service(
             name="events",
@@ -73,5 +72,5 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             examples=examples.EXAMPLES,
             jobs=JOBS,
         ),
-        settings or load(Settings),
+        settings,
     )

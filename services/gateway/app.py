@@ -14,15 +14,13 @@ from services.registry import OWNERS
 from shared.deadlines import last_resort
 from shared.http.app import create_service_app
 from shared.http.service import Service
-from shared.settings import load
 
 SUBSCRIPTIONS = consumers.subscriptions
 JOBS = jobs.jobs
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+def create_app(settings: Settings) -> FastAPI:
     """Create the gateway as one ASGI app."""
-    settings = settings or load(Settings)
     app = create_service_app(
         Service(
             name="gateway",

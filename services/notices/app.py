@@ -48,7 +48,6 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.jobs import Jobs
 from shared.mongo import Indexes
-from shared.settings import load
 
 INDEXES: Indexes = {
     **patrons_store.INDEXES,
@@ -78,9 +77,8 @@ JOBS = Jobs(
 )
 
 
-def create_app(settings: Settings | None = None) -> FastAPI:
-    """Create the service's ASGI app; the settings default to those of the environment."""
-    settings = settings or load(Settings)
+def create_app(settings: Settings) -> FastAPI:
+    """Create the notices service as one ASGI app."""
     return create_service_app(
         Service(
             name="notices",

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -402,7 +403,7 @@ async def test_budgets_hold_no_address_and_expire_by_themselves(api: Api) -> Non
 
 
 async def test_a_log_in_hashes_the_pin_again_when_the_parameters_rise(
-    api: Api, other_replica: Api, monkeypatch: pytest.MonkeyPatch
+    api: Api, other_replica: Api
 ) -> None:
     mei = await registered(api)
     owner = Client(api, "203.0.113.1")
@@ -410,7 +411,7 @@ async def test_a_log_in_hashes_the_pin_again_when_the_parameters_rise(
     cardholders = api.app.state.database.cardholders
     before = (await cardholders.find_one({"_id": mei["id"]}))["pin_hash"]
     stronger = PasswordHasher(time_cost=3, memory_cost=19 * 1024, parallelism=1)
-    monkeypatch.setattr(hashes, "_hasher", stronger)
+    hashes.hash_with(stronger)
     answers = await asyncio.gather(
         *(Client(replica, "203.0.113.2").log_in() for replica in (api, other_replica))
     )
@@ -422,6 +423,15 @@ async def test_a_log_in_hashes_the_pin_again_when_the_parameters_rise(
     await guesses(Client(api, "203.0.113.1"), 5)
     assert (await owner.log_in()).status == 200
     assert (await cardholders.find_one({"_id": mei["id"]}))["pin_hash"] == after
+
+
+def test_no_part_of_the_system_makes_the_hashes_of_pins_cheaper() -> None:
+    assert (hashes.USUAL.time_cost, hashes.USUAL.memory_cost) >= (2, 19 * 1024)
+    files = [
+        file for folder in ("services", "shared", "ops") for file in Path(folder).rglob("*.py")
+    ]
+    calling = [file for file in files if "hash_with(" in file.read_text()]
+    assert [file.name for file in calling] == ["hashes.py"]
 
 
 @pytest.mark.usual_hashes

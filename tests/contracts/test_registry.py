@@ -2,11 +2,11 @@
 
 import pytest
 
+from ops.environment import load
 from services.gateway.web import words
 from services.registry import NAMES, OWNERS, SERVICES
 from services.settings import Settings
 from shared.contracts import published
-from shared.settings import load
 
 
 def test_each_event_has_a_declared_publisher() -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from ops.audit.system import audit
 from ops.broker.offsets import Positions
+from ops.environment import load
 from ops.infrastructure.embedded import Infrastructure, embedded
 from ops.infrastructure.processes import System, services
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import all_topics, dead_letter_topic
 from shared.names import Names
-from shared.settings import load
 from tests.library import Library
 from tests.ops.command import carrel
 from tests.systems import data_folder

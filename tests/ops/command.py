@@ -10,12 +10,19 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pkgutil import iter_modules
 from typing import Any
 
+from ops import commands
 from ops.infrastructure import prepared
 from services.registry import NAMES
 from services.settings import Settings
 from tests.support import SERVICE_KEYS
+
+CARREL = (*prepared.PROGRAM, "ops")
+"""The beginning of each command of `carrel`."""
+NEEDS = ("ops.cli", *(found.name for found in iter_modules(commands.__path__, "ops.commands.")))
+"""Modules of all commands."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ def shown(*arguments: str, **environment: str) -> str:
     with os.fdopen(near, "rb", buffering=0) as screen:
         with os.fdopen(far, "wb", buffering=0) as terminal:
             process = subprocess.Popen(
-                [*prepared.COMMAND, *arguments],
+                [*CARREL, *arguments],
                 env={**os.environ, "TERM": "xterm", "COLUMNS": "80", **environment},
                 stdout=subprocess.DEVNULL,
                 stderr=terminal,
@@ -81,10 +88,10 @@ def of_kafka(settings: Settings) -> dict[str, str]:
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:
     """Run a command with an environment that names everything."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        command = [*prepared.COMMAND, *arguments]
+        command = [*CARREL, *arguments]
         process: prepared.Forked | subprocess.Popen[bytes]
         if prepared.suits(command, {}):
-            process = prepared.start(command, environment, out, err)
+            process = prepared.start(command, environment, out, err, needs=NEEDS)
         else:
             process = subprocess.Popen(
                 command,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ops.environment import kind_of_settings
 from services import registry, settings
 from services.registry import NAMES
 
@@ -35,14 +36,13 @@ def create_app(settings):
     return app
 """
 
-SETTINGS = """
-import os
+FIELDS = sorted({name for service in NAMES for name in kind_of_settings(service).model_fields})
+SETTINGS = f"""
+from pydantic import create_model
 from services import settings
 
-class Settings(settings.Settings):
-    @classmethod
-    def known(cls):
-        return [name.removeprefix("CARREL_").lower() for name in os.environ]
+more = set({FIELDS!r}) - set(settings.Settings.model_fields)
+Settings = create_model("Settings", __base__=settings.Settings, **dict.fromkeys(more, (str, "")))
 """
 
 

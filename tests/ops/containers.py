@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from ops.secret_variables import missing_secrets, public_keys_of
+from ops.environment import missing_secrets, public_keys_of
 from services.registry import NAMES
 from tests.ops import stand_ins
 from tests.ops.engine import Engine, NotHere, compose_command, own_engine, running_engine

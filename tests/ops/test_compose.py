@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.secret_variables import OF_EACH
+from ops.environment import OF_EACH
 from services.registry import NAMES
 from services.settings import Settings
 

@@ -21,10 +21,10 @@ import aiohttp
 import pytest
 import yaml
 
+from ops.environment import missing_secrets, variables_of
 from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
-from ops.secret_variables import missing_secrets, variables_of
 from services.registry import NAMES
 from tests.library import Library
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from ops.commands.keys import app
 from ops.direct import add_account
-from ops.secret_variables import variables_of
+from ops.environment import variables_of
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
 from services.registry import NAMES

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from ops.infrastructure import prepared
-from ops.infrastructure.prepared import COMMAND, Forked
+from ops.infrastructure.prepared import PROGRAM, Forked
+from tests.ops.command import CARREL, NEEDS
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere each command starts as a new process"
@@ -22,7 +23,11 @@ def start(folder: Path, *arguments: str, **environment: str) -> tuple[Forked, Pa
     output = folder / "output"
     with output.open("wb") as file:
         process = prepared.start(
-            [*COMMAND, *arguments], {**os.environ, **environment}, stdout=file, stderr=file
+            [*CARREL, *arguments],
+            {**os.environ, **environment},
+            stdout=file,
+            stderr=file,
+            needs=NEEDS,
         )
     return process, output
 
@@ -71,7 +76,7 @@ class Interrupted(queue.Queue[Forked | None]):
 def test_a_command_that_is_interrupted_while_it_starts_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepared.prepare()
+    prepared.prepare(NEEDS)
     started = Interrupted()
     [server] = prepared._servers.values()
     monkeypatch.setattr(server, "_started", started)
@@ -108,13 +113,13 @@ def parent_of(pid: int) -> int:
     ("command", "environment"),
     [
         (["/bin/true"], {}),
-        ([sys.executable, "-m", "benchmarks"], {}),
-        ([*COMMAND, "serve", "events"], {"LD_PRELOAD": "libfaketime.so.1"}),
-        ([*COMMAND, "serve", "events"], {"PYTHONHASHSEED": "0"}),
+        ([sys.executable, "-c", "pass"], {}),
+        ([*PROGRAM, "ops.serve", "events"], {"LD_PRELOAD": "libfaketime.so.1"}),
+        ([*PROGRAM, "ops.serve", "events"], {"PYTHONHASHSEED": "0"}),
     ],
 )
 def test_other_programs_and_what_is_read_at_a_start_need_a_new_process(
     command: Sequence[str], environment: dict[str, str]
 ) -> None:
     assert not prepared.suits(command, environment)
-    assert prepared.suits([*COMMAND, "serve", "events"], {"CARREL_PORT": "1"})
+    assert prepared.suits([*PROGRAM, "ops.serve", "events"], {"CARREL_PORT": "1"})

@@ -19,10 +19,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from ops.environment import missing_secrets, variables_of
 from ops.infrastructure import ports
 from ops.infrastructure.child import Child, start_all, stop_all
 from ops.infrastructure.embedded import embedded
-from ops.secret_variables import missing_secrets, variables_of
 from services.registry import NAMES
 from tests.support import Client, until
 from tests.systems import data_folder

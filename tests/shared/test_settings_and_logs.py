@@ -14,12 +14,13 @@ import pytest
 import structlog
 from pydantic import ValidationError
 
+from ops.environment import load, load_to_serve, unknown
 from services.accounts.settings import Settings as AccountsSettings
 from services.registry import NAMES
 from services.settings import Settings as ServicesSettings
 from shared.assertions import make_key, public_half
 from shared.bus.connection import client_arguments
-from shared.settings import Settings, load, load_to_serve, unknown
+from shared.settings import Settings
 from shared.telemetry import configure_logs
 from shared.tracing import configure_tracing
 from tests.keys import DERIVING
@@ -78,7 +79,7 @@ def test_every_variable_that_the_project_names_is_known() -> None:
     texts = [file.read_text() for file in files]
     named = {name for text in texts for name in re.findall(r"\bCARREL_[A-Z_]*[A-Z]\b", text)}
     assert len(named) > 60
-    assert unknown(ServicesSettings, named) == []
+    assert unknown(named) == []
 
 
 def test_secrets_of_kafka_and_mongodb_may_be_in_files(

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from ops.environment import load, load_to_serve, readable_by_everyone
 from services.accounts.settings import Settings as AccountsSettings
 from services.notices.settings import Settings as NoticesSettings
-from shared.settings import PREFIX, load, load_to_serve, readable_by_everyone
+from shared.settings import PREFIX
 from shared.settings_files import MOST_BYTES, without_files
 from tests.shared.test_settings_and_logs import SECRETS
 
