@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SecretStr,
     field_validator,
@@ -62,6 +63,21 @@ def _long_enough(keys: str) -> str:
 
 Keys = Annotated[str, AfterValidator(_long_enough)]
 """A setting with keys of one purpose, as in `shared.keys`; empty: there are none."""
+
+
+def table_of(usual: Mapping[str, int]) -> BeforeValidator:
+    """Return a validator of a setting such as `caller=600,ask=0`; other kinds are as usual."""
+
+    def read(value: object) -> object:
+        if isinstance(value, str):
+            parts = (item.partition("=") for item in value.split(",") if item.strip())
+            value = {kind.strip(): number.strip() for kind, _, number in parts}
+        if not isinstance(value, Mapping) or not value.keys() <= usual.keys():
+            kinds = ",".join(f"{kind}={number}" for kind, number in usual.items())
+            raise ValueError(f"should be one or more of these, with other numbers: {kinds}")
+        return {**usual, **value}
+
+    return BeforeValidator(read)
 
 
 class Settings(BaseSettings):

@@ -28,6 +28,7 @@ from ops.environment import (
 from ops.infrastructure import ports, prepared, private
 from ops.infrastructure.child import Child, StartFailed, start_all, stop_all
 from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, embedded
+from services.gateway.settings import LIMITS
 from services.registry import NAMES, SERVICES
 from services.settings import Settings
 from shared.settings_files import SUFFIX as FILE
@@ -38,8 +39,10 @@ S = TypeVar("S", bound=Settings)
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
 OPERATIONS_ABOVE = 1000
 """Distance of the usual port of operations from that of the API: 9101 for 8101."""
-LIMITS = ("CALLER", "DESK", "ANNOUNCE", "SEARCH", "ADDRESS", "LOGIN", "ASK", "VISIT")
-UNLIMITED = {f"CARREL_{limit}_PER_MINUTE": "0" for limit in LIMITS} | {"CARREL_BUSY_REQUESTS": "0"}
+UNLIMITED = {
+    "CARREL_LIMITS": ",".join(f"{kind}=0" for kind in LIMITS),
+    "CARREL_BUSY_REQUESTS": "0",
+}
 """No rate limits: a simulation plays months in seconds, and load tests use one address."""
 UNRENEWED = {"CARREL_ACCESS_TOKEN_SECONDS": str(24 * 3600)}
 """Access tokens last as long as their sessions: the players of simulations don't renew them."""

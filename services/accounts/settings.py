@@ -11,16 +11,17 @@ from services import settings
 from services.accounts.cardholders.rules import PersonRole
 from services.registry import NAMES
 from shared.auth import LONGEST_TOKEN_SECONDS
-from shared.settings import Keys
+from shared.settings import Keys, table_of
 
 # A key stays published as long as a token that it signed may be valid: days, not years.
 _WEEK = LONGEST_TOKEN_SECONDS // 3600
+SESSION_HOURS: Mapping[str, int] = {"patron": 1, "staff": 8, "station": 24}
 _SERVICE_HOURS = 1
 """Lifetime of the token of a service. No session can be ended for it, and renewing it is cheap."""
 
 
 class Settings(settings.CardSettings):
-    """Settings of accounts; `CARREL_…_HOURS` is the lifetime of a session, in hours."""
+    """Settings of accounts."""
 
     required: ClassVar[tuple[str, ...]] = (
         *settings.CardSettings.required,
@@ -50,18 +51,12 @@ class Settings(settings.CardSettings):
         le=_WEEK * 3600,
         description="Lifetime of an access token in seconds, within that of its session.",
     )
-    patron_token_hours: int = Field(default=1, ge=1, le=_WEEK)
-    staff_token_hours: int = Field(
-        default=8,
-        ge=1,
-        le=_WEEK,
-        description="Lifetime of sessions of staff and operators, in hours.",
-    )
-    machine_token_hours: int = Field(
-        default=24,
-        ge=1,
-        le=_WEEK,
-        description="Lifetime of sessions of stations, in hours.",
+    session_hours: Annotated[
+        Mapping[str, Annotated[int, Field(ge=1, le=_WEEK)]], NoDecode, table_of(SESSION_HOURS)
+    ] = Field(
+        default=SESSION_HOURS,
+        description="Lifetime of sessions in hours: of patrons, of staff and operators, and of "
+        "stations.",
     )
 
     second_factor_roles: Annotated[tuple[PersonRole, ...], NoDecode] = Field(
@@ -152,13 +147,9 @@ class Settings(settings.CardSettings):
         """Return the lifetime of a session of `role`, or of a service's token, in hours."""
         if role == "service":
             return _SERVICE_HOURS
-        if role == "patron":
-            return self.patron_token_hours
-        if role == "station":
-            return self.machine_token_hours
-        return self.staff_token_hours
+        return self.session_hours[role if role in SESSION_HOURS else "staff"]
 
     @property
     def longest_token_hours(self) -> int:
         """Lifetime of the longest-lived token, in hours."""
-        return max(self.patron_token_hours, self.staff_token_hours, self.machine_token_hours)
+        return max(self.session_hours.values())

@@ -1,37 +1,35 @@
 """Settings of the gateway: those of every service, and the limits of its edge."""
 
+from collections.abc import Mapping
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, Field, field_validator, model_validator
+from pydantic import AwareDatetime, Field, NonNegativeInt, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from services import settings
+from shared.settings import table_of
+
+LIMITS: Mapping[str, int] = {
+    "caller": 1200,
+    "desk": 3000,
+    "address": 1200,
+    "search": 240,
+    "announce": 30,
+    "log-in": 60,
+    "ask": 5,
+    "visit": 60,
+}
+"""Requests per minute, 0 for no limit: of one patron, of one account of staff or of a machine, and
+of one address for callers without a token. Apart from these: searches; commands of one librarian
+about notices and questions; and of one address log-ins, questions of guests, and visitors, of whom
+a turnstile lets 20 to 30 through in a minute."""
 
 
 class Settings(settings.Settings):
-    """Settings of the gateway. Limits are requests per minute, 0 for no limit."""
+    """Settings of the gateway."""
 
-    caller_per_minute: int = Field(
-        default=1200,
-        ge=0,
-        description="Requests per minute of one patron; 0: no limit.",
-    )
-    desk_per_minute: int = Field(
-        default=3000,
-        ge=0,
-        description="Requests per minute of one account of staff or of a machine; 0: no limit.",
-    )
-    announce_per_minute: int = Field(
-        default=30,
-        ge=0,
-        description="Commands about notices and questions of patrons per minute of one "
-        "librarian; 0: no limit.",
-    )
-    search_per_minute: int = Field(
-        default=240,
-        ge=0,
-        description="Searches per minute of one caller or, without a token, of one address. Other "
-        "requests do not count; 0: no limit.",
+    limits: Annotated[Mapping[str, NonNegativeInt], NoDecode, table_of(LIMITS)] = Field(
+        default=LIMITS, description="Requests per minute by kind, as in `ask=10,search=0`."
     )
     busy_requests: int = Field(
         default=200,
@@ -39,25 +37,6 @@ class Settings(settings.Settings):
         description="Requests in progress from which on a replica answers 503, or fewer while it "
         "answers late; strangers get it from half of them on, patrons from four fifths; "
         "0: no limit.",
-    )
-    address_per_minute: int = Field(
-        default=1200,
-        ge=0,
-        description="Requests per minute of one address, by callers without a token; 0: no limit.",
-    )
-    login_per_minute: int = Field(
-        default=60, ge=0, description="Log-in attempts per minute from one address; 0: no limit."
-    )
-    ask_per_minute: int = Field(
-        default=5,
-        ge=0,
-        description="Questions per minute of guests from one address; 0: no limit.",
-    )
-    visit_per_minute: int = Field(
-        default=60,
-        ge=0,
-        description="Visitors a minute who register by themselves from one network; 0: no limit. "
-        "A turnstile lets 20 to 30 people through in a minute.",
     )
     security_contact: str = Field(
         default="",

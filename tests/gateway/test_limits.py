@@ -24,7 +24,8 @@ JOB = "/v1/ops/jobs/circulation/hangs"
 
 
 def limited(settings: Settings, **by: int) -> Settings:
-    return settings.model_copy(update={f"{name}_per_minute": at for name, at in by.items()})
+    given = {name.replace("login", "log-in"): at for name, at in by.items()}
+    return settings.model_copy(update={"limits": {**settings.limits, **given}})
 
 
 async def asked(api: Api, times: int, path: str = "/v1/titles", **more: Any) -> list[Answer]:

@@ -16,6 +16,8 @@ from pydantic import ValidationError
 
 from ops.environment import load, load_to_serve, unknown
 from services.accounts.settings import Settings as AccountsSettings
+from services.gateway.settings import LIMITS
+from services.gateway.settings import Settings as GatewaySettings
 from services.registry import NAMES
 from services.settings import Settings as ServicesSettings
 from shared.assertions import make_key, public_half
@@ -70,6 +72,22 @@ def test_an_unknown_setting_is_an_error_that_names_the_nearest(
         load(ServicesSettings)
     assert f"{misspelt}: there is no such setting; the nearest is {nearest}" in str(stopped.value)
     assert PASSWORD not in str(stopped.value)
+
+
+def test_a_setting_of_several_kinds_changes_those_that_it_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load(GatewaySettings).limits == LIMITS
+    monkeypatch.setenv("CARREL_LIMITS", "log-in=200, ask=0")
+    assert load(GatewaySettings).limits == {**LIMITS, "log-in": 200, "ask": 0}
+    for wrong in ("login=200", "ask=many", "ask=-1", "200"):
+        monkeypatch.setenv("CARREL_LIMITS", wrong)
+        with pytest.raises(SystemExit, match="CARREL_LIMITS: "):
+            load(GatewaySettings)
+    monkeypatch.delenv("CARREL_LIMITS")
+    monkeypatch.setenv("CARREL_ASK_PER_MINUTE", "0")
+    with pytest.raises(SystemExit, match="CARREL_ASK_PER_MINUTE: there is no such setting"):
+        load(GatewaySettings)
 
 
 def test_every_variable_that_the_project_names_is_known() -> None:

@@ -116,30 +116,36 @@ class Limits:
         if scope["type"] != "http" or is_probe(scope):
             await self._app(scope, receive, send)
             return
-        left: dict[str, tuple[int, int]] = {}
-        for name, whose, per_minute in await self._limits(scope):
-            taken = await self._bucket(scope).take(whose, per_minute) if per_minute else 0
-            if taken is None and name == "log-in" and _logs_in(scope):
-                device, receive = await _has_device(receive)
-                if device and await self._take_of_address(scope):
-                    scope[crowded.SCOPE] = True
-                    continue
-            if taken is None:
-                await _too_many(name, per_minute)(scope, receive, send)
+        name, whose, per_minute = await self._limit(scope)
+        if not per_minute:
+            await self._app(scope, receive, send)
+            return
+        taken = await self._bucket(scope).take(whose, per_minute)
+        if taken is None and name == "log-in" and _logs_in(scope):
+            device, receive = await _has_device(receive)
+            if device and await self._take_of_address(scope):
+                scope[crowded.SCOPE] = True
+                await self._app(scope, receive, send)
                 return
-            if per_minute:
-                left[name] = (taken, per_minute)
+        if taken is None:
+            await _too_many(name, per_minute)(scope, receive, send)
+            return
 
-        async def send_with_policies(message: Message) -> None:
+        async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_policies(left)]
+                policy, rest = f'"{name}";q={per_minute};w=60', f'"{name}";r={taken}'
+                message["headers"] = [
+                    *message["headers"],
+                    (b"ratelimit-policy", policy.encode()),
+                    (b"ratelimit", rest.encode()),
+                ]
             await send(message)
 
-        await self._app(scope, receive, send_with_policies if left else send)
+        await self._app(scope, receive, send_with_policy)
 
     async def _take_of_address(self, scope: Scope) -> bool:
         """Take a request of the address; return whether it had one left."""
-        per_minute = self._settings.address_per_minute
+        per_minute = self._settings.limits["address"]
         whose = f"address {_address(scope)}"
         return not per_minute or await self._bucket(scope).take(whose, per_minute) is not None
 
@@ -151,26 +157,28 @@ class Limits:
             )
         return self._buckets
 
-    async def _limits(self, scope: Scope) -> list[tuple[str, str, int]]:
-        """Return name, bucket and requests per minute of each limit that applies to a request."""
-        settings = self._settings
+    async def _limit(self, scope: Scope) -> tuple[str, str, int]:
+        """Return kind, bucket and requests per minute of the limit that applies to a request."""
         if _is_about_pins(scope):  # with a token or without
-            return [("log-in", f"log-in {_address(scope)}", settings.login_per_minute)]
-        if scope["path"] == "/v1/guest-enquiries" and scope["method"] == "POST":
-            return [("ask", f"ask {_address(scope)}", settings.ask_per_minute)]
-        if scope["path"] == "/v1/visits" and scope["method"] == "POST":
-            return [("visit", f"visit {_address(scope)}", settings.visit_per_minute)]
-        caller = await caller_of(scope)
-        whose = f"caller {caller.id}" if caller else f"address {_address(scope)}"
-        if _is_search(scope):
-            return [("search", f"search {whose}", settings.search_per_minute)]
-        if caller is None:
-            return [("address", whose, settings.address_per_minute)]
-        if is_at_desk(caller):
-            if _announces(scope):
-                return [("announce", f"announce {whose}", settings.announce_per_minute)]
-            return [("desk", whose, settings.desk_per_minute)]
-        return [("caller", whose, settings.caller_per_minute)]
+            kind, whose = "log-in", f"log-in {_address(scope)}"
+        elif scope["path"] == "/v1/guest-enquiries" and scope["method"] == "POST":
+            kind, whose = "ask", f"ask {_address(scope)}"
+        elif scope["path"] == "/v1/visits" and scope["method"] == "POST":
+            kind, whose = "visit", f"visit {_address(scope)}"
+        else:
+            caller = await caller_of(scope)
+            whose = f"caller {caller.id}" if caller else f"address {_address(scope)}"
+            if _is_search(scope):
+                kind, whose = "search", f"search {whose}"
+            elif caller is None:
+                kind = "address"
+            elif not is_at_desk(caller):
+                kind = "caller"
+            elif _announces(scope):
+                kind, whose = "announce", f"announce {whose}"
+            else:
+                kind = "desk"
+        return kind, whose, self._settings.limits[kind]
 
 
 def _address(scope: Scope) -> str:
@@ -218,12 +226,6 @@ def _is_search(scope: Scope) -> bool:
     """Return whether a request searches for words, which costs more than to read one thing."""
     searches = scope["method"] == "GET" and scope["path"] in _SEARCHES
     return searches and b"q=" in scope["query_string"]
-
-
-def _policies(left: dict[str, tuple[int, int]]) -> list[tuple[bytes, bytes]]:
-    policy = ", ".join(f'"{name}";q={each};w=60' for name, (_, each) in left.items())
-    rest = ", ".join(f'"{name}";r={taken}' for name, (taken, _) in left.items())
-    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", rest.encode())]
 
 
 def _too_many(name: str, per_minute: int) -> ASGIApp:

@@ -10,7 +10,7 @@ from icalendar import Calendar, Component
 from structlog.testing import LogCapture
 
 from services.gateway.app import create_app
-from services.gateway.settings import Settings
+from services.gateway.settings import LIMITS, Settings
 from shared.contracts import accounts as said_by_accounts
 from shared.contracts import circulation, events, notices
 from shared.http import middleware
@@ -228,7 +228,7 @@ async def test_an_unknown_secret_is_not_found(site: Api, secret: str) -> None:
 async def test_guesses_from_one_address_are_limited(
     settings: Settings, accounts: Api, whole: None
 ) -> None:
-    few = settings.model_copy(update={**SECRETS, "address_per_minute": 20})
+    few = settings.model_copy(update={**SECRETS, "limits": {**LIMITS, "address": 20}})
     async with served(create_app, reaching(few, accounts=accounts.url)) as api:
         found = [(await read(api, f"/v1/calendars/{n}.ics")).status for n in range(60)]
     assert set(found) == {404, 429}

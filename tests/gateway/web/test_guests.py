@@ -128,7 +128,7 @@ async def test_the_gateway_limits_the_questions_from_one_network_address(
     whole: None, settings: Settings, notices: Api
 ) -> None:
     told = reaching(settings.model_copy(update=SECRETS), notices=notices.url).model_dump()
-    limited = GatewaySettings(**{**told, "ask_per_minute": 1})
+    limited = GatewaySettings(**{**told, "limits": {"ask": 1}})
     async with served(create_app, limited) as gateway, Patient(gateway.url) as guest:
 
         async def status() -> int:

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from services.gateway.app import create_app
-from services.gateway.settings import Settings
+from services.gateway.settings import LIMITS, Settings
 from services.gateway.web import words
 from services.gateway.web.files import FILES, address
 from services.gateway.web.languages import LANGUAGES
@@ -209,7 +209,7 @@ def form_of_parts(fields: dict[str, str]) -> bytes:
 async def test_a_caller_over_the_limit_gets_a_page_that_says_when_to_retry(
     whole: None, settings: Settings
 ) -> None:
-    few = settings.model_copy(update={**SECRETS, "caller_per_minute": 20})
+    few = settings.model_copy(update={**SECRETS, "limits": {**LIMITS, "caller": 20}})
     async with served(create_app, few) as api, Browser(api.url) as browser:
         browser.give("carrel_session", token())
         await browser.get("/nowhere")  # from then on the caller is known
