@@ -18,8 +18,7 @@ from services.registry import ISSUER, NAMES
 from services.settings import Settings
 from shared import settings as chassis
 from shared.assertions import make_key, public_halves
-from shared.settings import PREFIX, variables
-from shared.settings_files import SUFFIX, BadFile, open_files
+from shared.settings import FILE, PREFIX, BadFile, open_files, variables
 
 S = TypeVar("S", bound=chassis.Settings)
 
@@ -108,7 +107,7 @@ def unknown(environment: Iterable[str]) -> list[str]:
         f"{name}: there is no such setting; the nearest is "
         + difflib.get_close_matches(name, sorted(named), 1, 0)[0]
         for name in ours
-        if name.removesuffix(SUFFIX) not in named and name not in named
+        if name.removesuffix(FILE) not in named and name not in named
     ]
 
 
@@ -142,4 +141,4 @@ def load_to_serve(kind: type[S]) -> S:
 
 def readable_by_everyone(kind: type[chassis.Settings]) -> list[str]:
     """Return the variables whose files everybody on the machine may read."""
-    return list(open_files(PREFIX, kind.model_fields, os.environ))
+    return list(open_files(kind.model_fields, os.environ))

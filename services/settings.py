@@ -15,12 +15,7 @@ MOST_ATTACHMENT_BYTES = 12 * 1024 * 1024
 class Settings(settings.Settings):
     """Settings of every process; a service adds its own in a subclass."""
 
-    public_url: str = Field(
-        default="",
-        pattern=r"^(https?://[^\s/?#]+)?/?$",
-        description="Address at which people reach the gateway, such as https://library.example, "
-        "for links that leave it; empty: such links are relative or left out.",
-    )
+    public_url: str = Field(default="", pattern=r"^(https?://[^\s/?#]+)?/?$")
 
     @field_validator("public_url")
     @classmethod
@@ -30,12 +25,7 @@ class Settings(settings.Settings):
     issuer: ClassVar[settings.TokenIssuer] = ISSUER
     callers: ClassVar[Mapping[str, Mapping[str, frozenset[str]]]] = CALLERS
 
-    attachment_bytes: int = Field(
-        default=5 * 1024 * 1024,
-        ge=1024,
-        le=MOST_ATTACHMENT_BYTES,
-        description="Greatest number of bytes of a file that is sent to Ask a Librarian.",
-    )
+    attachment_bytes: int = Field(default=5 * 1024 * 1024, ge=1024, le=MOST_ATTACHMENT_BYTES)
 
     @field_validator("urls")
     @classmethod
@@ -49,9 +39,4 @@ class CardSettings(Settings):
 
     required: ClassVar[tuple[str, ...]] = (*Settings.required, "card_key")
 
-    card_key: str = Field(
-        default="",
-        repr=False,
-        description="Key of the digest that stands for a card number; the new one and the former, "
-        "separated by a comma, while it is replaced.",
-    )
+    card_key: str = Field(default="", repr=False)

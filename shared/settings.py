@@ -1,10 +1,12 @@
-"""Settings from the environment: `CARREL_…`, checked once, at start."""
+"""Settings from the environment, checked once, at start; docs/operations.md says what each does."""
 
 import os
 import re
 import ssl
-from collections.abc import Iterable, Mapping
+import stat
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -27,10 +29,15 @@ from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from shared.keys import LEAST, each_of
-from shared.settings_files import values_in_files
-from shared.tls import client_context
 
 PREFIX = "CARREL_"
+FILE = "_FILE"
+"""End of a variable with the path of a file that has the setting, as orchestrators mount secrets.
+
+A variable of the environment is seen by everybody who may look at a process or its container; a
+file has an owner.
+"""
+MOST_BYTES = 64 * 1024
 Role = Literal["api", "consumers", "relay", "jobs"]
 ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
 
@@ -65,13 +72,23 @@ Keys = Annotated[str, AfterValidator(_long_enough)]
 """A setting with keys of one purpose, as in `shared.keys`; empty: there are none."""
 
 
+def _split(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+    return value
+
+
+SPLIT = BeforeValidator(_split)
+"""Makes a setting a list of values that are separated by commas."""
+
+
 def table_of(usual: Mapping[str, int]) -> BeforeValidator:
     """Return a validator of a setting such as `caller=600,ask=0`; other kinds are as usual."""
 
     def read(value: object) -> object:
         if isinstance(value, str):
             parts = (item.partition("=") for item in value.split(",") if item.strip())
-            value = {kind.strip(): number.strip() for kind, _, number in parts}
+            value = {kind.strip(): number for kind, _, number in parts}
         if not isinstance(value, Mapping) or not value.keys() <= usual.keys():
             kinds = ",".join(f"{kind}={number}" for kind, number in usual.items())
             raise ValueError(f"should be one or more of these, with other numbers: {kinds}")
@@ -93,111 +110,37 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
     )
 
-    mongo_url: str = Field(
-        default="mongodb://127.0.0.1:27017/?replicaSet=rs0",
-        repr=False,
-        description="Address of the databases, with user, password and TLS if they need them.",
-    )
-    kafka: str = Field(default="127.0.0.1:9092", description="Bootstrap servers, comma-separated.")
-    kafka_security: Literal["none", "tls", "scram"] = Field(
-        default="none",
-        description="`tls`, or `scram`: TLS and a user with a password (SCRAM-SHA-512).",
-    )
-    kafka_ca_file: str = Field(
-        default="", description="Authorities that are trusted for Kafka; empty: the system's."
-    )
-    kafka_certificate_file: str = Field(
-        default="", description="Certificate that clients of Kafka show, with its chain."
-    )
-    kafka_key_file: str = Field(default="", description="Private key of that certificate.")
+    mongo_url: str = Field(default="mongodb://127.0.0.1:27017/?replicaSet=rs0", repr=False)
+    kafka: str = "127.0.0.1:9092"
+    kafka_security: Literal["none", "tls", "scram"] = "none"
+    kafka_ca_file: str = ""
+    kafka_certificate_file: str = ""
+    kafka_key_file: str = ""
     kafka_username: str = ""
     kafka_password: SecretStr = SecretStr("")
-    topic_prefix: str = Field(
-        default="", description="Prefix of the names of topics and consumer groups on Kafka."
-    )
+    topic_prefix: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
-    operations_port: int = Field(
-        default=9080,
-        ge=0,
-        le=65535,
-        description="Port of the metrics and of the details of health, for operators alone.",
-    )
-    drain_seconds: float = Field(
-        default=3.0,
-        ge=0,
-        le=60,
-        description="Seconds for which a process that is told to stop still accepts requests, "
-        "while it says that it is not ready.",
-    )
-    roles: Annotated[tuple[Role, ...], NoDecode] = ROLES
+    operations_port: int = Field(default=9080, ge=0, le=65535)
+    drain_seconds: float = Field(default=3.0, ge=0, le=60)
+    roles: Annotated[tuple[Role, ...], NoDecode, SPLIT] = ROLES
     replica: str = Field(default="0", pattern=r"^[A-Za-z0-9-]{1,40}$")
     database_prefix: str = Field(default="carrel", pattern=r"^[A-Za-z0-9_-]{1,40}$")
-    simulation: bool = Field(
-        default=False, description="True: the header Carrel-Time sets the time of a call."
-    )
+    simulation: bool = False
     time_zone: str = "Asia/Hong_Kong"
-    date_years: int = Field(
-        default=100,
-        ge=10,
-        le=1000,
-        description="Number of years before or after today within which an incoming date must lie.",
-    )
-    service_secret: str = Field(
-        default="",
-        repr=False,
-        description="Secret shared by the services, from which keys for forms, links and stored "
-        "data are derived. It makes nobody a service.",
-    )
-    service_key: str = Field(
-        default="",
-        pattern=r"^([0-9a-f]{64})?$",
-        repr=False,
-        description="Private Ed25519 key of this service alone, with which it logs in at the "
-        "issuer of tokens.",
-    )
-    audit_keys: Keys = Field(
-        default="",
-        repr=False,
-        description="Keys of the seals of this service's audit trail, the newest first.",
-    )
-    urls: Mapping[str, str] = Field(
-        default_factory=dict,
-        validate_default=True,
-        description="Addresses of each service by name, comma-separated; in the environment "
-        "CARREL_<SERVICE>_URL.",
-    )
-    trusted_proxies: str = Field(
-        default="",
-        description="Addresses of the proxies whose X-Forwarded-For is trusted, comma-separated.",
-    )
-    partitions: int = Field(default=12, ge=1, description="Number of partitions of a new topic.")
-    replication: int = Field(default=1, ge=1, le=7, description="Number of copies of a new topic.")
-    retention_days: int = Field(
-        default=30, ge=1, le=36_500, description="Days for which a new topic keeps its events."
-    )
-    idle_poll_ms: int = Field(
-        default=0,
-        ge=0,
-        le=1000,
-        description="Shortest pause between empty fetches, in milliseconds, for a broker that "
-        "answers them at once; it grows to 25 times that. Use 0 with Apache Kafka, which waits "
-        "itself.",
-    )
-    outbox_days: int = Field(
-        default=7, ge=1, description="Days for which published outbox rows are kept."
-    )
-    audit_days: int = Field(
-        default=400, ge=1, le=36_500, description="Days for which the audit trail is kept."
-    )
+    date_years: int = Field(default=100, ge=10, le=1000)
+    service_secret: str = Field(default="", repr=False)
+    service_key: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", repr=False)
+    audit_keys: Keys = Field(default="", repr=False)
+    urls: Mapping[str, str] = Field(default_factory=dict, validate_default=True)
+    trusted_proxies: str = ""
+    partitions: int = Field(default=12, ge=1)
+    replication: int = Field(default=1, ge=1, le=7)
+    retention_days: int = Field(default=30, ge=1, le=36_500)
+    idle_poll_ms: int = Field(default=0, ge=0, le=1000)
+    outbox_days: int = Field(default=7, ge=1)
+    audit_days: int = Field(default=400, ge=1, le=36_500)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-
-    @field_validator("roles", mode="before")
-    @classmethod
-    def _split_roles(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(role.strip() for role in value.split(",") if role.strip())
-        return value
 
     @field_validator("topic_prefix")
     @classmethod
@@ -281,7 +224,7 @@ class Settings(BaseSettings):
             for name, value in environment.items()
             if name.startswith(PREFIX)
         }
-        files = values_in_files(PREFIX, cls.model_fields, environment)
+        files = values_in_files(cls.model_fields, environment)
         return cls.model_validate({**own, **files, **_urls_in(environment)})
 
     @classmethod
@@ -294,7 +237,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return the usual sources with files before them, since a variable may be empty."""
-        values = values_in_files(PREFIX, settings_cls.model_fields, os.environ)
+        values = values_in_files(settings_cls.model_fields, os.environ)
         files = InitSettingsSource(settings_cls, values)
         urls = InitSettingsSource(settings_cls, _urls_in(os.environ))
         return init_settings, files, env_settings, dotenv_settings, file_secret_settings, urls
@@ -314,3 +257,73 @@ def _urls_in(environment: Mapping[str, str]) -> dict[str, Any]:
 def variables(names: Iterable[str]) -> str:
     """Return the variables of some settings as a text."""
     return ", ".join(f"{PREFIX}{name.upper()}" for name in sorted(names))
+
+
+class BadFile(Exception):
+    """The file of a setting can't be used; the text names the variable and never the content."""
+
+
+def values_in_files(fields: Collection[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings that are given by a file, without the end of their line.
+
+    Raises BadFile for one that is also given by its variable, and for a file that can't be read.
+    """
+    found = {}
+    for name, variable, path in _given(fields, environment):
+        by_value = variable.removesuffix(FILE)
+        if environment.get(by_value):
+            raise BadFile(f"{by_value} and {variable} are both set. Set one of them.")
+        found[name] = _content(variable, path)
+    return found
+
+
+def open_files(fields: Collection[str], environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the variables whose files everybody on the machine may read."""
+    for _, variable, path in _given(fields, environment):
+        if Path(path).stat().st_mode & stat.S_IROTH:
+            yield variable
+
+
+def without_files(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the files of settings that it also gives by variables."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if not (name.endswith(FILE) and name.removesuffix(FILE) in environment)
+    }
+
+
+def _given(
+    fields: Collection[str], environment: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    for name in fields:
+        variable = f"{PREFIX}{name.upper()}{FILE}"
+        # A setting such as smtp_ca_file is itself the path of a file.
+        if environment.get(variable) and f"{name}{FILE.lower()}" not in fields:
+            yield name, variable, environment[variable]
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise BadFile(f"{variable}: {path} has more than {MOST_BYTES} bytes.")
+        return content.decode().rstrip("\r\n")
+    except OSError as error:
+        raise BadFile(f"{variable}: {path} can't be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise BadFile(f"{variable}: {path} is not text in UTF-8.") from None
+
+
+def client_context(ca_file: str, certificate_file: str, key_file: str) -> ssl.SSLContext:
+    """Return a context that checks the server's certificate and its host name.
+
+    Without `ca_file` the authorities of the operating system are trusted. Raises OSError, of which
+    ssl.SSLError is one, if a file can't be read or used; a key that needs a password can't.
+    """
+    context = ssl.create_default_context(cafile=ca_file or None)
+    if certificate_file:
+        # With a password, even a wrong one, OpenSSL does not ask for one on the terminal.
+        context.load_cert_chain(certificate_file, key_file, password="")
+    return context

@@ -38,7 +38,7 @@ from ops.infrastructure.processes import System, services
 from services.registry import NAMES
 from services.settings import Settings
 from shared.clock import wall_clock
-from shared.tls import client_context
+from shared.settings import client_context
 from tests.ops.command import run
 
 ADMINISTRATOR = "administrator"

@@ -31,8 +31,7 @@ from ops.infrastructure.embedded import KAFKA_PORT, MONGO_PORT, Infrastructure, 
 from services.gateway.settings import LIMITS
 from services.registry import NAMES, SERVICES
 from services.settings import Settings
-from shared.settings_files import SUFFIX as FILE
-from shared.settings_files import without_files
+from shared.settings import FILE, without_files
 
 S = TypeVar("S", bound=Settings)
 

@@ -6,33 +6,16 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from services import settings
+from shared.settings import SPLIT
 from shared.unit_of_work import Run
 
 
 class Settings(settings.CardSettings):
     """Settings that circulation reads from its environment."""
 
-    payment_provider: Literal["none", "double"] = Field(
-        default="none",
-        description="Payment provider. `none`: charges are paid in cash only, at the desk. "
-        "`double`: a test double that moves no money, for tests and demonstrations.",
-    )
-    overdue_days: Annotated[tuple[int, ...], NoDecode] = Field(
-        default=(1, 7, 21),
-        description="Days after the due date on which the patron of an overdue loan is notified, "
-        "such as `1,7,21`.",
-    )
-    due_soon_days: int = Field(
-        default=3,
-        ge=0,
-        le=365,
-        description="Days before the due date at which the patron is reminded.",
-    )
-
-    @field_validator("overdue_days", mode="before")
-    @classmethod
-    def _split_days(cls, value: object) -> object:
-        return tuple(value.split(",")) if isinstance(value, str) else value
+    payment_provider: Literal["none", "double"] = "none"
+    overdue_days: Annotated[tuple[int, ...], NoDecode, SPLIT] = (1, 7, 21)
+    due_soon_days: int = Field(default=3, ge=0, le=365)
 
     @field_validator("overdue_days")
     @classmethod

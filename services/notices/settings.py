@@ -17,60 +17,23 @@ __all__ = ["Settings", "settings_of"]
 class Settings(settings.Settings):
     """Settings of notices. Without a mail server, notifications reach only the inbox."""
 
-    smtp_host: str = Field(default="", description="Mail server; empty: no e-mail is sent.")
+    smtp_host: str = ""
     smtp_port: int = Field(default=587, ge=1, le=65535)
-    smtp_security: Literal["starttls", "tls", "none"] = Field(
-        default="starttls",
-        description="`tls` from the first byte, usually at port 465; `none` only on one machine.",
-    )
-    smtp_ca_file: str = Field(
-        default="", description="Certificates that are trusted instead of the system's."
-    )
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_ca_file: str = ""
     smtp_username: str = ""
     smtp_password: str = Field(default="", repr=False)
-    mail_from: str = Field(
-        default="",
-        validate_default=True,
-        description="Sender, as in `City Library <library@example.org>`.",
-    )
-    visit_keys: Keys = Field(
-        default="",
-        repr=False,
-        description="Master keys that wrap the daily keys of visitors' data, the newest first, "
-        "separated by commas; empty: visitors are counted and not registered.",
-    )
+    mail_from: str = Field(default="", validate_default=True)
+    visit_keys: Keys = Field(default="", repr=False)
 
-    webhook_keys: Keys = Field(
-        default="",
-        repr=False,
-        description="Master keys that seal the secrets of webhooks, the newest first, separated by "
-        "commas; empty: there are no webhooks.",
-    )
-    vapid_private_key: str = Field(
-        default="",
-        repr=False,
-        pattern=r"^([A-Za-z0-9_-]{43}=?)?$",
-        description="Key by which push services know the library, 32 bytes in URL-safe base64; "
-        "empty: nothing is sent to devices.",
-    )
-    vapid_subject: str = Field(
-        default="",
-        validate_default=True,
-        description="Address at which push services reach the operator, as in "
-        "`mailto:library@example.org`.",
-    )
+    webhook_keys: Keys = Field(default="", repr=False)
+    vapid_private_key: str = Field(default="", repr=False, pattern=r"^([A-Za-z0-9_-]{43}=?)?$")
+    vapid_subject: str = Field(default="", validate_default=True)
     quiet_hours: str = Field(
-        default="",
-        pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$",
-        description="Hours of the library's day in which patrons are sent nothing, as in "
-        "`21:00-08:00`.",
+        default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$"
     )
 
-    digest_at: str = Field(
-        default="17:00",
-        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
-        description="Time of the library's day at which the one e-mail of a day is sent.",
-    )
+    digest_at: str = Field(default="17:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
 
     @field_validator("vapid_subject")
     @classmethod

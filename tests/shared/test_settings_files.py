@@ -8,8 +8,7 @@ import pytest
 from ops.environment import load, load_to_serve, readable_by_everyone
 from services.accounts.settings import Settings as AccountsSettings
 from services.notices.settings import Settings as NoticesSettings
-from shared.settings import PREFIX
-from shared.settings_files import MOST_BYTES, without_files
+from shared.settings import MOST_BYTES, PREFIX, without_files
 from tests.shared.test_settings_and_logs import SECRETS
 
 SECRET = "a secret that no error may tell"
