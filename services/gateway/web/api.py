@@ -83,9 +83,20 @@ class Reply:
 
     def json(self) -> Any:
         """Return the parsed answer. Raises Failure if it is a problem."""
+        self.succeed()
+        return orjson.loads(self.content) if self.content else None
+
+    def succeed(self) -> None:
+        """Raise Failure unless the request succeeded."""
         if not self.done:
             raise self.failure()
-        return orjson.loads(self.content) if self.content else None
+
+    def refusal(self, *statuses: int) -> Failure:
+        """Return a problem that the visitor can correct, by its status; raise any other."""
+        failure = self.failure()
+        if failure.status not in statuses:
+            raise failure
+        return failure
 
     def failure(self) -> Failure:
         """Return the response's problem."""

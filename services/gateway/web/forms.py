@@ -206,10 +206,10 @@ def outcome(request: PageRequest, reply: Reply | None) -> dict[str, Any]:
     return outcome_of(request, refusal(reply))
 
 
-def outcome_of(request: PageRequest, refused: Failure | None) -> dict[str, Any]:
+def outcome_of(request: PageRequest, refused: Failure | None, **ids: str) -> dict[str, Any]:
     """Return the outcome for a page with one form, which was refused or not."""
     status = refused.status if refused else 200
-    return {"status": status, "refused": refused, "form": filled(request, refused)}
+    return {"status": status, "refused": refused, "form": filled(request, refused, **ids)}
 
 
 def outcome_of_barcodes(request: PageRequest, reply: Reply | None) -> dict[str, Any]:

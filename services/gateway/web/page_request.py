@@ -156,11 +156,18 @@ class PageRequest:
             session.show_next(self.http, response, self.secret, messages)
         return self._remember(response)
 
+    def file(self, reply: Reply) -> Response:
+        """Return a file of the API as a download. Raises Failure if it is a problem."""
+        reply.succeed()
+        names = ("content-type", "content-disposition")
+        headers = HEADERS | {name: reply.headers[name] for name in names}
+        return Response(reply.content, headers=headers)
+
     def refusal(self, reply: Reply) -> FlashMessage:
         """Return the message for a refused command, for the next page."""
         code = reply.failure().code
         return FlashMessage(
-            code if code in self.renderer.texts.problems else "malformed", {}, went_well=False
+            code if code in self.renderer.texts.problems else "malformed", went_well=False
         )
 
     def refused(self, path: str, reply: Reply) -> Response:

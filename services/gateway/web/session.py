@@ -78,7 +78,7 @@ class FlashMessage:
     """A message on the next page about the last command: its code and its facts."""
 
     code: str
-    facts: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
     went_well: bool = True
 
 

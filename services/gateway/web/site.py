@@ -146,7 +146,7 @@ async def _log_in_first(request: Request, _: Exception) -> Response:
     page_request = await request_after(request)
     if page_request.form:
         return ask_again(page_request)
-    ended = [FlashMessage("session-ended", {}, went_well=False)] if cookie(request, SESSION) else []
+    ended = [FlashMessage("session-ended", went_well=False)] if cookie(request, SESSION) else []
     return page_request.go(log_in_address(request), *ended)
 
 

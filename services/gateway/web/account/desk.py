@@ -87,7 +87,7 @@ async def post_details(request: DeskRequest, patron_id: str) -> Response:
     }:
         body["contact"] = contact
     if not body:
-        return request.go(page_of_account(patron_id), FlashMessage("nothing-changed", {}))
+        return request.go(page_of_account(patron_id), FlashMessage("nothing-changed"))
     return await _amend(request, patron_id, body, "account-changed")
 
 
@@ -122,15 +122,13 @@ async def post_payment(request: DeskRequest, patron_id: str) -> Response:
     charges = request.texts("charge")
     if not charges:
         return request.go(
-            page_of_account(patron_id), FlashMessage("nothing-chosen", {}, went_well=False)
+            page_of_account(patron_id), FlashMessage("nothing-chosen", went_well=False)
         )
     path = f"{PATH}/{segment(patron_id)}/payments"
     shown = sum(forms.seen(request, f"cents-{charge_id}") or 0 for charge_id in charges)
     taken = forms.cents(request, "taken") if request.text("taken") else shown
     if not taken:
-        return request.go(
-            page_of_account(patron_id), FlashMessage("bad-amount", {}, went_well=False)
-        )
+        return request.go(page_of_account(patron_id), FlashMessage("bad-amount", went_well=False))
     body = {"charge_ids": charges, "amount_cents": taken, "shown_cents": shown}
     reply = await request.api.send("POST", path, body, key=request.key)
     if not reply.done:
@@ -163,7 +161,7 @@ async def _block(request: PageRequest, patron_id: str, change: str, said: str) -
 
 async def _done(request: PageRequest, patron_id: str, reply: Reply, said: str) -> Response:
     if reply.done:
-        return request.go(page_of_account(patron_id), FlashMessage(said, {}))
+        return request.go(page_of_account(patron_id), FlashMessage(said))
     return await _account(request, patron_id, reply)
 
 

@@ -51,8 +51,7 @@ async def post_read(request: PatronRequest) -> Response:
     """Mark messages as read: one, or all on the page."""
     for message in request.texts("message"):
         reply = await request.api.send("POST", f"/v1/me/inbox/{segment(message)}/read")
-        if not reply.done:
-            raise reply.failure()
+        reply.succeed()
     return request.go("/inbox")
 
 

@@ -9,7 +9,6 @@ from fastapi import Response
 from services.gateway.web import forms
 from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.branches import branch_names
-from services.gateway.web.forms import filled
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
@@ -89,7 +88,7 @@ async def post_erasure(request: DeskRequest) -> Response:
     path = f"/v1/patrons/{segment(patron['id'])}"
     reply = await request.api.send("DELETE", path, key=request.key)
     if reply.done:
-        return request.go("/desk/erasure", FlashMessage("patron-erased", {}))
+        return request.go("/desk/erasure", FlashMessage("patron-erased"))
     return _page(request, patron=patron, refused=forms.refusal(reply), reply=reply)
 
 
@@ -103,9 +102,7 @@ def _page(
     not_settled = reply is not None and refused is not None and refused.code == "not-settled"
     return request.page(
         "account/desk-erasure.html",
-        status=refused.status if refused else 200,
         patron=patron,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
         still_open=orjson.loads(reply.content) if reply and not_settled else None,
     )

@@ -11,7 +11,6 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.forms import filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import (
-    HEADERS,
     Anyone,
     PageRequest,
     PatronRequest,
@@ -153,7 +152,7 @@ async def post_setting(request: PatronRequest) -> Response:
         if failure.status == 422 or failure.code in request.renderer.texts.at_fault:
             return await _setting(request, failure)
         raise failure
-    response = request.go("/setting", FlashMessage("preferences-saved", {}))
+    response = request.go("/setting", FlashMessage("preferences-saved"))
     session.keep_language(request.http, response, reply.json()["language"])
     return response
 
@@ -162,11 +161,7 @@ async def post_setting(request: PatronRequest) -> Response:
 async def get_data(request: PatronRequest) -> Response:
     """Return everything that the library holds about the patron, as a file to download."""
     reply = await request.api.get("/v1/me/data")
-    if not reply.done:
-        raise reply.failure()
-    names = ("content-type", "content-disposition")
-    headers = HEADERS | {name: reply.headers[name] for name in names}
-    return Response(reply.content, headers=headers)
+    return request.file(reply)
 
 
 @router.post("/setting/contact")
@@ -202,7 +197,7 @@ async def post_pin(request: PatronRequest) -> Response:
 
 async def _changed(request: PageRequest, reply: Reply, form: str, said: str) -> Response:
     if reply.done:
-        return request.go("/setting", FlashMessage(said, {}))
+        return request.go("/setting", FlashMessage(said))
     failure = reply.failure()
     if failure.status not in _EDITABLE or failure.code == "forbidden":
         raise failure
@@ -226,7 +221,7 @@ async def post_device(request: PatronRequest) -> Response:
     reply = await request.api.send("POST", DEVICES, named | {"name": name}, key=request.key)
     if not reply.done:
         return request.refused("/setting", reply)
-    return request.go("/setting", FlashMessage("device-added", {}))
+    return request.go("/setting", FlashMessage("device-added"))
 
 
 @router.post("/setting/devices/{subscription_id}/removal")
@@ -237,7 +232,7 @@ async def post_removal(request: PatronRequest, subscription_id: str) -> Response
     )
     if not reply.done and reply.status != 404:
         raise reply.failure()
-    return request.go("/setting", FlashMessage("device-removed", {}))
+    return request.go("/setting", FlashMessage("device-removed"))
 
 
 def device_name(user_agent: str) -> str:
@@ -266,18 +261,16 @@ async def post_calendar(request: PatronRequest) -> Response:
     """Make a new link, which replaces the one until now."""
     body = {"with_titles": bool(request.text("with_titles"))}
     reply = await request.api.send("POST", "/v1/me/calendar", body, key=request.key)
-    if not reply.done:
-        raise reply.failure()
-    return request.go(_HERE, FlashMessage("calendar-made", {}))
+    reply.succeed()
+    return request.go(_HERE, FlashMessage("calendar-made"))
 
 
 @router.post("/setting/calendar/ending")
 async def post_ending(request: PatronRequest) -> Response:
     """End the link."""
     reply = await request.api.send("DELETE", "/v1/me/calendar", key=request.key)
-    if not reply.done:
-        raise reply.failure()
-    return request.go(_HERE, FlashMessage("calendar-ended", {}))
+    reply.succeed()
+    return request.go(_HERE, FlashMessage("calendar-ended"))
 
 
 @router.get("/unsubscribe/{token}")
@@ -295,6 +288,5 @@ async def post_unsubscribe(http: Request, token: str) -> Response:
     """
     request = await request_after(http)
     reply = await request.api.send("POST", "/v1/unsubscriptions", {"token": token})
-    if not reply.done:
-        raise reply.failure()
+    reply.succeed()
     return request.page("account/unsubscribe.html", token=token, done=True)

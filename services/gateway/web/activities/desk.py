@@ -71,7 +71,7 @@ async def post_new_activity(request: DeskRequest) -> Response:
     reply = await request.api.send("POST", "/v1/activities", body, key=request.key)
     if not reply.done:
         return await _form(request, None, reply)
-    return request.go(f"/activities/{reply.json()['id']}", FlashMessage("activity-published", {}))
+    return request.go(f"/activities/{reply.json()['id']}", FlashMessage("activity-published"))
 
 
 @router.get("/desk/activities/{activity_id}")
@@ -86,7 +86,7 @@ async def post_activity(request: DeskRequest, activity_id: str) -> Response:
     reply = await request.api.send("PATCH", _path(activity_id), _typed(request), key=request.key)
     if not reply.done:
         return await _form(request, await _activity(request, activity_id), reply)
-    return request.go(f"/activities/{segment(activity_id)}", FlashMessage("activity-changed", {}))
+    return request.go(f"/activities/{segment(activity_id)}", FlashMessage("activity-changed"))
 
 
 @router.post("/desk/activities/{activity_id}/attendance")

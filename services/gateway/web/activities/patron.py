@@ -126,7 +126,7 @@ async def post_registration(request: PatronRequest, activity_id: str) -> Respons
         return request.refused(here, reply)
     position = reply.json()["position"]
     if position is None:
-        return request.go(here, FlashMessage("registered", {}))
+        return request.go(here, FlashMessage("registered"))
     return request.go(here, FlashMessage("waitlisted", {"position": position}))
 
 
@@ -138,7 +138,7 @@ async def post_withdrawal(request: PatronRequest, activity_id: str) -> Response:
     here = f"/activities/{segment(activity_id)}"
     # A patron who has withdrawn in another window already has what they want.
     if reply.done or reply.failure().code == "not-registered":
-        return request.go(here, FlashMessage("withdrawn", {}))
+        return request.go(here, FlashMessage("withdrawn"))
     return request.refused(here, reply)
 
 

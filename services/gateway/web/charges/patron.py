@@ -43,7 +43,7 @@ async def post_payment(request: PatronRequest) -> Response:
     """Pay the selected charges, each in full."""
     charges = request.texts("charge")
     if not charges:
-        return request.go("/", FlashMessage("nothing-chosen", {}, went_well=False))
+        return request.go("/", FlashMessage("nothing-chosen", went_well=False))
     reply = await request.api.send("POST", "/v1/payments", {"charge_ids": charges}, key=request.key)
     if not reply.done:
         return request.refused("/", reply)

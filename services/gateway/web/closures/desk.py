@@ -145,7 +145,7 @@ async def post_activities(request: DeskRequest, closure_id: str) -> Response:
     failed = [reply for reply in replies if forms.refusal(reply)]
     messages += [request.refusal(reply) for reply in failed[:1]]
     if not chosen:
-        messages = [FlashMessage("nothing-chosen", {}, went_well=False)]
+        messages = [FlashMessage("nothing-chosen", went_well=False)]
     return request.go(f"/desk/closures/{segment(closure_id)}", *messages)
 
 

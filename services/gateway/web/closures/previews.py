@@ -46,7 +46,7 @@ async def carry_out(
     if not reply.done:
         return await again(reply)
     page = change.made(reply.json()) if change.made else change.back
-    return request.go(page, FlashMessage(change.message, {}))
+    return request.go(page, FlashMessage(change.message))
 
 
 def _shown(request: PageRequest, change: PreviewableCommand, effect: dict[str, Any]) -> Response:

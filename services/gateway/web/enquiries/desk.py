@@ -10,7 +10,6 @@ from services.gateway.web import forms
 from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.enquiries.uploads import send_with_files
-from services.gateway.web.forms import filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
@@ -106,15 +105,13 @@ async def _queue(
     found = asked.json()
     return request.page(
         "enquiries/desk-enquiries.html",
-        status=refused.status if refused else 200,
         enquiries=found["items"],
         more=_address_of_more(sought, found["next"]),
         figures=counted.json() if counted.done else None,
         sought={name: sought.get(name, "") for name in _SOUGHT},
         queues=QUEUES,
         branches=names,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
 
 
@@ -130,7 +127,7 @@ async def post_answer(request: DeskRequest, enquiry_id: str) -> Response:
     asks = request.text("asks") == "yes"
     body = {"text": request.text("text"), "asks": asks, "seen": forms.seen(request)}
     reply = await send_with_files(request, f"/v1/enquiries/{segment(enquiry_id)}/answers", body)
-    said = FlashMessage("enquiry-asked-back" if asks else "enquiry-answered", {})
+    said = FlashMessage("enquiry-asked-back" if asks else "enquiry-answered")
     return await _outcome(request, enquiry_id, reply, said)
 
 
@@ -138,7 +135,7 @@ async def post_answer(request: DeskRequest, enquiry_id: str) -> Response:
 async def post_note(request: DeskRequest, enquiry_id: str) -> Response:
     """Write a note that only staff see."""
     reply = await _send(request, enquiry_id, "notes", {"text": request.text("note")})
-    return await _outcome(request, enquiry_id, reply, FlashMessage("enquiry-noted", {}))
+    return await _outcome(request, enquiry_id, reply, FlashMessage("enquiry-noted"))
 
 
 @router.post("/desk/enquiries/{enquiry_id}/assignment")
@@ -146,10 +143,10 @@ async def post_assignment(request: DeskRequest, enquiry_id: str) -> Response:
     """Take the question, or pass it on to the staff of a library or to all."""
     if request.text("to") == "me":
         body: dict[str, Any] = {"to": "me"}
-        message = FlashMessage("enquiry-taken", {})
+        message = FlashMessage("enquiry-taken")
     else:
         body = {"to": "staff", "branch": request.text("branch") or None}
-        message = FlashMessage("enquiry-passed-on", {})
+        message = FlashMessage("enquiry-passed-on")
     reply = await _send(request, enquiry_id, "assignment", {**body, "seen": forms.seen(request)})
     return await _outcome(request, enquiry_id, reply, message)
 
@@ -158,7 +155,7 @@ async def post_assignment(request: DeskRequest, enquiry_id: str) -> Response:
 async def post_closure(request: DeskRequest, enquiry_id: str) -> Response:
     """Close the question."""
     reply = await _send(request, enquiry_id, "closure", {"seen": forms.seen(request)})
-    return await _outcome(request, enquiry_id, reply, FlashMessage("enquiry-closed", {}))
+    return await _outcome(request, enquiry_id, reply, FlashMessage("enquiry-closed"))
 
 
 @router.post("/desk/enquiries/{enquiry_id}/merger")
@@ -168,8 +165,8 @@ async def post_merger(request: DeskRequest, enquiry_id: str) -> Response:
     seen = {name: forms.seen(request, name) for name in ("seen", "seen_into")}
     reply = await _send(request, enquiry_id, "merger", {"into": into, **seen})
     if reply.done:
-        return request.go(f"/desk/enquiries/{segment(into)}", FlashMessage("enquiry-merged", {}))
-    return await _outcome(request, enquiry_id, reply, FlashMessage("enquiry-merged", {}))
+        return request.go(f"/desk/enquiries/{segment(into)}", FlashMessage("enquiry-merged"))
+    return await _outcome(request, enquiry_id, reply, FlashMessage("enquiry-merged"))
 
 
 def _address_of_more(sought: dict[str, str], after: str | None) -> str:
@@ -241,7 +238,7 @@ async def post_new_question(request: DeskRequest) -> Response:
     reply = await request.api.send("POST", "/v1/questions", {"wordings": wordings}, key=request.key)
     if not reply.done:
         return _form(request, None, wordings, reply)
-    return request.go(f"/questions/{reply.json()['id']}", FlashMessage("question-published", {}))
+    return request.go(f"/questions/{reply.json()['id']}", FlashMessage("question-published"))
 
 
 @router.get("/desk/questions/{question_id}")
@@ -259,9 +256,7 @@ async def post_question(request: DeskRequest, question_id: str) -> Response:
     body = {"wordings": wordings, "seen": forms.seen(request)}
     reply = await request.api.send("PUT", path, body, key=request.key)
     if reply.done:
-        return request.go(
-            f"/questions/{segment(question_id)}", FlashMessage("question-published", {})
-        )
+        return request.go(f"/questions/{segment(question_id)}", FlashMessage("question-published"))
     question = (await request.api.get(path)).json()
     return _form(request, question, wordings, reply)
 
@@ -271,7 +266,7 @@ async def post_withdrawal(request: DeskRequest, question_id: str) -> Response:
     """Withdraw the question from the bank."""
     path = f"/v1/questions/{segment(question_id)}"
     (await request.api.send("DELETE", path, key=request.key)).json()
-    return request.go("/questions", FlashMessage("question-withdrawn", {}))
+    return request.go("/questions", FlashMessage("question-withdrawn"))
 
 
 def _typed(request: PageRequest) -> Wordings:

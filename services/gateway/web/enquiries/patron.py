@@ -5,11 +5,11 @@ from typing import Any
 
 from fastapi import Response
 
+from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.enquiries.uploads import send_with_files
-from services.gateway.web.forms import filled
-from services.gateway.web.page_request import HEADERS, Anyone, PageRequest, PatronRequest
+from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
 from shared.translations import marked
@@ -99,11 +99,10 @@ async def post_enquiry(request: PatronRequest) -> Response:
     }
     reply = await send_with_files(request, "/v1/enquiries", body)
     if reply.done:
-        return request.go(f"/enquiries/{reply.json()['id']}", FlashMessage("enquiry-opened", {}))
-    failure = reply.failure()
-    if failure.status in (404, 409, 413, 422):
-        return await _enquiries(request, "", request.text("title"), refused=failure)
-    raise failure
+        return request.go(f"/enquiries/{reply.json()['id']}", FlashMessage("enquiry-opened"))
+    return await _enquiries(
+        request, "", request.text("title"), refused=reply.refusal(404, 409, 413, 422)
+    )
 
 
 @router.get("/enquiries/{enquiry_id}")
@@ -118,11 +117,8 @@ async def post_reply(request: PatronRequest, enquiry_id: str) -> Response:
     path = f"/v1/enquiries/{segment(enquiry_id)}/replies"
     reply = await send_with_files(request, path, {"text": request.text("text")})
     if reply.done:
-        return request.go(f"/enquiries/{segment(enquiry_id)}", FlashMessage("enquiry-replied", {}))
-    failure = reply.failure()
-    if failure.status in (404, 409, 413, 422):
-        return await _enquiry(request, enquiry_id, failure)
-    raise failure
+        return request.go(f"/enquiries/{segment(enquiry_id)}", FlashMessage("enquiry-replied"))
+    return await _enquiry(request, enquiry_id, reply.refusal(404, 409, 413, 422))
 
 
 @router.post("/enquiries/{enquiry_id}/closure")
@@ -132,18 +128,14 @@ async def post_closure(request: PatronRequest, enquiry_id: str) -> Response:
     reply = await request.api.send("POST", path, {}, key=request.key)
     if not reply.done:
         return request.refused(f"/enquiries/{segment(enquiry_id)}", reply)
-    return request.go("/enquiries", FlashMessage("enquiry-closed", {}))
+    return request.go("/enquiries", FlashMessage("enquiry-closed"))
 
 
 @router.get("/attachments/{attachment_id}")
 async def get_attachment(request: Anyone, attachment_id: str) -> Response:
     """Download a file of a question."""
     reply = await request.api.get(f"/v1/attachments/{segment(attachment_id)}")
-    if not reply.done:
-        raise reply.failure()
-    names = ("content-type", "content-disposition")
-    headers = HEADERS | {name: reply.headers[name] for name in names}
-    return Response(reply.content, headers=headers)
+    return request.file(reply)
 
 
 async def _enquiries(
@@ -158,15 +150,13 @@ async def _enquiries(
     found = asked.json()
     return request.page(
         "enquiries/enquiries.html",
-        status=refused.status if refused else 200,
         enquiries=found["items"],
         next=found["next"],
         branches=names,
         branch=branch,
         title=title if named else "",
         title_name=named,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
 
 
@@ -178,11 +168,9 @@ async def _enquiry(
     )
     return request.page(
         "enquiries/enquiry.html",
-        status=refused.status if refused else 200,
         enquiry=asked.json(),
         branches=names,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
 
 
@@ -211,11 +199,8 @@ async def post_ask(request: Anyone) -> Response:
     body = typed | {"language": request.language.code}
     reply = await request.api.send("POST", API, body, key=request.key)
     if reply.done:
-        return request.go("/ask", FlashMessage("guest-asked", {}))
-    failure = reply.failure()
-    if failure.status in (409, 422):
-        return await _form(request, failure)
-    raise failure
+        return request.go("/ask", FlashMessage("guest-asked"))
+    return await _form(request, reply.refusal(409, 422))
 
 
 @router.get("/ask/{token}")
@@ -249,41 +234,31 @@ async def post_guest_closure(request: Anyone, token: str) -> Response:
 async def post_erasure(request: Anyone, token: str) -> Response:
     """Delete the question with everything about it."""
     reply = await request.api.send("POST", f"{API}/erasure", {"token": token}, key=request.key)
-    if not reply.done:
-        raise reply.failure()
-    return request.go("/ask", FlashMessage("guest-erased", {}))
+    reply.succeed()
+    return request.go("/ask", FlashMessage("guest-erased"))
 
 
 @router.get("/ask/{token}/files/{file}")
 async def get_file(request: Anyone, token: str, file: str) -> Response:
     """Download a file of an answer."""
     reply = await request.api.get(f"{API}/files", token=token, file=file)
-    if not reply.done:
-        raise reply.failure()
-    names = ("content-type", "content-disposition")
-    headers = HEADERS | {name: reply.headers[name] for name in names}
-    return Response(reply.content, headers=headers)
+    return request.file(reply)
 
 
 async def _sent(request: PageRequest, token: str, command: str, said: str, **more: Any) -> Response:
     body = {"token": token, **more}
     reply = await request.api.send("POST", f"{API}/{command}", body, key=request.key)
     if reply.done:
-        return request.go(f"/ask/{segment(token)}", FlashMessage(said, {}))
-    failure = reply.failure()
-    if failure.status in (409, 422):
-        return await _thread(request, token, failure)
-    raise failure
+        return request.go(f"/ask/{segment(token)}", FlashMessage(said))
+    return await _thread(request, token, reply.refusal(409, 422))
 
 
 async def _form(request: PageRequest, refused: Failure | None = None) -> Response:
     channels = await request.api.get("/v1/channels")
     return request.page(
         "enquiries/ask.html",
-        status=refused.status if refused else 200,
         answered="email" in channels.json()["channels"],
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
 
 
@@ -291,12 +266,10 @@ async def _thread(request: PageRequest, token: str, refused: Failure | None = No
     found = (await request.api.get(API, token=token)).json()
     response = request.page(
         "enquiries/guest-enquiry.html",
-        status=refused.status if refused else 200,
         token=token,
         found=found,
         enquiry=found["question"],
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
     response.headers.update(NOT_INDEXED)
     return response
@@ -332,7 +305,7 @@ async def post_vote(request: PatronRequest, question_id: str) -> Response:
     path = f"/v1/questions/{segment(question_id)}/votes"
     body = {"helpful": request.text("helpful") == "yes"}
     (await request.api.send("POST", path, body, key=request.key)).json()
-    return request.go(f"/questions/{segment(question_id)}", FlashMessage("voted", {}))
+    return request.go(f"/questions/{segment(question_id)}", FlashMessage("voted"))
 
 
 def wording(request: PageRequest, question: dict[str, Any]) -> tuple[str, dict[str, str]]:

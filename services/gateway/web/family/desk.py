@@ -4,7 +4,6 @@ from fastapi import Response
 
 from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
-from services.gateway.web.forms import filled
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
@@ -51,7 +50,7 @@ async def post_family(request: DeskRequest) -> Response:
     body = {"card_number": request.text("guardian_card_number")}
     reply = await request.api.send("POST", path, body, key=request.key)
     if reply.done:
-        return request.go("/desk/family", FlashMessage("junior-linked", {}))
+        return request.go("/desk/family", FlashMessage("junior-linked"))
     refused = forms.refusal(reply)
     if refused and (refused.fields or refused.code == "no-such-patron"):
         refused = Failure(404, "no-such-guardian", "", [])
@@ -61,7 +60,5 @@ async def post_family(request: DeskRequest) -> Response:
 def _page(request: PageRequest, refused: Failure | None = None) -> Response:
     return request.page(
         "family/desk-family.html",
-        status=refused.status if refused else 200,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )

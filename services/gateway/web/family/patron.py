@@ -6,9 +6,9 @@ from typing import Any
 
 from fastapi import Response
 
+from services.gateway.web import forms
 from services.gateway.web.api import Api, Failure, Reply, segment
 from services.gateway.web.branches import branch_names
-from services.gateway.web.forms import filled
 from services.gateway.web.loans.patron import agreed_cents
 from services.gateway.web.page_request import PageRequest, PatronRequest
 from services.gateway.web.pages import Pages
@@ -93,11 +93,8 @@ async def post_invitation(request: PatronRequest) -> Response:
     body = {"card_number": request.text("card_number")}
     reply = await request.api.send("POST", _INVITATIONS, body, key=request.key)
     if reply.done:
-        return request.go(_HERE, FlashMessage("invited", {}))
-    failure = reply.failure()
-    if failure.status in (409, 422, 429):
-        return await _family(request, failure)
-    raise failure
+        return request.go(_HERE, FlashMessage("invited"))
+    return await _family(request, reply.refusal(409, 422, 429))
 
 
 @router.post("/family/invitations/{invitation_id}/acceptance")
@@ -105,7 +102,7 @@ async def post_acceptance(request: PatronRequest, invitation_id: str) -> Respons
     """Accept an invitation."""
     path = f"{_INVITATIONS}/{segment(invitation_id)}/acceptance"
     reply = await request.api.send("POST", path, key=request.key)
-    return _gone(request, reply) or request.go(_HERE, FlashMessage("cards-linked", {}))
+    return _gone(request, reply) or request.go(_HERE, FlashMessage("cards-linked"))
 
 
 @router.post("/family/invitations/{invitation_id}/ending")
@@ -114,14 +111,14 @@ async def post_invitation_ending(request: PatronRequest, invitation_id: str) -> 
     reply = await request.api.send(
         "DELETE", f"{_INVITATIONS}/{segment(invitation_id)}", key=request.key
     )
-    return _gone(request, reply) or request.go(_HERE, FlashMessage("invitation-ended", {}))
+    return _gone(request, reply) or request.go(_HERE, FlashMessage("invitation-ended"))
 
 
 @router.post("/family/{member_id}/ending")
 async def post_ending(request: PatronRequest, member_id: str) -> Response:
     """End the link with another card."""
     reply = await request.api.send("DELETE", f"/v1/me/family/{segment(member_id)}", key=request.key)
-    return _gone(request, reply) or request.go(_HERE, FlashMessage("cards-unlinked", {}))
+    return _gone(request, reply) or request.go(_HERE, FlashMessage("cards-unlinked"))
 
 
 @router.get("/family/{member_id}")
@@ -172,7 +169,7 @@ async def post_cancellation(request: PatronRequest, member_id: str, hold_id: str
     reply = await request.api.send("DELETE", f"/v1/holds/{segment(hold_id)}", key=request.key)
     if refused := _refused(request, reply, _page_of(member_id)):
         return refused
-    return request.go(_page_of(member_id), FlashMessage("member-hold-cancelled", {}))
+    return request.go(_page_of(member_id), FlashMessage("member-hold-cancelled"))
 
 
 async def member_names(api: Api) -> dict[str, str]:
@@ -191,10 +188,8 @@ async def _family(request: PageRequest, refused: Failure | None = None) -> Respo
     family: dict[str, Any] = (await request.api.get("/v1/me/family")).json()
     return request.page(
         "family/family.html",
-        status=refused.status if refused else 200,
         family=family,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
 
 

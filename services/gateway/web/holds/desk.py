@@ -81,4 +81,4 @@ async def post_delay(request: DeskRequest) -> Response:
     reply = await request.api.send("PUT", path, body, key=request.key)
     if not reply.done:
         return request.refused(here, reply)
-    return request.go(here, FlashMessage("ready-delay-set", {}))
+    return request.go(here, FlashMessage("ready-delay-set"))

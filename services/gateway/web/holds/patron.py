@@ -5,10 +5,10 @@ from typing import Any
 
 from fastapi import Response
 
+from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names, home_branch, names_of
 from services.gateway.web.family.patron import member_names, no_members, of_member
-from services.gateway.web.forms import filled
 from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
@@ -87,12 +87,12 @@ async def post_hold(request: PatronRequest, title_id: str) -> Response:
         refused = of_member(reply.failure()) if wanted["patron_id"] else reply.failure()
         return await _title(request, title_id, refused=refused)
     if wanted["patron_id"] and not reply.done and reply.failure().code == "no-such-patron":
-        return request.go(here, FlashMessage("not-linked", {}, went_well=False))
+        return request.go(here, FlashMessage("not-linked", went_well=False))
     hold = reply.json()
     if wanted["patron_id"]:
-        return request.go(here, FlashMessage("member-hold-placed", {}))
+        return request.go(here, FlashMessage("member-hold-placed"))
     if hold["position"] is None:
-        return request.go(here, FlashMessage("hold-kept", {}))
+        return request.go(here, FlashMessage("hold-kept"))
     return request.go(here, FlashMessage("hold-placed", {"position": hold["position"]}))
 
 
@@ -111,14 +111,12 @@ async def _title(
     title["availability"].sort(key=lambda stock: order.index(stock["branch"]))
     return request.page(
         "holds/title.html",
-        status=refused.status if refused else 200,
         title=title,
         # Without names it can still be reserved for the libraries that have a copy.
         branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
         home=home,
         members=members,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
 
 
@@ -133,14 +131,8 @@ async def _hold(request: PageRequest, hold_id: str, refused: Failure | None = No
     hold = next((one for one in overview.json()["holds"] if one["id"] == hold_id), None)
     if hold is None:
         raise Failure(404, "no-such-hold", "", [])
-    status = refused.status if refused else 200
     return request.page(
-        "holds/hold.html",
-        status=status,
-        hold=hold,
-        branches=names,
-        refused=refused,
-        form=filled(request, refused),
+        "holds/hold.html", hold=hold, branches=names, **forms.outcome_of(request, refused)
     )
 
 
@@ -152,11 +144,8 @@ async def post_change(request: PatronRequest, hold_id: str) -> Response:
         change["pickup_branch"] = request.text("pickup_branch")
     reply = await request.api.send("PATCH", _path_of_hold(hold_id), change, key=request.key)
     if reply.done:
-        return request.go("/", FlashMessage("hold-changed", {}))
-    failure = reply.failure()
-    if failure.status in (409, 422):
-        return await _hold(request, hold_id, failure)
-    raise failure
+        return request.go("/", FlashMessage("hold-changed"))
+    return await _hold(request, hold_id, reply.refusal(409, 422))
 
 
 @router.post("/holds/{hold_id}/pause")
@@ -168,7 +157,7 @@ async def post_pause(request: PatronRequest, hold_id: str) -> Response:
     )
     if not reply.done:
         return request.refused(f"/holds/{segment(hold_id)}", reply)
-    return request.go("/", FlashMessage("hold-frozen" if frozen else "hold-resumed", {}))
+    return request.go("/", FlashMessage("hold-frozen" if frozen else "hold-resumed"))
 
 
 @router.post("/holds/{hold_id}/cancellation")
@@ -177,7 +166,7 @@ async def post_cancellation(request: PatronRequest, hold_id: str) -> Response:
     reply = await request.api.send("DELETE", _path_of_hold(hold_id), key=request.key)
     if not reply.done:
         return request.refused("/", reply)
-    return request.go("/", FlashMessage("hold-cancelled", {}))
+    return request.go("/", FlashMessage("hold-cancelled"))
 
 
 def _path_of_hold(hold_id: str) -> str:

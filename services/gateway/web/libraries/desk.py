@@ -105,7 +105,7 @@ def _week(request: PageRequest) -> list[dict[str, Any]]:
 
 async def _outcome(request: PageRequest, code: str, reply: Reply, said: str) -> Response:
     if reply.done:
-        return request.go(f"/desk/libraries/{segment(code)}", FlashMessage(said, {}))
+        return request.go(f"/desk/libraries/{segment(code)}", FlashMessage(said))
     if reply.status in (404, 409, 422):
         return await _library(request, code, reply)
     raise reply.failure()

@@ -56,7 +56,7 @@ async def post_loss(request: DeskRequest, loan_id: str) -> Response:
     if not reply.done:
         return await _page(request, loan_id, forms.refusal(reply))
     owing = segment(reply.json()["loan"]["patron_id"])
-    return request.go(f"/desk/accounts/{owing}", FlashMessage("loss-recorded", {}))
+    return request.go(f"/desk/accounts/{owing}", FlashMessage("loss-recorded"))
 
 
 @router.post("/desk/loans/{loan_id}/claim")
@@ -80,7 +80,7 @@ def _path(loan_id: str) -> str:
 
 async def _done(request: PageRequest, loan_id: str, reply: Reply, said: str) -> Response:
     if reply.done:
-        return request.go(f"/desk/loans/{segment(loan_id)}", FlashMessage(said, {}))
+        return request.go(f"/desk/loans/{segment(loan_id)}", FlashMessage(said))
     return await _page(request, loan_id, forms.refusal(reply))
 
 

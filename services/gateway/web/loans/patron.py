@@ -62,7 +62,7 @@ async def post_renewals(request: PatronRequest) -> Response:
     """
     chosen = request.texts("loan")
     if not (chosen or request.text("all")):
-        return request.go("/", FlashMessage("nothing-chosen", {}, went_well=False))
+        return request.go("/", FlashMessage("nothing-chosen", went_well=False))
     body = None if request.text("all") else {"loan_ids": chosen}
     overview = await request.api.get("/v1/me")
     loans = overview.json()["loans"] if overview.done else []
@@ -75,7 +75,7 @@ async def post_renewals(request: PatronRequest) -> Response:
     reply = await request.api.send("POST", "/v1/me/renewals", body, key=request.key)
     results = reply.json()["results"]
     if not results:
-        return request.go("/", FlashMessage("nothing-to-renew", {}, went_well=False))
+        return request.go("/", FlashMessage("nothing-to-renew", went_well=False))
     titles = {loan["id"]: _title(loan) for loan in loans}
     return request.go("/", *renewal_messages(results, titles))
 
@@ -168,4 +168,4 @@ async def _about_loan(request: PageRequest, loan_id: str, what: str, message: st
     reply = await request.api.send("POST", path, key=request.key)
     if not reply.done:
         return request.refused(f"/loans/{segment(loan_id)}", reply)
-    return request.go("/", FlashMessage(message, {}))
+    return request.go("/", FlashMessage(message))

@@ -8,7 +8,7 @@ from fastapi import Response
 
 from services.gateway.web import forms
 from services.gateway.web.api import Failure, Reply, segment
-from services.gateway.web.forms import Fields, filled
+from services.gateway.web.forms import Fields
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
@@ -199,9 +199,7 @@ async def _list(
     found = asked.json()
     return request.page(
         "messages/deliveries.html",
-        status=refused.status if refused else 200,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
         deliveries=found["items"],
         readers=await _readers(request, found["items"]),
         next=found["next"],
@@ -281,7 +279,7 @@ async def post_deletion(request: DeskRequest, webhook_id: str) -> Response:
 
 def _done(request: PageRequest, reply: Reply, said: str) -> Response:
     if reply.done:
-        return request.go("/desk/webhooks", FlashMessage(said, {}))
+        return request.go("/desk/webhooks", FlashMessage(said))
     return request.refused("/desk/webhooks", reply)
 
 
@@ -371,7 +369,7 @@ async def _saved(request: PageRequest, kind: str, of: str, reply: Reply) -> Resp
     if not reply.done:
         return await _form(request, kind, of, refused=reply)
     query = urlencode({"kind": kind, "of": of})
-    return request.go(f"/desk/wording?{query}", FlashMessage("wording-saved", {}))
+    return request.go(f"/desk/wording?{query}", FlashMessage("wording-saved"))
 
 
 async def _form(

@@ -65,7 +65,7 @@ async def post_notice(request: DeskRequest) -> Response:
     reply = await request.api.send("POST", "/v1/notices", body, key=request.key)
     if not reply.done:
         return await _form(request, reply)
-    return request.go("/notices", FlashMessage("notice-published", {}))
+    return request.go("/notices", FlashMessage("notice-published"))
 
 
 @router.post("/desk/closures/{closure_id}/notice")
@@ -75,7 +75,7 @@ async def post_draft(request: DeskRequest, closure_id: str) -> Response:
     reply = await request.api.send("POST", path, key=request.key)
     if not reply.done:
         return request.refused(f"/desk/closures/{segment(closure_id)}", reply)
-    return request.go(_page_of(reply.json()["id"]), FlashMessage("notice-drafted", {}))
+    return request.go(_page_of(reply.json()["id"]), FlashMessage("notice-drafted"))
 
 
 @router.get("/desk/notices/{draft_id}")
@@ -92,13 +92,13 @@ async def post_changed_draft(request: DeskRequest, draft_id: str) -> Response:
     if not reply.done:
         return await _draft(request, draft_id, reply)
     if not request.text("now"):
-        return request.go(_page_of(draft_id), FlashMessage("draft-saved", {}))
+        return request.go(_page_of(draft_id), FlashMessage("draft-saved"))
     seen = {"seen": reply.json()["version"]}
     # Not under the form's key, which names the saving.
     reply = await request.api.send("POST", f"{_path_of(draft_id)}/publication", seen)
     if not reply.done:
         return await _draft(request, draft_id, reply)
-    return request.go(f"/notices/{segment(draft_id)}", FlashMessage("notice-published", {}))
+    return request.go(f"/notices/{segment(draft_id)}", FlashMessage("notice-published"))
 
 
 @router.post("/desk/notices/{draft_id}/removal")
@@ -108,7 +108,7 @@ async def post_removal(request: DeskRequest, draft_id: str) -> Response:
     reply = await request.api.send("DELETE", _path_of(draft_id), key=request.key, seen=seen)
     if not reply.done:
         return request.refused(_page_of(draft_id), reply)
-    return request.go("/desk/notices", FlashMessage("draft-deleted", {}))
+    return request.go("/desk/notices", FlashMessage("draft-deleted"))
 
 
 @router.get("/desk/notices/{notice_id}/amendment")
@@ -124,7 +124,7 @@ async def post_amendment(request: DeskRequest, notice_id: str) -> Response:
     reply = await request.api.send("PUT", path, _texts(request), key=request.key)
     if not reply.done:
         return await _notice(request, notice_id, reply)
-    return request.go(f"/notices/{segment(notice_id)}", FlashMessage("notice-amended", {}))
+    return request.go(f"/notices/{segment(notice_id)}", FlashMessage("notice-amended"))
 
 
 @router.post("/desk/notices/{notice_id}/withdrawal")
@@ -135,7 +135,7 @@ async def post_withdrawal(request: DeskRequest, notice_id: str) -> Response:
     reply = await request.api.send("DELETE", path, key=request.key, seen=seen)
     if not reply.done:
         return request.refused(f"{_page_of(notice_id)}/amendment", reply)
-    return request.go("/notices", FlashMessage("notice-withdrawn", {}))
+    return request.go("/notices", FlashMessage("notice-withdrawn"))
 
 
 def _path_of(draft_id: str) -> str:

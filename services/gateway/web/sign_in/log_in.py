@@ -5,9 +5,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request, Response
 
-from services.gateway.web import session
+from services.gateway.web import forms, session
 from services.gateway.web.api import Failure, segment
-from services.gateway.web.forms import filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import SECRET_FIELDS, Anyone, PageRequest
 from services.gateway.web.pages import Pages
@@ -152,7 +151,7 @@ async def post_log_out(request: Anyone) -> Response:
         said = "logged-out-everywhere"
     elif request.caller:
         await request.api.send("DELETE", "/v1/sessions/current")
-    response = request.go("/log-in", FlashMessage(said, {}))
+    response = request.go("/log-in", FlashMessage(said))
     session.drop(request.http, response, session.SESSION)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
@@ -174,7 +173,7 @@ async def post_request(request: Anyone) -> Response:
     reply = await request.api.send("POST", "/v1/pin-resets", typed, key=request.key)
     if reply.done:
         return request.go(f"/forgotten-pin/{segment(reply.json()['id'])}")
-    return await _request(request, _editable(reply.failure()))
+    return await _request(request, reply.refusal(*_EDITABLE))
 
 
 @router.get("/forgotten-pin/{reset_id}")
@@ -196,37 +195,26 @@ async def post_code(request: Anyone, reset_id: str) -> Response:
     }
     reply = await request.api.send("PUT", f"/v1/pin-resets/{segment(reset_id)}", typed)
     if reply.done:
-        response = request.go("/log-in", FlashMessage("pin-changed", {}))
+        response = request.go("/log-in", FlashMessage("pin-changed"))
         if reply.json()["device_token"]:
             session.keep_device(request.http, response, reply.json()["device_token"])
         return response
-    return _code(request, reset_id, _editable(reply.failure()))
-
-
-def _editable(failure: Failure) -> Failure:
-    """Return a failure that the visitor can correct. Raises any other."""
-    if failure.status not in _EDITABLE:
-        raise failure
-    return failure
+    return _code(request, reset_id, reply.refusal(*_EDITABLE))
 
 
 async def _request(request: PageRequest, refused: Failure | None = None) -> Response:
     channels = await request.api.get("/v1/channels")
     return request.page(
         "sign_in/forgotten-pin.html",
-        status=refused.status if refused else 200,
         # Codes are sent later if notices is away.
         by_email=not channels.done or "email" in channels.json()["channels"],
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
 
 
 def _code(request: PageRequest, reset_id: str, refused: Failure | None = None) -> Response:
     return request.page(
         "sign_in/pin-code.html",
-        status=refused.status if refused else 200,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
         reset_id=reset_id,
     )

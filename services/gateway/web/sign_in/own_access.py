@@ -6,8 +6,8 @@ import segno
 from fastapi import Response
 from markupsafe import Markup
 
+from services.gateway.web import forms
 from services.gateway.web.api import Failure, Reply
-from services.gateway.web.forms import filled
 from services.gateway.web.page_request import Anyone, LoggedIn, PageRequest, PersonRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
@@ -105,7 +105,7 @@ async def post_factor_removal(request: Anyone) -> Response:
     typed = {name: request.text(name) for name in ("card_number", "pin", "factor_code")}
     reply = await request.api.send("POST", f"{PATH}/removal", typed)
     if reply.done:
-        return request.go("/log-in", FlashMessage("factor-removed", {}))
+        return request.go("/log-in", FlashMessage("factor-removed"))
     return _factor_page(request, reply, removing=True)
 
 
@@ -123,30 +123,18 @@ def _factor_page(
     codes: list[str] | None = None,
     removing: bool = False,
 ) -> Response:
-    refused = _editable(reply)
+    refused = reply.refusal(*_FACTOR_EDITABLE) if reply and not reply.done else None
     uri = made.get("uri") if made else None
     # Without a size it is as large as the page lets it be, and never cut off.
     picture = segno.make(uri, micro=False).svg_inline(omitsize=True) if uri else ""
     return request.page(
         "sign_in/second-factor.html",
-        status=refused.status if refused else 200,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
         made=made,
         codes=codes,
         removing=removing,
         picture=Markup(picture),  # noqa: S704 - ours
     )
-
-
-def _editable(reply: Reply | None) -> Failure | None:
-    """Return a failure that the visitor can correct. Raises any other."""
-    if reply is None or reply.done:
-        return None
-    failure = reply.failure()
-    if failure.status not in _FACTOR_EDITABLE:
-        raise failure
-    return failure
 
 
 _PIN_EDITABLE = frozenset({403, 409, 422, 429})
@@ -169,7 +157,7 @@ async def post_own_pin(request: PersonRequest) -> Response:
     typed = {"pin": request.text("pin"), "new_pin": request.text("new_pin")}
     reply = await request.api.send("PUT", "/v1/me/pin", typed)
     if reply.done:
-        return request.go(OWN_LOG_IN, FlashMessage("pin-changed", {}))
+        return request.go(OWN_LOG_IN, FlashMessage("pin-changed"))
     failure = reply.failure()
     if failure.status not in _PIN_EDITABLE or failure.code == "forbidden":
         raise failure
@@ -179,7 +167,5 @@ async def post_own_pin(request: PersonRequest) -> Response:
 def _own_page(request: PageRequest, refused: Failure | None = None) -> Response:
     return request.page(
         "sign_in/own-log-in.html",
-        status=refused.status if refused else 200,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )

@@ -92,11 +92,11 @@ async def post_staff(request: AdministratorRequest) -> Response:
     body = {name: request.text(name) for name in _FIELDS}
     reply = await request.api.send("POST", PATH, body, key=request.key)
     if reply.done:
-        return request.go(f"/desk/staff/{reply.json()['id']}", FlashMessage("staff-added", {}))
+        return request.go(f"/desk/staff/{reply.json()['id']}", FlashMessage("staff-added"))
     if _needs_another(reply):
         reply = await _ask(request, "add", **body)
         if reply.done:
-            return request.go("/desk/staff", FlashMessage("staff-asked", {}))
+            return request.go("/desk/staff", FlashMessage("staff-asked"))
     return await _list(request, reply=reply)
 
 
@@ -111,7 +111,7 @@ async def post_decision(request: AdministratorRequest, request_id: str) -> Respo
     if not reply.done:
         return await _list(request, reply=reply)
     said = "staff-agreed" if request.text("decision") == "agree" else "staff-request-ended"
-    return request.go("/desk/staff", FlashMessage(said, {}))
+    return request.go("/desk/staff", FlashMessage(said))
 
 
 @router.get("/desk/staff/{staff_id}")
@@ -166,7 +166,7 @@ async def _done(
 ) -> Response:
     """Tell that a change is made; ask a second person for it if it needs one."""
     if reply.done:
-        return request.go(f"/desk/staff/{segment(staff_id)}", FlashMessage(said, {}))
+        return request.go(f"/desk/staff/{segment(staff_id)}", FlashMessage(said))
     if _needs_another(reply):
         reply = await _ask(request, act, staff_id=staff_id, **fields)
         if reply.done:
@@ -184,7 +184,7 @@ async def _ask(request: PageRequest, act: str, **fields: str) -> Reply:
 
 
 def _asked(request: PageRequest, staff_id: str) -> Response:
-    return request.go(f"/desk/staff/{segment(staff_id)}", FlashMessage("staff-asked", {}))
+    return request.go(f"/desk/staff/{segment(staff_id)}", FlashMessage("staff-asked"))
 
 
 async def _list(request: PageRequest, after: str = "", reply: Reply | None = None) -> Response:

@@ -95,7 +95,7 @@ async def post_season(request: DeskRequest) -> Response:
     reply = await request.api.send("POST", SEASONS_API, body, key=request.key)
     if not reply.done:
         return await _seasons(request, reply)
-    return request.go(f"{SEASONS_HOME}/{reply.json()['id']}", FlashMessage("season-announced", {}))
+    return request.go(f"{SEASONS_HOME}/{reply.json()['id']}", FlashMessage("season-announced"))
 
 
 @router.get("/desk/study-rooms/{season_id}")
@@ -144,7 +144,7 @@ async def post_door(request: DeskRequest, season_id: str) -> Response:
     reply = await _send(request, season_id, "check-ins", body)
     if reply.done:
         return request.go(
-            f"{SEASONS_HOME}/{segment(season_id)}/door", FlashMessage("reader-admitted", {})
+            f"{SEASONS_HOME}/{segment(season_id)}/door", FlashMessage("reader-admitted")
         )
     return await _door(request, season_id, reply)
 
@@ -178,7 +178,7 @@ async def _send(request: PageRequest, season_id: str, command: str, body: Any = 
 
 async def _outcome(request: PageRequest, season_id: str, reply: Reply, code: str) -> Response:
     if reply.done:
-        return request.go(f"{SEASONS_HOME}/{segment(season_id)}", FlashMessage(code, {}))
+        return request.go(f"{SEASONS_HOME}/{segment(season_id)}", FlashMessage(code))
     if reply.status in (404, 409, 422):
         return await _season(request, season_id, "", reply)
     raise reply.failure()
@@ -237,7 +237,7 @@ async def post_room(request: DeskRequest) -> Response:
     reply = await request.api.send("PUT", path, body, key=request.key)
     if not reply.done:
         return await _booked_rooms(request, forms.refusal(reply))
-    return request.go(SESSIONS_HOME, FlashMessage("room-saved", {}))
+    return request.go(SESSIONS_HOME, FlashMessage("room-saved"))
 
 
 @router.get("/desk/study-sessions/{branch}/door")
@@ -254,7 +254,7 @@ async def post_booking_door(request: DeskRequest, branch: str) -> Response:
     reply = await request.api.send("POST", path, body, key=request.key)
     if reply.done:
         return request.go(
-            f"{SESSIONS_HOME}/{segment(branch)}/door", FlashMessage("reader-admitted", {})
+            f"{SESSIONS_HOME}/{segment(branch)}/door", FlashMessage("reader-admitted")
         )
     return await _booking_door(request, branch, reply)
 

@@ -8,9 +8,9 @@ import segno
 from fastapi import Response
 from markupsafe import Markup
 
+from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names, home_branch, names_of
-from services.gateway.web.forms import filled
 from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest, Today
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
@@ -90,14 +90,12 @@ async def _season(
     closed = bool(season["closed_at"]) or day > season["applications_until"]
     return request.page(
         "study_rooms/season.html",
-        status=refused.status if refused else 200,
         season=season,
         application=application,
         branches=names,
         of_season=names_of((room["branch"] for room in season["rooms"]), names),
         home=home,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
         open=season["applications_from"] <= day and not closed,
         closed=closed,
         over=day > season["valid_until"],
@@ -150,10 +148,8 @@ async def post_application(request: PatronRequest, season_id: str, today: Today)
     path = f"{_path(season_id)}/application"
     reply = await request.api.send("POST", path, body, key=request.key)
     if reply.done:
-        return request.go(f"/study-rooms/{segment(season_id)}", FlashMessage("applied", {}))
-    if reply.status in (409, 422):
-        return await _season(request, season_id, today, reply.failure())
-    raise reply.failure()
+        return request.go(f"/study-rooms/{segment(season_id)}", FlashMessage("applied"))
+    return await _season(request, season_id, today, reply.refusal(409, 422))
 
 
 @router.post("/study-rooms/{season_id}/withdrawal")
@@ -164,7 +160,7 @@ async def post_withdrawal(request: PatronRequest, season_id: str) -> Response:
     here = f"/study-rooms/{segment(season_id)}"
     # A patron who has withdrawn in another window already has what they want.
     if reply.done or reply.failure().code == "not-applied":
-        return request.go(here, FlashMessage("application-withdrawn", {}))
+        return request.go(here, FlashMessage("application-withdrawn"))
     return request.refused(here, reply)
 
 
@@ -207,7 +203,7 @@ async def post_booking(request: PatronRequest, branch: str) -> Response:
     if not reply.done:
         shown = f"?on={day}" if _day(day) else ""
         return request.refused(f"/study-sessions/{segment(branch)}{shown}", reply)
-    return request.go(f"/study-bookings/{reply.json()['id']}", FlashMessage("session-booked", {}))
+    return request.go(f"/study-bookings/{reply.json()['id']}", FlashMessage("session-booked"))
 
 
 @router.get("/study-bookings/{booking_id}")
@@ -236,7 +232,7 @@ async def post_cancellation(request: PatronRequest, booking_id: str) -> Response
     )
     # A patron who has cancelled in another window already has what they want.
     if reply.done or reply.failure().code == "no-such-booking":
-        return request.go("/study-rooms", FlashMessage("booking-cancelled", {}))
+        return request.go("/study-rooms", FlashMessage("booking-cancelled"))
     return request.refused(here, reply)
 
 

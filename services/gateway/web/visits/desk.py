@@ -11,7 +11,6 @@ from markupsafe import Markup
 from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names
-from services.gateway.web.forms import filled
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
@@ -109,12 +108,9 @@ async def _sent(
         "POST", f"/v1/branches/{segment(branch)}/{path}", body, key=request.key
     )
     if not reply.done:
-        failure = reply.failure()
-        if failure.status not in (409, 422):
-            raise failure
-        return await _page(request, branch, door, failure)
+        return await _page(request, branch, door, reply.refusal(409, 422))
     there = f"/desk/visitors?{urlencode({'branch': branch, 'door': door})}"
-    return forms.remember_branch(request, request.go(there, FlashMessage(said, {})), branch)
+    return forms.remember_branch(request, request.go(there, FlashMessage(said)), branch)
 
 
 async def _page(
@@ -134,7 +130,6 @@ async def _page(
         occupancy, venue = counted.json(), code.json()["venue"]
     return request.page(
         "visits/desk-visitors.html",
-        status=refused.status if refused else 200,
         branches=names,
         place=place,
         door=door,
@@ -142,8 +137,7 @@ async def _page(
         venue=venue,
         poster=_address(request, venue) if venue else "",
         by_phone=BY_PHONE,
-        refused=refused,
-        form=filled(request, refused, door=f"{form}-door", entered="people", left="people"),
+        **forms.outcome_of(request, refused, door=f"{form}-door", entered="people", left="people"),
     )
 
 

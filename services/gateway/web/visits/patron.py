@@ -4,10 +4,9 @@ from datetime import UTC, datetime
 
 from fastapi import Response
 
-from services.gateway.web import session
+from services.gateway.web import forms, session
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import in_language
-from services.gateway.web.forms import Fields, filled
 from services.gateway.web.page_request import Anyone, PageRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
@@ -60,12 +59,9 @@ async def post_check_in(request: Anyone, venue: str) -> Response:
     path = "/v1/me/visits" if patron else "/v1/visits"
     reply = await request.api.send("POST", path, body, key=request.key)
     if not reply.done:
-        failure = reply.failure()
-        if failure.status in (409, 422):
-            return await _page(request, venue, failure)
-        raise failure
+        return await _page(request, venue, reply.refusal(409, 422))
     entered = reply.json()
-    response = request.go(f"/check-in/{segment(venue)}", FlashMessage("checked-in", {}))
+    response = request.go(f"/check-in/{segment(venue)}", FlashMessage("checked-in"))
     since = int(datetime.fromisoformat(entered["entered_at"]).timestamp())
     _keep(request, response, VISIT, venue, f"{entered['id']}.{since}")
     session.drop(request.http, response, TICKET)
@@ -78,10 +74,10 @@ async def post_leaving(request: Anyone, venue: str) -> Response:
     here = f"/check-in/{segment(venue)}"
     kept = _kept(request, VISIT, venue).partition(".")[0]
     if not kept:
-        return request.go(here, FlashMessage("checked-out", {}))
+        return request.go(here, FlashMessage("checked-out"))
     body = {"visit": kept}
     reply = await request.api.send("POST", "/v1/visits/leavings", body, key=request.key)
-    said = FlashMessage("checked-out", {}) if reply.done else request.refusal(reply)
+    said = FlashMessage("checked-out") if reply.done else request.refusal(reply)
     if not reply.done and reply.status != 404:
         raise reply.failure()
     response = request.go(here, said)
@@ -109,13 +105,11 @@ async def _page(request: PageRequest, venue: str, refused: Failure | None = None
     _, _, since = _kept(request, VISIT, venue).partition(".")
     return request.page(
         "visits/check-in.html",
-        status=refused.status if refused else 200,
         venue=venue,
         library=in_language(found, request.language.code),
         since=_instant(since),
         known=await _known(request),
-        refused=refused,
-        form=filled(request, refused) if refused else Fields(),
+        **forms.outcome_of(request, refused),
     )
 
 

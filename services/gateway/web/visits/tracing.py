@@ -5,9 +5,9 @@ from typing import Any
 
 from fastapi import Response
 
+from services.gateway.web import forms
 from services.gateway.web.api import Failure
 from services.gateway.web.branches import branch_names
-from services.gateway.web.forms import filled
 from services.gateway.web.page_request import HEADERS, OverseerRequest, PageRequest, TracerRequest
 from services.gateway.web.pages import Pages
 from shared.translations import marked
@@ -54,10 +54,7 @@ async def post_tracing(request: TracerRequest) -> Response:
     }
     reply = await request.api.send("POST", "/v1/tracings", body)
     if not reply.done:
-        failure = reply.failure()
-        if failure.status not in (404, 409, 422):
-            raise failure
-        return await _page(request, refused=failure)
+        return await _page(request, refused=reply.refusal(404, 409, 422))
     if body["format"] == "csv":
         headers = {"Content-Disposition": 'attachment; filename="visits.csv"'}
         return Response(reply.content, 200, HEADERS | headers, media_type="text/csv; charset=utf-8")
@@ -80,11 +77,9 @@ async def _page(
 ) -> Response:
     return request.page(
         "visits/tracing.html",
-        status=refused.status if refused else 200,
         branches=await branch_names(request.api),
         look=look,
-        refused=refused,
-        form=filled(request, refused),
+        **forms.outcome_of(request, refused),
     )
 
 
