@@ -84,6 +84,17 @@ async def test_cash_pays_each_charge_in_full_and_the_patron_borrows_at_once(desk
     assert lent["ok"]
 
 
+@pytest.mark.usefixtures("without_provider")
+async def test_staff_can_list_only_the_charges_with_money_to_pay(desk: Desk) -> None:
+    one, two = await fines(desk, 450, 300)
+    assert (await take(desk, one)).status == 201
+    path = "/v1/patrons/p1/charges"
+    everything = (await desk.api.get(path, as_=STAFF)).json()["items"]
+    to_pay = (await desk.api.get(f"{path}?open_only=true", as_=STAFF)).json()["items"]
+    assert [charge["id"] for charge in everything] == [one["id"], two["id"]]
+    assert [charge["id"] for charge in to_pay] == [two["id"]]
+
+
 async def test_cash_is_refused_for_what_is_not_to_be_paid(desk: Desk) -> None:
     await desk.patron("p2")
     theirs, mine = await fine(desk, to="p2"), await fine(desk)

@@ -1,12 +1,10 @@
 """Routes of charges and accruing fines."""
 
 from datetime import date, datetime
+from typing import Annotated
 
-from fastapi import APIRouter
-from pydantic import (
-    BaseModel,
-    Field,
-)
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 
 from services.circulation import queries, store
 from services.circulation.domain.charge import Charge
@@ -271,14 +269,22 @@ async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> 
 @router.get("/me/charges")
 async def get_my_charges(caller: Patron, db: Db, page: PageQuery) -> ChargePage:
     """List the patron's charges."""
-    return await _charges_of(db, caller.id, page)
+    return await _charges_of(db, caller.id, page, only_open=False)
 
 
 @router.get("/patrons/{patron_id}/charges")
 @shows_patrons
-async def get_charges(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) -> ChargesOfPatron:
+async def get_charges(
+    patron_id: Id,
+    _caller: Staff,
+    db: Db,
+    page: PageQuery,
+    open_only: Annotated[
+        bool, Query(description="True: only charges with money to be paid or to be given back.")
+    ] = False,
+) -> ChargesOfPatron:
     """List a patron's charges, for staff, and say whether they block the patron now."""
-    listed = await _charges_of(db, patron_id, page)
+    listed = await _charges_of(db, patron_id, page, only_open=open_only)
     return ChargesOfPatron(**dict(listed), blocked=await queries.owes_too_much(db, patron_id))
 
 
@@ -295,8 +301,10 @@ async def _in_full(db: Database, charge: Charge) -> ChargeInFull:
     )
 
 
-async def _charges_of(db: Database, patron_id: str, page: Page) -> ChargePage:
-    found = await store.charges.find_of(db, patron_id, page.limit, page.after)
+async def _charges_of(db: Database, patron_id: str, page: Page, *, only_open: bool) -> ChargePage:
+    found = await store.charges.find_of(
+        db, patron_id, only_open=only_open, limit=page.limit, after=page.after
+    )
     about = await queries.items_of_charges(db, found)
     items = [ListedCharge(**dict(ChargeOut.of(one)), title=about.get(one.id)) for one in found]
     return ChargePage(**page_of(items, page, lambda item: str(item.id)))

@@ -241,10 +241,13 @@ async def get_loans(
     page: PageQuery,
     today: Today,
     patron: Annotated[str, Query(min_length=1, max_length=64)],
+    out_only: Annotated[
+        bool, Query(description="True: only loans whose copy has not come back.")
+    ] = False,
 ) -> LoanPage:
     """List a patron's loans, open and ended."""
     found = await store.loans.find_of(
-        db, patron, only_open=False, limit=page.limit, after=page.after
+        db, patron, only_out=out_only, limit=page.limit, after=page.after
     )
     return await _loan_page(db, found, page, today)
 

@@ -41,6 +41,9 @@ INDEXES: Indexes = {
     ),
 }
 
+OPEN = {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
+"""Query for charges with an unpaid amount or a refund due, as `Charge.is_open`."""
+
 
 def post(work: Work, postings: Iterable[Posting]) -> None:
     """Save each charge after its change, and add the entries that record the changes."""
@@ -73,10 +76,7 @@ def of_loan(work: Work, loan_id: str) -> list[Charge]:
 
 async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
     """Return the ids of those loans that have an unpaid amount or a refund due."""
-    query = {
-        "loan_id": {"$in": sorted(loan_ids)},
-        "$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}],
-    }
+    query = {"loan_id": {"$in": sorted(loan_ids)}, **OPEN}
     return {found["loan_id"] async for found in db.charges.find(query, {"loan_id": 1})}
 
 
@@ -93,15 +93,15 @@ async def find(db: Database, charge_id: str) -> Charge | None:
 
 async def find_unpaid(db: Database, query: SnapshotQuery) -> tuple[list[Charge], str | None]:
     """Return a page of charges with an unpaid amount or a refund due, and where the next begins."""
-    open_ = {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
-    return await read_snapshot_page(db.charges, Charge, query, open_)
+    return await read_snapshot_page(db.charges, Charge, query, OPEN)
 
 
-async def find_of(db: Database, patron_id: str, limit: int, after: str | None) -> list[Charge]:
+async def find_of(
+    db: Database, patron_id: str, *, only_open: bool, limit: int, after: str | None
+) -> list[Charge]:
     """Return up to `limit` + 1 of a patron's charges, in the order of assessment."""
-    return await reading.page(
-        db, Charge, "charges", {"patron_id": patron_id}, limit=limit, after=after
-    )
+    query = {"patron_id": patron_id, **(OPEN if only_open else {})}
+    return await reading.page(db, Charge, "charges", query, limit=limit, after=after)
 
 
 async def find_fines_over(

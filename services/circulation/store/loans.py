@@ -169,10 +169,23 @@ async def find(db: Database, loan_id: str) -> Loan | None:
 
 
 async def find_of(
-    db: Database, patron_id: str, *, only_open: bool, limit: int, after: str | None
+    db: Database,
+    patron_id: str,
+    *,
+    only_open: bool = False,
+    only_out: bool = False,
+    limit: int,
+    after: str | None,
 ) -> list[Loan]:
-    """Return up to `limit` + 1 of a patron's loans, in the order of borrowing."""
-    query = {"patron_id": patron_id, **(OPEN if only_open else {})}
+    """Return up to `limit` + 1 of a patron's loans, in the order of borrowing.
+
+    With `only_out`, those whose copy has not come back: they are open, or the copy is lost.
+    """
+    query = {
+        "patron_id": patron_id,
+        **(OPEN if only_open else {}),
+        **({"returned_on": None} if only_out else {}),
+    }
     return await reading.page(db, Loan, "loans", query, limit=limit, after=after)
 
 

@@ -1,7 +1,6 @@
 """Desk pages of a patron's account: find it by its card, change it, take cash."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Response
@@ -166,10 +165,11 @@ async def _done(request: PageRequest, patron_id: str, reply: Reply, said: str) -
 
 
 async def _account(request: PageRequest, patron_id: str, reply: Reply | None = None) -> Response:
-    found, loans, money, names, categories = await asyncio.gather(
-        request.api.get(f"{PATH}/{segment(patron_id)}"),
-        _not_back(request.api, patron_id),
-        _money(request.api, patron_id),
+    path = f"{PATH}/{segment(patron_id)}"
+    found, loans, charges, names, categories = await asyncio.gather(
+        request.api.get(path),
+        _every(request.api, "/v1/loans", patron=patron_id, out_only="true"),
+        _every(request.api, f"{path}/charges", open_only="true"),
         branch_names(request.api),
         forms.categories(request.api),
     )
@@ -179,43 +179,15 @@ async def _account(request: PageRequest, patron_id: str, reply: Reply | None = N
         "account/desk-account.html",
         patron=patron,
         by_staff="staff" in patron["blocked_by"],
-        by_money=money.blocked if money else "money" in patron["blocked_by"],
-        loans=loans,
-        charges=money and money.unsettled,
+        # Circulation decides it at this moment; accounts learns of it a moment later.
+        by_money=charges["blocked"] if charges else "money" in patron["blocked_by"],
+        loans=loans and loans["items"],
+        charges=charges and charges["items"],
         # A choice that nobody knows here stays the chosen one.
         branches={**names, home: names.get(home, home)},
         categories={**categories, kind: CATEGORIES.get(kind, kind)},
         **forms.outcomes(request, reply, *_FORMS),
     )
-
-
-@dataclass(frozen=True)
-class _Money:
-    """A patron's charges, and what circulation decides from them at this moment."""
-
-    unsettled: list[dict[str, Any]]
-    """Charges to be paid or to be given back."""
-    blocked: bool
-    """True if the patron owes too much to borrow. accounts learns of it a moment later."""
-
-
-async def _not_back(api: Api, patron_id: str) -> list[dict[str, Any]] | None:
-    """Return the loans that have not been returned; None if they can't be read at the moment."""
-    loans = await _every(api, "/v1/loans", patron=patron_id)
-    return None if loans is None else [loan for loan in loans["items"] if not loan["returned_on"]]
-
-
-async def _money(api: Api, patron_id: str) -> _Money | None:
-    """Return what a patron owes or is owed; None if it can't be read at the moment."""
-    charges = await _every(api, f"{PATH}/{segment(patron_id)}/charges")
-    if charges is None:
-        return None
-    open_ones = [
-        charge
-        for charge in charges["items"]
-        if charge["outstanding_cents"] or charge["refund_due_cents"]
-    ]
-    return _Money(open_ones, charges["blocked"])
 
 
 async def _every(api: Api, path: str, **query: str) -> dict[str, Any] | None:
