@@ -5,7 +5,7 @@ So the page has the same access, deadlines, problems and own writes as every oth
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
@@ -32,7 +32,9 @@ _CARRIED = ("host", "carrel-time", "accept-language", "user-agent", "x-forwarded
 class Failure(Exception):
     """A response that is a problem (RFC 9457), raised where the page needs the data."""
 
-    def __init__(self, status: int, code: str, detail: str, errors: list[dict[str, Any]]) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str = "", errors: Sequence[dict[str, Any]] = ()
+    ) -> None:
         super().__init__(f"{status} {code}")
         self.status, self.code, self.detail, self.errors = status, code, detail, errors
 
@@ -58,7 +60,7 @@ class Failure(Exception):
 
 def missing(field: str) -> Failure:
     """Return the refusal of a form without a value that is part of a route's path."""
-    return Failure(422, "malformed", "", [{"field": field}])
+    return Failure(422, "malformed", errors=[{"field": field}])
 
 
 def _field_of(error: Mapping[str, Any]) -> str:

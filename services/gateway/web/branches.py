@@ -47,7 +47,7 @@ def names_of(codes: Iterable[str], names: Mapping[str, str]) -> dict[str, str]:
 
 async def home_branch(request: PageRequest) -> str:
     """Return the code of a patron's home library; "" if it is not known, or for other visitors."""
-    if request.caller is None or "patron" not in request.caller.roles:
+    if not request.is_patron:
         return ""
     reply = await request.api.get("/v1/me")
     return reply.json()["patron"]["home_branch"] or "" if reply.done else ""

@@ -182,7 +182,7 @@ async def card_holder(request: PageRequest) -> dict[str, Any] | Failure:
     if refused is not None:
         return refused
     found: list[dict[str, Any]] = reply.json()["items"]
-    return found[0] if found else Failure(404, "no-such-card", "", [])
+    return found[0] if found else Failure(404, "no-such-card")
 
 
 def outcomes(request: PageRequest, reply: Reply | None, *names: str) -> dict[str, Any]:

@@ -79,6 +79,11 @@ class PageRequest:
         return Api(self.http, token, self.language.code)
 
     @property
+    def is_patron(self) -> bool:
+        """True if a patron has logged in."""
+        return self.caller is not None and "patron" in self.caller.roles
+
+    @property
     def zone(self) -> ZoneInfo:
         """The library's time zone."""
         zone: ZoneInfo = self.http.app.state.settings.zone

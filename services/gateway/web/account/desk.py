@@ -15,11 +15,7 @@ from services.gateway.web.words import CATEGORIES
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/accounts", marked("Accounts")),
-        ],
-    },
+    menus={"staff": [("/desk/accounts", marked("Accounts"))]},
     messages={
         "account-changed": marked("The account is changed."),
         "nothing-changed": marked("Nothing was changed."),
@@ -40,9 +36,7 @@ router = Pages(
         ),
         "card-taken": marked("This card number belongs to another account."),
     },
-    at_fault={
-        "card-taken": "card_number",
-    },
+    at_fault={"card-taken": "card_number"},
 )
 
 

@@ -15,11 +15,7 @@ from services.gateway.web.pages import Pages
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "patron": [
-            ("/", marked("My Account")),
-        ],
-    },
+    menus={"patron": [("/", marked("My Account"))]},
 )
 
 

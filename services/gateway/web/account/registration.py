@@ -15,14 +15,8 @@ from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/patrons", marked("Register")),
-        ],
-    },
-    messages={
-        "patron-erased": marked("The account is erased."),
-    },
+    menus={"staff": [("/desk/patrons", marked("Register"))]},
+    messages={"patron-erased": marked("The account is erased.")},
     problems={
         "not-settled": marked(
             "The account can't be erased yet. Take back the items, settle the charges and give "

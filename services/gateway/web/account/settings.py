@@ -22,11 +22,7 @@ from services.gateway.web.words import ACTIVITY_TYPES
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "patron": [
-            ("/setting", marked("My Setting")),
-        ],
-    },
+    menus={"patron": [("/setting", marked("My Setting"))]},
     messages={
         "preferences-saved": marked("Saved."),
         "contact-saved": marked("Your e-mail address and telephone number are saved."),
@@ -189,7 +185,7 @@ async def post_confirmation(request: PatronRequest) -> Response:
 async def post_pin(request: PatronRequest) -> Response:
     """Replace the patron's own PIN."""
     if request.text("new_pin") != request.text("repeated_pin"):
-        return await _setting(request, Failure(409, "pins-differ", "", []), "pin")
+        return await _setting(request, Failure(409, "pins-differ"), "pin")
     typed = {"pin": request.text("pin"), "new_pin": request.text("new_pin")}
     reply = await request.api.send("PUT", "/v1/me/pin", typed)
     return await _changed(request, reply, "pin", "pin-changed")

@@ -18,11 +18,7 @@ from shared.http.dependencies import BusinessTime
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "anyone": [
-            ("/activities", marked("Activities")),
-        ],
-    },
+    menus={"anyone": [("/activities", marked("Activities"))]},
     messages={
         "registered": marked("You have a place."),
         "waitlisted": marked(
@@ -144,7 +140,7 @@ async def post_withdrawal(request: PatronRequest, activity_id: str) -> Response:
 
 async def _registration(request: PageRequest, activity_id: str) -> Any:
     """Return the visitor's own registration, None if there is none."""
-    if request.caller is None or "patron" not in request.caller.roles:
+    if not request.is_patron:
         return None
     reply = await request.api.get(f"{_path(activity_id)}/registration")
     return None if reply.status == 404 else reply.json()

@@ -35,9 +35,7 @@ router = Pages(
         "bad-amount": "amount",
         "more-than-outstanding": "amount",
     },
-    fields={
-        "amount": marked("Amount in dollars"),
-    },
+    fields={"amount": marked("Amount in dollars")},
 )
 
 
@@ -55,7 +53,7 @@ async def post_waiver(request: DeskRequest, charge_id: str) -> Response:
     """Waive a charge or a part of it."""
     cents = forms.cents(request, "amount")
     if not cents:
-        return await _charge(request, charge_id, Failure(422, "bad-amount", "", []))
+        return await _charge(request, charge_id, Failure(422, "bad-amount"))
     body = {"amount_cents": cents, "reason": request.text("reason")}
     path = f"/v1/charges/{segment(charge_id)}/waiver"
     reply = await request.api.send("POST", path, body, key=request.key)

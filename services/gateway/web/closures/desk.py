@@ -18,11 +18,7 @@ from services.gateway.web.words import KINDS
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/closures", marked("Closures")),
-        ],
-    },
+    menus={"staff": [("/desk/closures", marked("Closures"))]},
     messages={
         "closure-recorded": marked(
             "The closure is recorded. Due dates are updated within minutes."

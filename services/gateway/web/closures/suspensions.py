@@ -17,11 +17,7 @@ from shared.http.problems import NotFound
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/suspensions", marked("Suspensions of fines")),
-        ],
-    },
+    menus={"staff": [("/desk/suspensions", marked("Suspensions of fines"))]},
     messages={
         "suspension-recorded": marked("The suspension of fines is recorded."),
         "suspension-changed": marked("The suspension of fines is changed."),
@@ -33,9 +29,7 @@ router = Pages(
             "This suspension has ended. You can withdraw it only as recorded in error."
         ),
     },
-    at_fault={
-        "resumes-before-start": "resumes_on",
-    },
+    at_fault={"resumes-before-start": "resumes_on"},
     fields={
         "starts_on": marked("First day without fines"),
         "resumes_on": marked("Fines restart on"),

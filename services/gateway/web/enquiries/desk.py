@@ -17,11 +17,7 @@ from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/enquiries", marked("Questions")),
-        ],
-    },
+    menus={"staff": [("/desk/enquiries", marked("Questions"))]},
     messages={
         "question-published": marked("The question is published."),
         "question-withdrawn": marked("The question is withdrawn."),

@@ -16,12 +16,8 @@ from shared.translations import marked
 
 router = Pages(
     menus={
-        "patron": [
-            ("/enquiries", marked("Ask a Librarian")),
-        ],
-        "anyone": [
-            ("/questions", marked("Questions and answers")),
-        ],
+        "patron": [("/enquiries", marked("Ask a Librarian"))],
+        "anyone": [("/questions", marked("Questions and answers"))],
     },
     messages={
         "enquiry-opened": marked(

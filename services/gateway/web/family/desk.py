@@ -10,9 +10,7 @@ from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
-    messages={
-        "junior-linked": marked("The two cards are linked."),
-    },
+    messages={"junior-linked": marked("The two cards are linked.")},
     problems={
         "no-such-guardian": marked("No library card has the number of the parent or guardian."),
         "guardian-not-asked": marked("Please ask the parent or guardian first."),
@@ -42,7 +40,7 @@ async def get_family(request: DeskRequest) -> Response:
 async def post_family(request: DeskRequest) -> Response:
     """Link the two cards, once the guardian's agreement was ticked."""
     if not request.text("agreed"):
-        return _page(request, Failure(422, "guardian-not-asked", "", []))
+        return _page(request, Failure(422, "guardian-not-asked"))
     junior = await forms.card_holder(request)
     if isinstance(junior, Failure):
         return _page(request, junior)
@@ -53,7 +51,7 @@ async def post_family(request: DeskRequest) -> Response:
         return request.go("/desk/family", FlashMessage("junior-linked"))
     refused = forms.refusal(reply)
     if refused and (refused.fields or refused.code == "no-such-patron"):
-        refused = Failure(404, "no-such-guardian", "", [])
+        refused = Failure(404, "no-such-guardian")
     return _page(request, refused)
 
 

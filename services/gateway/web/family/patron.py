@@ -16,11 +16,7 @@ from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "patron": [
-            ("/family", marked("Linked cards")),
-        ],
-    },
+    menus={"patron": [("/family", marked("Linked cards"))]},
     messages={
         "invited": marked("Your invitation is sent, if there is such a card."),
         "invitation-ended": marked("The invitation has ended."),
@@ -58,9 +54,7 @@ router = Pages(
             "The other card has this title on loan, so you cannot reserve it for that card."
         ),
     },
-    at_fault={
-        "own-card": "card_number",
-    },
+    at_fault={"own-card": "card_number"},
 )
 
 

@@ -15,11 +15,7 @@ from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/fetching", marked("Fetch")),
-        ],
-    },
+    menus={"staff": [("/desk/fetching", marked("Fetch"))]},
     messages={
         "copy-missing": marked(
             "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."

@@ -15,11 +15,7 @@ from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "anyone": [
-            ("/catalogue", marked("Catalogue")),
-        ],
-    },
+    menus={"anyone": [("/catalogue", marked("Catalogue"))]},
     messages={
         "hold-placed": marked("Reserved. You are number %(position)s in the queue."),
         "hold-kept": marked(
@@ -43,9 +39,7 @@ router = Pages(
         ),
         "ends-before-today": marked("This day has passed already."),
     },
-    at_fault={
-        "ends-before-today": "expires_on",
-    },
+    at_fault={"ends-before-today": "expires_on"},
     fields={
         "pickup_branch": marked("Pick-up library"),
         "expires_on": marked("Not needed after"),
@@ -99,7 +93,7 @@ async def post_hold(request: PatronRequest, title_id: str) -> Response:
 async def _title(
     request: PageRequest, title_id: str, *, refused: Failure | None = None
 ) -> Response:
-    is_patron = request.caller is not None and "patron" in request.caller.roles
+    is_patron = request.is_patron
     asked, names, home, members = await asyncio.gather(
         request.api.get(f"/v1/titles/{segment(title_id)}"),
         branch_names(request.api),
@@ -130,7 +124,7 @@ async def _hold(request: PageRequest, hold_id: str, refused: Failure | None = No
     overview, names = await asyncio.gather(request.api.get("/v1/me"), branch_names(request.api))
     hold = next((one for one in overview.json()["holds"] if one["id"] == hold_id), None)
     if hold is None:
-        raise Failure(404, "no-such-hold", "", [])
+        raise Failure(404, "no-such-hold")
     return request.page(
         "holds/hold.html", hold=hold, branches=names, **forms.outcome_of(request, refused)
     )

@@ -35,9 +35,7 @@ router = Pages(
         "bad-period": "until",
         "no-such-service": "service",
     },
-    fields={
-        "service": marked("Service"),
-    },
+    fields={"service": marked("Service")},
 )
 
 

@@ -16,18 +16,12 @@ from shared.http.dependencies import BusinessTime
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "anyone": [
-            ("/libraries", marked("Libraries")),
-        ],
-    },
+    menus={"anyone": [("/libraries", marked("Libraries"))]},
     problems={
         "unknown-branch": marked("There is no such library."),
         "no-such-branch": marked("There is no such library."),
     },
-    at_fault={
-        "unknown-branch": ("branch", "home_branch", "pickup_branch"),
-    },
+    at_fault={"unknown-branch": ("branch", "home_branch", "pickup_branch")},
 )
 
 

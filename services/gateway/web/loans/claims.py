@@ -29,9 +29,7 @@ router = Pages(
         "bad-price": "price",
         "price-needed": "price",
     },
-    fields={
-        "price": marked("Price in dollars"),
-    },
+    fields={"price": marked("Price in dollars")},
 )
 
 
@@ -50,7 +48,7 @@ async def post_loss(request: DeskRequest, loan_id: str) -> Response:
     """Record an item as lost, with its price if one was entered."""
     cents = forms.cents(request, "price")
     if request.text("price") and cents is None:
-        return await _page(request, loan_id, Failure(422, "bad-price", "", []))
+        return await _page(request, loan_id, Failure(422, "bad-price"))
     body = None if cents is None else {"price_cents": cents}
     reply = await request.api.send("POST", f"{_path(loan_id)}/loss", body, key=request.key)
     if not reply.done:

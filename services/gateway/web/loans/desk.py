@@ -47,9 +47,7 @@ router = Pages(
         "in-the-future": marked("This day is in the future. Enter today or an earlier day."),
         "returned-before-borrowed": marked("The item was borrowed after that day."),
     },
-    at_fault={
-        "in-the-future": "at",
-    },
+    at_fault={"in-the-future": "at"},
     fields={
         "barcodes": marked("Barcodes"),
         "at": marked("Returned on"),

@@ -17,11 +17,7 @@ from services.gateway.web.words import KINDS
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/notices", marked("Publish a notice")),
-        ],
-    },
+    menus={"staff": [("/desk/notices", marked("Publish a notice"))]},
     messages={
         "notice-published": marked("The notice is published."),
         "notice-drafted": marked("A notice is drafted. Check it before you publish it."),
@@ -42,9 +38,7 @@ router = Pages(
             "Someone has changed this draft since you opened it. Open it again to see what is new."
         ),
     },
-    fields={
-        "content": marked("Text"),
-    },
+    fields={"content": marked("Text")},
 )
 
 

@@ -12,14 +12,8 @@ from services.gateway.web.pages import Pages
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "anyone": [
-            ("/notices", marked("Notices")),
-        ],
-    },
-    problems={
-        "no-such-notice": marked("There is no such notice."),
-    },
+    menus={"anyone": [("/notices", marked("Notices"))]},
+    problems={"no-such-notice": marked("There is no such notice.")},
 )
 
 

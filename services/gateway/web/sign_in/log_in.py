@@ -50,12 +50,8 @@ router = Pages(
             "This code is wrong or too old. Check it, or ask for a new one."
         ),
     },
-    at_fault={
-        "wrong-reset-code": "reset_code",
-    },
-    fields={
-        "reset_code": marked("Code from the e-mail"),
-    },
+    at_fault={"wrong-reset-code": "reset_code"},
+    fields={"reset_code": marked("Code from the e-mail")},
 )
 
 
@@ -186,7 +182,7 @@ async def get_code(request: Anyone, reset_id: str) -> Response:
 async def post_code(request: Anyone, reset_id: str) -> Response:
     """Choose the new PIN; the patron then logs in with it."""
     if request.text("new_pin") != request.text("repeated_pin"):
-        return _code(request, reset_id, Failure(409, "pins-differ", "", []))
+        return _code(request, reset_id, Failure(409, "pins-differ"))
     device = session.device(request.http)
     typed = {
         "reset_code": request.text("reset_code"),

@@ -18,18 +18,10 @@ OWN_LOG_IN = "/pin-and-codes"
 
 router = Pages(
     menus={
-        "staff": [
-            ("/pin-and-codes", marked("PIN and codes")),
-        ],
-        "tracer": [
-            ("/pin-and-codes", marked("PIN and codes")),
-        ],
-        "admin": [
-            ("/pin-and-codes", marked("PIN and codes")),
-        ],
-        "ops": [
-            ("/pin-and-codes", marked("PIN and codes")),
-        ],
+        "staff": [("/pin-and-codes", marked("PIN and codes"))],
+        "tracer": [("/pin-and-codes", marked("PIN and codes"))],
+        "admin": [("/pin-and-codes", marked("PIN and codes"))],
+        "ops": [("/pin-and-codes", marked("PIN and codes"))],
     },
     messages={
         "pin-changed": marked("Your PIN is changed. Use the new one from now on."),
@@ -153,7 +145,7 @@ async def get_own_log_in(request: PersonRequest, caller: LoggedIn) -> Response:
 async def post_own_pin(request: PersonRequest) -> Response:
     """Replace the caller's own PIN."""
     if request.text("new_pin") != request.text("repeated_pin"):
-        return _own_page(request, Failure(409, "pins-differ", "", []))
+        return _own_page(request, Failure(409, "pins-differ"))
     typed = {"pin": request.text("pin"), "new_pin": request.text("new_pin")}
     reply = await request.api.send("PUT", "/v1/me/pin", typed)
     if reply.done:

@@ -9,11 +9,7 @@ from services.registry import NAMES
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "ops": [
-            ("/audit-trail", marked("Audit trail")),
-        ],
-    },
+    menus={"ops": [("/audit-trail", marked("Audit trail"))]},
 )
 
 

@@ -14,12 +14,8 @@ from shared.translations import marked
 
 router = Pages(
     menus={
-        "admin": [
-            ("/desk/staff", marked("Staff accounts")),
-        ],
-        "ops": [
-            ("/desk/staff", marked("Staff accounts")),
-        ],
+        "admin": [("/desk/staff", marked("Staff accounts"))],
+        "ops": [("/desk/staff", marked("Staff accounts"))],
     },
     messages={
         "staff-added": marked(

@@ -14,11 +14,7 @@ from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/study-rooms", marked("Seasons")),
-        ],
-    },
+    menus={"staff": [("/desk/study-rooms", marked("Seasons"))]},
     messages={
         "season-announced": marked("The season is announced."),
         "application-keyed-in": marked("The application is recorded."),

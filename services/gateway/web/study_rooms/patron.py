@@ -18,11 +18,7 @@ from shared.http.problems import NotFound
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "anyone": [
-            ("/study-rooms", marked("Study rooms")),
-        ],
-    },
+    menus={"anyone": [("/study-rooms", marked("Study rooms"))]},
     messages={
         "applied": marked("Your application is recorded. We'll tell you the result of the draw."),
         "session-booked": marked("Your place is booked."),
@@ -49,9 +45,7 @@ router = Pages(
         "no-such-room": marked("This library has no study room in this season."),
         "applied-already": marked("There is an application for this season already."),
     },
-    at_fault={
-        "no-such-booking": "code",
-    },
+    at_fault={"no-such-booking": "code"},
 )
 
 
@@ -166,7 +160,7 @@ async def post_withdrawal(request: PatronRequest, season_id: str) -> Response:
 
 async def _application(request: PageRequest, season_id: str) -> Any:
     """Return the visitor's own application, None if there is none."""
-    if request.caller is None or "patron" not in request.caller.roles:
+    if not request.is_patron:
         return None
     reply = await request.api.get(f"{_path(season_id)}/application")
     return None if reply.status == 404 else reply.json()

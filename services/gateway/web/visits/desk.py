@@ -19,11 +19,7 @@ from shared.http.problems import NotFound
 from shared.translations import marked
 
 router = Pages(
-    menus={
-        "staff": [
-            ("/desk/visitors", marked("Visitors")),
-        ],
-    },
+    menus={"staff": [("/desk/visitors", marked("Visitors"))]},
     messages={
         "visitors-counted": marked("Counted."),
         "visitor-registered": marked("The visitor is registered and counted."),

@@ -55,7 +55,7 @@ async def post_check_in(request: Anyone, venue: str) -> Response:
         "phone": request.text("phone"),
         "ticket": _kept(request, TICKET, venue) or None,
     }
-    patron = request.caller is not None and "patron" in request.caller.roles
+    patron = request.is_patron
     path = "/v1/me/visits" if patron else "/v1/visits"
     reply = await request.api.send("POST", path, body, key=request.key)
     if not reply.done:
@@ -115,7 +115,7 @@ async def _page(request: PageRequest, venue: str, refused: Failure | None = None
 
 async def _known(request: PageRequest) -> dict[str, str]:
     """Return the name and telephone number that the library has of a logged-in patron."""
-    if request.caller is None or "patron" not in request.caller.roles:
+    if request.caller is None or not request.is_patron:
         return {}
     reply = await request.api.get(f"/v1/patrons/{segment(request.caller.id)}")
     found = reply.json() if reply.done else {}

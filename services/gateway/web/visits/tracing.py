@@ -14,20 +14,14 @@ from shared.translations import marked
 
 router = Pages(
     menus={
-        "tracer": [
-            ("/tracing", marked("Contact tracing")),
-        ],
-        "ops": [
-            ("/tracing/looks", marked("Looks at visits")),
-        ],
+        "tracer": [("/tracing", marked("Contact tracing"))],
+        "ops": [("/tracing/looks", marked("Looks at visits"))],
     },
     problems={
         "bad-span": marked("The end must be after the start."),
         "too-many-visits": marked("Too many visits match. Please choose a shorter time."),
     },
-    at_fault={
-        "bad-span": "until",
-    },
+    at_fault={"bad-span": "until"},
     fields={
         "start": marked("From"),
         "case_number": marked("Number of the case"),
