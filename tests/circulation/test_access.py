@@ -129,7 +129,7 @@ async def test_staff_see_all_loans_of_a_patron_in_pages(desk: Desk) -> None:
 async def test_staff_can_list_only_the_loans_whose_copy_has_not_come_back(desk: Desk) -> None:
     back, lost, out = [await desk.loan() for _ in range(3)]
     await desk.take_back(back["barcode"], on="2020-11-21")
-    path = f"/v1/loans/{lost['id']}/loss"
-    assert (await desk.api.post(path, as_=P1, at=noon("2020-11-21"))).status == 200
+    path, price = f"/v1/loans/{lost['id']}/loss", {"price_cents": 5000}
+    assert (await desk.api.post(path, price, as_=STAFF, at=noon("2020-11-21"))).status == 200
     listed = (await desk.api.get("/v1/loans?patron=p1&out_only=true", as_=STAFF)).json()["items"]
     assert [loan["id"] for loan in listed] == [lost["id"], out["id"]]

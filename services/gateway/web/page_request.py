@@ -154,11 +154,16 @@ class PageRequest:
             session.drop(self.http, response, session.MESSAGES)
         return response if refreshes else self._remember(response)
 
-    def go(self, path: str, *messages: FlashMessage) -> Response:
-        """Redirect the browser to a page of ours, with messages about the command."""
+    async def send(self, method: str, path: str, body: Any = None) -> Reply:
+        """Send the form's command to the API. A form that is sent twice is executed once."""
+        return await self.api.send(method, path, body, key=self.key)
+
+    def go(self, path: str, *messages: FlashMessage | str) -> Response:
+        """Redirect the browser to a page of ours, with messages about the command, or codes."""
         response = RedirectResponse(path, 303, HEADERS)
         if messages:
-            session.show_next(self.http, response, self.secret, messages)
+            said = [FlashMessage(one) if isinstance(one, str) else one for one in messages]
+            session.show_next(self.http, response, self.secret, said)
         return self._remember(response)
 
     def file(self, reply: Reply) -> Response:

@@ -80,7 +80,7 @@ async def post_details(request: DeskRequest, patron_id: str) -> Response:
     }:
         body["contact"] = contact
     if not body:
-        return request.go(page_of_account(patron_id), FlashMessage("nothing-changed"))
+        return request.go(page_of_account(patron_id), "nothing-changed")
     return await _amend(request, patron_id, body, "account-changed")
 
 
@@ -123,7 +123,7 @@ async def post_payment(request: DeskRequest, patron_id: str) -> Response:
     if not taken:
         return request.go(page_of_account(patron_id), FlashMessage("bad-amount", went_well=False))
     body = {"charge_ids": charges, "amount_cents": taken, "shown_cents": shown}
-    reply = await request.api.send("POST", path, body, key=request.key)
+    reply = await request.send("POST", path, body)
     if not reply.done:
         return await _account(request, patron_id, reply)
     said = FlashMessage("cash-recorded", {"paid_cents": reply.json()["amount_cents"]})
@@ -146,15 +146,13 @@ async def _amend(request: PageRequest, patron_id: str, body: dict[str, Any], sai
 
 async def _block(request: PageRequest, patron_id: str, change: str, said: str) -> Response:
     path = f"{PATH}/{segment(patron_id)}/{change}"
-    reply = await request.api.send(
-        "POST", path, {"reason": request.text("reason")}, key=request.key
-    )
+    reply = await request.send("POST", path, {"reason": request.text("reason")})
     return await _done(request, patron_id, reply, said)
 
 
 async def _done(request: PageRequest, patron_id: str, reply: Reply, said: str) -> Response:
     if reply.done:
-        return request.go(page_of_account(patron_id), FlashMessage(said))
+        return request.go(page_of_account(patron_id), said)
     return await _account(request, patron_id, reply)
 
 

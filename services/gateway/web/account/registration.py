@@ -11,7 +11,6 @@ from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
@@ -45,9 +44,7 @@ async def post_registration(request: DeskRequest) -> Response:
     """Register a patron and show who that is here: a message's cookie must not carry a name."""
     body = {name: request.text(name) for name in _FIELDS} | forms.given(request, "born_on")
     contact = forms.given(request, "email", "phone")
-    reply = await request.api.send(
-        "POST", "/v1/patrons", {**body, "contact": contact}, key=request.key
-    )
+    reply = await request.send("POST", "/v1/patrons", {**body, "contact": contact})
     return await _registration(request, reply)
 
 
@@ -80,9 +77,9 @@ async def post_erasure(request: DeskRequest) -> Response:
     if request.text("patron_id") != patron["id"]:
         return _page(request, patron=patron)
     path = f"/v1/patrons/{segment(patron['id'])}"
-    reply = await request.api.send("DELETE", path, key=request.key)
+    reply = await request.send("DELETE", path)
     if reply.done:
-        return request.go("/desk/erasure", FlashMessage("patron-erased"))
+        return request.go("/desk/erasure", "patron-erased")
     return _page(request, patron=patron, refused=forms.refusal(reply), reply=reply)
 
 

@@ -17,7 +17,6 @@ from services.gateway.web.page_request import (
     request_after,
 )
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from services.gateway.web.words import ACTIVITY_TYPES
 from shared.translations import marked
 
@@ -142,13 +141,13 @@ async def post_setting(request: PatronRequest) -> Response:
         chosen["digest"] = request.text("digest") == "yes"
     if request.text("language"):
         chosen["language"] = request.text("language")
-    reply = await request.api.send("PATCH", "/v1/me/preferences", chosen, key=request.key)
+    reply = await request.send("PATCH", "/v1/me/preferences", chosen)
     if not reply.done:
         failure = reply.failure()
         if failure.status == 422 or failure.code in request.renderer.texts.at_fault:
             return await _setting(request, failure)
         raise failure
-    response = request.go("/setting", FlashMessage("preferences-saved"))
+    response = request.go("/setting", "preferences-saved")
     session.keep_language(request.http, response, reply.json()["language"])
     return response
 
@@ -193,7 +192,7 @@ async def post_pin(request: PatronRequest) -> Response:
 
 async def _changed(request: PageRequest, reply: Reply, form: str, said: str) -> Response:
     if reply.done:
-        return request.go("/setting", FlashMessage(said))
+        return request.go("/setting", said)
     failure = reply.failure()
     if failure.status not in _EDITABLE or failure.code == "forbidden":
         raise failure
@@ -214,21 +213,19 @@ async def post_device(request: PatronRequest) -> Response:
     """Show the patron's messages on this device, which a script has subscribed."""
     named = {name: request.text(name) for name in ("endpoint", "p256dh", "auth")}
     name = device_name(request.http.headers.get("user-agent", ""))
-    reply = await request.api.send("POST", DEVICES, named | {"name": name}, key=request.key)
+    reply = await request.send("POST", DEVICES, named | {"name": name})
     if not reply.done:
         return request.refused("/setting", reply)
-    return request.go("/setting", FlashMessage("device-added"))
+    return request.go("/setting", "device-added")
 
 
 @router.post("/setting/devices/{subscription_id}/removal")
 async def post_removal(request: PatronRequest, subscription_id: str) -> Response:
     """Stop showing the patron's messages on a device."""
-    reply = await request.api.send(
-        "DELETE", f"{DEVICES}/{segment(subscription_id)}", key=request.key
-    )
+    reply = await request.send("DELETE", f"{DEVICES}/{segment(subscription_id)}")
     if not reply.done and reply.status != 404:
         raise reply.failure()
-    return request.go("/setting", FlashMessage("device-removed"))
+    return request.go("/setting", "device-removed")
 
 
 def device_name(user_agent: str) -> str:
@@ -256,17 +253,17 @@ def addresses(request: PageRequest, calendar: dict[str, Any]) -> dict[str, Any]:
 async def post_calendar(request: PatronRequest) -> Response:
     """Make a new link, which replaces the one until now."""
     body = {"with_titles": bool(request.text("with_titles"))}
-    reply = await request.api.send("POST", "/v1/me/calendar", body, key=request.key)
+    reply = await request.send("POST", "/v1/me/calendar", body)
     reply.succeed()
-    return request.go(_HERE, FlashMessage("calendar-made"))
+    return request.go(_HERE, "calendar-made")
 
 
 @router.post("/setting/calendar/ending")
 async def post_ending(request: PatronRequest) -> Response:
     """End the link."""
-    reply = await request.api.send("DELETE", "/v1/me/calendar", key=request.key)
+    reply = await request.send("DELETE", "/v1/me/calendar")
     reply.succeed()
-    return request.go(_HERE, FlashMessage("calendar-ended"))
+    return request.go(_HERE, "calendar-ended")
 
 
 @router.get("/unsubscribe/{token}")

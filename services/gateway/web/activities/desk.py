@@ -13,7 +13,6 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from services.gateway.web.words import ACTIVITY_TYPES
 from shared.translations import marked
 
@@ -68,10 +67,10 @@ async def get_new_activity(request: DeskRequest) -> Response:
 async def post_new_activity(request: DeskRequest) -> Response:
     """Publish an activity, and go to its page."""
     body = _typed(request) | {name: request.text(name) or None for name in _NEW_ONLY}
-    reply = await request.api.send("POST", "/v1/activities", body, key=request.key)
+    reply = await request.send("POST", "/v1/activities", body)
     if not reply.done:
         return await _form(request, None, reply)
-    return request.go(f"/activities/{reply.json()['id']}", FlashMessage("activity-published"))
+    return request.go(f"/activities/{reply.json()['id']}", "activity-published")
 
 
 @router.get("/desk/activities/{activity_id}")
@@ -83,10 +82,10 @@ async def get_activity(request: DeskRequest, activity_id: str) -> Response:
 @router.post("/desk/activities/{activity_id}")
 async def post_activity(request: DeskRequest, activity_id: str) -> Response:
     """Change an activity, and go to its page."""
-    reply = await request.api.send("PATCH", _path(activity_id), _typed(request), key=request.key)
+    reply = await request.send("PATCH", _path(activity_id), _typed(request))
     if not reply.done:
         return await _form(request, await _activity(request, activity_id), reply)
-    return request.go(f"/activities/{segment(activity_id)}", FlashMessage("activity-changed"))
+    return request.go(f"/activities/{segment(activity_id)}", "activity-changed")
 
 
 @router.post("/desk/activities/{activity_id}/attendance")
@@ -110,9 +109,9 @@ async def _attend(request: PageRequest, activity_id: str, *, withdrawn: bool = F
     path = f"{_path(activity_id)}/attendance"
     if withdrawn:
         path = f"{path}/{segment(patron['id'])}"
-        reply = await request.api.send("DELETE", path, key=request.key)
+        reply = await request.send("DELETE", path)
     else:
-        reply = await request.api.send("POST", path, {"patron_id": patron["id"]}, key=request.key)
+        reply = await request.send("POST", path, {"patron_id": patron["id"]})
     if not reply.done:
         return await _form(request, activity, not_attended=forms.refusal(reply))
     attended = {

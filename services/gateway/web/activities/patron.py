@@ -116,13 +116,13 @@ async def get_activity(request: Anyone, activity_id: str, now: BusinessTime) -> 
 async def post_registration(request: PatronRequest, activity_id: str) -> Response:
     """Register the patron: with a place, or on the waiting list."""
     path = f"{_path(activity_id)}/registration"
-    reply = await request.api.send("POST", path, key=request.key)
+    reply = await request.send("POST", path)
     here = f"/activities/{segment(activity_id)}"
     if not reply.done:
         return request.refused(here, reply)
     position = reply.json()["position"]
     if position is None:
-        return request.go(here, FlashMessage("registered"))
+        return request.go(here, "registered")
     return request.go(here, FlashMessage("waitlisted", {"position": position}))
 
 
@@ -130,11 +130,11 @@ async def post_registration(request: PatronRequest, activity_id: str) -> Respons
 async def post_withdrawal(request: PatronRequest, activity_id: str) -> Response:
     """Cancel the patron's registration, or their place on the waiting list."""
     path = f"{_path(activity_id)}/registration"
-    reply = await request.api.send("DELETE", path, key=request.key)
+    reply = await request.send("DELETE", path)
     here = f"/activities/{segment(activity_id)}"
     # A patron who has withdrawn in another window already has what they want.
     if reply.done or reply.failure().code == "not-registered":
-        return request.go(here, FlashMessage("withdrawn"))
+        return request.go(here, "withdrawn")
     return request.refused(here, reply)
 
 

@@ -56,7 +56,7 @@ async def post_waiver(request: DeskRequest, charge_id: str) -> Response:
         return await _charge(request, charge_id, Failure(422, "bad-amount"))
     body = {"amount_cents": cents, "reason": request.text("reason")}
     path = f"/v1/charges/{segment(charge_id)}/waiver"
-    reply = await request.api.send("POST", path, body, key=request.key)
+    reply = await request.send("POST", path, body)
     if not reply.done:
         return await _charge(request, charge_id, forms.refusal(reply))
     said = FlashMessage("charge-waived", {"waived_cents": cents})
@@ -68,7 +68,7 @@ async def post_refund(request: DeskRequest, charge_id: str) -> Response:
     """Give back the refund due on a charge, or record that it was given in cash."""
     path = f"/v1/charges/{segment(charge_id)}/refund"
     body = {"amount_cents": forms.seen(request, "cents") or 0}
-    reply = await request.api.send("POST", path, body, key=request.key)
+    reply = await request.send("POST", path, body)
     if not reply.done:
         return await _charge(request, charge_id, forms.refusal(reply))
     refund = reply.json()

@@ -44,7 +44,7 @@ async def post_payment(request: PatronRequest) -> Response:
     charges = request.texts("charge")
     if not charges:
         return request.go("/", FlashMessage("nothing-chosen", went_well=False))
-    reply = await request.api.send("POST", "/v1/payments", {"charge_ids": charges}, key=request.key)
+    reply = await request.send("POST", "/v1/payments", {"charge_ids": charges})
     if not reply.done:
         return request.refused("/", reply)
     payment = reply.json()

@@ -14,7 +14,6 @@ from fastapi import Response
 
 from services.gateway.web.api import Reply
 from services.gateway.web.page_request import PageRequest
-from services.gateway.web.session import FlashMessage
 from services.gateway.web.words import KINDS
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -42,11 +41,11 @@ async def carry_out(
     if request.http.query_params.get("preview"):
         reply = await request.api.send(change.method, change.path, change.body, preview="true")
         return _shown(request, change, reply.json()) if reply.done else await again(reply)
-    reply = await request.api.send(change.method, change.path, change.body, key=request.key)
+    reply = await request.send(change.method, change.path, change.body)
     if not reply.done:
         return await again(reply)
     page = change.made(reply.json()) if change.made else change.back
-    return request.go(page, FlashMessage(change.message))
+    return request.go(page, change.message)
 
 
 def _shown(request: PageRequest, change: PreviewableCommand, effect: dict[str, Any]) -> Response:

@@ -161,7 +161,7 @@ async def post_merger(request: DeskRequest, enquiry_id: str) -> Response:
     seen = {name: forms.seen(request, name) for name in ("seen", "seen_into")}
     reply = await _send(request, enquiry_id, "merger", {"into": into, **seen})
     if reply.done:
-        return request.go(f"/desk/enquiries/{segment(into)}", FlashMessage("enquiry-merged"))
+        return request.go(f"/desk/enquiries/{segment(into)}", "enquiry-merged")
     return await _outcome(request, enquiry_id, reply, FlashMessage("enquiry-merged"))
 
 
@@ -180,7 +180,7 @@ def _items(reply: Reply) -> list[dict[str, Any]]:
 
 async def _send(request: PageRequest, enquiry_id: str, command: str, body: dict[str, Any]) -> Reply:
     path = f"/v1/enquiries/{segment(enquiry_id)}/{command}"
-    return await request.api.send("POST", path, body, key=request.key)
+    return await request.send("POST", path, body)
 
 
 async def _outcome(
@@ -231,10 +231,10 @@ async def get_new_question(request: DeskRequest, enquiry: str = "") -> Response:
 async def post_new_question(request: DeskRequest) -> Response:
     """Publish the question, and go to it."""
     wordings = _typed(request)
-    reply = await request.api.send("POST", "/v1/questions", {"wordings": wordings}, key=request.key)
+    reply = await request.send("POST", "/v1/questions", {"wordings": wordings})
     if not reply.done:
         return _form(request, None, wordings, reply)
-    return request.go(f"/questions/{reply.json()['id']}", FlashMessage("question-published"))
+    return request.go(f"/questions/{reply.json()['id']}", "question-published")
 
 
 @router.get("/desk/questions/{question_id}")
@@ -250,9 +250,9 @@ async def post_question(request: DeskRequest, question_id: str) -> Response:
     path = f"/v1/questions/{segment(question_id)}"
     wordings = _typed(request)
     body = {"wordings": wordings, "seen": forms.seen(request)}
-    reply = await request.api.send("PUT", path, body, key=request.key)
+    reply = await request.send("PUT", path, body)
     if reply.done:
-        return request.go(f"/questions/{segment(question_id)}", FlashMessage("question-published"))
+        return request.go(f"/questions/{segment(question_id)}", "question-published")
     question = (await request.api.get(path)).json()
     return _form(request, question, wordings, reply)
 
@@ -261,8 +261,8 @@ async def post_question(request: DeskRequest, question_id: str) -> Response:
 async def post_withdrawal(request: DeskRequest, question_id: str) -> Response:
     """Withdraw the question from the bank."""
     path = f"/v1/questions/{segment(question_id)}"
-    (await request.api.send("DELETE", path, key=request.key)).json()
-    return request.go("/questions", FlashMessage("question-withdrawn"))
+    (await request.send("DELETE", path)).json()
+    return request.go("/questions", "question-withdrawn")
 
 
 def _typed(request: PageRequest) -> Wordings:

@@ -11,7 +11,6 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.enquiries.uploads import send_with_files
 from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
@@ -95,7 +94,7 @@ async def post_enquiry(request: PatronRequest) -> Response:
     }
     reply = await send_with_files(request, "/v1/enquiries", body)
     if reply.done:
-        return request.go(f"/enquiries/{reply.json()['id']}", FlashMessage("enquiry-opened"))
+        return request.go(f"/enquiries/{reply.json()['id']}", "enquiry-opened")
     return await _enquiries(
         request, "", request.text("title"), refused=reply.refusal(404, 409, 413, 422)
     )
@@ -113,7 +112,7 @@ async def post_reply(request: PatronRequest, enquiry_id: str) -> Response:
     path = f"/v1/enquiries/{segment(enquiry_id)}/replies"
     reply = await send_with_files(request, path, {"text": request.text("text")})
     if reply.done:
-        return request.go(f"/enquiries/{segment(enquiry_id)}", FlashMessage("enquiry-replied"))
+        return request.go(f"/enquiries/{segment(enquiry_id)}", "enquiry-replied")
     return await _enquiry(request, enquiry_id, reply.refusal(404, 409, 413, 422))
 
 
@@ -121,10 +120,10 @@ async def post_reply(request: PatronRequest, enquiry_id: str) -> Response:
 async def post_closure(request: PatronRequest, enquiry_id: str) -> Response:
     """Close a question."""
     path = f"/v1/enquiries/{segment(enquiry_id)}/closure"
-    reply = await request.api.send("POST", path, {}, key=request.key)
+    reply = await request.send("POST", path, {})
     if not reply.done:
         return request.refused(f"/enquiries/{segment(enquiry_id)}", reply)
-    return request.go("/enquiries", FlashMessage("enquiry-closed"))
+    return request.go("/enquiries", "enquiry-closed")
 
 
 @router.get("/attachments/{attachment_id}")
@@ -193,9 +192,9 @@ async def post_ask(request: Anyone) -> Response:
     """Ask; an e-mail with a link confirms the address."""
     typed = {name: request.text(name) for name in ("subject", "text", "address")}
     body = typed | {"language": request.language.code}
-    reply = await request.api.send("POST", API, body, key=request.key)
+    reply = await request.send("POST", API, body)
     if reply.done:
-        return request.go("/ask", FlashMessage("guest-asked"))
+        return request.go("/ask", "guest-asked")
     return await _form(request, reply.refusal(409, 422))
 
 
@@ -229,9 +228,9 @@ async def post_guest_closure(request: Anyone, token: str) -> Response:
 @router.post("/ask/{token}/erasure")
 async def post_erasure(request: Anyone, token: str) -> Response:
     """Delete the question with everything about it."""
-    reply = await request.api.send("POST", f"{API}/erasure", {"token": token}, key=request.key)
+    reply = await request.send("POST", f"{API}/erasure", {"token": token})
     reply.succeed()
-    return request.go("/ask", FlashMessage("guest-erased"))
+    return request.go("/ask", "guest-erased")
 
 
 @router.get("/ask/{token}/files/{file}")
@@ -243,9 +242,9 @@ async def get_file(request: Anyone, token: str, file: str) -> Response:
 
 async def _sent(request: PageRequest, token: str, command: str, said: str, **more: Any) -> Response:
     body = {"token": token, **more}
-    reply = await request.api.send("POST", f"{API}/{command}", body, key=request.key)
+    reply = await request.send("POST", f"{API}/{command}", body)
     if reply.done:
-        return request.go(f"/ask/{segment(token)}", FlashMessage(said))
+        return request.go(f"/ask/{segment(token)}", said)
     return await _thread(request, token, reply.refusal(409, 422))
 
 
@@ -300,8 +299,8 @@ async def post_vote(request: PatronRequest, question_id: str) -> Response:
     """Say whether the answer helped."""
     path = f"/v1/questions/{segment(question_id)}/votes"
     body = {"helpful": request.text("helpful") == "yes"}
-    (await request.api.send("POST", path, body, key=request.key)).json()
-    return request.go(f"/questions/{segment(question_id)}", FlashMessage("voted"))
+    (await request.send("POST", path, body)).json()
+    return request.go(f"/questions/{segment(question_id)}", "voted")
 
 
 def wording(request: PageRequest, question: dict[str, Any]) -> tuple[str, dict[str, str]]:

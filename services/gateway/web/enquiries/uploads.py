@@ -46,9 +46,7 @@ async def send_with_files(request: PageRequest, path: str, body: dict[str, Any])
         if not reply.done:
             return reply
         attachments.append(reply.json()["id"])
-    return await request.api.send(
-        "POST", path, body | {"attachments": attachments}, key=request.key
-    )
+    return await request.send("POST", path, body | {"attachments": attachments})
 
 
 def _refusal(status: int, code: str) -> Reply:

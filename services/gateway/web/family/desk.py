@@ -6,7 +6,6 @@ from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
@@ -46,9 +45,9 @@ async def post_family(request: DeskRequest) -> Response:
         return _page(request, junior)
     path = f"/v1/patrons/{segment(junior['id'])}/family"
     body = {"card_number": request.text("guardian_card_number")}
-    reply = await request.api.send("POST", path, body, key=request.key)
+    reply = await request.send("POST", path, body)
     if reply.done:
-        return request.go("/desk/family", FlashMessage("junior-linked"))
+        return request.go("/desk/family", "junior-linked")
     refused = forms.refusal(reply)
     if refused and (refused.fields or refused.code == "no-such-patron"):
         refused = Failure(404, "no-such-guardian")

@@ -85,9 +85,9 @@ async def get_family(request: PatronRequest) -> Response:
 async def post_invitation(request: PatronRequest) -> Response:
     """Invite the holder of a card; the answer does not say whether there is such a card."""
     body = {"card_number": request.text("card_number")}
-    reply = await request.api.send("POST", _INVITATIONS, body, key=request.key)
+    reply = await request.send("POST", _INVITATIONS, body)
     if reply.done:
-        return request.go(_HERE, FlashMessage("invited"))
+        return request.go(_HERE, "invited")
     return await _family(request, reply.refusal(409, 422, 429))
 
 
@@ -95,24 +95,22 @@ async def post_invitation(request: PatronRequest) -> Response:
 async def post_acceptance(request: PatronRequest, invitation_id: str) -> Response:
     """Accept an invitation."""
     path = f"{_INVITATIONS}/{segment(invitation_id)}/acceptance"
-    reply = await request.api.send("POST", path, key=request.key)
-    return _gone(request, reply) or request.go(_HERE, FlashMessage("cards-linked"))
+    reply = await request.send("POST", path)
+    return _gone(request, reply) or request.go(_HERE, "cards-linked")
 
 
 @router.post("/family/invitations/{invitation_id}/ending")
 async def post_invitation_ending(request: PatronRequest, invitation_id: str) -> Response:
     """Withdraw or decline an invitation."""
-    reply = await request.api.send(
-        "DELETE", f"{_INVITATIONS}/{segment(invitation_id)}", key=request.key
-    )
-    return _gone(request, reply) or request.go(_HERE, FlashMessage("invitation-ended"))
+    reply = await request.send("DELETE", f"{_INVITATIONS}/{segment(invitation_id)}")
+    return _gone(request, reply) or request.go(_HERE, "invitation-ended")
 
 
 @router.post("/family/{member_id}/ending")
 async def post_ending(request: PatronRequest, member_id: str) -> Response:
     """End the link with another card."""
-    reply = await request.api.send("DELETE", f"/v1/me/family/{segment(member_id)}", key=request.key)
-    return _gone(request, reply) or request.go(_HERE, FlashMessage("cards-unlinked"))
+    reply = await request.send("DELETE", f"/v1/me/family/{segment(member_id)}")
+    return _gone(request, reply) or request.go(_HERE, "cards-unlinked")
 
 
 @router.get("/family/{member_id}")
@@ -150,7 +148,7 @@ async def post_renewal(request: PatronRequest, member_id: str, loan_id: str) -> 
             )
             response.headers["HX-Push-Url"] = "false"  # this is a command's address
             return response
-    reply = await request.api.send("POST", path, key=request.key)
+    reply = await request.send("POST", path)
     if refused := _refused(request, reply, here):
         return refused
     facts = {"due_on": reply.json()["loan"]["due_on"], "reference": reply.json()["reference"]}
@@ -160,10 +158,10 @@ async def post_renewal(request: PatronRequest, member_id: str, loan_id: str) -> 
 @router.post("/family/{member_id}/holds/{hold_id}/cancellation")
 async def post_cancellation(request: PatronRequest, member_id: str, hold_id: str) -> Response:
     """Cancel a reservation of a linked card."""
-    reply = await request.api.send("DELETE", f"/v1/holds/{segment(hold_id)}", key=request.key)
+    reply = await request.send("DELETE", f"/v1/holds/{segment(hold_id)}")
     if refused := _refused(request, reply, _page_of(member_id)):
         return refused
-    return request.go(_page_of(member_id), FlashMessage("member-hold-cancelled"))
+    return request.go(_page_of(member_id), "member-hold-cancelled")
 
 
 async def member_names(api: Api) -> dict[str, str]:

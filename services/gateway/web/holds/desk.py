@@ -59,8 +59,8 @@ async def post_missing(request: DeskRequest) -> Response:
     """Report that a copy is not on its shelf: its hold gets the next copy, or waits again."""
     barcode, place = request.text("barcode"), request.text("branch")
     here = f"/desk/fetching?{urlencode({'branch': place})}"
-    reply = await request.api.send(
-        "POST", f"/v1/copies/{segment(barcode)}/removal", {"fault": "missing"}, key=request.key
+    reply = await request.send(
+        "POST", f"/v1/copies/{segment(barcode)}/removal", {"fault": "missing"}
     )
     if not reply.done:
         return request.refused(here, reply)
@@ -74,7 +74,7 @@ async def post_delay(request: DeskRequest) -> Response:
     body = {"minutes": request.number("minutes")}
     path = f"/v1/branches/{segment(place)}/ready-delay"
     here = f"/desk/fetching?{urlencode({'branch': place})}"
-    reply = await request.api.send("PUT", path, body, key=request.key)
+    reply = await request.send("PUT", path, body)
     if not reply.done:
         return request.refused(here, reply)
-    return request.go(here, FlashMessage("ready-delay-set"))
+    return request.go(here, "ready-delay-set")

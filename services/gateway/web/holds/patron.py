@@ -75,7 +75,7 @@ async def post_hold(request: PatronRequest, title_id: str) -> Response:
         "expires_on": request.text("expires_on") or None,
         "patron_id": request.text("patron_id") or None,
     }
-    reply = await request.api.send("POST", "/v1/holds", wanted, key=request.key)
+    reply = await request.send("POST", "/v1/holds", wanted)
     here = f"/catalogue/{segment(title_id)}"
     if reply.status in (409, 422):
         refused = of_member(reply.failure()) if wanted["patron_id"] else reply.failure()
@@ -84,9 +84,9 @@ async def post_hold(request: PatronRequest, title_id: str) -> Response:
         return request.go(here, FlashMessage("not-linked", went_well=False))
     hold = reply.json()
     if wanted["patron_id"]:
-        return request.go(here, FlashMessage("member-hold-placed"))
+        return request.go(here, "member-hold-placed")
     if hold["position"] is None:
-        return request.go(here, FlashMessage("hold-kept"))
+        return request.go(here, "hold-kept")
     return request.go(here, FlashMessage("hold-placed", {"position": hold["position"]}))
 
 
@@ -136,9 +136,9 @@ async def post_change(request: PatronRequest, hold_id: str) -> Response:
     change: dict[str, Any] = {"expires_on": request.text("expires_on") or None}
     if request.text("pickup_branch"):
         change["pickup_branch"] = request.text("pickup_branch")
-    reply = await request.api.send("PATCH", _path_of_hold(hold_id), change, key=request.key)
+    reply = await request.send("PATCH", _path_of_hold(hold_id), change)
     if reply.done:
-        return request.go("/", FlashMessage("hold-changed"))
+        return request.go("/", "hold-changed")
     return await _hold(request, hold_id, reply.refusal(409, 422))
 
 
@@ -146,21 +146,19 @@ async def post_change(request: PatronRequest, hold_id: str) -> Response:
 async def post_pause(request: PatronRequest, hold_id: str) -> Response:
     """Pause a reservation so that others are served first, or resume it."""
     frozen = request.text("frozen") == "yes"
-    reply = await request.api.send(
-        "PATCH", _path_of_hold(hold_id), {"frozen": frozen}, key=request.key
-    )
+    reply = await request.send("PATCH", _path_of_hold(hold_id), {"frozen": frozen})
     if not reply.done:
         return request.refused(f"/holds/{segment(hold_id)}", reply)
-    return request.go("/", FlashMessage("hold-frozen" if frozen else "hold-resumed"))
+    return request.go("/", "hold-frozen" if frozen else "hold-resumed")
 
 
 @router.post("/holds/{hold_id}/cancellation")
 async def post_cancellation(request: PatronRequest, hold_id: str) -> Response:
     """Cancel a reservation."""
-    reply = await request.api.send("DELETE", _path_of_hold(hold_id), key=request.key)
+    reply = await request.send("DELETE", _path_of_hold(hold_id))
     if not reply.done:
         return request.refused("/", reply)
-    return request.go("/", FlashMessage("hold-cancelled"))
+    return request.go("/", "hold-cancelled")
 
 
 def _path_of_hold(hold_id: str) -> str:

@@ -12,7 +12,6 @@ from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.libraries.patron import PERIOD_REASONS, SERVICES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
@@ -56,7 +55,7 @@ async def post_names(request: DeskRequest, code: str) -> Response:
     typed = {language: request.text(f"name-{language}") for language in LANGUAGES}
     names = {language: name for language, name in typed.items() if name}
     body = {"name": request.text("name"), "names": names}
-    reply = await request.api.send("PUT", f"{_path(code)}/names", body, key=request.key)
+    reply = await request.send("PUT", f"{_path(code)}/names", body)
     return await _outcome(request, code, reply, "names-saved")
 
 
@@ -69,7 +68,7 @@ async def post_hours(request: DeskRequest, code: str) -> Response:
     if first:
         path += f"/periods/{segment(first)}"
         body |= {"until": request.text("until") or first, "reason": request.text("reason")}
-    reply = await request.api.send("PUT", path, body, key=request.key)
+    reply = await request.send("PUT", path, body)
     return await _outcome(request, code, reply, "hours-saved")
 
 
@@ -79,7 +78,7 @@ async def post_removal(request: DeskRequest, code: str) -> Response:
     first = request.text("first_day")
     path = _service_path(code, request.text("service"))
     path += f"/periods/{segment(first)}" if first else ""
-    reply = await request.api.send("DELETE", path, key=request.key)
+    reply = await request.send("DELETE", path)
     return await _outcome(request, code, reply, "hours-removed")
 
 
@@ -103,7 +102,7 @@ def _week(request: PageRequest) -> list[dict[str, Any]]:
 
 async def _outcome(request: PageRequest, code: str, reply: Reply, said: str) -> Response:
     if reply.done:
-        return request.go(f"/desk/libraries/{segment(code)}", FlashMessage(said))
+        return request.go(f"/desk/libraries/{segment(code)}", said)
     if reply.status in (404, 409, 422):
         return await _library(request, code, reply)
     raise reply.failure()

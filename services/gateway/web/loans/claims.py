@@ -9,7 +9,6 @@ from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
@@ -50,25 +49,25 @@ async def post_loss(request: DeskRequest, loan_id: str) -> Response:
     if request.text("price") and cents is None:
         return await _page(request, loan_id, Failure(422, "bad-price"))
     body = None if cents is None else {"price_cents": cents}
-    reply = await request.api.send("POST", f"{_path(loan_id)}/loss", body, key=request.key)
+    reply = await request.send("POST", f"{_path(loan_id)}/loss", body)
     if not reply.done:
         return await _page(request, loan_id, forms.refusal(reply))
     owing = segment(reply.json()["loan"]["patron_id"])
-    return request.go(f"/desk/accounts/{owing}", FlashMessage("loss-recorded"))
+    return request.go(f"/desk/accounts/{owing}", "loss-recorded")
 
 
 @router.post("/desk/loans/{loan_id}/claim")
 async def post_claim(request: DeskRequest, loan_id: str) -> Response:
     """Record that the reader says that the item is back."""
     body = forms.given(request, "at")
-    reply = await request.api.send("POST", f"{_path(loan_id)}/claim", body, key=request.key)
+    reply = await request.send("POST", f"{_path(loan_id)}/claim", body)
     return await _done(request, loan_id, reply, "claim-recorded")
 
 
 @router.post("/desk/loans/{loan_id}/rejection")
 async def post_rejection(request: DeskRequest, loan_id: str) -> Response:
     """Record that the item was looked for and not found."""
-    reply = await request.api.send("DELETE", f"{_path(loan_id)}/claim", key=request.key)
+    reply = await request.send("DELETE", f"{_path(loan_id)}/claim")
     return await _done(request, loan_id, reply, "claim-rejected")
 
 
@@ -78,7 +77,7 @@ def _path(loan_id: str) -> str:
 
 async def _done(request: PageRequest, loan_id: str, reply: Reply, said: str) -> Response:
     if reply.done:
-        return request.go(f"/desk/loans/{segment(loan_id)}", FlashMessage(said))
+        return request.go(f"/desk/loans/{segment(loan_id)}", said)
     return await _page(request, loan_id, forms.refusal(reply))
 
 

@@ -71,7 +71,7 @@ async def post_lending(request: DeskRequest) -> Response:
         "branch": request.text("branch"),
     }
     reply, patron = await asyncio.gather(
-        request.api.send("POST", "/v1/checkouts", lent, key=request.key), _patron(request.api, card)
+        request.send("POST", "/v1/checkouts", lent), _patron(request.api, card)
     )
     return await _page(request, "loans/desk-lending.html", reply, patron=patron)
 
@@ -91,7 +91,7 @@ async def post_returns(request: DeskRequest) -> Response:
         "channel": "desk",
         **forms.given(request, "at"),
     }
-    reply = await request.api.send("POST", "/v1/returns", back, key=request.key)
+    reply = await request.send("POST", "/v1/returns", back)
     return await _page(request, "loans/desk-returns.html", reply)
 
 

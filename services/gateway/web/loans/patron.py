@@ -72,7 +72,7 @@ async def post_renewals(request: PatronRequest) -> Response:
         effect = reply.json()
         if effect["fine_cents"] > agreed_cents(request):
             return _ask(request, effect, loans)
-    reply = await request.api.send("POST", "/v1/me/renewals", body, key=request.key)
+    reply = await request.send("POST", "/v1/me/renewals", body)
     results = reply.json()["results"]
     if not results:
         return request.go("/", FlashMessage("nothing-to-renew", went_well=False))
@@ -165,7 +165,7 @@ async def post_loss(request: PatronRequest, loan_id: str) -> Response:
 
 async def _about_loan(request: PageRequest, loan_id: str, what: str, message: str) -> Response:
     path = f"/v1/loans/{segment(loan_id)}/{what}"
-    reply = await request.api.send("POST", path, key=request.key)
+    reply = await request.send("POST", path)
     if not reply.done:
         return request.refused(f"/loans/{segment(loan_id)}", reply)
-    return request.go("/", FlashMessage(message))
+    return request.go("/", message)

@@ -12,7 +12,6 @@ from services.gateway.web.forms import Fields
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
@@ -239,25 +238,21 @@ async def get_webhooks(request: DeskRequest) -> Response:
 async def post_webhook(request: DeskRequest) -> Response:
     """Register a webhook and show its secret, this once: it may not be kept in a cookie."""
     body = {"url": request.text("url"), "topics": request.texts("topics")}
-    reply = await request.api.send("POST", WEBHOOKS, body, key=request.key)
+    reply = await request.send("POST", WEBHOOKS, body)
     return await _page(request, reply)
 
 
 @router.post("/desk/webhooks/{webhook_id}/secret")
 async def post_secret(request: DeskRequest, webhook_id: str) -> Response:
     """Replace the secret of a webhook and show the new one, this once."""
-    reply = await request.api.send(
-        "POST", f"{WEBHOOKS}/{segment(webhook_id)}/secret", key=request.key
-    )
+    reply = await request.send("POST", f"{WEBHOOKS}/{segment(webhook_id)}/secret")
     return await _page(request, reply)
 
 
 @router.post("/desk/webhooks/{webhook_id}/test")
 async def post_test(request: DeskRequest, webhook_id: str) -> Response:
     """Send a message to see whether it arrives."""
-    reply = await request.api.send(
-        "POST", f"{WEBHOOKS}/{segment(webhook_id)}/tests", key=request.key
-    )
+    reply = await request.send("POST", f"{WEBHOOKS}/{segment(webhook_id)}/tests")
     return _done(request, reply, "webhook-tested")
 
 
@@ -266,20 +261,20 @@ async def post_state(request: DeskRequest, webhook_id: str) -> Response:
     """Turn a webhook on or off."""
     enabled = request.text("enabled") == "yes"
     path = f"{WEBHOOKS}/{segment(webhook_id)}"
-    reply = await request.api.send("PATCH", path, {"enabled": enabled}, key=request.key)
+    reply = await request.send("PATCH", path, {"enabled": enabled})
     return _done(request, reply, "webhook-on" if enabled else "webhook-off")
 
 
 @router.post("/desk/webhooks/{webhook_id}/deletion")
 async def post_deletion(request: DeskRequest, webhook_id: str) -> Response:
     """Delete a webhook."""
-    reply = await request.api.send("DELETE", f"{WEBHOOKS}/{segment(webhook_id)}", key=request.key)
+    reply = await request.send("DELETE", f"{WEBHOOKS}/{segment(webhook_id)}")
     return _done(request, reply, "webhook-deleted")
 
 
 def _done(request: PageRequest, reply: Reply, said: str) -> Response:
     if reply.done:
-        return request.go("/desk/webhooks", FlashMessage(said))
+        return request.go("/desk/webhooks", said)
     return request.refused("/desk/webhooks", reply)
 
 
@@ -341,12 +336,12 @@ async def post_wording(request: DeskRequest) -> Response:
         case "trial":
             texts["address"] = request.text("address")
             path = f"{_path(kind, of)}/trials"
-            reply = await request.api.send("POST", path, texts, key=request.key)
+            reply = await request.send("POST", path, texts)
             said = "trial-sent" if reply.done else None
             return await _form(request, kind, of, refused=reply, said=said)
         case _:
             texts["seen"] = forms.seen(request)
-            reply = await request.api.send("PUT", _path(kind, of), texts, key=request.key)
+            reply = await request.send("PUT", _path(kind, of), texts)
             return await _saved(request, kind, of, reply)
 
 
@@ -356,9 +351,7 @@ async def post_restoration(request: DeskRequest) -> Response:
     kind, of = request.text("kind"), request.text("of")
     body = {"number": forms.seen(request, "version"), "seen": forms.seen(request)}
     path = f"{_path(kind, of)}/restorations"
-    return await _saved(
-        request, kind, of, await request.api.send("POST", path, body, key=request.key)
-    )
+    return await _saved(request, kind, of, await request.send("POST", path, body))
 
 
 def _path(kind: str, of: str) -> str:
@@ -369,7 +362,7 @@ async def _saved(request: PageRequest, kind: str, of: str, reply: Reply) -> Resp
     if not reply.done:
         return await _form(request, kind, of, refused=reply)
     query = urlencode({"kind": kind, "of": of})
-    return request.go(f"/desk/wording?{query}", FlashMessage("wording-saved"))
+    return request.go(f"/desk/wording?{query}", "wording-saved")
 
 
 async def _form(

@@ -12,7 +12,6 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from services.gateway.web.words import KINDS
 from shared.translations import marked
 
@@ -56,20 +55,20 @@ async def post_notice(request: DeskRequest) -> Response:
         "title": request.text("title"),
         "content": request.text("content"),
     }
-    reply = await request.api.send("POST", "/v1/notices", body, key=request.key)
+    reply = await request.send("POST", "/v1/notices", body)
     if not reply.done:
         return await _form(request, reply)
-    return request.go("/notices", FlashMessage("notice-published"))
+    return request.go("/notices", "notice-published")
 
 
 @router.post("/desk/closures/{closure_id}/notice")
 async def post_draft(request: DeskRequest, closure_id: str) -> Response:
     """Draft a notice from a closure, and go to the draft."""
     path = f"/v1/closures/{segment(closure_id)}/notice-draft"
-    reply = await request.api.send("POST", path, key=request.key)
+    reply = await request.send("POST", path)
     if not reply.done:
         return request.refused(f"/desk/closures/{segment(closure_id)}", reply)
-    return request.go(_page_of(reply.json()["id"]), FlashMessage("notice-drafted"))
+    return request.go(_page_of(reply.json()["id"]), "notice-drafted")
 
 
 @router.get("/desk/notices/{draft_id}")
@@ -82,17 +81,17 @@ async def get_draft(request: DeskRequest, draft_id: str) -> Response:
 async def post_changed_draft(request: DeskRequest, draft_id: str) -> Response:
     """Save a draft, and publish it now if its form says so."""
     typed = _texts(request) | {"publish_at": forms.instant(request, "publish")}
-    reply = await request.api.send("PUT", _path_of(draft_id), typed, key=request.key)
+    reply = await request.send("PUT", _path_of(draft_id), typed)
     if not reply.done:
         return await _draft(request, draft_id, reply)
     if not request.text("now"):
-        return request.go(_page_of(draft_id), FlashMessage("draft-saved"))
+        return request.go(_page_of(draft_id), "draft-saved")
     seen = {"seen": reply.json()["version"]}
     # Not under the form's key, which names the saving.
     reply = await request.api.send("POST", f"{_path_of(draft_id)}/publication", seen)
     if not reply.done:
         return await _draft(request, draft_id, reply)
-    return request.go(f"/notices/{segment(draft_id)}", FlashMessage("notice-published"))
+    return request.go(f"/notices/{segment(draft_id)}", "notice-published")
 
 
 @router.post("/desk/notices/{draft_id}/removal")
@@ -102,7 +101,7 @@ async def post_removal(request: DeskRequest, draft_id: str) -> Response:
     reply = await request.api.send("DELETE", _path_of(draft_id), key=request.key, seen=seen)
     if not reply.done:
         return request.refused(_page_of(draft_id), reply)
-    return request.go("/desk/notices", FlashMessage("draft-deleted"))
+    return request.go("/desk/notices", "draft-deleted")
 
 
 @router.get("/desk/notices/{notice_id}/amendment")
@@ -115,10 +114,10 @@ async def get_amendment(request: DeskRequest, notice_id: str) -> Response:
 async def post_amendment(request: DeskRequest, notice_id: str) -> Response:
     """Amend a published notice."""
     path = f"/v1/notices/{segment(notice_id)}"
-    reply = await request.api.send("PUT", path, _texts(request), key=request.key)
+    reply = await request.send("PUT", path, _texts(request))
     if not reply.done:
         return await _notice(request, notice_id, reply)
-    return request.go(f"/notices/{segment(notice_id)}", FlashMessage("notice-amended"))
+    return request.go(f"/notices/{segment(notice_id)}", "notice-amended")
 
 
 @router.post("/desk/notices/{notice_id}/withdrawal")
@@ -129,7 +128,7 @@ async def post_withdrawal(request: DeskRequest, notice_id: str) -> Response:
     reply = await request.api.send("DELETE", path, key=request.key, seen=seen)
     if not reply.done:
         return request.refused(f"{_page_of(notice_id)}/amendment", reply)
-    return request.go("/notices", FlashMessage("notice-withdrawn"))
+    return request.go("/notices", "notice-withdrawn")
 
 
 def _path_of(draft_id: str) -> str:

@@ -10,7 +10,7 @@ from services.gateway.web.api import Failure, segment
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import SECRET_FIELDS, Anyone, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage, own_path
+from services.gateway.web.session import own_path
 from shared.translations import marked
 
 router = Pages(
@@ -147,7 +147,7 @@ async def post_log_out(request: Anyone) -> Response:
         said = "logged-out-everywhere"
     elif request.caller:
         await request.api.send("DELETE", "/v1/sessions/current")
-    response = request.go("/log-in", FlashMessage(said))
+    response = request.go("/log-in", said)
     session.drop(request.http, response, session.SESSION)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response
@@ -166,7 +166,7 @@ async def get_request(request: Anyone) -> Response:
 async def post_request(request: Anyone) -> Response:
     """Ask for a code, and continue to the page to enter it, whoever has the card."""
     typed = {"card_number": request.text("card_number")}
-    reply = await request.api.send("POST", "/v1/pin-resets", typed, key=request.key)
+    reply = await request.send("POST", "/v1/pin-resets", typed)
     if reply.done:
         return request.go(f"/forgotten-pin/{segment(reply.json()['id'])}")
     return await _request(request, reply.refusal(*_EDITABLE))
@@ -191,7 +191,7 @@ async def post_code(request: Anyone, reset_id: str) -> Response:
     }
     reply = await request.api.send("PUT", f"/v1/pin-resets/{segment(reset_id)}", typed)
     if reply.done:
-        response = request.go("/log-in", FlashMessage("pin-changed"))
+        response = request.go("/log-in", "pin-changed")
         if reply.json()["device_token"]:
             session.keep_device(request.http, response, reply.json()["device_token"])
         return response

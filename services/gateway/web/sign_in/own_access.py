@@ -10,7 +10,6 @@ from services.gateway.web import forms
 from services.gateway.web.api import Failure, Reply
 from services.gateway.web.page_request import Anyone, LoggedIn, PageRequest, PersonRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 OWN_LOG_IN = "/pin-and-codes"
@@ -97,7 +96,7 @@ async def post_factor_removal(request: Anyone) -> Response:
     typed = {name: request.text(name) for name in ("card_number", "pin", "factor_code")}
     reply = await request.api.send("POST", f"{PATH}/removal", typed)
     if reply.done:
-        return request.go("/log-in", FlashMessage("factor-removed"))
+        return request.go("/log-in", "factor-removed")
     return _factor_page(request, reply, removing=True)
 
 
@@ -149,7 +148,7 @@ async def post_own_pin(request: PersonRequest) -> Response:
     typed = {"pin": request.text("pin"), "new_pin": request.text("new_pin")}
     reply = await request.api.send("PUT", "/v1/me/pin", typed)
     if reply.done:
-        return request.go(OWN_LOG_IN, FlashMessage("pin-changed"))
+        return request.go(OWN_LOG_IN, "pin-changed")
     failure = reply.failure()
     if failure.status not in _PIN_EDITABLE or failure.code == "forbidden":
         raise failure

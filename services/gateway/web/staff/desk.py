@@ -9,7 +9,6 @@ from services.gateway.web import forms
 from services.gateway.web.api import Reply, segment
 from services.gateway.web.page_request import AdministratorRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
@@ -86,13 +85,13 @@ async def get_staff_list(request: AdministratorRequest, after: str = "") -> Resp
 async def post_staff(request: AdministratorRequest) -> Response:
     """Create an account."""
     body = {name: request.text(name) for name in _FIELDS}
-    reply = await request.api.send("POST", PATH, body, key=request.key)
+    reply = await request.send("POST", PATH, body)
     if reply.done:
-        return request.go(f"/desk/staff/{reply.json()['id']}", FlashMessage("staff-added"))
+        return request.go(f"/desk/staff/{reply.json()['id']}", "staff-added")
     if _needs_another(reply):
         reply = await _ask(request, "add", **body)
         if reply.done:
-            return request.go("/desk/staff", FlashMessage("staff-asked"))
+            return request.go("/desk/staff", "staff-asked")
     return await _list(request, reply=reply)
 
 
@@ -101,13 +100,13 @@ async def post_decision(request: AdministratorRequest, request_id: str) -> Respo
     """Agree to the request of somebody else, or end a request."""
     path = f"{REQUESTS}/{segment(request_id)}"
     if request.text("decision") == "agree":
-        reply = await request.api.send("POST", f"{path}/approval", key=request.key)
+        reply = await request.send("POST", f"{path}/approval")
     else:
         reply = await request.api.send("DELETE", path)
     if not reply.done:
         return await _list(request, reply=reply)
     said = "staff-agreed" if request.text("decision") == "agree" else "staff-request-ended"
-    return request.go("/desk/staff", FlashMessage(said))
+    return request.go("/desk/staff", said)
 
 
 @router.get("/desk/staff/{staff_id}")
@@ -121,7 +120,7 @@ async def post_state(request: AdministratorRequest, staff_id: str) -> Response:
     """Disable an account, or enable it again."""
     change = "enable" if request.text("state") == "active" else "disable"
     path = f"{PATH}/{segment(staff_id)}/{change}"
-    reply = await request.api.send("POST", path, key=request.key)
+    reply = await request.send("POST", path)
     return await _done(request, staff_id, reply, f"staff-{change}d", change)
 
 
@@ -153,7 +152,7 @@ async def post_email(request: AdministratorRequest, staff_id: str) -> Response:
 async def post_factor_removal(request: AdministratorRequest, staff_id: str) -> Response:
     """Remove the second factor of somebody who has lost the app."""
     path = f"{PATH}/{segment(staff_id)}/second-factor"
-    reply = await request.api.send("DELETE", path, key=request.key)
+    reply = await request.send("DELETE", path)
     return await _done(request, staff_id, reply, "staff-factor-removed", "second-factor")
 
 
@@ -162,7 +161,7 @@ async def _done(
 ) -> Response:
     """Tell that a change is made; ask a second person for it if it needs one."""
     if reply.done:
-        return request.go(f"/desk/staff/{segment(staff_id)}", FlashMessage(said))
+        return request.go(f"/desk/staff/{segment(staff_id)}", said)
     if _needs_another(reply):
         reply = await _ask(request, act, staff_id=staff_id, **fields)
         if reply.done:
@@ -180,7 +179,7 @@ async def _ask(request: PageRequest, act: str, **fields: str) -> Reply:
 
 
 def _asked(request: PageRequest, staff_id: str) -> Response:
-    return request.go(f"/desk/staff/{segment(staff_id)}", FlashMessage("staff-asked"))
+    return request.go(f"/desk/staff/{segment(staff_id)}", "staff-asked")
 
 
 async def _list(request: PageRequest, after: str = "", reply: Reply | None = None) -> Response:

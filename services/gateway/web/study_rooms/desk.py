@@ -10,7 +10,6 @@ from services.gateway.web.api import Failure, Reply, missing, segment
 from services.gateway.web.branches import branch_names, names_of
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.translations import marked
 
 router = Pages(
@@ -88,10 +87,10 @@ async def post_season(request: DeskRequest) -> Response:
         **forms.given(request, *DAYS),
         **forms.numbers(request, "grace_minutes"),
     }
-    reply = await request.api.send("POST", SEASONS_API, body, key=request.key)
+    reply = await request.send("POST", SEASONS_API, body)
     if not reply.done:
         return await _seasons(request, reply)
-    return request.go(f"{SEASONS_HOME}/{reply.json()['id']}", FlashMessage("season-announced"))
+    return request.go(f"{SEASONS_HOME}/{reply.json()['id']}", "season-announced")
 
 
 @router.get("/desk/study-rooms/{season_id}")
@@ -139,9 +138,7 @@ async def post_door(request: DeskRequest, season_id: str) -> Response:
     body = {"code": request.text("code").replace(" ", "")}
     reply = await _send(request, season_id, "check-ins", body)
     if reply.done:
-        return request.go(
-            f"{SEASONS_HOME}/{segment(season_id)}/door", FlashMessage("reader-admitted")
-        )
+        return request.go(f"{SEASONS_HOME}/{segment(season_id)}/door", "reader-admitted")
     return await _door(request, season_id, reply)
 
 
@@ -169,12 +166,12 @@ def _rooms(request: PageRequest) -> list[dict[str, Any]] | None:
 
 async def _send(request: PageRequest, season_id: str, command: str, body: Any = None) -> Reply:
     path = f"{SEASONS_API}/{segment(season_id)}/{command}"
-    return await request.api.send("POST", path, body, key=request.key)
+    return await request.send("POST", path, body)
 
 
 async def _outcome(request: PageRequest, season_id: str, reply: Reply, code: str) -> Response:
     if reply.done:
-        return request.go(f"{SEASONS_HOME}/{segment(season_id)}", FlashMessage(code))
+        return request.go(f"{SEASONS_HOME}/{segment(season_id)}", code)
     if reply.status in (404, 409, 422):
         return await _season(request, season_id, "", reply)
     raise reply.failure()
@@ -230,10 +227,10 @@ async def post_room(request: DeskRequest) -> Response:
         return await _booked_rooms(request, missing("branch"))
     body = {"sessions": forms.sessions(request), **forms.numbers(request, *NUMBERS)}
     path = f"{ROOMS_API}/{segment(request.text('branch'))}"
-    reply = await request.api.send("PUT", path, body, key=request.key)
+    reply = await request.send("PUT", path, body)
     if not reply.done:
         return await _booked_rooms(request, forms.refusal(reply))
-    return request.go(SESSIONS_HOME, FlashMessage("room-saved"))
+    return request.go(SESSIONS_HOME, "room-saved")
 
 
 @router.get("/desk/study-sessions/{branch}/door")
@@ -247,11 +244,9 @@ async def post_booking_door(request: DeskRequest, branch: str) -> Response:
     """Let a patron in."""
     body = {"code": request.text("code").replace(" ", "")}
     path = f"{ROOMS_API}/{segment(branch)}/check-ins"
-    reply = await request.api.send("POST", path, body, key=request.key)
+    reply = await request.send("POST", path, body)
     if reply.done:
-        return request.go(
-            f"{SESSIONS_HOME}/{segment(branch)}/door", FlashMessage("reader-admitted")
-        )
+        return request.go(f"{SESSIONS_HOME}/{segment(branch)}/door", "reader-admitted")
     return await _booking_door(request, branch, reply)
 
 

@@ -13,7 +13,6 @@ from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names, home_branch, names_of
 from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest, Today
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.http.problems import NotFound
 from shared.translations import marked
 
@@ -140,9 +139,9 @@ async def post_application(request: PatronRequest, season_id: str, today: Today)
     """Apply for the study room of a library."""
     body = {"branch": request.text("branch")}
     path = f"{_path(season_id)}/application"
-    reply = await request.api.send("POST", path, body, key=request.key)
+    reply = await request.send("POST", path, body)
     if reply.done:
-        return request.go(f"/study-rooms/{segment(season_id)}", FlashMessage("applied"))
+        return request.go(f"/study-rooms/{segment(season_id)}", "applied")
     return await _season(request, season_id, today, reply.refusal(409, 422))
 
 
@@ -150,11 +149,11 @@ async def post_application(request: PatronRequest, season_id: str, today: Today)
 async def post_withdrawal(request: PatronRequest, season_id: str) -> Response:
     """Withdraw the application, or give the admission card back."""
     path = f"{_path(season_id)}/application"
-    reply = await request.api.send("DELETE", path, key=request.key)
+    reply = await request.send("DELETE", path)
     here = f"/study-rooms/{segment(season_id)}"
     # A patron who has withdrawn in another window already has what they want.
     if reply.done or reply.failure().code == "not-applied":
-        return request.go(here, FlashMessage("application-withdrawn"))
+        return request.go(here, "application-withdrawn")
     return request.refused(here, reply)
 
 
@@ -193,11 +192,11 @@ async def post_booking(request: PatronRequest, branch: str) -> Response:
     day = request.text("day")
     body = {"day": day, "session": request.number("session")}
     path = f"/v1/study-rooms/{segment(branch)}/bookings"
-    reply = await request.api.send("POST", path, body, key=request.key)
+    reply = await request.send("POST", path, body)
     if not reply.done:
         shown = f"?on={day}" if _day(day) else ""
         return request.refused(f"/study-sessions/{segment(branch)}{shown}", reply)
-    return request.go(f"/study-bookings/{reply.json()['id']}", FlashMessage("session-booked"))
+    return request.go(f"/study-bookings/{reply.json()['id']}", "session-booked")
 
 
 @router.get("/study-bookings/{booking_id}")
@@ -221,12 +220,10 @@ async def get_booking(request: PatronRequest, booking_id: str) -> Response:
 async def post_cancellation(request: PatronRequest, booking_id: str) -> Response:
     """Cancel a booking."""
     here = f"/study-bookings/{segment(booking_id)}"
-    reply = await request.api.send(
-        "DELETE", f"/v1/me/bookings/{segment(booking_id)}", key=request.key
-    )
+    reply = await request.send("DELETE", f"/v1/me/bookings/{segment(booking_id)}")
     # A patron who has cancelled in another window already has what they want.
     if reply.done or reply.failure().code == "no-such-booking":
-        return request.go("/study-rooms", FlashMessage("booking-cancelled"))
+        return request.go("/study-rooms", "booking-cancelled")
     return request.refused(here, reply)
 
 

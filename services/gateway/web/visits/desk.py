@@ -14,7 +14,6 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
 from shared.http.problems import NotFound
 from shared.translations import marked
 
@@ -100,13 +99,11 @@ async def _sent(
     request: PageRequest, path: str, body: dict[str, Any] | None, said: str
 ) -> Response:
     branch, door = request.text("branch"), request.text("door")
-    reply = await request.api.send(
-        "POST", f"/v1/branches/{segment(branch)}/{path}", body, key=request.key
-    )
+    reply = await request.send("POST", f"/v1/branches/{segment(branch)}/{path}", body)
     if not reply.done:
         return await _page(request, branch, door, reply.refusal(409, 422))
     there = f"/desk/visitors?{urlencode({'branch': branch, 'door': door})}"
-    return forms.remember_branch(request, request.go(there, FlashMessage(said)), branch)
+    return forms.remember_branch(request, request.go(there, said), branch)
 
 
 async def _page(

@@ -57,11 +57,11 @@ async def post_check_in(request: Anyone, venue: str) -> Response:
     }
     patron = request.is_patron
     path = "/v1/me/visits" if patron else "/v1/visits"
-    reply = await request.api.send("POST", path, body, key=request.key)
+    reply = await request.send("POST", path, body)
     if not reply.done:
         return await _page(request, venue, reply.refusal(409, 422))
     entered = reply.json()
-    response = request.go(f"/check-in/{segment(venue)}", FlashMessage("checked-in"))
+    response = request.go(f"/check-in/{segment(venue)}", "checked-in")
     since = int(datetime.fromisoformat(entered["entered_at"]).timestamp())
     _keep(request, response, VISIT, venue, f"{entered['id']}.{since}")
     session.drop(request.http, response, TICKET)
@@ -74,9 +74,9 @@ async def post_leaving(request: Anyone, venue: str) -> Response:
     here = f"/check-in/{segment(venue)}"
     kept = _kept(request, VISIT, venue).partition(".")[0]
     if not kept:
-        return request.go(here, FlashMessage("checked-out"))
+        return request.go(here, "checked-out")
     body = {"visit": kept}
-    reply = await request.api.send("POST", "/v1/visits/leavings", body, key=request.key)
+    reply = await request.send("POST", "/v1/visits/leavings", body)
     said = FlashMessage("checked-out") if reply.done else request.refusal(reply)
     if not reply.done and reply.status != 404:
         raise reply.failure()
@@ -88,7 +88,7 @@ async def post_leaving(request: Anyone, venue: str) -> Response:
 @router.post("/check-in/{venue}/queue")
 async def post_queue(request: Anyone, venue: str) -> Response:
     """Join the queue of a full library."""
-    reply = await request.api.send("POST", "/v1/tickets", {"venue": venue}, key=request.key)
+    reply = await request.send("POST", "/v1/tickets", {"venue": venue})
     here = f"/check-in/{segment(venue)}"
     if not reply.done:
         return request.refused(here, reply)
