@@ -39,7 +39,7 @@ class RegisterBranch:
 def register_branch(work: Work, command: RegisterBranch) -> Branch:
     """Register the branch and return it. Raises BranchExists or BadHours."""
     if store.get(work, command.code):
-        raise BranchExists(command.code)
+        raise BranchExists(branch=command.code)
     branch = register(
         command.code, command.name, command.kind, command.hours, command.today, names=command.names
     )
@@ -62,7 +62,7 @@ def rename_branch(work: Work, command: RenameBranch) -> Branch:
     """Change the names; return the branch. Raises NoSuchBranch."""
     branch = store.get(work, command.code)
     if branch is None:
-        raise NoSuchBranch([command.code])
+        raise NoSuchBranch(branches=[command.code])
     renamed = branch_rules.rename(branch, command.name, command.names)
     if renamed != branch:
         store.save(work, renamed)
@@ -83,7 +83,7 @@ def change_hours(work: Work, command: ChangeHours) -> Branch:
     """Change the hours; return the branch. Raises NoSuchBranch or BadHours."""
     branch = store.get(work, command.code)
     if branch is None:
-        raise NoSuchBranch([command.code])
+        raise NoSuchBranch(branches=[command.code])
     changed = branch_rules.change_hours(branch, command.hours, command.from_)
     store.save(work, changed)
     work.record(hours_changed(changed))
@@ -162,7 +162,7 @@ def remove_period(work: Work, command: RemovePeriod) -> Branch:
 def _branch(work: Work, code: str) -> Branch:
     branch = store.get(work, code)
     if branch is None:
-        raise NoSuchBranch([code])
+        raise NoSuchBranch(branches=[code])
     return branch
 
 
@@ -189,7 +189,7 @@ def set_ready_delay(work: Work, command: SetReadyDelay) -> ReadyDelay:
     Raises NoSuchBranch.
     """
     if store.get(work, command.branch) is None:
-        raise NoSuchBranch([command.branch])
+        raise NoSuchBranch(branches=[command.branch])
     before = store.get_ready_delay(work, command.branch)
     if before is not None and before.minutes == command.minutes:
         return before

@@ -13,7 +13,7 @@ async def get(db: Database, code: str) -> Branch:
     """Return the branch with this code. Raises NoSuchBranch."""
     found = await store.find_one(db, code)
     if found is None:
-        raise NoSuchBranch([code])
+        raise NoSuchBranch(branches=[code])
     return found
 
 

@@ -73,7 +73,7 @@ def close_branches(work: Work, command: CloseBranches) -> ClosureState:
     """
     covered = branches_store.some(work, command.branches, command.kinds)
     if unknown := command.branches - {branch.id for branch in covered}:
-        raise NoSuchBranch(unknown)
+        raise NoSuchBranch(branches=sorted(unknown))
     if not covered:
         raise NoBranchCovered
     closure = Closure(
@@ -103,7 +103,7 @@ def close_branches(work: Work, command: CloseBranches) -> ClosureState:
         except ClosedAlready:
             recorded.append(branch.id)
     if recorded:
-        raise ClosedAlready(recorded)
+        raise ClosedAlready(branches=sorted(recorded))
     store.add(work, closure)
     for branch in shut:
         branches_store.save(work, branch)
@@ -131,7 +131,7 @@ def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
         closure, covered, everywhere, everywhere, lambda here: not here.now.withdrawn
     )
     if not standing:
-        raise ClosureWithdrawn(closure.branches)
+        raise ClosureWithdrawn(branches=sorted(closure.branches))
     closure = amended(closure, command.starts_on, command.reason)
     store.save(work, closure)
     return carry_out(

@@ -108,7 +108,7 @@ def concerned(
     `stands` is true. Raises NotInClosure.
     """
     if strangers := codes - set(closure.branches):
-        raise NotInClosure(strangers)
+        raise NotInClosure(branches=sorted(strangers))
     chosen = []
     for branch in covered:
         here = branch.closure(closure.id)

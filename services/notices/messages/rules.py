@@ -81,7 +81,7 @@ def reworded(
     """
     version = 0 if before is None else before.version
     if version != seen:
-        raise WordingChanged(version)
+        raise WordingChanged(version=version)
     if before is not None and before.texts == texts:
         return before
     new = WordingVersion(version + 1, texts, librarian, at)
@@ -104,14 +104,17 @@ def texts_of(wording: MessageWording | None, number: int) -> Texts:
 def check_placeholders(texts: Texts, declared: Iterable[str]) -> None:
     """Raise BadPlaceholder if a text has a placeholder that is not declared, or a lone brace."""
     known = sorted(declared)
+    listed = ", ".join(f"{{{one}}}" for one in known)
     for text in texts.parts:
         try:
             parsed = list(Formatter().parse(text))
         except ValueError:
-            raise BadPlaceholder(None, known) from None
+            lone = "A brace has no partner."
+            raise BadPlaceholder(wrong=lone, listed=listed, known=known) from None
         for _, name, form, conversion in parsed:
             if name is not None and (name not in known or form or conversion):
-                raise BadPlaceholder(name, known)
+                wrong = f"There is no {{{name[:40]}}} here."
+                raise BadPlaceholder(wrong=wrong, listed=listed, known=known)
 
 
 def placeholders_in(text: str) -> set[str]:

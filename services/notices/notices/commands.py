@@ -54,7 +54,7 @@ def publish_notice(work: Work, command: PublishNotice) -> Notice:
         named = branches_store.some(work, command.branches, command.kinds)
         codes = tuple(branch.id for branch in named)
         if unknown := command.branches - set(codes):
-            raise NoSuchBranch(unknown)
+            raise NoSuchBranch(branches=sorted(unknown))
         if not codes:
             raise NoBranchCovered
     notice = Notice(
@@ -127,7 +127,7 @@ def _seen(work: Work, notice_id: str, version: int) -> Notice:
     if notice is None:
         raise NoSuchNotice
     if notice.version != version:
-        raise NoticeChanged(notice.version)
+        raise NoticeChanged(version=notice.version)
     return notice
 
 
@@ -173,7 +173,7 @@ def draft_notice(work: Work, command: DraftNotice) -> NoticeDraft:
     closure, branches = closure_and_branches(work, command.closure_id)
     state = state_of(closure, branches)
     if state.withdrawn:
-        raise ClosureWithdrawn(closure.branches)
+        raise ClosureWithdrawn(branches=sorted(closure.branches))
     texts = {code: closure_notice(state, code) for code in LANGUAGES}
     first = texts.pop(FIRST)
     draft = NoticeDraft(
@@ -233,7 +233,7 @@ def _seen_draft(work: Work, draft_id: str, version: int) -> NoticeDraft:
     if draft is None:
         raise NoSuchDraft
     if draft.version != version:
-        raise DraftChanged(draft.version)
+        raise DraftChanged(version=draft.version)
     return draft
 
 

@@ -1,23 +1,7 @@
 """Refusals about patrons and titles."""
 
-from services.notices.refusals import Refusal
+from services.notices.refusals import refusal
 
-
-class NoSuchPatron(Refusal):
-    """The patron has been erased."""
-
-    code = "no-such-patron"
-    status = 404
-
-    def __init__(self) -> None:
-        super().__init__("There is no such reader.")
-
-
-class NoSuchTitle(Refusal):
-    """The title is not in the catalogue."""
-
-    code = "no-such-title"
-    status = 404
-
-    def __init__(self) -> None:
-        super().__init__("There is no such title.")
+NoSuchPatron = refusal(404, "no-such-patron", "There is no such reader.")
+"""The patron has been erased."""
+NoSuchTitle = refusal(404, "no-such-title", "There is no such title.")

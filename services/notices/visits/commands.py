@@ -55,7 +55,7 @@ def inside_of(work: Work, code: str, local: datetime) -> Inside:
     """Return a branch with its occupancy at a local time. Raises NoSuchBranch."""
     branch = branches_store.get(work, code)
     if branch is None:
-        raise NoSuchBranch([code])
+        raise NoSuchBranch(branches=[code])
     day = local.date()
     occupancy = rules.of_day(store.get_occupancy(work, code), code, day)
     capacity = branch_rules.day_of(branch, day).capacity
@@ -168,7 +168,7 @@ class RenewVenue:
 def renew_venue(work: Work, command: RenewVenue) -> Venue:
     """Store the code and return the venue. Raises NoSuchBranch."""
     if branches_store.get(work, command.branch) is None:
-        raise NoSuchBranch([command.branch])
+        raise NoSuchBranch(branches=[command.branch])
     known = store.get_venue(work, command.branch)
     venue = Venue(command.branch, known.version + 1 if known else 1, command.code)
     store.save_venue(work, venue)
@@ -333,7 +333,7 @@ def record_look(work: Work, command: RecordLook) -> Look:
     """Store the look and return it. Raises NoSuchBranch, BadSpan or TooManyVisits."""
     check_span(command.start, command.until)
     if branches_store.get(work, command.branch) is None:
-        raise NoSuchBranch([command.branch])
+        raise NoSuchBranch(branches=[command.branch])
     look = Look(
         id=new_id(),
         at=work.now,
@@ -349,7 +349,7 @@ def record_look(work: Work, command: RecordLook) -> Look:
     )
     found = store.count_inside(work, command.since, look)
     if found > MOST_SHOWN:
-        raise TooManyVisits(MOST_SHOWN)
+        raise TooManyVisits(most=MOST_SHOWN)
     look = replace(look, found=found)
     store.add_look(work, look)
     return look

@@ -39,7 +39,7 @@ async def fullness(db: Database, code: str, now: datetime, local: datetime) -> F
     """Return how full a branch is. Raises NoSuchBranch."""
     branch = await branches_store.find_one(db, code)
     if branch is None:
-        raise NoSuchBranch([code])
+        raise NoSuchBranch(branches=[code])
     day = local.date()
     capacity = branch_rules.day_of(branch, day).capacity
     stored = await store.find_occupancy(db, code)

@@ -143,7 +143,7 @@ def enter(
         now = replace(now, queue=queue)
     room = free(now, capacity)
     if room is not None and people > room:
-        raise BranchFull(room, minutes_to_wait(now, now.waiting + 1, at))
+        raise BranchFull(free=room, wait_minutes=minutes_to_wait(now, now.waiting + 1, at))
     now = replace(now, inside=now.inside + people, entered=now.entered + people)
     return _counted(_at_door(now, door, entered=people), at)
 

@@ -243,7 +243,7 @@ def close(
         (c.now.starts_on, c.now.reopened_on, c.now.reason, c.now.withdrawn) == same
         for c in branch.closures
     ):
-        raise ClosedAlready([branch.id])
+        raise ClosedAlready(branches=[branch.id])
     closure = BranchClosure(closure_id, (said,), extra_renewals)
     return replace(branch, version=said.version, closures=(*branch.closures, closure))
 
@@ -273,7 +273,7 @@ def cancel_reopening(branch: Branch, closure_id: str, *, at: datetime, today: da
     """
     closure = _standing(branch, closure_id)
     if closure.over(today):
-        raise ReopenedAlready([branch.id])
+        raise ReopenedAlready(branches=[branch.id])
     return _announce(branch, closure, at, reopened_on=None, terms=None)
 
 
@@ -306,14 +306,14 @@ def withdraw(
     Raises NotInClosure; ClosureOver if it had ended by `today` and was no error.
     """
     if (closure := branch.closure(closure_id)) is None:
-        raise NotInClosure([branch.id])
+        raise NotInClosure(branches=[branch.id])
     if closure.now.withdrawn == "in-error" or (closure.now.withdrawn and not in_error):
         return branch
     first = closure.now.starts_on
     if in_error:
         return _announce(branch, closure, at, reopened_on=first, terms=None, withdrawn="in-error")
     if closure.over(today):
-        raise ClosureOver([branch.id])
+        raise ClosureOver(branches=[branch.id])
     end = max(first, today)
     return _announce(branch, closure, at, reopened_on=end, terms=None, withdrawn="ended")
 
@@ -321,9 +321,9 @@ def withdraw(
 def _standing(branch: Branch, closure_id: str) -> BranchClosure:
     """Return the closure, if it can be changed. Raises NotInClosure or ClosureWithdrawn."""
     if (closure := branch.closure(closure_id)) is None:
-        raise NotInClosure([branch.id])
+        raise NotInClosure(branches=[branch.id])
     if closure.now.withdrawn:
-        raise ClosureWithdrawn([branch.id])
+        raise ClosureWithdrawn(branches=[branch.id])
     return closure
 
 

@@ -79,10 +79,10 @@ def checked_hours(hours: Iterable[Hours]) -> tuple[Hours, ...]:
     ordered = tuple(sorted(hours, key=lambda h: (h.weekday, h.opens)))
     for one in ordered:
         if one.opens >= one.closes:
-            raise BadHours(f"Hours end before they begin: {one.opens} to {one.closes}.")
+            raise BadHours(what=f"Hours end before they begin: {one.opens} to {one.closes}.")
     for one, following in pairwise(ordered):
         if one.weekday == following.weekday and following.opens < one.closes:
-            raise BadHours(f"Hours of one day overlap: {one.opens} and {following.opens}.")
+            raise BadHours(what=f"Hours of one day overlap: {one.opens} and {following.opens}.")
     return ordered
 
 

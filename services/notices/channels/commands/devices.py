@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from services.notices.channels.refusals import NoSuchDevice, TooManyDevices
 from services.notices.channels.rules import devices as devices_rules
-from services.notices.channels.rules.devices import PushMessage, PushSubscription
+from services.notices.channels.rules.devices import MOST_DEVICES, PushMessage, PushSubscription
 from services.notices.channels.store import devices as devices_store
 from services.notices.patrons import store as patrons_store
 from services.notices.patrons.refusals import NoSuchPatron
@@ -51,7 +51,7 @@ def add_device(work: Work, command: AddDevice) -> PushSubscription:
         taken = devices_store.of_patrons(work, [command.patron_id])
         slot = devices_rules.free_slot(command.patron_id, {one.slot for one in taken})
     if slot is None:
-        raise TooManyDevices
+        raise TooManyDevices(most=MOST_DEVICES)
     device = PushSubscription(
         id=devices_rules.subscription_id(command.endpoint),
         version=known.version + 1 if known else 1,

@@ -16,6 +16,7 @@ from services.notices.channels.refusals import NoSuchWebhook, TooManyWebhooks, W
 from services.notices.channels.rules import webhooks as webhooks_rules
 from services.notices.channels.rules.outgoing import dropped, given_up, is_too_late, sent
 from services.notices.channels.rules.webhooks import (
+    MOST_WEBHOOKS,
     Webhook,
     WebhookMessage,
     failed,
@@ -72,7 +73,7 @@ def register_webhook(work: Work, command: RegisterWebhook) -> Webhook:
     """
     slot = webhooks_rules.free_slot({one.slot for one in webhooks_store.all_webhooks(work)})
     if slot is None:
-        raise TooManyWebhooks
+        raise TooManyWebhooks(most=MOST_WEBHOOKS)
     topics = tuple(sorted(set(command.topics)))
     webhook = Webhook(new_id(), 1, slot, command.url, topics, command.secret, work.now)
     webhooks_store.save(work, webhook)

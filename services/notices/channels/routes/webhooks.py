@@ -157,7 +157,7 @@ async def post_webhook(
     if not may_send_to(body.url, loopback=run.settings.simulation):
         raise BadWebhookUrl
     if unknown := sorted({*body.topics} - {*_all_topics()}):
-        raise NoSuchTopic(unknown)
+        raise NoSuchTopic(topics=unknown)
     sealed = master.encrypt(new_secret().encode()).decode()
     webhook = await run(register_webhook, RegisterWebhook(body.url, tuple(body.topics), sealed))
     return _with_secret(webhook, 0, master)

@@ -10,12 +10,12 @@ from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-from services.notices.channels.refusals import MOST_DEVICES
 from services.notices.channels.rules import outgoing as outgoing_rules
 from services.notices.channels.rules.outgoing import OutgoingMessage
 from services.notices.patrons.rules import Notification
 
 Reason = Literal["withdrawn", "outdated", "not-allowed", "away", "refused", "gone", "too-late"]
+MOST_DEVICES = 10
 ENDED = frozenset({404, 410})
 """Answers of a push service that mean that a subscription has ended."""
 

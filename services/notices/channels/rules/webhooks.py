@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
-from services.notices.channels.refusals import MOST_WEBHOOKS
 from services.notices.channels.rules import outgoing as outgoing_rules
 from services.notices.channels.rules.outgoing import OutgoingMessage
 from services.notices.patrons.rules import Notification
@@ -20,6 +19,7 @@ receiver said so (410). Only an enabled webhook gets messages."""
 Reason = Literal["withdrawn", "disabled", "no-key", "not-allowed", "away", "refused", "too-late"]
 """`no-key`: no master key opens its secret; `not-allowed`: its address is not public; `away`: no
 answer; `refused`: an answer but 2xx."""
+MOST_WEBHOOKS = 20
 TEST_KIND = "webhook.test"
 DEAD_AFTER = timedelta(days=3)
 """Time without any success after which a webhook is disabled."""

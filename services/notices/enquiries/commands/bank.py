@@ -50,7 +50,7 @@ def reword_question(work: Work, command: RewordQuestion) -> BankQuestion:
     """Change the wordings. Raises NoSuchQuestion or QuestionChanged."""
     question = _existing(work, command.question_id)
     if question.version != command.seen:
-        raise QuestionChanged(question.version)
+        raise QuestionChanged(version=question.version)
     question = bank_rules.reworded(question, command.wordings, work.now)
     bank_store.save(work, question)
     return question

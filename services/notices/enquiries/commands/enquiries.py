@@ -130,7 +130,7 @@ def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
     if patron is not None and patron.erased:
         raise NoSuchPatron
     if command.branch and branches_store.get(work, command.branch) is None:
-        raise NoSuchBranch([command.branch])
+        raise NoSuchBranch(branches=[command.branch])
     if command.title_id and not patrons_store.is_known(work, command.title_id):
         raise NoSuchTitle
     if enquiries_store.count_open(work, command.patron_id) >= MOST_OPEN:
@@ -245,7 +245,7 @@ def take_enquiry(work: Work, command: TakeEnquiry) -> Enquiry:
 def pass_on_enquiry(work: Work, command: PassOnEnquiry) -> Enquiry:
     """Pass the enquiry on. Raises as `take_enquiry` does, or NoSuchBranch."""
     if command.branch and branches_store.get(work, command.branch) is None:
-        raise NoSuchBranch([command.branch])
+        raise NoSuchBranch(branches=[command.branch])
     enquiry = existing(work, command.enquiry_id)
     passed = enquiries_rules.passed_on(enquiry, command.branch, work.now, seen=command.seen)
     return publish(work, passed, EnquiryAssigned)

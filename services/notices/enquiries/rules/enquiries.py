@@ -223,7 +223,7 @@ def replied(enquiry: Enquiry, at: datetime) -> Enquiry:
     EnquiryMerged.
     """
     if enquiry.merged_into is not None:
-        raise EnquiryMerged(enquiry.merged_into)
+        raise EnquiryMerged(into=enquiry.merged_into)
     state: State = "assigned" if enquiry.librarian else "new"
     return replace(_with_message(enquiry, at), state=state)
 
@@ -315,4 +315,4 @@ def _check_open(enquiry: Enquiry) -> None:
 
 def _check_seen(enquiry: Enquiry, seen: int) -> None:
     if enquiry.version != seen:
-        raise EnquiryChanged(enquiry.version)
+        raise EnquiryChanged(version=enquiry.version)

@@ -187,7 +187,7 @@ async def post_count(
 async def get_venue_code(code: Id, caller: Staff, db: Db) -> VenueCodeOut:
     """Show the venue code of a branch, for the poster at its doors."""
     if await branches_store.find_one(db, code) is None:
-        raise NoSuchBranch([code])
+        raise NoSuchBranch(branches=[code])
     venue = await store.find_venue(db, code)
     return VenueCodeOut(branch=code, venue=venue.code if venue else None)
 
