@@ -43,7 +43,7 @@ class Alert(Kind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PinReplaced(Alert, events=[AlertOfPin]):
+class PinReplaced(Alert, events=[AlertOfPin], name=marked("PIN changed")):
     """A notification that there is a new PIN."""
 
     def texts(self, known: Known) -> list[str]:
@@ -54,7 +54,7 @@ class PinReplaced(Alert, events=[AlertOfPin]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CardReplacedByStaff(Alert, events=[AlertOfCard]):
+class CardReplacedByStaff(Alert, events=[AlertOfCard], name=marked("Card replaced")):
     """A notification that there is another card."""
 
     def texts(self, known: Known) -> list[str]:
@@ -67,7 +67,9 @@ class CardReplacedByStaff(Alert, events=[AlertOfCard]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContactReplaced(Alert, events=[AlertOfContact]):
+class ContactReplaced(
+    Alert, events=[AlertOfContact], name=marked("E-mail address or telephone number changed")
+):
     """A notification about the e-mail address and the telephone number of an account."""
 
     asked: bool = False
@@ -112,7 +114,9 @@ class ContactReplaced(Alert, events=[AlertOfContact]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddressToConfirm(Alert, events=[AlertToConfirm]):
+class AddressToConfirm(
+    Alert, events=[AlertToConfirm], name=marked("New e-mail address to confirm")
+):
     """A notification that a new address is to be confirmed. Only the e-mail has the code."""
 
     code_text: ClassVar[str] = ADDRESS_CODE
@@ -126,7 +130,7 @@ class AddressToConfirm(Alert, events=[AlertToConfirm]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoggedInOnNewDevice(Alert, events=[AlertOfDevice]):
+class LoggedInOnNewDevice(Alert, events=[AlertOfDevice], name=marked("Log-in on a new device")):
     """A notification of a log-in on a device that was not used with the card before."""
 
     def texts(self, known: Known) -> list[str]:
@@ -140,7 +144,7 @@ class LoggedInOnNewDevice(Alert, events=[AlertOfDevice]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CodeRequested(Kind, events=[PinResetRequested]):
+class CodeRequested(Kind, events=[PinResetRequested], name=marked("Code to choose a new PIN")):
     """A notification that a code was asked for. Only the e-mail has the code."""
 
     urgent: ClassVar[bool] = True
@@ -162,7 +166,7 @@ class CodeRequested(Kind, events=[PinResetRequested]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PinChosen(Kind, events=[PinReset]):
+class PinChosen(Kind, events=[PinReset], name=marked("New PIN chosen")):
     """A notification that a new PIN was chosen with a code."""
 
     urgent: ClassVar[bool] = True
@@ -183,7 +187,7 @@ class PinChosen(Kind, events=[PinReset]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Invited(Kind, events=[PatronInvited]):
+class Invited(Kind, events=[PatronInvited], name=marked("Invitation to link cards")):
     """A notification that somebody wants to link their card with the patron's."""
 
     @classmethod
@@ -200,7 +204,7 @@ class Invited(Kind, events=[PatronInvited]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Linked(Kind, events=[PatronLinked]):
+class Linked(Kind, events=[PatronLinked], name=marked("Cards linked")):
     """A notification that the patron's card is linked with another."""
 
     @classmethod
@@ -220,7 +224,7 @@ class Linked(Kind, events=[PatronLinked]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unlinked(Kind, events=[PatronUnlinked]):
+class Unlinked(Kind, events=[PatronUnlinked], name=marked("Link of cards ended")):
     """A notification that the link with another card has ended."""
 
     @classmethod
@@ -234,7 +238,7 @@ class Unlinked(Kind, events=[PatronUnlinked]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CameOfAge(Kind, events=[PatronCameOfAge]):
+class CameOfAge(Kind, events=[PatronCameOfAge], name=marked("Adult from the birthday on")):
     """A notification that a junior patron has become an adult one."""
 
     @classmethod

@@ -85,7 +85,7 @@ class OfActivity(Kind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlaceGiven(OfActivity, events=[RegistrationConfirmed]):
+class PlaceGiven(OfActivity, events=[RegistrationConfirmed], name=marked("Place in an activity")):
     """A notification of a place for a waiting patron; others had it in the answer."""
 
     turn: int | None = None
@@ -110,7 +110,7 @@ class PlaceGiven(OfActivity, events=[RegistrationConfirmed]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CalledOff(OfActivity, events=[RegistrationCancelled]):
+class CalledOff(OfActivity, events=[RegistrationCancelled], name=marked("Activity cancelled")):
     """A notification of a cancelled activity; a patron who withdrew is not notified."""
 
     @classmethod
@@ -126,7 +126,7 @@ class CalledOff(OfActivity, events=[RegistrationCancelled]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moved(OfActivity, events=[ActivityRescheduled]):
+class Moved(OfActivity, events=[ActivityRescheduled], name=marked("Activity has changed")):
     """A notification of an activity's new time and venue, also for waiting patrons."""
 
     begins_at: datetime
@@ -180,7 +180,9 @@ class Moved(OfActivity, events=[ActivityRescheduled]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordingAvailable(OfActivity, events=[RecordingReleased]):
+class RecordingAvailable(
+    OfActivity, events=[RecordingReleased], name=marked("Recording available")
+):
     """A notification of a released recording, for the followers of its type of activity."""
 
     unknown_title: ClassVar[str] = marked("an activity of a kind that you follow")

@@ -128,7 +128,7 @@ _AND_MORE = marked("{titles} and {more} more")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assessed(OfCharge, events=[FineAssessed]):
+class Assessed(OfCharge, events=[FineAssessed], name=marked("New charge")):
     """A notification of new charges in their present state.
 
     If the last day of a fine was a suspended one, fines are suspended for the loan. The
@@ -234,7 +234,7 @@ _BRING_BACK = marked("If you find it, please bring it back.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Adjusted(OfCharge, events=[FineAdjusted]):
+class Adjusted(OfCharge, events=[FineAdjusted], name=marked("Charge lowered or refunded")):
     """A notification of lowered charges in their present state, or of a refund."""
 
     must_name = frozenset({"refund_due"})
@@ -304,7 +304,7 @@ class Adjusted(OfCharge, events=[FineAdjusted]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Paid(OfCharge, events=[FinePaid]):
+class Paid(OfCharge, events=[FinePaid], name=marked("Payment received")):
     """A notification of a payment: the amount paid then, not the present state of its charges."""
 
     amount_cents: int
@@ -323,7 +323,7 @@ class Paid(OfCharge, events=[FinePaid]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waived(OfCharge, events=[FineWaived]):
+class Waived(OfCharge, events=[FineWaived], name=marked("Charge waived")):
     """A notification of a waiver."""
 
     amount_cents: int

@@ -11,7 +11,7 @@ from shared.unit_of_work import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answered(Kind, events=[EnquiryAnswered]):
+class Answered(Kind, events=[EnquiryAnswered], name=marked("Question answered")):
     """A notification that a librarian has answered, or needs to know more."""
 
     enquiry_id: str
@@ -49,7 +49,7 @@ class Answered(Kind, events=[EnquiryAnswered]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Merged(Kind, events=[EnquiryClosed]):
+class Merged(Kind, events=[EnquiryClosed], name=marked("Question answered with another")):
     """A notification that the library answers an enquiry together with another."""
 
     enquiry_id: str

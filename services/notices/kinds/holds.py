@@ -97,7 +97,7 @@ class OnShelf(OfHold):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ready(OnShelf, events=[HoldReady]):
+class Ready(OnShelf, events=[HoldReady], name=marked("Reserved item ready")):
     """A notification that a reserved item can be collected: from when, and until when."""
 
     @classmethod
@@ -137,7 +137,7 @@ class Ready(OnShelf, events=[HoldReady]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptLonger(OnShelf, events=[HoldChanged]):
+class KeptLonger(OnShelf, events=[HoldChanged], name=marked("Reserved item kept longer")):
     """A notification that a closure moved the last day to collect an item."""
 
     @classmethod
@@ -167,7 +167,7 @@ class KeptLonger(OnShelf, events=[HoldChanged]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expired(OfHold, events=[HoldExpired]):
+class Expired(OfHold, events=[HoldExpired], name=marked("Reservation expired")):
     """A notification of an expired hold: the item was not collected, or not free in time."""
 
     uncollected: bool = False
@@ -192,7 +192,9 @@ class Expired(OfHold, events=[HoldExpired]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cancelled(OfHold, events=[HoldCancelled]):
+class Cancelled(
+    OfHold, events=[HoldCancelled], name=marked("Reservation cancelled by the library")
+):
     """A notification of a hold that staff cancelled; patrons know of their own cancellations."""
 
     @classmethod

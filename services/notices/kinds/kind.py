@@ -61,16 +61,18 @@ _kinds: dict[str, type["Kind"]] = {}
 class Kind(ABC):
     """The facts of one notification; each subclass is a kind of notification.
 
-    A subclass names its events in its header: `class DueSoon(OfLoan, events=[LoanDueSoon])`. Its
-    fields are its facts, which are stored and are part of the inbox's answer. Ids stand for titles
-    and names; money is in cents of HKD, in fields named `…_cents`. A fact that does not apply is
-    None.
+    A subclass names its events, and itself for staff, in its header:
+    `class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon"))`. Its fields are its
+    facts, which are stored and are part of the inbox's answer. Ids stand for titles and names;
+    money is in cents of HKD, in fields named `…_cents`. A fact that does not apply is None.
 
     A text is English, marked for translation. Its placeholders are facts, without `_cents`, and
     what `names` returns.
     """
 
     events: ClassVar[tuple[type[Event], ...]] = ()
+    name: ClassVar[str] = ""
+    """Its name for staff."""
     urgent: ClassVar[bool] = False
     """True if it is sent by e-mail at once: in quiet hours, and to patrons who did not choose
     e-mail. They have asked for this one, or it is about the security of their account."""
@@ -80,10 +82,10 @@ class Kind(ABC):
     """Placeholders of facts without which a text would mislead: if they apply, a text of staff that
     does not name them gives way to the built-in one."""
 
-    def __init_subclass__(cls, *, events: Sequence[type[Event]] = ()) -> None:
+    def __init_subclass__(cls, *, events: Sequence[type[Event]] = (), name: str = "") -> None:
         """Register the kind for its events. Raises TypeError if an event has two kinds."""
         super().__init_subclass__()
-        cls.events = tuple(events)
+        cls.events, cls.name = tuple(events), name
         for event in events:
             if event.topic in _kinds:
                 raise TypeError(f"{event.topic} has two notification kinds")

@@ -67,7 +67,7 @@ class OfLoan(Kind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DueSoon(OfLoan, events=[LoanDueSoon]):
+class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon")):
     """A notification of a loan that is due soon, unless it was returned or renewed by now."""
 
     due_on: date
@@ -95,7 +95,7 @@ class DueSoon(OfLoan, events=[LoanDueSoon]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overdue(OfLoan, events=[LoanOverdue]):
+class Overdue(OfLoan, events=[LoanOverdue], name=marked("Item overdue")):
     """A notification of an overdue loan with its fine at this moment."""
 
     due_on: date
@@ -167,7 +167,7 @@ class Overdue(OfLoan, events=[LoanOverdue]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DueDateMoved(OfLoan, events=[LoanDueDateChanged]):
+class DueDateMoved(OfLoan, events=[LoanDueDateChanged], name=marked("Due date changed")):
     """A notification of a due date that a closure has moved."""
 
     due_on: date
@@ -211,7 +211,7 @@ class DueDateMoved(OfLoan, events=[LoanDueDateChanged]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lost(OfLoan, events=[LoanLost]):
+class Lost(OfLoan, events=[LoanLost], name=marked("Item lost")):
     """A notification of a loan recorded as lost, unless it has been found by now.
 
     If its price is charged, the notification of the charge says it.

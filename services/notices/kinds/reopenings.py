@@ -20,7 +20,11 @@ from shared.unit_of_work import Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reopening(Kind, events=[BranchReopened, BranchClosed, BranchClosureChanged]):
+class Reopening(
+    Kind,
+    events=[BranchReopened, BranchClosed, BranchClosureChanged],
+    name=marked("Library reopens"),
+):
     """A notification of the reopening of a branch, for its followers.
 
     They are notified of each announced reopening, and of each change after which the branch does

@@ -50,7 +50,9 @@ class OfAdmission(Kind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CardGranted(OfAdmission, events=[AdmissionGranted]):
+class CardGranted(
+    OfAdmission, events=[AdmissionGranted], name=marked("Admission card for a study room")
+):
     """A notification of an admission card, by the draw or from the standby list."""
 
     waited: bool
@@ -74,7 +76,7 @@ class CardGranted(OfAdmission, events=[AdmissionGranted]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OnStandby(OfAdmission, events=[AdmissionStandby]):
+class OnStandby(OfAdmission, events=[AdmissionStandby], name=marked("Number on the standby list")):
     """A notification of a number on the standby list."""
 
     number: int
@@ -96,7 +98,9 @@ class OnStandby(OfAdmission, events=[AdmissionStandby]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlacePassedOn(Kind, events=[AdmissionPromoted]):
+class PlacePassedOn(
+    Kind, events=[AdmissionPromoted], name=marked("Place in a session of a study room")
+):
     """A notification of a place in the present session that nobody took."""
 
     season_id: str
@@ -171,7 +175,9 @@ class OfBooking(Kind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionClosed(OfBooking, events=[BookingEndedByClosure]):
+class SessionClosed(
+    OfBooking, events=[BookingEndedByClosure], name=marked("Booking that a closure has ended")
+):
     """A notification that a booking has ended because the library is closed."""
 
     async def current(self, run: Run) -> Self | None:
@@ -191,7 +197,9 @@ class SessionClosed(OfBooking, events=[BookingEndedByClosure]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SessionRestored(OfBooking, events=[BookingRestored]):
+class SessionRestored(
+    OfBooking, events=[BookingRestored], name=marked("Booking that counts again")
+):
     """A notification that a booking that a closure had ended counts again."""
 
     async def current(self, run: Run) -> Self | None:

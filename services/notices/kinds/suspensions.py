@@ -72,7 +72,7 @@ class OfSuspension(Kind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Suspended(OfSuspension, events=[FinesSuspended]):
+class Suspended(OfSuspension, events=[FinesSuspended], name=marked("Fines suspended")):
     """A notification that fines are suspended for loans from some libraries."""
 
     def texts(self, known: Known) -> list[str]:
@@ -108,7 +108,7 @@ class Suspended(OfSuspension, events=[FinesSuspended]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resumed(OfSuspension, events=[FinesResumed]):
+class Resumed(OfSuspension, events=[FinesResumed], name=marked("Fines restart")):
     """A notification that fines are counted again, or that no day is free after all."""
 
     @property

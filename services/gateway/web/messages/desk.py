@@ -121,48 +121,6 @@ ABOUT = {
 }
 """Subjects of messages, by the first part of their kind."""
 
-MESSAGE_KINDS = {
-    "activity.rescheduled": marked("Activity has changed"),
-    "admission.granted": marked("Admission card for a study room"),
-    "admission.promoted": marked("Place in a session of a study room"),
-    "admission.standby": marked("Number on the standby list"),
-    "booking.ended-by-closure": marked("Booking that a closure has ended"),
-    "booking.restored": marked("Booking that counts again"),
-    "branch.reopened": marked("Library reopens"),
-    "enquiry.answered": marked("Question answered"),
-    "enquiry.closed": marked("Question answered with another"),
-    "fine.adjusted": marked("Charge lowered or refunded"),
-    "fine.assessed": marked("New charge"),
-    "fine.paid": marked("Payment received"),
-    "fine.waived": marked("Charge waived"),
-    "fines.resumed": marked("Fines restart"),
-    "fines.suspended": marked("Fines suspended"),
-    "hold.cancelled": marked("Reservation cancelled by the library"),
-    "hold.changed": marked("Reserved item kept longer"),
-    "hold.expired": marked("Reservation expired"),
-    "hold.ready": marked("Reserved item ready"),
-    "loan.due-date-changed": marked("Due date changed"),
-    "loan.due-soon": marked("Item due soon"),
-    "loan.lost": marked("Item lost"),
-    "loan.overdue": marked("Item overdue"),
-    "patron.came-of-age": marked("Adult from the birthday on"),
-    "patron.invited": marked("Invitation to link cards"),
-    "patron.linked": marked("Cards linked"),
-    "patron.unlinked": marked("Link of cards ended"),
-    "alert.address-to-confirm": marked("New e-mail address to confirm"),
-    "alert.card-replaced": marked("Card replaced"),
-    "alert.contact-changed": marked("E-mail address or telephone number changed"),
-    "alert.new-device": marked("Log-in on a new device"),
-    "alert.pin-changed": marked("PIN changed"),
-    "pin.reset": marked("New PIN chosen"),
-    "pin.reset-requested": marked("Code to choose a new PIN"),
-    "recording.released": marked("Recording available"),
-    "registration.cancelled": marked("Activity cancelled"),
-    "registration.confirmed": marked("Place in an activity"),
-}
-"""Names of the kinds of messages to readers."""
-
-
 LISTED = 20
 
 
@@ -306,7 +264,7 @@ async def get_wordings(request: DeskRequest) -> Response:
     return request.page(
         "messages/wordings.html",
         kinds={kind: [one[kind] for one in by_language] for kind in by_language[0]},
-        names=MESSAGE_KINDS,
+        own=list(LANGUAGES).index(request.language.code),
         languages=LANGUAGES,
     )
 
@@ -376,14 +334,17 @@ async def _form(
     went_well: bool = True,
 ) -> Response:
     """Show the form, as it was typed if it was sent."""
-    wording = (await request.api.get(_path(kind, of))).json()
+    wording, listed = await asyncio.gather(
+        request.api.get(_path(kind, of)),
+        request.api.get("/v1/wordings", language=request.language.code),
+    )
     outcome = forms.outcome(request, refused)
     if outcome["refused"] is None and request.form:
         outcome["form"] = Fields(request)
     return request.page(
         "messages/wording.html",
-        wording=wording,
-        name=MESSAGE_KINDS.get(kind, kind),
+        wording=wording.json(),
+        name=next(one["name"] for one in listed.json()["items"] if one["kind"] == kind),
         spoken=LANGUAGES[of].name,
         preview=preview,
         said=said,

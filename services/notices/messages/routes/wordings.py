@@ -182,6 +182,7 @@ class ListedWordingOut(BaseModel):
     """A kind of notification in one language, and whether its wording is the built-in one."""
 
     kind: str
+    name: str = Field(description="Its name for staff, in this language.")
     language: str
     version: int
     is_built_in: bool
@@ -228,12 +229,13 @@ async def get_wordings(caller: Staff, db: Db, language: Language = "en") -> Word
     """List the kinds of notifications with the wording that each has in a language."""
     known = await store.find_all(db)
     items = []
-    for code in sorted(all_kinds()):
+    for code, kind in sorted(all_kinds().items()):
         wording = known.get(wording_id(code, language))
         last = wording.versions[-1] if wording else None
         items.append(
             ListedWordingOut(
                 kind=code,
+                name=language_of(language).say(kind.name),
                 language=language,
                 version=last.number if last else 0,
                 is_built_in=last is None or last.texts == BUILT_IN,
