@@ -13,7 +13,7 @@ few requests, which leave hardly any garbage."""
 def modules(*services: str) -> list[str]:
     """Return the modules whose import takes most of the time in which services start."""
     own = [f"services.{name}.{part}" for name in services for part in ("app", "settings")]
-    return ["shared.server", "shared.wire", "uvloop", *own]
+    return ["ops.server", "uvloop", *own]
 
 
 def serve(service: str) -> None:
@@ -24,7 +24,7 @@ def serve(service: str) -> None:
     import structlog
 
     from ops.environment import kind_of_settings, load_to_serve, readable_by_everyone
-    from shared.server import Server, config_of
+    from ops.server import Server, config_of
 
     gc.disable()  # nearly all that a start allocates stays until the end
     settings = load_to_serve(kind_of_settings(service))

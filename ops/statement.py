@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.circulation.domain.fines import Disposition, Span
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 _STYLES = {
     Disposition.SUSPENDED: ("s", "black on cyan", "fines suspended"),

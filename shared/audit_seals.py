@@ -21,10 +21,10 @@ from pymongo.errors import PyMongoError
 
 from shared.audit_trail import SEALS, TRAIL
 from shared.clock import wall_clock
-from shared.commits import Commits
 from shared.failpoint import failpoint
 from shared.keys import digest, each_of, fingerprint
 from shared.mongo import MAJORITY, SNAPSHOT, ClientSession, Database, Document
+from shared.supervision import Commits
 from shared.transactions import is_duplicate
 
 log = structlog.get_logger()

@@ -28,7 +28,7 @@ CONNECT_SECONDS = 0.5
 AGAIN_SECONDS = 5.0
 """Seconds until the next try to renew a token that is still valid."""
 IDLE_SECONDS = 30
-"""Seconds for which an idle connection is kept: shorter than its server does (shared/server.py)."""
+"""Seconds for which an idle connection is kept: shorter than its server does (ops/server.py)."""
 
 
 class OwnerAway(Exception):

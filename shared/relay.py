@@ -14,12 +14,12 @@ from pymongo.errors import PyMongoError
 
 from shared.bus.connection import client_arguments
 from shared.clock import wall_clock
-from shared.commits import Commits
 from shared.failpoint import failpoint
 from shared.lease import give_up_lease, hold_lease
 from shared.mongo import Database, Document
 from shared.names import Names
 from shared.settings import Settings
+from shared.supervision import Commits
 from shared.tracing import begin
 
 log = structlog.get_logger()

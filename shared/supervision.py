@@ -1,6 +1,10 @@
-"""Background tasks: restarted when they fail; the process exits when that does not help."""
+"""Background tasks: restarted when they fail; the process exits when that does not help.
+
+They wait for the commits of the process that leave them work.
+"""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -119,3 +123,24 @@ def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
+
+
+class Commits:
+    """Counts the commits of this process. All its methods belong to the event loop."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._next = asyncio.Event()
+
+    def add(self) -> None:
+        """Count a commit, and wake those who wait for one."""
+        self.count += 1
+        self._next.set()
+        self._next = asyncio.Event()
+
+    async def after(self, count: int, seconds: float) -> None:
+        """Wait until there have been more than `count` commits, but at most some seconds."""
+        if self.count == count:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._next.wait()

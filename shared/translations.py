@@ -1,4 +1,4 @@
-"""Translations of texts: gettext catalogues, read from `.po` files when a process starts."""
+"""The languages of the library's texts, and translations from `.po` files, read at start."""
 
 import gettext
 import io
@@ -20,3 +20,31 @@ def read_translations(folder: Path, code: str) -> gettext.NullTranslations:
         write_mo(compiled, read_po(file, locale=code.replace("-", "_")))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+CODES = ("en", "zh-Hant", "zh-Hans")
+
+# Tags that browsers send, the longer ones first. Chinese without a script is Simplified, except in
+# Hong Kong, Macao and Taiwan.
+_TAGS = {
+    "en": "en",
+    "zh-hant": "zh-Hant",
+    "zh-hk": "zh-Hant",
+    "zh-mo": "zh-Hant",
+    "zh-tw": "zh-Hant",
+    "yue": "zh-Hant",
+    "zh": "zh-Hans",
+}
+
+
+def language_code(*asked: str, accepted: str) -> str:
+    """Return the first language in `asked` that there is, or the best of an Accept-Language."""
+    for code in asked:
+        if code in CODES:
+            return code
+    for item in accepted.lower().split(","):
+        tag = item.partition(";")[0].strip() + "-"
+        for known, code in _TAGS.items():
+            if tag.startswith(f"{known}-"):
+                return code
+    return "en"

@@ -17,12 +17,12 @@ import pymongo
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from shared.coalescer import Coalescer
-from shared.commits import Commits
 from shared.contracts import Event
 from shared.idempotency import EarlierEvents, IdempotencyKey, find_response
 from shared.mongo import SNAPSHOT, BlockingDatabase, Database
 from shared.owners import Owners
 from shared.settings import Settings
+from shared.supervision import Commits
 from shared.tracing import span
 from shared.transactions import (
     GivenUp,

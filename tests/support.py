@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from ops.server import Server
 from services.registry import NAMES
 from services.settings import Settings
 from shared.assertions import make_key, public_half
@@ -23,7 +24,6 @@ from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
 from shared.ids import new_id
 from shared.mongo import Client as MongoClient
 from shared.mongo import connect
-from shared.server import Server
 from tests.declared import is_operation, undeclared
 from tests.recorded import acts_are_recorded, is_recorded
 from tests.warm import application, listening, port_for

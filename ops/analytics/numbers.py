@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from ops.analytics.views import VIEWS
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 _SPAN = """
     SELECT min(business_day), max(business_day)

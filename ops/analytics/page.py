@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from ops.analytics.numbers import MONEY, Numbers
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 TEMPLATE = "report.html"
 DOTS_PER_INCH = 150

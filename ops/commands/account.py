@@ -17,7 +17,7 @@ from ops.console import AsJson, errors, explain_outages, out, print_json, print_
 from ops.direct import record_look
 from ops.target import Data, settings_if_named
 from shared.clock import parse_instant
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 app = typer.Typer()
 

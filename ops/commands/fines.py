@@ -19,7 +19,7 @@ from services.circulation.domain.calendar import Calendar, Closure
 from services.circulation.domain.fines import Statement, as_document, statement
 from services.circulation.domain.policy import Policy
 from services.circulation.domain.suspension import FineSuspension
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 app = typer.Typer(no_args_is_help=True, help="Calculate and explain fines.")
 

@@ -27,7 +27,7 @@ from ops.simulation.city import FIRST_DAY, Plan
 from ops.simulation.messages import Advance, Tally
 from ops.target import Data, settings_to_write
 from services.settings import Settings
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 MOST_BY_API = 2_000
 """Patrons up to whom the API is used: each takes a second, most of it for the PIN."""

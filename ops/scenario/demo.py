@@ -17,7 +17,7 @@ from ops.scenario.report import Report, ScenarioStopped, StepReport
 from ops.statement import show_spans, show_strip
 from services.circulation.domain.fines import from_document
 from services.settings import Settings
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 
 def run(system: System, *, as_json: bool) -> bool:

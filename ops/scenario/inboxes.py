@@ -8,7 +8,7 @@ from typing import Any
 
 from ops.scenario.report import Check, ScenarioStopped
 from ops.scenario.run import Run
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 
 @dataclass(frozen=True)

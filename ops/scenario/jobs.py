@@ -7,7 +7,7 @@ from ops.scenario.definition import Step
 from ops.scenario.inboxes import Notification, all_state_amount, barcode_of, new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 
 async def run_job(run: Run, step: Step) -> list[Check]:

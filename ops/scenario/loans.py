@@ -8,7 +8,7 @@ from ops.scenario.holds import hold_checks
 from ops.scenario.inboxes import expect_notifications, new_notifications
 from ops.scenario.report import Check
 from ops.scenario.run import Run
-from shared.money import dollars
+from shared.contracts.event import dollars
 
 
 async def check_out(run: Run, step: Step) -> list[Check]:

@@ -25,6 +25,13 @@ Count = Annotated[int, Field(ge=0, le=1_000_000_000)]
 _published: dict[str, type["Event"]] = {}
 
 
+def dollars(cents: int) -> str:
+    """Format an amount of cents as people write it: `$13.50`, `-$1.50`."""
+    sign = "-" if cents < 0 else ""
+    whole, rest = divmod(abs(cents), 100)
+    return f"{sign}${whole:,}.{rest:02d}"
+
+
 FIRST_VERSION = ".v1"
 _LATER_VERSION = re.compile(r"\.v[0-9]+$")
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from shared import unit_of_work
 from shared.clock import bounded, parse_instant, wall_clock
 from shared.deadlines import allowed
-from shared.http.acts import act_of
+from shared.http.recording import act_of
 from shared.idempotency import IdempotencyKey, KeyReused
 from shared.mongo import Database
 from shared.owners import Owners

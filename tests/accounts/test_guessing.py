@@ -17,8 +17,8 @@ from services.accounts.sign_in.rules import (
     Source,
     StrangersLimits,
 )
+from shared.http.client_address import CROWDED_HEADER as CROWDED
 from shared.http.client_address import HEADER, client_header
-from shared.http.crowded import HEADER as CROWDED
 from shared.ids import card_digest
 from tests.accounts.conftest import Clock
 from tests.accounts.people import STAFF, pass_time, registered

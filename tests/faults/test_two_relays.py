@@ -16,9 +16,9 @@ from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
 from services.registry import OWNERS
 from services.settings import Settings
-from shared.commits import Commits
 from shared.contracts import published
 from shared.relay import Relay, outbox_producer
+from shared.supervision import Commits
 from tests.conftest import APACHE
 from tests.faults.kills import arm, armable, disarm
 from tests.faults.load import Load

@@ -12,7 +12,7 @@ from services.gateway.edge import busy, limits
 from services.gateway.edge.limits import Buckets
 from services.gateway.settings import Settings
 from services.gateway.views.store import buckets
-from shared.http import crowded
+from shared.http.client_address import CROWDED_HEADER
 from shared.mongo import Database, connect
 from tests.gateway.conftest import Owner
 from tests.gateway.test_proxy import Echoes, Gateway
@@ -150,13 +150,13 @@ async def test_known_devices_log_in_from_an_address_that_has_sent_too_many_log_i
     async with gateway(limited(settings, login=1, address=60)) as api:
         answers = [await api.post("/v1/sessions", {"pin": "1"}) for _ in range(10)]
         assert allowed(answers) <= 3
-        assert not any(crowded.HEADER in one["headers"] for one in owners["accounts"].asked)
+        assert not any(CROWDED_HEADER in one["headers"] for one in owners["accounts"].asked)
         for body in ({}, {"device_token": ""}, ["device_token"], {"device_token": "x" * 5000}):
             assert (await api.post("/v1/sessions", body)).status == 429
         answer = await api.post("/v1/sessions", with_device)
         assert answer.status != 429
         [*_, asked] = owners["accounts"].asked
-        assert asked["headers"][crowded.HEADER] == "1"
+        assert asked["headers"][CROWDED_HEADER] == "1"
         assert orjson.loads(asked["body"]) == with_device
         assert (await api.post("/v1/pin-resets", with_device)).status == 429
         more = [await api.post("/v1/sessions", with_device) for _ in range(150)]
@@ -166,8 +166,8 @@ async def test_known_devices_log_in_from_an_address_that_has_sent_too_many_log_i
 async def test_no_client_marks_its_own_log_in(echoes: Echoes, gateway: Gateway) -> None:
     settings, owners = echoes
     async with gateway(limited(settings, login=5)) as api:
-        await api.post("/v1/sessions", {}, headers={crowded.HEADER: "1"})
-    assert crowded.HEADER not in owners["accounts"].asked[-1]["headers"]
+        await api.post("/v1/sessions", {}, headers={CROWDED_HEADER: "1"})
+    assert CROWDED_HEADER not in owners["accounts"].asked[-1]["headers"]
 
 
 async def test_probes_are_not_counted(settings: Settings, gateway: Gateway) -> None:

@@ -11,8 +11,8 @@ import pytest
 from shared.audit_seals import Verified, keep_sealed, purge, seal, verify
 from shared.audit_trail import Act, EntryQuery, find_entries, record
 from shared.clock import wall_clock
-from shared.commits import Commits
 from shared.mongo import Database
+from shared.supervision import Commits
 from shared.unit_of_work import Run, UnitOfWork
 from tests.shared.things import ORIGIN, Raise, raise_and_fail, raise_count
 from tests.support import until

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from shared.commits import Commits
+from shared.supervision import Commits
 
 
 async def test_a_commit_since_the_count_was_taken_is_not_waited_for() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.networks import caller_at, truncated
+from shared.http.client_address import caller_at, truncated
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,11 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from ops.server import Server, config_of
 from services.settings import Settings
 from shared import owners
 from shared.http.health import add_health
 from shared.http.service import Service
-from shared.server import Server, config_of
 from tests.support import until
 from tests.warm import port_for
 
@@ -79,7 +79,7 @@ async def test_a_process_ends_if_its_port_of_operations_is_taken() -> None:
 async def test_a_server_that_is_told_to_stop_does_not_wait_for_its_tick(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("shared.server.TICK_SECONDS", 3600)
+    monkeypatch.setattr("ops.server.TICK_SECONDS", 3600)
     with bound() as api:
         app = apps()
         config = uvicorn.Config(app, host="127.0.0.1", log_config=None, access_log=False)

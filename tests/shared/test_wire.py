@@ -11,9 +11,9 @@ import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 
-from shared import wire
-from shared.server import Server
-from shared.wire import BoundedProtocol
+from ops import wire
+from ops.server import Server
+from ops.wire import BoundedProtocol
 
 LIMIT = 90
 BODY = b"x" * 2000

@@ -41,9 +41,9 @@ from shared import auth
 from shared.audit_trail import shows_patrons
 from shared.auth import DeskOrService, PatronStaffOrService, Staff, may_see
 from shared.clock import wall_clock
-from shared.http.acts import Seen
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
+from shared.http.recording import Seen
 from shared.ids import card_digest
 from shared.refusals import refuses
 

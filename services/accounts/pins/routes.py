@@ -28,10 +28,9 @@ from shared.audit_trail import changes_credentials
 from shared.auth import OtherService, Person
 from shared.clock import wall_clock
 from shared.http.bodies import Body
-from shared.http.client_address import client_address
+from shared.http.client_address import caller_at, client_address
 from shared.http.dependencies import Db, Run
 from shared.ids import card_digests
-from shared.networks import caller_at
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")

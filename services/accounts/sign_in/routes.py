@@ -56,8 +56,7 @@ from shared.assertions import LONGEST
 from shared.auth import AnyCaller
 from shared.clock import wall_clock
 from shared.http.bodies import Body
-from shared.http.client_address import client_address
-from shared.http.crowded import is_crowded
+from shared.http.client_address import client_address, is_crowded
 from shared.http.dependencies import Db, Run
 from shared.ids import card_digests
 from shared.mongo import Database

@@ -23,9 +23,8 @@ from services.gateway.web.session import SESSION, tokens_in
 from services.registry import SERVICES
 from shared.auth import Caller, Unauthenticated, Verifier
 from shared.deadlines import allowed
-from shared.http import crowded
+from shared.http.client_address import CROWDED_SCOPE, caller_at
 from shared.http.problems import TOO_MANY_REQUESTS, problem
-from shared.networks import caller_at
 from shared.owners import OwnerAway
 
 MINUTE = 60.0
@@ -124,7 +123,7 @@ class Limits:
         if taken is None and name == "log-in" and _logs_in(scope):
             device, receive = await _has_device(receive)
             if device and await self._take_of_address(scope):
-                scope[crowded.SCOPE] = True
+                scope[CROWDED_SCOPE] = True
                 await self._app(scope, receive, send)
                 return
         if taken is None:

@@ -27,8 +27,7 @@ from services.registry import OWNERS, SERVICES
 from services.uploads import is_upload
 from shared.auth import Verifier, token_of
 from shared.deadlines import allowed
-from shared.http import crowded
-from shared.http.client_address import HEADER, client_header
+from shared.http.client_address import CROWDED_HEADER, CROWDED_SCOPE, HEADER, client_header
 from shared.http.dependencies import KEYED
 from shared.http.operations import AUDIT_TRAIL, JOBS
 from shared.http.problems import unavailable
@@ -224,8 +223,8 @@ def _sent_headers(request: Request, settings: Settings) -> dict[str, str]:
         del headers["authorization"]  # the owner would accept the token until it expires
     if request.method != "GET":
         headers["carrel-changes"] = "1"
-    if request.scope.get(crowded.SCOPE):
-        headers[crowded.HEADER] = "1"
+    if request.scope.get(CROWDED_SCOPE):
+        headers[CROWDED_HEADER] = "1"
     if request.client:
         asks_for_pin = settings.issuer.asks_for_pin(request.scope["path"])
         host, secret = request.client.host, settings.service_secret

@@ -15,8 +15,7 @@ from zoneinfo import ZoneInfo
 from babel import Locale, dates, numbers
 from markupsafe import Markup
 
-from shared.languages import language_code
-from shared.translations import read_translations
+from shared.translations import language_code, read_translations
 
 TRANSLATIONS = Path(__file__).parent / "translations"
 MOST_RUNS = 200

@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 from services.notices.language import Language
 from services.notices.patrons.rules import Facts
 from services.notices.patrons.store import Activity
-from shared.contracts.event import Event
-from shared.money import dollars
+from shared.contracts.event import Event, dollars
 from shared.mongo import from_document
 from shared.translations import marked
 from shared.unit_of_work import Run

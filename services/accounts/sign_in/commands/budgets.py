@@ -26,9 +26,9 @@ from services.accounts.sign_in.rules import (
 )
 from shared.audit_trail import Act, record
 from shared.deadlines import allowed
+from shared.http.client_address import truncated
 from shared.ids import new_id
 from shared.mongo import Database
-from shared.networks import truncated
 from shared.unit_of_work import Busy, Run
 
 PATIENCE_SECONDS = 0.8

@@ -34,9 +34,9 @@ from services.accounts.sign_in.rules import (
     token_after_log_in,
     with_device,
 )
+from shared.http.client_address import caller_at
 from shared.ids import new_id
 from shared.mongo import Database
-from shared.networks import caller_at
 from shared.unit_of_work import Run, Work
 
 

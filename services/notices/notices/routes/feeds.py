@@ -21,9 +21,8 @@ from services.notices.notices.rules import Notice, NoticeWording
 from services.notices.settings import Settings
 from shared.http.conditional import conditional
 from shared.http.dependencies import Db
-from shared.languages import language_code
 from shared.refusals import refuses
-from shared.translations import marked
+from shared.translations import language_code, marked
 
 PUBLISHER = marked("Public Libraries")
 ALL_NOTICES = marked("Notices of the libraries")

@@ -8,8 +8,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from ops.wire import BoundedProtocol
 from shared.settings import Settings
-from shared.wire import BoundedProtocol
 
 log = structlog.get_logger()
 
