@@ -7,21 +7,26 @@ because that code is what it checks.
 
 from datetime import timedelta
 
-from ops.audit.admissions import check_admissions
-from ops.audit.bookings import check_bookings, check_closed_days, check_rooms
-from ops.audit.charges import check_fines, check_ledger, check_payments
-from ops.audit.copies import check_calendars, check_owners, check_patrons
-from ops.audit.enquiries import check_enquiries
-from ops.audit.events import check_events
-from ops.audit.family import check_links
-from ops.audit.findings import Audit
-from ops.audit.holds import check_holds
-from ops.audit.loans import check_copies_and_limits, check_erasures
-from ops.audit.lost_events import recorded_as_lost
-from ops.audit.notifications import check_notifications
-from ops.audit.recorded import Recorded
-from ops.audit.registrations import check_registrations
-from ops.audit.trails import audit_trails
+from ops.audit.circulation import (
+    check_copies_and_limits,
+    check_erasures,
+    check_fines,
+    check_holds,
+    check_ledger,
+    check_payments,
+)
+from ops.audit.copies import check_calendars, check_links, check_owners, check_patrons
+from ops.audit.events import check_events, recorded_as_lost
+from ops.audit.findings import Audit, Recorded
+from ops.audit.notices import check_enquiries, check_notifications
+from ops.audit.places import (
+    check_admissions,
+    check_bookings,
+    check_closed_days,
+    check_registrations,
+    check_rooms,
+)
+from ops.audit.security import audit_trails
 from ops.audit.views import check_views
 from ops.backlog import branches_to_move
 from services.registry import NAMES

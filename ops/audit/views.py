@@ -4,12 +4,82 @@ From the gateway's code it uses only the name of the document that is no account
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
+from ops.audit.circulation import OPEN_HOLDS
 from ops.audit.findings import Audit
-from ops.audit.holds import OPEN_HOLDS
 from services.gateway.views.store.schema import WHOLE
 from shared.mongo import Database, Document
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of each view: the documents of its owner that it shows, with the same fields."""
+
+    name: str
+    service: str
+    collection: str
+    where: Document
+    fields: tuple[str, ...]
+    is_over: Callable[[Document], bool] = lambda item: "ended" in item
+    """True for an item that the view still has, but does not show."""
+    words: str = ""
+    """Name of the part in a finding, if it is another."""
+
+    def of(self, key: str, item: Document) -> tuple[Any, ...]:
+        """Return what must agree of an item."""
+        return (key, *(item.get(name, 0) for name in self.fields))
+
+
+_STATE = ("version", "state")
+PARTS = (
+    Part("loans", "circulation", "loans", {"state": "open"}, ("version", "due_on")),
+    Part("holds", "circulation", "holds", {"state": {"$in": OPEN_HOLDS}}, _STATE),
+    Part(
+        "charges",
+        "circulation",
+        "charges",
+        {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]},
+        ("outstanding_cents", "refund_due_cents"),
+    ),
+    Part(
+        "registrations",
+        "events",
+        "registrations",
+        {},
+        _STATE,
+        lambda one: one["state"] == "cancelled",
+    ),
+    Part("admissions", "events", "study_applications", {}, _STATE, words="applications"),
+    Part(
+        "seats",
+        "events",
+        "study_seats",
+        {"state": "held", "promoted": True},
+        ("version",),
+        words="places in study rooms",
+    ),
+    Part("bookings", "events", "study_bookings", {"state": "booked"}, ("version",)),
+    Part("family", "accounts", "links", {}, ("version",), words="linked cards"),
+    Part(
+        "enquiries",
+        "notices",
+        "enquiries",
+        {"state": {"$ne": "closed"}, "patron_id": {"$ne": None}},
+        _STATE,
+        words="questions",
+    ),
+    Part(
+        "notifications",
+        "notices",
+        "notifications",
+        {"read": False, "withdrawn": False},
+        (),
+        lambda one: bool(one["read"]),
+    ),
+)
 
 
 async def check_views(result: Audit, stores: dict[str, Database]) -> None:
@@ -19,106 +89,14 @@ async def check_views(result: Audit, stores: dict[str, Database]) -> None:
         async for view in stores["gateway"].account_views.find({"_id": {"$ne": WHOLE}})
     }
     result.counts["account views"] = len(views)
-    loans = await _by_patron(stores["circulation"].loans.find({"state": "open"}))
-    charges = await _by_patron(
-        stores["circulation"].charges.find(
-            {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
-        )
-    )
-    holds = await _by_patron(stores["circulation"].holds.find({"state": {"$in": OPEN_HOLDS}}))
-    unread = await _by_patron(
-        stores["notices"].notifications.find({"read": False, "withdrawn": False})
-    )
-    of_patrons = {"state": {"$ne": "closed"}, "patron_id": {"$ne": None}}
-    asked = await _by_patron(stores["notices"].enquiries.find(of_patrons))
-    registered = await _by_patron(stores["events"].registrations.find({}))
-    admitted = await _by_patron(stores["events"].study_applications.find({}))
-    held = {"state": "held", "promoted": True}
-    seated = await _by_patron(stores["events"].study_seats.find(held))
-    booked = await _by_patron(stores["events"].study_bookings.find({"state": "booked"}))
-    linked = await _by_patron(stores["accounts"].links.find({}))
-    of_activities = {*registered, *admitted, *seated, *booked}
-    for patron in {*views, *loans, *holds, *charges, *unread, *asked, *linked, *of_activities}:
-        view = views.get(patron, {})
-        shown = {(key, loan["version"], loan["due_on"]) for key, loan in _not_ended(view, "loans")}
-        true = {(loan["_id"], loan["version"], loan["due_on"]) for loan in loans[patron]}
-        result.expect(shown == true, f"patron {patron} is shown other loans: {shown ^ true}")
-        awaited = {(key, hold["version"], hold["state"]) for key, hold in _not_ended(view, "holds")}
-        truly_awaited = {(hold["_id"], hold["version"], hold["state"]) for hold in holds[patron]}
-        result.expect(
-            awaited == truly_awaited,
-            f"patron {patron} is shown other holds: {awaited ^ truly_awaited}",
-        )
-        owed = {
-            (key, charge["outstanding_cents"], charge.get("refund_due_cents", 0))
-            for key, charge in _not_ended(view, "charges")
-        }
-        truly = {
-            (charge["_id"], charge["outstanding_cents"], charge["refund_due_cents"])
-            for charge in charges[patron]
-        }
-        result.expect(owed == truly, f"patron {patron} is shown other charges: {owed ^ truly}")
-        joined = {
-            (key, one["version"], one["state"])
-            for key, one in view.get("registrations", {}).items()
-            if one["state"] != "cancelled"
-        }
-        truly_joined = {(one["_id"], one["version"], one["state"]) for one in registered[patron]}
-        result.expect(
-            joined == truly_joined,
-            f"patron {patron} is shown other registrations: {joined ^ truly_joined}",
-        )
-        let_in = {
-            (key, one["version"], one["state"]) for key, one in _not_ended(view, "admissions")
-        }
-        truly_let_in = {(one["_id"], one["version"], one["state"]) for one in admitted[patron]}
-        result.expect(
-            let_in == truly_let_in,
-            f"patron {patron} is shown other applications: {let_in ^ truly_let_in}",
-        )
-        seats = {(key, one["version"]) for key, one in _not_ended(view, "seats")}
-        truly_seated = {(one["_id"], one["version"]) for one in seated[patron]}
-        result.expect(
-            seats == truly_seated,
-            f"patron {patron} is shown other places in study rooms: {seats ^ truly_seated}",
-        )
-        sessions = {(key, one["version"]) for key, one in _not_ended(view, "bookings")}
-        truly_booked = {(one["_id"], one["version"]) for one in booked[patron]}
-        result.expect(
-            sessions == truly_booked,
-            f"patron {patron} is shown other bookings: {sessions ^ truly_booked}",
-        )
-        family = {(key, one["version"]) for key, one in _not_ended(view, "family")}
-        truly_linked = {(one["_id"], one["version"]) for one in linked[patron]}
-        result.expect(
-            family == truly_linked,
-            f"patron {patron} is shown other linked cards: {family ^ truly_linked}",
-        )
-        open_ones = {
-            (key, one["version"], one["state"]) for key, one in _not_ended(view, "enquiries")
-        }
-        truly_open = {(one["_id"], one["version"], one["state"]) for one in asked[patron]}
-        result.expect(
-            open_ones == truly_open,
-            f"patron {patron} is shown other questions: {open_ones ^ truly_open}",
-        )
-        shown_unread = {
-            key for key, one in view.get("notifications", {}).items() if not one["read"]
-        }
-        inbox = {notification["_id"] for notification in unread[patron]}
-        result.expect(
-            shown_unread == inbox,
-            f"patron {patron} is shown other notifications: {shown_unread ^ inbox}",
-        )
-
-
-def _not_ended(view: Document, kind: str) -> list[tuple[str, Document]]:
-    """Return the items of a kind that the view has not marked as ended, with their ids."""
-    return [(key, one) for key, one in view.get(kind, {}).items() if "ended" not in one]
-
-
-async def _by_patron(documents: AsyncIterator[Document]) -> dict[str, list[Document]]:
-    found: dict[str, list[Document]] = defaultdict(list)
-    async for document in documents:
-        found[document["patron_id"]].append(document)
-    return found
+    for part in PARTS:
+        true: dict[str, set[tuple[Any, ...]]] = defaultdict(set)
+        async for one in stores[part.service][part.collection].find(part.where):
+            true[one["patron_id"]].add(part.of(one["_id"], one))
+        for patron in {*views, *true}:
+            items = views.get(patron, {}).get(part.name, {})
+            shown = {part.of(key, one) for key, one in items.items() if not part.is_over(one)}
+            result.expect(
+                shown == true[patron],
+                f"patron {patron} is shown other {part.words or part.name}: {shown ^ true[patron]}",
+            )

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.audit.trails import trail_keys, variables_of
+from ops.audit.security import trail_keys, variables_of
 from ops.console import (
     AsJson,
     ServiceOption,

@@ -17,13 +17,12 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import indexes
+from ops.audit.events import lost_at_ends
 from ops.audit.findings import Finding, Level
-from ops.audit.lost_events import lost_at_ends
-from ops.audit.protection import check_broker_user, check_database_users
-from ops.audit.seasons import check_seasons
+from ops.audit.notices import check_visits
+from ops.audit.places import check_seasons
+from ops.audit.security import TrailSettings, check_broker_user, check_database_users, check_trails
 from ops.audit.snapshots import Compared, compare
-from ops.audit.trails import TrailSettings, check_trails
-from ops.audit.visits import check_visits
 from ops.backlog import outbox_ages
 from ops.broker import topics
 from ops.broker.dead_letters import Filter, find_dead_letters

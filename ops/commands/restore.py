@@ -14,7 +14,7 @@ from typing import Any
 import typer
 from pymongo import UpdateOne
 
-from ops.audit.lost_events import Lost, find_lost, opened
+from ops.audit.events import Lost, find_lost, opened
 from ops.broker.offsets import subscribed_topics
 from ops.broker.replay import replay
 from ops.broker.rewind import commit, has_no_member

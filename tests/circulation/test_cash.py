@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ops.audit.charges import check_ledger, check_payments
+from ops.audit.circulation import check_ledger, check_payments
 from ops.audit.findings import Audit
 from tests.circulation.cashier import (
     P1,

@@ -25,7 +25,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
 from ops.audit.findings import Finding
-from ops.audit.protection import check_database_users
+from ops.audit.security import check_database_users
 from ops.audit.system import audit
 from ops.broker.access import ANALYST, OPERATOR
 from ops.database_users import ROLE, url_for

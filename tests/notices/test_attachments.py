@@ -6,8 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ops.audit.enquiries import check_enquiries
 from ops.audit.findings import Audit
+from ops.audit.notices import check_enquiries
 from services.notices.enquiries.queries import existing_content
 from services.notices.enquiries.refusals import NoSuchAttachment
 from services.notices.enquiries.rules.enquiries import MOST_IN_ENQUIRY, MOST_UNUSED

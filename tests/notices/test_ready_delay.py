@@ -7,9 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from ops.audit.findings import Audit
-from ops.audit.notifications import check_notifications
-from ops.audit.recorded import Recorded
+from ops.audit.findings import Audit, Recorded
+from ops.audit.notices import check_notifications
 from services.notices.app import create_app
 from services.notices.settings import Settings
 from shared.contracts.circulation import HoldReady

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ops.audit.trails import check_trails
+from ops.audit.security import check_trails
 from ops.direct import add_account, indexes_of
 from services.accounts.settings import Settings
 from services.registry import NAMES

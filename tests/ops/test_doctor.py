@@ -7,8 +7,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
+from ops.audit.events import recorded_as_lost
 from ops.audit.findings import Finding
-from ops.audit.lost_events import recorded_as_lost
 from ops.commands.doctor import examine
 from ops.direct import indexes_of
 from services.gateway.views.store.schema import WHOLE

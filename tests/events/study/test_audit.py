@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime
 
-from ops.audit.admissions import check_admissions
-from ops.audit.findings import Audit
-from ops.audit.recorded import Recorded
+from ops.audit.findings import Audit, Recorded
+from ops.audit.places import check_admissions
 from shared.mongo import Database
 from tests.events.study.test_sessions import enter, in_order, job
 from tests.support import Api

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from ops.audit.bookings import OF_BOOKINGS, check_bookings, check_closed_days, check_rooms
-from ops.audit.findings import Audit
-from ops.audit.recorded import Recorded
+from ops.audit.findings import Audit, Recorded
+from ops.audit.places import OF_BOOKINGS, check_bookings, check_closed_days, check_rooms
 from tests.events.programme import events
 from tests.events.study.season import STAFF, announced
 from tests.events.test_registrations import erase

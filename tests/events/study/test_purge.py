@@ -4,7 +4,7 @@ import asyncio
 from datetime import date, timedelta
 from typing import Any
 
-from ops.audit.seasons import check_seasons
+from ops.audit.places import check_seasons
 from services.events.seasons.rules.season import BALLOT_KEPT, PATRONS_KEPT
 from services.events.settings import Settings
 from tests.events.programme import events
