@@ -7,15 +7,12 @@ counts in parts (proportional set size). All processes count: also what stands f
 guard, and the prepared process from which services are forked.
 """
 
-import argparse
-import json
 import os
-import sys
-import tempfile
 import time
 from pathlib import Path
 
-from ops.infrastructure.processes import System, system
+from benchmarks.show import options, running, show
+from ops.infrastructure.processes import System
 from shared.mongo import Document
 
 CALM_SECONDS = 20
@@ -94,22 +91,9 @@ def _with_total(by_name: dict[str, float]) -> dict[str, float]:
 
 def main() -> None:
     """Start a system, watch it and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--kafka", default="embedded")
-    parser.add_argument("--seconds", type=float, default=30)
-    arguments = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        system(Path(folder), usual_ports=False, broker=arguments.kafka) as running,
-    ):
-        found = measure(running, arguments.seconds)
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    sys.stdout.write(f"{found['seconds']} seconds at rest\n")
-    for name, percent in found["percent_of_a_core"].items():
-        sys.stdout.write(f"{name:<15} {percent:6} % {found['megabytes'][name]:7} MiB\n")
+    asked = options(kafka="embedded", seconds=30.0)
+    with running(asked.kafka, simulation=False) as measured:
+        show(measure(measured, asked.seconds), as_json=asked.json)
 
 
 if __name__ == "__main__":

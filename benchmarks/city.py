@@ -12,30 +12,26 @@ commands each, so that accounts do not grow as no real one does.
 `--overload` ends with a phase at that multiple of the greatest rate that was held. The gateway then
 refuses what it can't answer in time, as it does in production; in a simulation it otherwise never
 refuses.
-`benchmarks.city_pictures` draws what `--json` prints.
 """
 
-import argparse
 import asyncio
 import json
-import os
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import cycle
-from pathlib import Path
 from typing import Any, TypeVar
 
 import aiohttp
 
 from benchmarks.at_rest import processor_seconds
-from ops.infrastructure.processes import System, system
+from benchmarks.show import machine, options, running, show
+from ops.infrastructure.processes import System
 from services.gateway.settings import Settings
 from shared.mongo import Document
 from tests.library import Library
@@ -306,42 +302,18 @@ async def measure(
 
 def main() -> None:
     """Start a system, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--kafka", default="embedded")
-    parser.add_argument("--rates", default="10,20,40")
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--patrons", type=int, default=0)
-    parser.add_argument("--overload", type=float, default=0.0)
-    arguments = parser.parse_args()
-    rates = [float(rate) for rate in arguments.rates.split(",")]
+    asked = options(kafka="embedded", rates="10,20,40", seconds=60.0, patrons=0, overload=0.0)
     usual = str(Settings.model_fields["busy_requests"].default)
-    busy = {"gateway": {"CARREL_BUSY_REQUESTS": usual}} if arguments.overload else {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        system(
-            Path(folder),
-            simulation=True,
-            usual_ports=False,
-            broker=arguments.kafka,
-            environment=busy,
-        ) as running,
-    ):
+    busy = {"gateway": {"CARREL_BUSY_REQUESTS": usual}} if asked.overload else {}
+    rates = [float(rate) for rate in asked.rates.split(",")]
+    with running(asked.kafka, environment=busy) as measured:
         found = asyncio.run(
-            measure(
-                running,
-                rates,
-                arguments.seconds,
-                patrons=arguments.patrons,
-                overload=arguments.overload,
-            )
+            measure(measured, rates, asked.seconds, patrons=asked.patrons, overload=asked.overload)
         )
-    if arguments.json:
+    if asked.json:
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    sys.stdout.write(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}\n")
-    for figures in found:
-        sys.stdout.write(json.dumps(figures) + "\n")
+    else:
+        show({"machine": machine(), **{str(one["rate"]): one for one in found}}, as_json=False)
 
 
 if __name__ == "__main__":

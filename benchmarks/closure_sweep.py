@@ -1,17 +1,14 @@
 """The time to move the due dates of one closure, and its effect on check-outs meanwhile.
 
-    .venv/bin/python -m benchmarks.closure_sweep [--json] [LOANS …]
+    .venv/bin/python -m benchmarks.closure_sweep [--json] [--loans 10000,30000,100000]
 
 Circulation's API runs in this process and its worker in another, on one embedded database. For
-each number of open loans (10,000, 30,000 and 100,000), check-outs are timed at a steady pace, first
+each number of open loans, check-outs are timed at a steady pace, first
 without a sweep, then during one, in one run: the ratio is the result. No test asserts it.
 """
 
 import asyncio
-import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +19,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from benchmarks.show import machine, options, show
+from benchmarks.show import p95 as percentile
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.ports import reserve
 from services.circulation.app import create_app
@@ -35,7 +34,6 @@ from shared.unit_of_work import Origin, Run
 from tests.circulation.desk import KEY, Desk, branch, closure, settings_for
 from tests.support import served, until
 
-SIZES = (10_000, 30_000, 100_000)
 CALLERS = 4
 PAUSE = 0.1
 """Seconds between two check-outs of a caller: about 40 a second in all, as in a busy city."""
@@ -87,7 +85,7 @@ class Lending:
 
 def p95(took: list[float]) -> float:
     """Return the 95th percentile in milliseconds; 0 for too few values."""
-    return round(statistics.quantiles(took, n=20)[-1] * 1000, 1) if len(took) > 20 else 0.0
+    return round(percentile(took) * 1000, 1) if len(took) > 20 else 0.0
 
 
 async def lend_before(desk: Desk, count: int) -> None:
@@ -203,23 +201,20 @@ async def run(sizes: tuple[int, ...], mongo_url: str, folder: Path) -> list[dict
         async with open_desk(mongo_url, prefix) as desk:
             with worker(mongo_url, prefix, folder / f"worker-{at}.log"):
                 found.append(await measure(desk, Lending(desk), size, 2))
-                sys.stderr.write(f"{found[-1]}\n")
     return found
 
 
 def main() -> None:
-    """Print a table, or with --json a JSON document."""
-    sizes = tuple(int(text) for text in sys.argv[1:] if text.isdecimal()) or SIZES
-    Path(".data").mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        with embedded(folder, kafka=False, mongo_port=None) as infrastructure:
-            found = asyncio.run(run(sizes, infrastructure.mongo_url, folder))
-    if "--json" in sys.argv:
-        text = json.dumps({"machine": platform.machine(), "sweeps": found}, indent=2)
-    else:
-        text = "\n".join("  ".join(f"{k} {v}" for k, v in row.items()) for row in found)
-    sys.stdout.write(text + "\n")
+    """Measure and print."""
+    asked = options(loans="10000,30000,100000")
+    sizes = tuple(map(int, asked.loans.split(",")))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        embedded(Path(folder), kafka=False, mongo_port=None) as infrastructure,
+    ):
+        found = asyncio.run(run(sizes, infrastructure.mongo_url, Path(folder)))
+    by_size = {f"{row['loans']} loans": row for row in found}
+    show({"machine": machine(), **by_size}, as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -7,22 +7,19 @@ librarian at a time; a title may be returned by two. Processor time hardly depen
 the machine; it includes what processes do at rest meanwhile.
 """
 
-import argparse
 import asyncio
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle
-from pathlib import Path
 from typing import Self
 
 from benchmarks.at_rest import processor_seconds
-from benchmarks.show import show
-from ops.infrastructure.processes import System, system
+from benchmarks.show import options, running, show
+from ops.infrastructure.processes import System
 from shared.mongo import Document
 from tests.library import Library
 
@@ -117,16 +114,9 @@ async def measure(running: System) -> Document:
 
 def main() -> None:
     """Start a system, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--kafka", default="embedded")
-    arguments = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        system(Path(folder), simulation=True, usual_ports=False, broker=arguments.kafka) as running,
-    ):
-        found = asyncio.run(measure(running))
-    show(found, as_json=arguments.json)
+    asked = options(kafka="embedded")
+    with running(asked.kafka) as measured:
+        show(asyncio.run(measure(measured)), as_json=asked.json)
 
 
 if __name__ == "__main__":

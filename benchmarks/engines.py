@@ -11,14 +11,12 @@ children too; a JVM's start is among them. All but `follow` and DuckDB need `mak
 have run once; without it they are left out.
 """
 
-import argparse
 import asyncio
 import json
 import os
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +34,7 @@ from aiokafka import AIOKafkaConsumer
 from pyiceberg.exceptions import NoSuchTableError
 from sqlalchemy.exc import OperationalError
 
+from benchmarks.show import options, show
 from ops.analytics.connect import NAMESPACE, connector
 from ops.analytics.engines import flink_sql, spark_sql
 from ops.analytics.folder import Folder
@@ -255,10 +254,7 @@ def _script(statements: Sequence[str]) -> str:
 
 def main() -> None:
     """Publish events, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--events", type=int, default=600_000)
-    arguments = parser.parse_args()
+    asked = options(events=600_000)
     with (
         tempfile.TemporaryDirectory() as folder,
         embedded(Path(folder), mongo=False, kafka_port=None, broker="apache") as infrastructure,
@@ -268,18 +264,18 @@ def main() -> None:
         async def prepare() -> None:
             await ensure_topics(settings, NAMES)
             await sink.make_control_topic(settings.kafka)
-            for first in range(0, arguments.events // 3, 2_000):
-                count = min(2_000, arguments.events // 3 - first)
+            for first in range(0, asked.events // 3, 2_000):
+                count = min(2_000, asked.events // 3 - first)
                 await publish(settings, loans(first, count))
 
         asyncio.run(prepare())
-        rates = measure(settings, Path(folder), arguments.events // 3 * 3)
-    if arguments.json:
-        sys.stdout.write(json.dumps(rates, indent=2) + "\n")
-        return
+        rates = measure(settings, Path(folder), asked.events // 3 * 3)
     base = rates["bare loop to Parquet"]
-    for name, rate in rates.items():
-        sys.stdout.write(f"{name:24}{rate:10,.0f} events/s {rate / base:6.0%} of the bare loop\n")
+    rows = {
+        name: {"events_per_second": round(rate), "percent_of_bare": round(100 * rate / base)}
+        for name, rate in rates.items()
+    }
+    show(rows, as_json=asked.json)
 
 
 if __name__ == "__main__":

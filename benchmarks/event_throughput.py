@@ -9,25 +9,21 @@ Rounds alternate, so that a noisy machine disturbs all three. The process has th
 garbage collection of a service. No test asserts the result.
 """
 
-import argparse
 import asyncio
 import contextlib
 import gc
-import json
-import os
-import platform
 import statistics
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import uvloop
 from aiokafka import AIOKafkaProducer
 
-from ops.infrastructure.embedded import embedded
+from benchmarks.show import machine, options, show
+from ops.infrastructure.embedded import Infrastructure, embedded
 from ops.serve import COLLECT_AFTER
 from services.gateway.consumers import subscriptions
 from services.gateway.views.store import writes
@@ -196,9 +192,7 @@ async def measure(settings: Settings, count: int) -> Document:
     client.close()
     gc.unfreeze()
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}, load {os.getloadavg()[0]:.0f}; listener, database and "
-        "broker on it",
+        "machine": machine(),
         "events": len(events),
         "one_by_one_per_second": round(statistics.median(single)),
         "batches_per_second": round(statistics.median(batches)),
@@ -215,32 +209,25 @@ async def measure(settings: Settings, count: int) -> Document:
     }
 
 
-def main() -> None:
-    """Start a database and a broker, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--kafka", default="embedded")
-    arguments = parser.parse_args()
+@contextlib.contextmanager
+def servers(kafka: str) -> Iterator[tuple[Infrastructure, Mapping[str, str]]]:
+    """Run a database and a broker; yield them with the environment of a service on them."""
     configure_logs("benchmark", "0", "warning")
     with (
         tempfile.TemporaryDirectory() as folder,
-        embedded(
-            Path(folder), mongo_port=None, kafka_port=None, broker=arguments.kafka
-        ) as infrastructure,
+        embedded(Path(folder), mongo_port=None, kafka_port=None, broker=kafka) as started,
     ):
-        where = {
-            "CARREL_MONGO_URL": infrastructure.mongo_url,
-            "CARREL_KAFKA": infrastructure.kafka,
-        }
-        settings = Settings.from_environment({**infrastructure.service_environment, **where})
+        where = {"CARREL_MONGO_URL": started.mongo_url, "CARREL_KAFKA": started.kafka}
+        yield started, {**started.service_environment, **where}
+
+
+def main() -> None:
+    """Start a database and a broker, measure and print."""
+    asked = options(kafka="embedded", events=20_000)
+    with servers(asked.kafka) as (_, environment):
         gc.set_threshold(*COLLECT_AFTER)
-        found = uvloop.run(measure(settings, arguments.events))
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    for name, value in found.items():
-        sys.stdout.write(f"{name.replace('_', ' ')}: {value}\n")
+        found = uvloop.run(measure(Settings.from_environment(environment), asked.events))
+    show(found, as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -8,22 +8,16 @@ million were added. What makes the large side large is written into the stores, 
 `--small` fills in less, to see that it works.
 """
 
-import argparse
 import asyncio
-import json
-import os
-import statistics
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
-from pathlib import Path
 
 from benchmarks.at_rest import processor_seconds
-from ops.infrastructure.processes import System, system
+from benchmarks.show import machine, options, p95, running, show
+from ops.infrastructure.processes import System
 from services.gateway.views.store.schema import WHOLE
 from services.settings import Settings
 from shared.clock import wall_clock
@@ -95,7 +89,7 @@ def compared(small: Side, large: Side) -> Document:
     """Return p95 and processor time of each call on both sides, and the ratios."""
     found: Document = {}
     for name in small.milliseconds:
-        few, many = (_p95(side.milliseconds[name]) for side in (small, large))
+        few, many = (p95(side.milliseconds[name]) for side in (small, large))
         less, more = (_milliseconds(side.processor[name]) for side in (small, large))
         found[name] = {
             "p95_ms": [round(few, 1), round(many, 1)],
@@ -110,10 +104,6 @@ def compared(small: Side, large: Side) -> Document:
 def _milliseconds(seconds: Counter[str]) -> dict[str, float]:
     """Return the processor time of each process for one call."""
     return {name: round(taken * 1000 / COMMANDS, 1) for name, taken in seconds.items()}
-
-
-def _p95(values: Sequence[float]) -> float:
-    return statistics.quantiles(values, n=20)[-1]
 
 
 class Stores:
@@ -206,7 +196,7 @@ PEOPLE = (
 async def measure(running: System, patrons: int, divisor: int) -> Document:
     """Compare small and large sides of each kind."""
     loans, copies, patrons = (number // divisor for number in (LOANS, COPIES, patrons))
-    found: Document = {"machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"}
+    found: Document = {"machine": machine()}
     client = connect(running.environment["CARREL_MONGO_URL"], timeout_ms=10_000)
     async with Library(running) as library:
         stores = Stores(library, client)
@@ -247,31 +237,15 @@ async def measure(running: System, patrons: int, divisor: int) -> Document:
 
 def main() -> None:
     """Start a system, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--kafka", default="embedded")
-    parser.add_argument("--patrons", type=int, default=PATRONS)
-    parser.add_argument("--small", action="store_true")
-    arguments = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        system(Path(folder), simulation=True, usual_ports=False, broker=arguments.kafka) as running,
-    ):
-        found = asyncio.run(measure(running, arguments.patrons, SMALL if arguments.small else 1))
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    for name, figures in found.items():
-        if isinstance(figures, str):
-            sys.stdout.write(f"{figures}\n")
-            continue
-        for call, taken in figures.items():
-            few, many = taken["p95_ms"]
-            less, more = taken["processor_ms"]
-            sys.stdout.write(
-                f"{name:<36} {call:<10} p95 {few:6} and {many:6} ms, ratio {taken['p95_ratio']:5}; "
-                f"processor {less:5} and {more:5} ms\n"
-            )
+    asked = options(kafka="embedded", patrons=PATRONS, small=False)
+    with running(asked.kafka) as measured:
+        found = asyncio.run(measure(measured, asked.patrons, SMALL if asked.small else 1))
+    flat = {
+        f"{name}: {call}": taken
+        for name, calls in found.items()
+        for call, taken in ({"": calls} if isinstance(calls, str) else calls).items()
+    }
+    show(found if asked.json else flat, as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ spent its budgets, and its PINs are not checked any more; `--hours 0` measures t
 an attack, when they are. No test asserts the result.
 """
 
-import argparse
 import asyncio
 import collections
 import contextlib
@@ -31,6 +30,7 @@ from unittest import mock
 import aiohttp
 from argon2 import PasswordHasher
 
+from benchmarks.show import options
 from ops.infrastructure.embedded import embedded
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
@@ -239,9 +239,5 @@ async def main(cards: int, addresses: int, hours: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--cards", type=int, default=10_000)
-    parser.add_argument("--addresses", type=int, default=50)
-    parser.add_argument("--hours", type=int, default=24)
-    given = parser.parse_args()
-    asyncio.run(main(given.cards, given.addresses, given.hours))
+    asked = options(cards=10_000, addresses=50, hours=24)
+    asyncio.run(main(asked.cards, asked.addresses, asked.hours))

@@ -8,25 +8,19 @@ transaction for each, with the events in memory. Rounds alternate. The processor
 this process, the database and the broker.
 """
 
-import argparse
 import asyncio
-import json
-import os
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import orjson
 from aiokafka import AIOKafkaConsumer
 
 from benchmarks.at_rest import seconds_of
-from benchmarks.event_throughput import publish, rate_of_listener
-from ops.infrastructure.embedded import Infrastructure, embedded
+from benchmarks.event_throughput import publish, rate_of_listener, servers
+from benchmarks.show import machine, options, show
+from ops.infrastructure.embedded import Infrastructure
 from services.circulation import consumers as circulation_consumers
 from services.circulation import store as circulation_store
 from services.notices import app as notices
@@ -50,7 +44,6 @@ from shared.mongo import (
     connect,
     ensure_indexes,
 )
-from shared.telemetry import configure_logs
 from tests import samples
 
 ROUNDS = 3
@@ -195,7 +188,7 @@ async def measure(infrastructure: Infrastructure, settings: Settings, count: int
     client = connect(settings.mongo_url)
     processor = Processor(infrastructure)
     together = processing.TOGETHER
-    found: Document = {"machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.0f}"}
+    found: Document = {"machine": machine()}
     for case in CASES:
         await publish(settings, [(case.event(n), samples.at(n / 100)) for n in range(count)])
         rounds = []
@@ -226,29 +219,11 @@ def _medians(rounds: Sequence[Sequence[float]]) -> Document:
 
 def main() -> None:
     """Start a database and a broker, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--events", type=int, default=1_000)
-    parser.add_argument("--kafka", default="embedded")
-    arguments = parser.parse_args()
-    configure_logs("benchmark", "0", "warning")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        embedded(
-            Path(folder), mongo_port=None, kafka_port=None, broker=arguments.kafka
-        ) as infrastructure,
-    ):
-        where: dict[str, Any] = {
-            "CARREL_MONGO_URL": infrastructure.mongo_url,
-            "CARREL_KAFKA": infrastructure.kafka,
-        }
-        settings = Settings.from_environment({**infrastructure.service_environment, **where})
-        found = asyncio.run(measure(infrastructure, settings, arguments.events))
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    for name, figures in found.items():
-        sys.stdout.write(f"{name}: {figures}\n")
+    asked = options(kafka="embedded", events=1_000)
+    with servers(asked.kafka) as (infrastructure, environment):
+        settings = Settings.from_environment(environment)
+        found = asyncio.run(measure(infrastructure, settings, asked.events))
+    show(found, as_json=asked.json)
 
 
 if __name__ == "__main__":

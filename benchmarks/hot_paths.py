@@ -7,21 +7,15 @@ the ratio is the result. No test asserts it.
 """
 
 import asyncio
-import json
-import os
-import platform
 import statistics
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
-from typing import Any
 
 import aiohttp
 from aiokafka import AIOKafkaConsumer
 
-from ops.infrastructure.processes import System, system
+from benchmarks.show import machine, options, p95, running, show
+from ops.infrastructure.processes import System
 from services.settings import Settings
 from shared.ids import new_id
 from shared.mongo import MAJORITY, SNAPSHOT, Database, Document, connect
@@ -56,7 +50,7 @@ async def timed(call: Call, count: int, at_once: int = AT_ONCE) -> tuple[float, 
     started = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(at_once)))
     elapsed = time.perf_counter() - started
-    return count / elapsed, statistics.quantiles(milliseconds, n=20)[-1]
+    return count / elapsed, p95(milliseconds)
 
 
 async def compared(path: Call, yardstick: Call, count: int) -> Document:
@@ -70,7 +64,7 @@ async def compared(path: Call, yardstick: Call, count: int) -> Document:
     ratios = [
         (bare[0] / ours[0], ours[1] / bare[1]) for bare, ours in zip(yardsticks, paths, strict=True)
     ]
-    (per_second, p95), (bare_per_second, bare_p95), (ratio, p95_ratio) = (
+    (per_second, slow), (bare_per_second, bare_slow), (ratio, slow_ratio) = (
         tuple(map(statistics.median, zip(*rounds, strict=True)))
         for rounds in (paths, yardsticks, ratios)
     )
@@ -78,9 +72,9 @@ async def compared(path: Call, yardstick: Call, count: int) -> Document:
         "per_second": round(per_second),
         "bare_per_second": round(bare_per_second),
         "ratio": round(ratio, 1),
-        "p95_ms": round(p95, 1),
-        "bare_p95_ms": round(bare_p95, 1),
-        "p95_ratio": round(p95_ratio, 1),
+        "p95_ms": round(slow, 1),
+        "bare_p95_ms": round(bare_slow, 1),
+        "p95_ratio": round(slow_ratio, 1),
     }
 
 
@@ -185,27 +179,15 @@ async def measure(running: System) -> Document:
             "answer to event": await event(library),
         }
     client.close()
-    return {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}; client, services, database and broker on it",
-        "paths": found,
-    }
+    return {"machine": machine(), "paths": found}
 
 
 def main() -> None:
     """Start a system, measure and print."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        system(Path(folder), simulation=True, usual_ports=False) as running,
-    ):
-        found: dict[str, Any] = asyncio.run(measure(running))
-    if "--json" in sys.argv:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    sys.stdout.write(f"{found['machine']}\n")
-    for path, figures in found["paths"].items():
-        text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
-        sys.stdout.write(f"{path:<20} {text}\n")
+    asked = options()
+    with running() as measured:
+        found = asyncio.run(measure(measured))
+    show({"machine": found["machine"], **found["paths"]}, as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,9 @@ rounds, so that a noisy machine disturbs both. Two ratios are the result: answer
 processor time for one answer, which depends less on the machine's load. No test asserts them.
 """
 
-import argparse
 import asyncio
 import contextlib
-import json
 import os
-import platform
 import secrets
 import statistics
 import subprocess
@@ -28,6 +25,8 @@ import aiohttp
 from bson import ObjectId
 from starlette.types import Receive, Scope, Send
 
+from benchmarks.at_rest import seconds_of
+from benchmarks.show import machine, options, show
 from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
@@ -137,12 +136,6 @@ def serving(command: list[str], environment: dict[str, str]) -> Iterator[int]:
         process.wait(20)
 
 
-def processor(pid: int) -> float:
-    """Return the microseconds of processor time that a process has used so far (Linux)."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") * 1e6
-
-
 class Caller:
     """Asks for accounts in turn."""
 
@@ -201,10 +194,10 @@ async def round_of(
     ask: Ask, pid: int, patrons: list[str], count: int
 ) -> tuple[float, float, float]:
     """Return answers a second, processor microseconds for one, and the 95th percentile in ms."""
-    before, started = processor(pid), time.perf_counter()
+    before, started = seconds_of(pid), time.perf_counter()
     taken = sorted(await waits(ask, patrons, count, SECONDS))
     rate = len(taken) / (time.perf_counter() - started)
-    return rate, (processor(pid) - before) / len(taken), taken[int(len(taken) * 0.95)] * 1000
+    return rate, (seconds_of(pid) - before) * 1e6 / len(taken), taken[int(len(taken) * 0.95)] * 1000
 
 
 async def compared(caller: Caller, database: Database, loans: int, count: int) -> Document:
@@ -282,9 +275,7 @@ async def measure(
         many = await among_many(caller, views) if views else None
     client.close()
     return {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}, load {os.getloadavg()[0]:.0f}; callers, both servers and "
-        "database on it",
+        "machine": machine(),
         "loans": found,
         "among": many,
     }
@@ -292,10 +283,7 @@ async def measure(
 
 def main() -> None:
     """Start a database and both servers, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--views", type=int, default=10_000)
-    arguments = parser.parse_args()
+    asked = options(views=10_000)
     with (
         tempfile.TemporaryDirectory() as folder,
         embedded(Path(folder), kafka=False, mongo_port=None) as infrastructure,
@@ -321,14 +309,9 @@ def main() -> None:
         ):
             urls = [f"http://127.0.0.1:{port}" for port in (first, second)]
             servers = list(zip((gateway, yardstick), urls, strict=True))
-            found = asyncio.run(measure(environment, servers, arguments.views))
-    if arguments.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    sys.stdout.write(f"{found['machine']}\n")
-    for loans, figures in [*found["loans"].items(), ("many patrons", found["among"] or {})]:
-        text = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in figures.items())
-        sys.stdout.write(f"{loans:>22}: {text}\n")
+            found = asyncio.run(measure(environment, servers, asked.views))
+    rows = {"machine": found["machine"], **found["loans"], "many patrons": found["among"] or {}}
+    show(found if asked.json else rows, as_json=asked.json)
 
 
 if __name__ == "__main__":

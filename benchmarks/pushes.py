@@ -10,23 +10,17 @@ change too. Times count from the answer to the command, which comes after the co
 before the answer counts as 0. No test asserts the result.
 """
 
-import argparse
 import asyncio
 import contextlib
-import json
-import os
-import platform
-import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 
-from ops.infrastructure.processes import System, system
+from benchmarks.show import machine, options, running, show
+from ops.infrastructure.processes import System
 from tests.library import Library
 
 COMMITS = 300
@@ -204,39 +198,15 @@ async def measure(running: System) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Start a system, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--kafka", choices=("embedded", "apache"), default="embedded")
-    asked = parser.parse_args()
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        system(
-            Path(folder),
-            replicas={"gateway": 2},
-            simulation=True,
-            usual_ports=False,
-            broker=asked.kafka,
-        ) as running,
-    ):
-        before = os.getloadavg()[0]
-        rows = asyncio.run(measure(running))
-    found = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
-        f"{platform.python_version()}; readers, services, database and broker "
-        f"({asked.kafka}) on it",
-        "load": [round(before, 1), round(os.getloadavg()[0], 1)],
-        "rows": rows,
-    }
-    if asked.json:
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
-        return
-    sys.stdout.write(f"{found['machine']}; load {found['load'][0]} to {found['load'][1]}\n")
-    for row in rows:
-        where = f"{row['load']}; by {row['way']}, read at the {row['reader']}"
-        sys.stdout.write(
-            f"{where:<75} median {row['median_ms']} ms, p99 {row['p99_ms']} ms,"
-            f" most {row['most_ms']} ms\n"
-        )
+    asked = options(kafka="embedded")
+    with running(asked.kafka, replicas={"gateway": 2}) as measured:
+        rows = asyncio.run(measure(measured))
+    if not asked.json:
+        names = ("load", "way", "reader")
+        lines = {", ".join(row.pop(name) for name in names): row for row in rows}
+        show({"machine": machine(), **lines}, as_json=False)
+    else:
+        show({"machine": machine(), "rows": rows}, as_json=True)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ back at each in turns. The processor time is that of all processes of a system, 
 from a command: its events are published, and consumed by the other services.
 """
 
-import argparse
 import asyncio
 import tempfile
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.at_rest import processor_seconds
 from benchmarks.desk import Desk, timed
-from benchmarks.show import show
+from benchmarks.show import options, show
 from ops.infrastructure.processes import System
 from shared.mongo import Document
 from tests.library import Library
@@ -69,18 +68,14 @@ async def measure(plain: System, protected: System, rounds: int, commands: int) 
 
 def main() -> None:
     """Start both systems, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument("--commands", type=int, default=40)
-    arguments = parser.parse_args()
+    asked = options(rounds=6, commands=40)
     with (
         tempfile.TemporaryDirectory() as folder,
         system_in(Path(folder) / "plain", broker="apache") as plain,
         system_in(Path(folder) / "secured", broker=SECURED) as protected,
     ):
-        found = asyncio.run(measure(plain, protected, arguments.rounds, arguments.commands))
-    show(found, as_json=arguments.json)
+        found = asyncio.run(measure(plain, protected, asked.rounds, asked.commands))
+    show(found, as_json=asked.json)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Check-outs and returns of Carrel beside those of SLiMS 9, in turns in one run.
 
-    .venv/bin/python -m benchmarks.slims FOLDER [--rounds 5] [--json]
+    .venv/bin/python -m benchmarks.slims --sources FOLDER [--rounds 5] [--json]
 
 FOLDER has the sources of SLiMS 9 (slims/slims9_bulian on GitHub). What it runs on has to be
 installed: mariadbd, PHP-FPM with its modules for MySQL, images, `mbstring`, `intl` and XML, and
@@ -13,7 +13,6 @@ are measured. Each librarian of SLiMS has a session of their own, Carrel's share
 tables are MyISAM's, as SLiMS installs them. After each round its table of loans is counted.
 """
 
-import argparse
 import asyncio
 import os
 import pwd
@@ -44,10 +43,10 @@ from benchmarks.desk import (
     Processor,
     timed,
 )
-from benchmarks.show import show
+from benchmarks.show import options, running, show
 from ops.infrastructure import ports
 from ops.infrastructure.child import Child, start_all, stop_all
-from ops.infrastructure.processes import System, system
+from ops.infrastructure.processes import System
 from shared.mongo import Document
 from tests.library import Library
 
@@ -345,22 +344,15 @@ def _family(pid: int) -> list[int]:
 
 def main() -> None:
     """Start both systems, measure and print."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path, help="sources of SLiMS 9")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    if not (arguments.folder / "sysconfig.inc.php").is_file():
-        raise SystemExit(
-            f"{arguments.folder} has no sources of SLiMS 9: sysconfig.inc.php is missing"
-        )
+    asked = options(rounds=5, sources=Path("slims9_bulian"))
+    if not (asked.sources / "sysconfig.inc.php").is_file():
+        raise SystemExit(f"{asked.sources} has no sources of SLiMS 9: sysconfig.inc.php is missing")
     with (
         tempfile.TemporaryDirectory() as folder,
-        started(arguments.folder, Path(folder)) as slims,
-        system(Path(folder) / "carrel", simulation=True, usual_ports=False) as running,
+        started(asked.sources, Path(folder)) as slims,
+        running() as measured,
     ):
-        found = asyncio.run(measure(running, slims, arguments.rounds))
-    show(found, as_json=arguments.json)
+        show(asyncio.run(measure(measured, slims, asked.rounds)), as_json=asked.json)
 
 
 if __name__ == "__main__":
