@@ -1,4 +1,4 @@
-"""What benchmarks share: their options, the system that they measure, and how they print."""
+"""The options of benchmarks, the system that they measure, and their output."""
 
 import argparse
 import json
