@@ -24,9 +24,9 @@ from benchmarks.show import p95 as percentile
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.ports import reserve
 from services.circulation.app import create_app
-from services.circulation.consumers import keep_calendar
-from services.circulation.domain.loan import Loan
-from services.circulation.domain.policy import Policy
+from services.circulation.closures.consumers import keep_calendar
+from services.circulation.rules.loan import Loan
+from services.circulation.rules.policy import Policy
 from shared.assertions import make_key
 from shared.ids import new_id
 from shared.mongo import to_document

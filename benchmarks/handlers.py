@@ -21,8 +21,8 @@ from benchmarks.at_rest import seconds_of
 from benchmarks.event_throughput import publish, rate_of_listener, servers
 from benchmarks.show import machine, options, show
 from ops.infrastructure.embedded import Infrastructure
-from services.circulation import consumers as circulation_consumers
-from services.circulation import store as circulation_store
+from services.circulation.borrowers import consumers as borrowers_consumers
+from services.circulation.borrowers import store as borrowers_store
 from services.notices import app as notices
 from services.notices.messages import consumers as messages_consumers
 from services.notices.settings import Settings
@@ -116,8 +116,8 @@ CASES = (
     ),
     Case(
         "circulation",
-        circulation_consumers.subscriptions,
-        circulation_store.INDEXES,
+        borrowers_consumers.subscriptions,
+        borrowers_store.INDEXES,
         lambda number: samples.preferences(1, patron_id=f"patron-{number}", keep_history=True),
         write_reader,
     ),

@@ -3,8 +3,8 @@
 It reads the databases of services: commands need this also while their API is away or refuses them.
 """
 
-from services.circulation.domain.sweep import Sweep, SweepState
-from services.circulation.store import sweeps
+from services.circulation.closures import store as closures_store
+from services.circulation.rules.sweep import Sweep, SweepState
 from services.events.calendars import store as calendars_store
 from services.registry import NAMES
 from services.settings import Settings
@@ -28,14 +28,18 @@ async def sweeps_of(settings: Settings) -> list[Sweep]:
     """Return the last sweep of every branch."""
     client = connect(settings.mongo_url)
     try:
-        return await sweeps.find(client[f"{settings.database_prefix}_circulation"])
+        return await closures_store.find_sweeps(client[f"{settings.database_prefix}_circulation"])
     finally:
         client.close()
 
 
 async def branches_to_move(database: Database) -> list[str]:
     """Return the branches whose due dates or holds in circulation's database have still to move."""
-    return [sweep.id for sweep in await sweeps.find(database) if sweep.state is SweepState.MOVING]
+    return [
+        sweep.id
+        for sweep in await closures_store.find_sweeps(database)
+        if sweep.state is SweepState.MOVING
+    ]
 
 
 async def rooms_to_settle(database: Database) -> list[str]:

@@ -14,7 +14,7 @@ from services.accounts.patrons.commands.records import (
     renew_digests,
 )
 from services.accounts.settings import Settings
-from services.circulation.store.patrons import find_digests
+from services.circulation.borrowers.store import find_digests
 from shared.audit_trail import record
 from shared.clock import wall_clock
 from shared.data_keys import accepts, note_made_with

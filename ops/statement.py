@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from services.circulation.domain.fines import Disposition, Span
+from services.circulation.rules.fines import Disposition, Span
 from shared.contracts.event import dollars
 
 _STYLES = {

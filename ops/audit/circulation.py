@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 
 from ops.audit.findings import Audit
-from services.circulation.domain.hold import OPEN_STATES
+from services.circulation.rules.hold import OPEN_STATES
 from shared.mongo import Database, Document
 
 

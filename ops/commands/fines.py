@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 from ops.statement import show_spans, show_strip
-from services.circulation.domain.calendar import Calendar, Closure
-from services.circulation.domain.fines import Statement, as_document, statement
-from services.circulation.domain.policy import Policy
-from services.circulation.domain.suspension import FineSuspension
+from services.circulation.rules.calendar import Calendar, Closure
+from services.circulation.rules.fines import Statement, as_document, statement
+from services.circulation.rules.policy import Policy
+from services.circulation.rules.suspension import FineSuspension
 from shared.contracts.event import dollars
 
 app = typer.Typer(no_args_is_help=True, help="Calculate and explain fines.")

@@ -30,11 +30,7 @@ from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
 from services.accounts.patrons.commands.records import ImportPatrons, import_patrons
 from services.accounts.settings import Settings as AccountsSettings
-from services.circulation.usecases.commands.import_titles import (
-    ImportedTitle,
-    ImportTitles,
-    import_titles,
-)
+from services.circulation.copies.commands import ImportedTitle, ImportTitles, import_titles
 from services.settings import Settings
 from shared.clock import library_day
 from shared.unit_of_work import UnitOfWork

@@ -16,12 +16,16 @@ from pydantic import ValidationError
 from ops.console import AsJson, explain_outages, print_json, print_table, refuse
 from ops.direct import operator_name, origin_of, unit_of_work_at
 from ops.target import Data, settings_of, settings_to_write
-from services.circulation import store
-from services.circulation.domain.policy import Policy, PolicyChange
-from services.circulation.domain.refusals.refusal import Refusal
-from services.circulation.routes.policies import PolicyIn
-from services.circulation.usecases.commands.delete_policy import DeletePolicy, delete_policy
-from services.circulation.usecases.commands.set_policy import SetPolicy, set_policy
+from services.circulation.policies import store as policies_store
+from services.circulation.policies.commands import (
+    DeletePolicy,
+    SetPolicy,
+    delete_policy,
+    set_policy,
+)
+from services.circulation.policies.routes import PolicyIn
+from services.circulation.refusals import Refusal
+from services.circulation.rules.policy import Policy, PolicyChange
 from services.settings import Settings
 from shared.mongo import plain
 
@@ -164,14 +168,14 @@ def _changes(terms: list[str] | None, file: Path | None) -> dict[str, Any]:
 
 async def _rows(settings: Settings) -> list[Policy]:
     async with unit_of_work_at(settings, "circulation") as unit:
-        return await store.policies.find(unit.database)
+        return await policies_store.find(unit.database)
 
 
 async def _set(
     settings: Settings, policy_id: str, changes: dict[str, Any], reason: str, *, whole: bool
 ) -> Policy:
     async with unit_of_work_at(settings, "circulation") as unit:
-        in_force = {row.id: row for row in await store.policies.find(unit.database)}
+        in_force = {row.id: row for row in await policies_store.find(unit.database)}
         present = in_force.get(policy_id)
         before = {} if whole or present is None else _terms_of(present)
         try:
@@ -202,7 +206,7 @@ async def _delete(settings: Settings, policy_id: str, reason: str) -> PolicyChan
 
 async def _history(settings: Settings, policy_id: str) -> list[PolicyChange]:
     async with unit_of_work_at(settings, "circulation") as unit:
-        return await store.policies.find_changes(unit.database, policy_id, MOST_CHANGES, None)
+        return await policies_store.find_changes(unit.database, policy_id, MOST_CHANGES, None)
 
 
 def _terms_of(row: Policy) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import typer
 from ops.backlog import sweeps_of
 from ops.console import AsJson, explain_outages, print_json, print_table
 from ops.target import Data, settings_of
-from services.circulation.domain.sweep import Sweep, SweepState
+from services.circulation.rules.sweep import Sweep, SweepState
 
 app = typer.Typer()
 

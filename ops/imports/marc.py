@@ -13,9 +13,9 @@ from typing import Any, BinaryIO
 
 from pymarc import Field, Record
 
-from services.circulation.domain.title import normal_isbn
-from services.circulation.routes.titles import TitleIn
-from services.circulation.usecases.commands.import_titles import ImportedTitle
+from services.circulation.catalogue.routes import TitleIn
+from services.circulation.copies.commands import ImportedTitle
+from services.circulation.rules.title import normal_isbn
 
 MOST_CHARACTERS = 500
 """Characters kept of a title or a name; a longer one is cut."""

@@ -15,7 +15,7 @@ from ops.infrastructure.processes import System
 from ops.scenario.player import play
 from ops.scenario.report import Report, ScenarioStopped, StepReport
 from ops.statement import show_spans, show_strip
-from services.circulation.domain.fines import from_document
+from services.circulation.rules.fines import from_document
 from services.settings import Settings
 from shared.contracts.event import dollars
 

@@ -19,9 +19,9 @@ from ops.simulation.city import (
 from ops.simulation.days import Day
 from ops.simulation.holds import expire_holds, move_shelf_days
 from ops.simulation.loans import Watch, give_notices, move_due_dates
-from services.circulation.domain.suspension import FineSuspension, notice_resumption
-from services.circulation.usecases.events import suspension_events
-from services.circulation.usecases.events.title_events import catalogued
+from services.circulation.catalogue.events import catalogued
+from services.circulation.rules.suspension import FineSuspension, notice_resumption
+from services.circulation.suspensions import events as suspensions_events
 from shared.contracts import Event
 from shared.contracts.accounts import PatronRegistered
 from shared.contracts.calendars import Announcement, ClosureOut, Hours
@@ -213,7 +213,7 @@ def _suspend_fines(books: Books, at: datetime) -> Act:
         reason="Amnesty week",
     )
     books.suspensions.append(suspension)
-    books.record(suspension_events.suspended(suspension))
+    books.record(suspensions_events.suspended(suspension))
     fields = {
         "starts_on": first.isoformat(),
         "resumes_on": (first + timedelta(FREE_DAYS)).isoformat(),
@@ -228,7 +228,7 @@ def _resume_fines(books: Books, on: date) -> None:
         noticed = notice_resumption(suspension, on)
         if noticed is not suspension:
             books.suspensions[at] = noticed
-            books.record(suspension_events.resumed(noticed))
+            books.record(suspensions_events.resumed(noticed))
 
 
 def _branch(place: Place) -> dict[str, Any]:

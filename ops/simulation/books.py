@@ -8,23 +8,24 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
 from ops.simulation.city import City
-from services.circulation.domain import overdue
-from services.circulation.domain.branch_calendar import (
+from services.circulation.charges import events as charges_events
+from services.circulation.holds import events as holds_events
+from services.circulation.rules import due_date as due_date_rules
+from services.circulation.rules.branch_calendar import (
     AnnouncedClosure,
     AnnouncedWeek,
     Announcement,
     BranchCalendar,
 )
-from services.circulation.domain.charge import Charge
-from services.circulation.domain.copy import AWAITED_STATES, Copy, CopyState
-from services.circulation.domain.fines import Statement
-from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.domain.ledger import Occasion, Posting, pay, waive
-from services.circulation.domain.loan import Loan
-from services.circulation.domain.patron import Borrower, owes_too_much
-from services.circulation.domain.policy import HONG_KONG
-from services.circulation.domain.suspension import FineSuspension
-from services.circulation.usecases.events import charge_events, hold_events
+from services.circulation.rules.charge import Charge
+from services.circulation.rules.copy import AWAITED_STATES, Copy, CopyState
+from services.circulation.rules.fines import Statement
+from services.circulation.rules.hold import Hold, HoldState
+from services.circulation.rules.ledger import Occasion, Posting, pay, waive
+from services.circulation.rules.loan import Loan
+from services.circulation.rules.patron import Borrower, owes_too_much
+from services.circulation.rules.policy import HONG_KONG
+from services.circulation.rules.suspension import FineSuspension
 from services.events.activities.rules import Activity, Places, Registration
 from shared.contracts import Event
 from shared.contracts.circulation import Standing
@@ -156,20 +157,20 @@ class Books:
         self.queues.setdefault(known.title, []).append(hold.id)
         self._of_patron.setdefault(known.patron, {})[known.title] = hold.id
         self.count_hold(known.patron, 1)
-        self.record(hold_events.placed(hold))
+        self.record(holds_events.placed(hold))
 
     def set_hold(self, known: OpenHold, hold: Hold, copy: int | None) -> None:
         """Keep and publish a changed hold with the number of its copy."""
         if hold is known.hold:
             return
-        self.record(hold_events.changed(known.hold, hold))
+        self.record(holds_events.changed(known.hold, hold))
         if hold.state is HoldState.READY and known.hold.state is not HoldState.READY:
             self.ready.append(hold.id)
         known.hold, known.copy = hold, copy
 
     def drop_hold(self, known: OpenHold, ended: Hold) -> None:
         """Publish the end of a hold, and forget it; its patron's count is changed apart."""
-        self.record(hold_events.changed(known.hold, ended))
+        self.record(holds_events.changed(known.hold, ended))
         del self.holds[ended.id]
         queue = self.queues[known.title]
         queue.remove(ended.id)
@@ -195,7 +196,7 @@ class Books:
 
     def fine(self, loan: Loan, on: date) -> Statement:
         """Return the fine of a loan if its copy comes back on a day."""
-        return overdue.fine(loan, self.calendars[loan.branch_code].now, self.suspensions, on)
+        return due_date_rules.fine(loan, self.calendars[loan.branch_code].now, self.suspensions, on)
 
     def pay_all(self, patron: int, at: datetime) -> None:
         """Pay all that a patron owes."""
@@ -239,7 +240,7 @@ class Books:
                 titles[charge.id] = title_id
             if charge.is_open:
                 unpaid[charge.id] = (charge, title_id)
-        for event in charge_events.of_transaction(postings, standing, titles):
+        for event in charges_events.of_transaction(postings, standing, titles):
             self.record(event)
         if unpaid:
             self.charges[patron] = unpaid

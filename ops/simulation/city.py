@@ -12,9 +12,9 @@ from random import Random
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from services.circulation.domain.copy import Copy
-from services.circulation.domain.patron import Patron
-from services.circulation.domain.title import Title
+from services.circulation.rules.copy import Copy
+from services.circulation.rules.patron import Patron
+from services.circulation.rules.title import Title
 
 FIRST_DAY = date(2024, 1, 2)
 OPENS, CLOSES = time(10), time(19)

@@ -15,9 +15,9 @@ from ops.simulation.books import Books
 from ops.simulation.city import CLOSES, OPENS, card_of
 from ops.simulation.holds import cancel_hold, place_hold
 from ops.simulation.loans import Watch, check_out, renew, take_back
-from services.circulation.domain.copy import AWAITED_STATES, CopyState
-from services.circulation.domain.hold import HoldState
-from services.circulation.domain.loan import Channel
+from services.circulation.rules.copy import AWAITED_STATES, CopyState
+from services.circulation.rules.hold import HoldState
+from services.circulation.rules.loan import Channel
 
 VISITS = 0.014
 """Visits of a patron on an average day."""

@@ -4,14 +4,21 @@ from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from ops.simulation.books import Books, OpenHold, utc
-from services.circulation.domain import copy as copies
-from services.circulation.domain.copy import Copy, CopyState
-from services.circulation.domain.hold import Hold, HoldState, cancel, expire, place
-from services.circulation.domain.hold_queue import Waiting, nearest, policy_at_placing
-from services.circulation.domain.hold_shelf import allot, assign, is_uncollected, move_shelf
-from services.circulation.domain.patron import is_blocked
-from services.circulation.domain.policy import HONG_KONG
-from services.circulation.domain.refusals.refusal import Refusal
+from services.circulation.refusals import Refusal
+from services.circulation.rules import copy as copy_rules
+from services.circulation.rules.copy import Copy, CopyState
+from services.circulation.rules.hold import Hold, HoldState, cancel, expire, place
+from services.circulation.rules.hold_queue import (
+    Waiting,
+    allot,
+    assign,
+    is_uncollected,
+    move_shelf,
+    nearest,
+    policy_at_placing,
+)
+from services.circulation.rules.patron import is_blocked
+from services.circulation.rules.policy import HONG_KONG
 
 FREE = (CopyState.AVAILABLE, CopyState.IN_TRANSIT)
 
@@ -76,7 +83,7 @@ def release(books: Books, known: OpenHold, ended: Hold, on: date) -> None:
     books.drop_hold(known, ended)
     if known.copy is None or ended.state is HoldState.COLLECTED:
         return
-    freed = copies.hand_on(books.copy(known.copy), None)
+    freed = copy_rules.hand_on(books.copy(known.copy), None)
     books.set_copy(known.copy, freed)
     serve(books, known.title, on, freed=[known.copy])
 
@@ -84,7 +91,7 @@ def release(books: Books, known: OpenHold, ended: Hold, on: date) -> None:
 def receive(books: Books, number: int, branch: str, on: date) -> None:
     """Record the scan of a copy that was awaited: it is kept or sent for its hold, or free."""
     awaited = books.copy(number)
-    arrived = copies.arrive(awaited, branch)
+    arrived = copy_rules.arrive(awaited, branch)
     books.set_copy(number, arrived)
     if known := books.holds.get(awaited.hold_id or ""):
         _allot(books, known, number, arrived, on)
@@ -141,7 +148,7 @@ def serve(
     for number in freed:
         copy = books.copy(number)
         if copy.state is CopyState.AVAILABLE and copy.at_branch != copy.branch_code:
-            books.set_copy(number, copies.send(copy, copy.branch_code))
+            books.set_copy(number, copy_rules.send(copy, copy.branch_code))
 
 
 def _free(books: Books, title: int) -> dict[int, Copy]:

@@ -5,26 +5,20 @@ from datetime import date, datetime, timedelta
 
 from ops.simulation.books import Books, OpenHold, OpenLoan, utc
 from ops.simulation.holds import receive, release, serve, waiting
-from services.circulation.domain import copy as copies
-from services.circulation.domain import loan as rules
-from services.circulation.domain import overdue
-from services.circulation.domain.charge import (
-    Charge,
-    ChargeKind,
-    assess,
-    loss_charges,
-    new_charge,
-)
-from services.circulation.domain.copy import AWAITED_STATES
-from services.circulation.domain.due_date import apply_announcements
-from services.circulation.domain.hold import Hold, HoldState, cancel, collect
-from services.circulation.domain.ledger import assessed
-from services.circulation.domain.loan import Channel, Loan
-from services.circulation.domain.patron import is_blocked
-from services.circulation.domain.policy import HONG_KONG
-from services.circulation.domain.refusals.refusal import Refusal
+from services.circulation.loans import events as loans_events
+from services.circulation.refusals import Refusal
+from services.circulation.rules import copy as copy_rules
+from services.circulation.rules import due_date as due_date_rules
+from services.circulation.rules import loan as loan_rules
+from services.circulation.rules.charge import Charge, ChargeKind, assess, loss_charges, new_charge
+from services.circulation.rules.copy import AWAITED_STATES
+from services.circulation.rules.due_date import apply_announcements
+from services.circulation.rules.hold import Hold, HoldState, cancel, collect
+from services.circulation.rules.ledger import assessed
+from services.circulation.rules.loan import Channel, Loan
+from services.circulation.rules.patron import is_blocked
+from services.circulation.rules.policy import HONG_KONG
 from services.circulation.settings import Settings
-from services.circulation.usecases.events import loan_events
 
 DUE_SOON_DAYS: int = Settings.model_fields["due_soon_days"].default
 OVERDUE_DAYS: tuple[int, ...] = Settings.model_fields["overdue_days"].default
@@ -79,7 +73,7 @@ def check_out(
         policy = HONG_KONG.pick(person.category, copy.category, calendar.kind)
         held = holds.get(books.city.title_of(number))
         try:
-            loan, taken = rules.check_out(
+            loan, taken = loan_rules.check_out(
                 loan_id=books.identifier(at),
                 copy=copy,
                 patron=person,
@@ -129,7 +123,7 @@ def _save(
     for number, loan in lent:
         books.loans[number] = OpenLoan(loan, patron)
         watch.due_date_set(number, loan)
-        books.record(loan_events.checked_out(loan))
+        books.record(loans_events.checked_out(loan))
     for known, hold in ended:
         release(books, known, hold, at.date())
 
@@ -153,7 +147,7 @@ def renew(books: Books, watch: Watch, number: int, at: datetime) -> str:
     loan, calendar = known.loan, books.calendars[known.loan.branch_code].now
     owed = books.borrower(known.patron).outstanding_cents
     try:
-        renewed = rules.renew(
+        renewed = loan_rules.renew(
             loan,
             on=on,
             calendar=calendar,
@@ -169,8 +163,8 @@ def renew(books: Books, watch: Watch, number: int, at: datetime) -> str:
     known.loan = renewed
     watch.due_date_set(number, renewed)
     books.record(
-        loan_events.renewed(
-            renewed, previous_due_on=loan.due_on, reference=rules.renewal_reference(renewed)
+        loans_events.renewed(
+            renewed, previous_due_on=loan.due_on, reference=loan_rules.renewal_reference(renewed)
         )
     )
     _post(books, known, [charge] if charge else [], at)
@@ -185,11 +179,11 @@ def take_back(books: Books, number: int, branch: str, channel: Channel, at: date
     else:
         known = books.loans.pop(number)
         fine = books.fine(known.loan, on)
-        loan = rules.give_back(
+        loan = loan_rules.give_back(
             known.loan, on=on, branch_code=branch, channel=channel, final_fine=fine
         )
-        books.set_copy(number, copies.take_back(books.copy(number), on, branch_code=branch))
-        books.record(loan_events.returned(loan, branch_code=branch, channel=channel))
+        books.set_copy(number, copy_rules.take_back(books.copy(number), on, branch_code=branch))
+        books.record(loans_events.returned(loan, branch_code=branch, channel=channel))
         charge = assess(books.identifier(at), known.loan, fine, on)
         _post(books, known, [charge] if charge else [], at, loans=-1)
     serve(books, books.city.title_of(number), on, freed=[number], in_hand={number})
@@ -200,19 +194,19 @@ def give_notices(books: Books, watch: Watch, at: datetime) -> None:
     on = at.date()
     for known in watch.due_by(books, on + timedelta(DUE_SOON_DAYS)):
         calendar = books.calendars[known.loan.branch_code].now
-        if overdue.is_due_soon(known.loan, calendar, on, DUE_SOON_DAYS):
-            known.loan = overdue.notice_due_soon(known.loan, on=on)
-            books.record(loan_events.due_soon(known.loan, on=on))
+        if due_date_rules.is_due_soon(known.loan, calendar, on, DUE_SOON_DAYS):
+            known.loan = due_date_rules.notice_due_soon(known.loan, on=on)
+            books.record(loans_events.due_soon(known.loan, on=on))
     for number, known in list(watch.late_by(books, on)):
         calendar = books.calendars[known.loan.branch_code].now
-        if not overdue.is_overdue(known.loan, calendar, on):
+        if not due_date_rules.is_overdue(known.loan, calendar, on):
             continue  # its new due date is watched too
-        notice = overdue.overdue_notice(known.loan, calendar, on, OVERDUE_DAYS)
+        notice = due_date_rules.overdue_notice(known.loan, calendar, on, OVERDUE_DAYS)
         if notice is not None:
-            known.loan = overdue.notice_overdue(known.loan, on=on, number=notice)
-            books.record(loan_events.overdue(known.loan, on=on, number=notice))
+            known.loan = due_date_rules.notice_overdue(known.loan, on=on, number=notice)
+            books.record(loans_events.overdue(known.loan, on=on, number=notice))
         fine = books.fine(known.loan, on)
-        if overdue.is_long_overdue(known.loan, fine):
+        if due_date_rules.is_long_overdue(known.loan, fine):
             _lose(books, number, at)
         else:
             watch.look_again(number, known.loan, on + timedelta(1))
@@ -225,7 +219,7 @@ def move_due_dates(books: Books, watch: Watch, branch: str) -> None:
             for moved in apply_announcements(known.loan, books.calendars[branch]):
                 known.loan = moved
                 watch.due_date_set(number, moved)
-                books.record(loan_events.due_date_changed(moved))
+                books.record(loans_events.due_date_changed(moved))
 
 
 def _lose(books: Books, number: int, at: datetime) -> None:
@@ -236,9 +230,9 @@ def _lose(books: Books, number: int, at: datetime) -> None:
     price = loss_charges(
         books.identifier(at), books.identifier(at), known.loan, copy.price_cents or 0, on
     )
-    books.set_copy(number, copies.lose(copy))
-    lost = rules.lose(known.loan, on, fine)
-    books.record(loan_events.lost(lost, on=on, declared_by="rule", charged=bool(price)))
+    books.set_copy(number, copy_rules.lose(copy))
+    lost = loan_rules.lose(known.loan, on, fine)
+    books.record(loans_events.lost(lost, on=on, declared_by="rule", charged=bool(price)))
     _post(books, known, [*((late,) if late else ()), *price], at, loans=-1)
 
 

@@ -2,16 +2,71 @@
 
 from fastapi import FastAPI
 
-from services.circulation import consumers, examples, jobs, routes, snapshots, store
-from services.circulation.domain.refusals.refusal import Refusal
+from services.circulation import examples, snapshots
+from services.circulation.borrowers import consumers as borrowers_consumers
+from services.circulation.borrowers import routes as borrowers_routes
+from services.circulation.borrowers import store as borrowers_store
+from services.circulation.calendars import store as calendars_store
+from services.circulation.catalogue import jobs as catalogue_jobs
+from services.circulation.catalogue import routes as catalogue_routes
+from services.circulation.catalogue import store as catalogue_store
+from services.circulation.charges import jobs as charges_jobs
+from services.circulation.charges import store as charges_store
+from services.circulation.charges.routes import charges as charges_routes
+from services.circulation.charges.routes import payments as payments_routes
+from services.circulation.closures import consumers as closures_consumers
+from services.circulation.closures import jobs as closures_jobs
+from services.circulation.closures import routes as closures_routes
+from services.circulation.closures import store as closures_store
+from services.circulation.conflicts import routes as conflicts_routes
+from services.circulation.conflicts import store as conflicts_store
+from services.circulation.copies import routes as copies_routes
+from services.circulation.holds import consumers as holds_consumers
+from services.circulation.holds import jobs as holds_jobs
+from services.circulation.holds import routes as holds_routes
+from services.circulation.holds import store as holds_store
+from services.circulation.loans import jobs as loans_jobs
+from services.circulation.loans import store as loans_store
+from services.circulation.loans.routes import check_outs as check_outs_routes
+from services.circulation.loans.routes import loans as loans_routes
+from services.circulation.loans.routes import renewals as renewals_routes
+from services.circulation.policies import routes as policies_routes
+from services.circulation.policies import store as policies_store
+from services.circulation.refusals import Refusal
 from services.circulation.settings import Settings
+from services.circulation.suspensions import jobs as suspensions_jobs
+from services.circulation.suspensions import routes as suspensions_routes
+from shared.bus.subscriptions import Subscriptions
 from shared.data_keys import DataKey
 from shared.http.app import create_service_app
 from shared.http.service import Service
+from shared.jobs import Jobs
+from shared.mongo import Indexes
 
-INDEXES = store.INDEXES
-SUBSCRIPTIONS = consumers.subscriptions
-JOBS = jobs.jobs
+INDEXES: Indexes = {
+    **catalogue_store.INDEXES,
+    **policies_store.INDEXES,
+    **borrowers_store.INDEXES,
+    **calendars_store.INDEXES,
+    **loans_store.INDEXES,
+    **charges_store.INDEXES,
+    **conflicts_store.INDEXES,
+    **holds_store.INDEXES,
+    **closures_store.INDEXES,
+}
+SUBSCRIPTIONS = Subscriptions(
+    holds_consumers.subscriptions,
+    borrowers_consumers.subscriptions,
+    closures_consumers.subscriptions,
+)
+JOBS = Jobs(
+    loans_jobs.jobs,
+    holds_jobs.jobs,
+    charges_jobs.jobs,
+    suspensions_jobs.jobs,
+    closures_jobs.jobs,
+    catalogue_jobs.jobs,
+)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -20,11 +75,32 @@ def create_app(settings: Settings) -> FastAPI:
         Service(
             name="circulation",
             title="Circulation",
-            routers=routes.ROUTERS,
+            # Each request is compared with one after the other, so the most used come first.
+            routers=(
+                check_outs_routes.router,
+                loans_routes.router,
+                renewals_routes.router,
+                holds_routes.router,
+                catalogue_routes.router,
+                copies_routes.router,
+                conflicts_routes.router,
+                borrowers_routes.router,
+                charges_routes.router,
+                payments_routes.router,
+                suspensions_routes.router,
+                closures_routes.router,
+                policies_routes.router,
+            ),
             indexes=INDEXES,
             snapshots=snapshots.OF_ALL,
             snapshots_of_patrons=snapshots.OF_PATRONS,
-            personal=store.PERSONAL,
+            personal=(
+                *borrowers_store.PERSONAL,
+                *loans_store.PERSONAL,
+                *holds_store.PERSONAL,
+                *charges_store.PERSONAL,
+                *conflicts_store.PERSONAL,
+            ),
             refusal=Refusal,
             subscriptions=SUBSCRIPTIONS,
             examples=examples.EXAMPLES,

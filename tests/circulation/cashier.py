@@ -3,13 +3,19 @@
 import asyncio
 from typing import Any
 
-from services.circulation import store
-from services.circulation.domain.ledger import Occasion, lower
-from services.circulation.domain.payment import Payment, Refund, Step
-from services.circulation.usecases.commands.advance_payment import AdvancePayment, advance_payment
-from services.circulation.usecases.commands.begin_payment import BeginPayment, begin_payment
-from services.circulation.usecases.commands.begin_refund import BeginRefund, begin_refund
-from services.circulation.usecases.steps.post_to_ledger import post
+from services.circulation.borrowers import store as borrowers_store
+from services.circulation.charges import store as charges_store
+from services.circulation.charges.commands.ledger import post
+from services.circulation.charges.commands.payments import (
+    AdvancePayment,
+    BeginPayment,
+    BeginRefund,
+    advance_payment,
+    begin_payment,
+    begin_refund,
+)
+from services.circulation.rules.ledger import Occasion, lower
+from services.circulation.rules.payment import Payment, Refund, Step
 from shared.unit_of_work import Work
 from tests.circulation.desk import STAFF, Desk, noon
 from tests.support import Answer, token
@@ -87,12 +93,12 @@ async def lowered(desk: Desk, charge: dict[str, Any], to_cents: int) -> None:
     """Lower a fine, as a closure announced later does."""
 
     def credit(work: Work, charge_id: str) -> None:
-        found = store.charges.get(work, charge_id)
+        found = charges_store.get(work, charge_id)
         assert found is not None
         occasion = Occasion(on=found.assessed_on, at=work.now, reference="closure-1")
         credited = lower(found, to_cents, occasion)
         assert credited is not None
-        post(work, store.patrons.borrower(work, found.patron_id), [credited])
+        post(work, borrowers_store.borrower(work, found.patron_id), [credited])
 
     await desk.run()(credit, charge["id"])
 

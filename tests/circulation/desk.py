@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Any
 
-from services.circulation.consumers import keep_calendar, keep_patron
-from services.circulation.jobs import due_dates
+from services.circulation.closures.consumers import keep_calendar
+from services.circulation.closures.jobs import due_dates
+from services.circulation.holds.consumers import keep_patron
 from services.circulation.settings import Settings
 from shared.contracts.accounts import PatronRegistered
 from shared.contracts.calendars import ClosureOut, Hours

@@ -4,11 +4,11 @@ from collections import Counter
 from datetime import date
 from typing import Any
 
-from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.hold import Hold
-from services.circulation.domain.hold_queue import Waiting
-from services.circulation.domain.patron import Patron
-from services.circulation.domain.policy import HONG_KONG
+from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.hold import Hold
+from services.circulation.rules.hold_queue import Waiting
+from services.circulation.rules.patron import Patron
+from services.circulation.rules.policy import HONG_KONG
 from shared.ids import card_digest
 from shared.mongo import from_document
 from tests.circulation.desk import KEY, STAFF, Desk, card_of, noon

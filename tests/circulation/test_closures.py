@@ -7,12 +7,12 @@ from typing import Any
 import orjson
 import pytest
 
-from services.circulation.consumers import keep_calendar
-from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.loan import Loan
-from services.circulation.domain.policy import Policy
-from services.circulation.jobs import due_dates
-from services.circulation.usecases.commands.note_calendar import note_calendar
+from services.circulation.closures.commands import note_calendar
+from services.circulation.closures.consumers import keep_calendar
+from services.circulation.closures.jobs import due_dates
+from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.loan import Loan
+from services.circulation.rules.policy import Policy
 from services.notices.branches.rules import branch as branch_rules
 from shared.contracts.calendars import Hours, WeeklyHours
 from shared.mongo import from_document, to_document

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services.circulation.consumers import keep_link
+from services.circulation.borrowers.consumers import keep_link
 from shared.contracts.accounts import LinkSnapshot, PatronLinked, PatronUnlinked
 from tests import samples
 from tests.circulation.desk import Desk, noon

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pymongo.errors import DuplicateKeyError
 
-from services.circulation import store
+from services.circulation.holds import store as holds_store
 from shared.contracts.accounts import PatronErased
 from shared.mongo import ensure_indexes
 from tests.circulation.desk import STAFF, STATION, Desk, closure, noon
@@ -263,7 +263,7 @@ async def test_a_database_with_older_indexes_gets_the_indexes_for_copies_to_fetc
         unique=True,
         partialFilterExpression={"state": {"$in": ["waiting", *before["$in"]]}},
     )
-    await ensure_indexes(database, store.holds.INDEXES)
+    await ensure_indexes(database, holds_store.INDEXES)
     barcode, held = await set_aside(desk)
     twin = {**(await database.holds.find_one({"_id": held["id"]})), "_id": "twin"}
     with pytest.raises(DuplicateKeyError, match="one_hold_of_title"):

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from services.circulation.domain import fines
-from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.due_date import apply_announcements
-from services.circulation.domain.loan import Loan
-from services.circulation.domain.overdue import is_overdue
-from services.circulation.domain.suspension import FineSuspension, concerning, relief_on
+from services.circulation.rules import fines as fines_rules
+from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.due_date import apply_announcements, is_overdue
+from services.circulation.rules.loan import Loan
+from services.circulation.rules.suspension import FineSuspension, concerning, relief_on
 from shared.mongo import from_document
 from tests.circulation.desk import OPS, SERVICE, STAFF, Desk, closure, noon
 from tests.circulation.desk import branch as told
@@ -80,14 +79,14 @@ async def test_the_statement_route_returns_the_result_of_the_pure_function(
         for _ in range(5):
             as_of = date.fromisoformat(day())
             answer = await statement(desk, loan, as_of.isoformat())
-            expected = fines.statement(
+            expected = fines_rules.statement(
                 due_on=stored.due_on,
                 until=as_of,
                 policy=stored.policy,
                 calendar=branch.now,
                 suspensions=concerning(suspensions, branch.id, branch.kind),
             )
-            assert fines.from_document(answer) == expected
+            assert fines_rules.from_document(answer) == expected
             relief = relief_on(suspensions, branch.id, branch.kind, as_of)
             assert answer["suspended"] == (relief is not None)
             resumes_on = relief.resumes_on.isoformat() if relief and relief.resumes_on else None

@@ -6,12 +6,12 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations
 
-from services.circulation.domain.branch_calendar import BranchCalendar
-from services.circulation.domain.due_date import apply_announcements
-from services.circulation.domain.loan import Loan, renew
-from services.circulation.domain.policy import Policy
-from services.circulation.domain.rework import newly_closed
-from services.circulation.usecases.commands.note_calendar import calendar_of
+from services.circulation.closures.commands import calendar_of
+from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.due_date import apply_announcements
+from services.circulation.rules.loan import Loan, renew
+from services.circulation.rules.policy import Policy
+from services.circulation.rules.sweep import newly_closed
 from services.notices.branches.rules import branch as branch_rules
 from tests.circulation.branch_story import START, history, snapshot
 

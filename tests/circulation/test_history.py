@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.circulation import store
 from services.circulation.app import create_app
-from services.circulation.consumers import keep_reader
-from services.circulation.usecases.commands.purge_loan import PurgeLoan, purge_loan
+from services.circulation.borrowers import store as borrowers_store
+from services.circulation.borrowers.consumers import keep_reader
+from services.circulation.loans.commands.notices import PurgeLoan, purge_loan
 from shared.contracts.accounts import PatronErased, PreferencesChanged
 from shared.unit_of_work import Work
 from tests.circulation.desk import OPS, STAFF, Desk, card_of, noon, settings_for
@@ -195,7 +195,7 @@ async def test_turning_the_history_off_while_a_loan_is_moved_into_it_deletes_tha
     def purge_meanwhile(work: Work, command: PurgeLoan) -> bool:
         nonlocal tries
         tries += 1
-        store.history.get(work, "p1")  # the snapshot of this transaction's start
+        borrowers_store.get_reader(work, "p1")  # the snapshot of this transaction's start
         if tries == 1:
             # A use case runs in a thread of its own.
             asyncio.run_coroutine_threadsafe(choose(desk, 2, keep=False), loop).result()

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.circulation.app import create_app
-from services.circulation.consumers import keep_calendar
-from services.circulation.jobs import jobs
-from services.circulation.provider import Double
-from services.circulation.usecases.commands.begin_payment import BeginPayment, begin_payment
+from services.circulation.app import JOBS, create_app
+from services.circulation.charges.clients import Double
+from services.circulation.charges.commands.payments import BeginPayment, begin_payment
+from services.circulation.closures.consumers import keep_calendar
 from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon, settings_for
 from tests.circulation.shelf import kept
 from tests.support import served
@@ -117,7 +116,7 @@ CASES = {
 
 
 def test_every_job_has_a_case() -> None:
-    assert set(CASES) | {"fold-terms"} == set(jobs.by_name)  # this one has no items to share
+    assert set(CASES) | {"fold-terms"} == set(JOBS.by_name)  # this one has no items to share
 
 
 async def run_job(desk: Desk, job: str, day: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services.circulation import store
+from services.circulation.loans import store as loans_store
 from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon
 from tests.support import Answer, token
 
@@ -305,11 +305,11 @@ async def test_the_job_reads_no_loans_that_are_not_overdue_long_enough(desk: Des
             for n in range(200)
         ]
     )
-    query = store.loans.long_overdue_after(90, DUE + timedelta(days=90))
-    plan = {"find": "loans", "filter": query, "hint": store.loans.TO_LOSE}
+    query = loans_store.long_overdue_after(90, DUE + timedelta(days=90))
+    plan = {"find": "loans", "filter": query, "hint": loans_store.TO_LOSE}
     explained = await database.command("explain", plan, verbosity="executionStats")
     assert explained["executionStats"]["totalDocsExamined"] == 1
-    assert [one async for one in store.loans.to_lose(database, DUE + timedelta(days=90))] == [
+    assert [one async for one in loans_store.to_lose(database, DUE + timedelta(days=90))] == [
         loan["id"]
     ]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.circulation.domain.copy import Copy
+from services.circulation.rules.copy import Copy
 from shared.mongo import Database, to_document
 from tests.circulation.desk import Desk
 from tests.circulation.shelf import copy_of, hold, now, title_of

@@ -12,22 +12,21 @@ from typing import Any
 import pytest
 from hypothesis.errors import Flaky
 
-from services.circulation import store
-from services.circulation.domain import due_date, fines, hold_shelf, ledger
-from services.circulation.domain import loan as loans
-from services.circulation.domain.due_date import CurrentLoan
-from services.circulation.domain.fines import Span
-from services.circulation.domain.hold_queue import Waiting
-from services.circulation.domain.ledger import Posting
-from services.circulation.domain.loan import Loan
-from services.circulation.domain.policy import Policy
-from services.circulation.usecases.commands import (
-    advance_payment,
-    move_due_dates,
-    renew_loan,
-    return_copies,
-    rework_fines,
-)
+from services.circulation.charges.commands import payments
+from services.circulation.closures import commands as closures_commands
+from services.circulation.holds import store as holds_store
+from services.circulation.loans.commands import renew as renewals
+from services.circulation.loans.commands import return_copies
+from services.circulation.rules import due_date, hold_queue
+from services.circulation.rules import fines as fines_rules
+from services.circulation.rules import ledger as ledger_rules
+from services.circulation.rules import loan as loan_rules
+from services.circulation.rules.due_date import CurrentLoan
+from services.circulation.rules.fines import Span
+from services.circulation.rules.hold_queue import Waiting
+from services.circulation.rules.ledger import Posting
+from services.circulation.rules.loan import Loan
+from services.circulation.rules.policy import Policy
 from shared.unit_of_work import Work
 from tests.circulation.compared_library import World
 from tests.circulation.test_state import play
@@ -38,19 +37,19 @@ Mutate = Callable[[pytest.MonkeyPatch], None]
 def renewal_limit_is_one_more(monkeypatch: pytest.MonkeyPatch) -> None:
     def renew(loan: Loan, **terms: Any) -> Loan:
         more = replace(loan.policy, renewals_allowed=loan.policy.renewals_allowed + 1)
-        return replace(loans.renew(replace(loan, policy=more), **terms), policy=loan.policy)
+        return replace(loan_rules.renew(replace(loan, policy=more), **terms), policy=loan.policy)
 
-    monkeypatch.setattr(renew_loan, "renew", renew)
+    monkeypatch.setattr(renewals, "renew", renew)
 
 
 def last_come_is_first_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    of_queues = store.facts.of_queues
+    of_queues = holds_store.of_queues
 
     def backwards(work: Work, title_ids: Collection[str]) -> dict[str, list[Waiting]]:
         queues = of_queues(work, title_ids)
         return {title_id: list(queue)[::-1] for title_id, queue in queues.items()}
 
-    monkeypatch.setattr(store.facts, "of_queues", backwards)
+    monkeypatch.setattr(holds_store, "of_queues", backwards)
 
 
 def returns_serve_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,16 +61,16 @@ def returns_serve_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def payments_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     def pay(charge: Any, cents: int, occasion: Any) -> Posting:
-        return ledger.pay(charge, 2 * cents, occasion)
+        return ledger_rules.pay(charge, 2 * cents, occasion)
 
-    monkeypatch.setattr(advance_payment, "pay", pay)
+    monkeypatch.setattr(payments, "pay", pay)
 
 
 def closures_move_no_due_date(monkeypatch: pytest.MonkeyPatch) -> None:
     async def as_they_are(*_: Any) -> dict[str, CurrentLoan]:
         return {}
 
-    monkeypatch.setattr(move_due_dates, "current_loans", as_they_are)
+    monkeypatch.setattr(closures_commands, "current_loans", as_they_are)
 
 
 def errors_are_not_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,20 +78,20 @@ def errors_are_not_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fines_have_no_cap(monkeypatch: pytest.MonkeyPatch) -> None:
-    price = fines._price
+    price = fines_rules._price
 
     def without(spans: list[Span], policy: Policy) -> Any:
         return price(spans, replace(policy, fine_cap_cents=None))
 
-    monkeypatch.setattr(fines, "_price", without)
+    monkeypatch.setattr(fines_rules, "_price", without)
 
 
 def fines_are_not_worked_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rework_fines, "worked_out_again", lambda *_: None)
+    monkeypatch.setattr(closures_commands, "worked_out_again", lambda *_: None)
 
 
 def closures_leave_the_shelf_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hold_shelf, "shelf_end", lambda hold, *_: hold.shelf_until)
+    monkeypatch.setattr(hold_queue, "shelf_end", lambda hold, *_: hold.shelf_until)
 
 
 MUTANTS: Sequence[Mutate] = (

@@ -20,7 +20,7 @@ from services.accounts.patrons.events import patron_fields
 from services.accounts.patrons.rules import erase
 from services.accounts.settings import Settings as AccountsSettings
 from services.circulation.app import create_app
-from services.circulation.consumers import keep_patron
+from services.circulation.holds.consumers import keep_patron
 from shared.contracts.accounts import (
     PatronBlocked,
     PatronErased,

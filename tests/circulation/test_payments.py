@@ -6,8 +6,8 @@ from collections import Counter
 import orjson
 import pytest
 
-from services.circulation.domain.payment import Step
-from services.circulation.provider import Double
+from services.circulation.charges.clients import Double
+from services.circulation.rules.payment import Step
 from tests.circulation.cashier import (
     P1,
     P2,

@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from services.circulation import store
-from services.circulation.domain.payment import Payment, Step
-from services.circulation.domain.refusals.money import PaymentDeclined
-from services.circulation.provider import Double
-from services.circulation.usecases.commands.begin_payment import BeginPayment
-from services.circulation.usecases.workflows.pay_charges import pay_charges
+from services.circulation.charges import store as charges_store
+from services.circulation.charges.clients import Double
+from services.circulation.charges.commands.payments import BeginPayment, pay_charges
+from services.circulation.refusals import PaymentDeclined
+from services.circulation.rules.payment import Payment, Step
 from tests.circulation.cashier import (
     P1,
     P2,
@@ -37,11 +36,11 @@ async def left(desk: Desk, charge: dict[str, Any], state: str) -> Payment:
     payment = await begun(desk, charge)
     if state != "begun":
         facts = {"cents": payment.cents, "authorise": state != "declined"}
-        await store.double.record(database, payment.id, facts)
+        await charges_store.record_call(database, payment.id, facts)
     if state in ("recorded", "taken"):
         await step(desk, payment, Step.AUTHORISE)
     if state == "taken":
-        await store.double.record(database, payment.id, {"capture": True})
+        await charges_store.record_call(database, payment.id, {"capture": True})
     return payment
 
 
@@ -149,7 +148,7 @@ async def test_requesting_a_refund_again_continues_the_pending_one(desk: Desk, g
     refund = await refund_begun(desk, charge)
     if given:
         facts = {"of": payment["id"], "cents": 450, "refund": True}
-        await store.double.record(desk.api.app.state.database, refund.id, facts)
+        await charges_store.record_call(desk.api.app.state.database, refund.id, facts)
     path = f"/v1/charges/{charge['id']}/refund"
     at = noon(PAID_ON)
     while (answer := await desk.api.insist("POST", path, as_=STAFF, at=at)).status == 202:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from services.circulation import store
-from services.circulation.domain.policy import Policy
-from services.circulation.routes.policies import Terms
+from services.circulation.policies import store as policies_store
+from services.circulation.policies.routes import Terms
+from services.circulation.rules.policy import Policy
 from shared.unit_of_work import Work
 from tests.circulation.desk import STAFF, Desk, noon
 from tests.support import Answer
@@ -121,7 +121,7 @@ async def test_fifty_concurrent_changes_of_one_row_create_fifty_versions(desk: D
     assert [change["version"] for change in more] == list(range(1, len(more) + 1))
     assert len({change["row"]["loan_days"] for change in more}) == 51
     assert len(changes) == 50  # a page
-    [row] = [r for r in await store.policies.find(desk.run().database) if r.id == "default"]
+    [row] = [r for r in await policies_store.find(desk.run().database) if r.id == "default"]
     assert row.loan_days == more[-1]["row"]["loan_days"]
 
 

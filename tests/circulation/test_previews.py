@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.circulation import queries, store
-from services.circulation.domain.loan import Loan, LoanState
-from services.circulation.domain.policy import HONG_KONG
+from services.circulation.calendars import store as calendars_store
+from services.circulation.loans import queries as loans_queries
+from services.circulation.rules.loan import Loan, LoanState
+from services.circulation.rules.policy import HONG_KONG
 from services.notices.branches.events import hours_changed
 from services.notices.branches.rules import branch as branch_rules
 from services.notices.branches.rules.hours import Hours
@@ -78,10 +79,12 @@ async def accruing(desk: Desk, day: date) -> int:
     database = desk.api.app.state.database
     found = [from_document(Loan, one) async for one in database.loans.find({"state": "open"})]
     assert all(loan.state is LoanState.OPEN for loan in found)
-    calendars = await store.calendars.find(database)
-    suspensions = await store.suspensions.find(database)
+    calendars = await calendars_store.find(database)
+    suspensions = await calendars_store.find_suspensions(database)
     return sum(
-        queries.fine_of(loan, calendars[loan.branch_code], suspensions, day).statement.amount_cents
+        loans_queries.fine_of(
+            loan, calendars[loan.branch_code], suspensions, day
+        ).statement.amount_cents
         for loan in found
     )
 

@@ -8,12 +8,17 @@ from typing import Any
 import pytest
 
 from services.circulation.app import create_app
-from services.circulation.consumers import keep_calendar
-from services.circulation.domain.sweep import HOLD, SETTLE
-from services.circulation.jobs import due_dates, sweep
-from services.circulation.usecases.commands.move_due_dates import MoveDueDates, move_due_dates
-from services.circulation.usecases.commands.take_chunk import CHUNK, TakeChunk, take_chunk
-from services.circulation.usecases.workflows.sweep_branch import move_chunk
+from services.circulation.closures.commands import (
+    CHUNK,
+    MoveDueDates,
+    TakeChunk,
+    move_chunk,
+    move_due_dates,
+    take_chunk,
+)
+from services.circulation.closures.consumers import keep_calendar
+from services.circulation.closures.jobs import due_dates, sweep
+from services.circulation.rules.sweep import HOLD, SETTLE
 from shared.clock import wall_clock
 from shared.mongo import to_document
 from tests.circulation.desk import OPS, Desk, closure, settings_for

@@ -7,12 +7,13 @@ from typing import Any
 import orjson
 import pytest
 
-from services.circulation.domain.cause import Cause
-from services.circulation.domain.charge import ChargeKind, new_charge
-from services.circulation.domain.fines import Disposition, Span, Statement
-from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.domain.ledger import Posting, PostingKind
-from services.circulation.usecases.events import charge_events, hold_events
+from services.circulation.charges import events as charges_events
+from services.circulation.holds import events as holds_events
+from services.circulation.rules.calendar import Cause
+from services.circulation.rules.charge import ChargeKind, new_charge
+from services.circulation.rules.fines import Disposition, Span, Statement
+from services.circulation.rules.hold import Hold, HoldState
+from services.circulation.rules.ledger import Posting, PostingKind
 from shared.contracts import Event, notices
 from shared.contracts.circulation import FineAssessed, Standing
 from tests import samples
@@ -42,7 +43,7 @@ def test_an_earlier_event_of_a_hold_is_open_exactly_if_circulation_says_so(
     state: HoldState,
 ) -> None:
     hold = replace(HOLD, state=state)
-    told = hold_events.snapshot(hold)
+    told = holds_events.snapshot(hold)
     assert told.open == hold.is_open
     assert stored_without(told, "open") == told
 
@@ -54,7 +55,7 @@ def test_an_earlier_event_of_a_charge_has_the_kind_and_state_that_circulation_gi
 ) -> None:
     charge = new_charge("charge-1", "patron-1", kind, 600, DAY)
     charge = replace(charge, outstanding_cents=unpaid, refund_due_cents=due_back)
-    told = charge_events.snapshot(charge, None)
+    told = charges_events.snapshot(charge, None)
     assert (told.charge_kind, told.open) == (kind.value, charge.is_open)
     assert stored_without(told, "charge_kind", "open") == told
 
@@ -75,7 +76,7 @@ def test_an_earlier_event_of_a_fine_says_if_fines_were_suspended_at_its_end(
     fine = new_charge("charge-1", "patron-1", ChargeKind.FINE, 600, DAY)
     fine = replace(fine, statement=Statement(DAY, 1, 600, spans))
     standing = Standing(version=1, outstanding_cents=600, blocked=False)
-    told = charge_events.posted(Posting(PostingKind.ASSESSED, fine, ()), standing, None)
+    told = charges_events.posted(Posting(PostingKind.ASSESSED, fine, ()), standing, None)
     assert isinstance(told, FineAssessed)
     assert told.suspended is suspended
     assert stored_without(told, "suspended") == told

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.circulation.domain.loan import Loan, renewals_left
-from services.circulation.domain.policy import Policy
-from services.circulation.usecases.commands.note_calendar import calendar_of
-from services.circulation.usecases.events import loan_events
+from services.circulation.closures.commands import calendar_of
+from services.circulation.loans import events as loans_events
+from services.circulation.rules.loan import Loan, renewals_left
+from services.circulation.rules.policy import Policy
 from services.gateway.views.overview import overview
 from services.gateway.views.projection import fold
 from services.gateway.views.store.reads import Branch, Common
@@ -51,7 +51,7 @@ def closure(number: int, announced: list[tuple[date, date | None, bool]], extra:
 
 def shown(loan: Loan, told: BranchClosed, day: date) -> Any:
     """Return the renewals left that `GET /v1/me` shows, worked out from events alone."""
-    renewed = loan_events.renewed(loan, previous_due_on=loan.due_on, reference="RN-1")
+    renewed = loans_events.renewed(loan, previous_due_on=loan.due_on, reference="RN-1")
     [change] = fold(renewed, NOW)
     [row] = fold(told, NOW)
     assert isinstance(change, ViewChange)

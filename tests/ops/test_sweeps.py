@@ -1,6 +1,6 @@
 """`carrel sweeps` tells branches that nothing concerned from those whose due dates settle."""
 
-from services.circulation.domain.sweep import (
+from services.circulation.rules.sweep import (
     Position,
     Stage,
     Trigger,

@@ -15,7 +15,8 @@ from ops import card_digests as command
 from services.accounts.app import create_app as create_accounts
 from services.accounts.settings import Settings as AccountsSettings
 from services.circulation.app import create_app as create_circulation
-from services.circulation.consumers import keep_calendar, keep_patron
+from services.circulation.closures.consumers import keep_calendar
+from services.circulation.holds.consumers import keep_patron
 from services.circulation.settings import Settings as CirculationSettings
 from services.registry import NAMES
 from shared.contracts.accounts import PatronRegistered, PatronUpdated

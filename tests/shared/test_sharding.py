@@ -8,7 +8,7 @@ import pytest
 from pymongo import IndexModel
 
 from services.accounts import app as accounts
-from services.circulation import store as circulation
+from services.circulation import app as circulation
 from services.events import app as events
 from services.gateway.views.store.schema import INDEXES as VIEWS
 from services.notices import app as notices

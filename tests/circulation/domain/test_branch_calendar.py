@@ -5,17 +5,17 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.circulation.domain.branch_calendar import (
+from services.circulation.rules.branch_calendar import (
     AnnouncedClosure,
     AnnouncedWeek,
     Announcement,
     BranchCalendar,
     Movable,
 )
-from services.circulation.domain.calendar import Calendar
-from services.circulation.domain.due_date import apply_announcements
-from services.circulation.domain.loan import Loan, LoanState, renew, renewal_reference
-from services.circulation.domain.policy import Policy
+from services.circulation.rules.calendar import Calendar
+from services.circulation.rules.due_date import apply_announcements
+from services.circulation.rules.loan import Loan, LoanState, renew, renewal_reference
+from services.circulation.rules.policy import Policy
 
 
 def day(text: str) -> date:

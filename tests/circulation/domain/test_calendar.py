@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from services.circulation.domain.calendar import Calendar, Closure, Week
+from services.circulation.rules.calendar import Calendar, Closure, Week
 
 
 def calendar(*closures: tuple[str, str | None], weekly_closed: tuple[int, ...] = ()) -> Calendar:

@@ -8,14 +8,10 @@ from typing import Any
 
 import pytest
 
-from services.circulation.domain.calendar import Calendar, Closure
-from services.circulation.domain.fines import (
-    Statement,
-    as_document,
-    statement,
-)
-from services.circulation.domain.policy import Policy
-from services.circulation.domain.suspension import FineSuspension
+from services.circulation.rules.calendar import Calendar, Closure
+from services.circulation.rules.fines import Statement, as_document, statement
+from services.circulation.rules.policy import Policy
+from services.circulation.rules.suspension import FineSuspension
 
 PUBLISHED: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "data" / "fine-cases.json").read_text()

@@ -6,17 +6,16 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.circulation.domain import copy as copies
-from services.circulation.domain import hold as rules
-from services.circulation.domain import hold_shelf
-from services.circulation.domain.calendar import Calendar, Closure
-from services.circulation.domain.copy import Copy, CopyState
-from services.circulation.domain.hold import Hold, HoldState
-from services.circulation.domain.hold_queue import Waiting, nearest
-from services.circulation.domain.hold_shelf import last_shelf_day
-from services.circulation.domain.patron import Patron
-from services.circulation.domain.policy import HONG_KONG
-from services.circulation.domain.refusals.holds import HoldEnded, HoldNotWaiting
+from services.circulation.refusals import HoldEnded, HoldNotWaiting
+from services.circulation.rules import copy as copy_rules
+from services.circulation.rules import hold as hold_rules
+from services.circulation.rules import hold_queue as hold_queue_rules
+from services.circulation.rules.calendar import Calendar, Closure
+from services.circulation.rules.copy import Copy, CopyState
+from services.circulation.rules.hold import Hold, HoldState
+from services.circulation.rules.hold_queue import Waiting, last_shelf_day, nearest
+from services.circulation.rules.patron import Patron
+from services.circulation.rules.policy import HONG_KONG
 
 DAY = date(2021, 2, 19)  # a Friday
 OPEN = Calendar("HKCL", "central")
@@ -36,7 +35,7 @@ def closed(first: date, reopened_on: date | None) -> Calendar:
 
 
 def ready(on: date = DAY, days: int = 7, calendar: Calendar = OPEN) -> Hold:
-    held, _ = hold_shelf.allot(HOLD, COPY, on=on, shelf_days=days, calendar=calendar)
+    held, _ = hold_queue_rules.allot(HOLD, COPY, on=on, shelf_days=days, calendar=calendar)
     return held
 
 
@@ -75,36 +74,38 @@ def test_a_copy_is_kept_on_the_hold_shelf_for_seven_open_days(
 
 def test_the_last_shelf_day_is_never_earlier_than_announced() -> None:
     ends_later = closed(date(2021, 2, 22), date(2021, 3, 1))
-    told = hold_shelf.move_shelf(ready(), ends_later, DAY)
+    told = hold_queue_rules.move_shelf(ready(), ends_later, DAY)
     assert told.shelf_until == date(2021, 3, 5)
-    assert hold_shelf.move_shelf(told, OPEN, DAY) is told  # the closure was withdrawn
-    assert not hold_shelf.is_uncollected(told, OPEN, date(2021, 3, 5))
-    assert hold_shelf.is_uncollected(told, OPEN, date(2021, 3, 6))
+    assert hold_queue_rules.move_shelf(told, OPEN, DAY) is told  # the closure was withdrawn
+    assert not hold_queue_rules.is_uncollected(told, OPEN, date(2021, 3, 5))
+    assert hold_queue_rules.is_uncollected(told, OPEN, date(2021, 3, 6))
 
 
 def test_a_hold_that_is_not_ready_has_no_day_on_the_shelf() -> None:
-    assert hold_shelf.shelf_end(HOLD, OPEN, DAY) is None
-    assert hold_shelf.move_shelf(HOLD, OPEN, DAY) is HOLD
-    assert not hold_shelf.is_uncollected(HOLD, OPEN, date(2021, 12, 31))
+    assert hold_queue_rules.shelf_end(HOLD, OPEN, DAY) is None
+    assert hold_queue_rules.move_shelf(HOLD, OPEN, DAY) is HOLD
+    assert not hold_queue_rules.is_uncollected(HOLD, OPEN, date(2021, 12, 31))
 
 
 def test_a_ready_hold_without_an_announced_end_gets_its_day_with_the_reopening() -> None:
     told = ready(calendar=closed(date(2021, 2, 22), None))
     assert told.shelf_until is None
-    assert not hold_shelf.is_uncollected(told, closed(date(2021, 2, 22), None), date(2021, 12, 31))
-    moved = hold_shelf.move_shelf(told, closed(date(2021, 2, 22), date(2021, 3, 1)), DAY)
+    assert not hold_queue_rules.is_uncollected(
+        told, closed(date(2021, 2, 22), None), date(2021, 12, 31)
+    )
+    moved = hold_queue_rules.move_shelf(told, closed(date(2021, 2, 22), date(2021, 3, 1)), DAY)
     assert (moved.shelf_until, moved.version) == (date(2021, 3, 5), told.version + 1)
 
 
 def test_a_last_day_that_passed_before_it_was_known_is_counted_anew() -> None:
     told = ready(calendar=closed(date(2021, 2, 22), None))
     withdrawn = date(2021, 4, 7)  # as an error: the library had been open all the time
-    assert not hold_shelf.is_uncollected(told, OPEN, withdrawn)
-    moved = hold_shelf.move_shelf(told, OPEN, withdrawn)
+    assert not hold_queue_rules.is_uncollected(told, OPEN, withdrawn)
+    moved = hold_queue_rules.move_shelf(told, OPEN, withdrawn)
     assert moved.shelf_until == last_shelf_day(withdrawn, 7, OPEN)
-    assert hold_shelf.move_shelf(moved, OPEN, date(2021, 4, 9)) is moved
+    assert hold_queue_rules.move_shelf(moved, OPEN, date(2021, 4, 9)) is moved
     still_closed = closed(date(2021, 4, 1), None)
-    assert hold_shelf.move_shelf(told, still_closed, withdrawn) is told
+    assert hold_queue_rules.move_shelf(told, still_closed, withdrawn) is told
 
 
 # ---- the queue ----------------------------------------------------------------------------------
@@ -141,7 +142,7 @@ def test_a_hold_gets_the_nearest_copy() -> None:
     far = Copy("c2", "t1", "B2", "adult", "LFU")
     assert nearest([COPY, far], "LFU", in_hand=()) is far
     assert nearest([COPY, far], "HKCL", in_hand=()) is COPY
-    bound = copies.send(replace(COPY, id="c3", barcode="B0"), "LFU")
+    bound = copy_rules.send(replace(COPY, id="c3", barcode="B0"), "LFU")
     assert nearest([COPY, bound], "LFU", in_hand=()) is bound  # it is in transit there already
     assert nearest([bound, far], "LFU", in_hand=()) is far
     assert nearest([], "LFU", in_hand=()) is None
@@ -158,13 +159,13 @@ def test_the_scanned_copy_is_assigned_before_another_at_the_pick_up_branch() -> 
 
 def test_a_copy_that_arrives_at_a_wrong_branch_is_sent_on_and_the_hold_is_unchanged() -> None:
     away = replace(HOLD, pickup_branch="LFU")
-    sent, copy = hold_shelf.allot(
+    sent, copy = hold_queue_rules.allot(
         away, COPY, on=DAY, shelf_days=7, calendar=Calendar("LFU", "small")
     )
     assert (sent.state, copy.bound_for) == (HoldState.IN_TRANSIT, "LFU")
-    again, copy = hold_shelf.allot(
+    again, copy = hold_queue_rules.allot(
         sent,
-        copies.arrive(copy, "STPL"),
+        copy_rules.arrive(copy, "STPL"),
         on=DAY,
         shelf_days=7,
         calendar=Calendar("LFU", "small"),
@@ -177,12 +178,12 @@ def test_a_copy_that_arrives_at_a_wrong_branch_is_sent_on_and_the_hold_is_unchan
 def test_an_ended_hold_refuses_every_change(state: str) -> None:
     over = replace(HOLD, state=HoldState(state))
     steps: tuple[Callable[[], Hold], ...] = (
-        lambda: rules.cancel(over, DAY, "patron"),
-        lambda: rules.redirect(over, "LFU"),
-        lambda: rules.freeze(over, True, None, DAY),
-        lambda: rules.put_back(over),
-        lambda: rules.expire(over, DAY),
-        lambda: rules.collect(over, DAY),
+        lambda: hold_rules.cancel(over, DAY, "patron"),
+        lambda: hold_rules.redirect(over, "LFU"),
+        lambda: hold_rules.freeze(over, True, None, DAY),
+        lambda: hold_rules.put_back(over),
+        lambda: hold_rules.expire(over, DAY),
+        lambda: hold_rules.collect(over, DAY),
     )
     for step in steps:
         with pytest.raises(HoldEnded):
@@ -191,11 +192,11 @@ def test_an_ended_hold_refuses_every_change(state: str) -> None:
 
 def test_a_ready_hold_cannot_be_frozen() -> None:
     with pytest.raises(HoldNotWaiting):
-        rules.freeze(ready(), True, None, DAY)
+        hold_rules.freeze(ready(), True, None, DAY)
 
 
 def test_a_hold_keeps_its_place_when_its_copy_is_unavailable() -> None:
-    waits = rules.put_back(ready())
+    waits = hold_rules.put_back(ready())
     assert (waits.state, waits.place, waits.copy_id, waits.shelf_until) == (
         HoldState.WAITING,
         1,
@@ -205,11 +206,11 @@ def test_a_hold_keeps_its_place_when_its_copy_is_unavailable() -> None:
 
 
 def test_an_assigned_copy_on_a_shelf_is_to_fetch_and_ready_once_scanned() -> None:
-    held, copy = hold_shelf.assign(HOLD, COPY)
+    held, copy = hold_queue_rules.assign(HOLD, COPY)
     assert (held.state, held.copy_id, held.ready_on) == (HoldState.TO_FETCH, "c1", None)
     assert (copy.state, copy.at_branch, copy.hold_id) == (CopyState.TO_FETCH, "HKCL", "h1")
-    scanned = copies.arrive(copy, "HKCL")
-    held, copy = hold_shelf.allot(held, scanned, on=DAY, shelf_days=7, calendar=OPEN)
+    scanned = copy_rules.arrive(copy, "HKCL")
+    held, copy = hold_queue_rules.allot(held, scanned, on=DAY, shelf_days=7, calendar=OPEN)
     assert (held.state, held.ready_on, held.shelf_until) == (
         HoldState.READY,
         DAY,
@@ -219,6 +220,6 @@ def test_an_assigned_copy_on_a_shelf_is_to_fetch_and_ready_once_scanned() -> Non
 
 
 def test_a_hold_ready_at_another_branch_is_fetched_from_the_hold_shelf() -> None:
-    moved = rules.redirect(ready(), "LFU")
+    moved = hold_rules.redirect(ready(), "LFU")
     assert (moved.state, moved.pickup_branch, moved.copy_id) == (HoldState.TO_FETCH, "LFU", "c1")
     assert (moved.ready_on, moved.shelf_days, moved.shelf_until) == (None, 0, None)

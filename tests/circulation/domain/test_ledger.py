@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.circulation.domain.charge import Charge, ChargeKind, new_charge
-from services.circulation.domain.ledger import (
+from services.circulation.refusals import MoreThanOutstanding, NoRefundDue, Refusal
+from services.circulation.rules.charge import Charge, ChargeKind, new_charge
+from services.circulation.rules.ledger import (
     Entry,
     EntryKind,
     Occasion,
@@ -20,8 +21,6 @@ from services.circulation.domain.ledger import (
     refund,
     waive,
 )
-from services.circulation.domain.refusals.money import MoreThanOutstanding, NoRefundDue
-from services.circulation.domain.refusals.refusal import Refusal
 
 DAY = date(2021, 3, 5)
 THEN = Occasion(on=DAY, at=datetime(2021, 3, 5, 4, tzinfo=UTC), by="s1", reason="asked")

@@ -5,10 +5,24 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.circulation.domain.calendar import Calendar, Closure
-from services.circulation.domain.copy import Copy, CopyState, take_back
-from services.circulation.domain.due_date import move_due
-from services.circulation.domain.loan import (
+from services.circulation.refusals import (
+    CopyLost,
+    CopyNotOnLoan,
+    CopyOnLoan,
+    HoldWaiting,
+    LoanLimit,
+    LoanLost,
+    LoanNotOpen,
+    NothingToGain,
+    PatronBlocked,
+    Refusal,
+    RenewalLimit,
+    ReturnedBeforeBorrowed,
+)
+from services.circulation.rules.calendar import Calendar, Closure
+from services.circulation.rules.copy import Copy, CopyState, take_back
+from services.circulation.rules.due_date import is_overdue, move_due, notice_overdue
+from services.circulation.rules.loan import (
     DueMove,
     Loan,
     LoanState,
@@ -17,24 +31,8 @@ from services.circulation.domain.loan import (
     renew,
     renewals_left,
 )
-from services.circulation.domain.overdue import (
-    is_overdue,
-    notice_overdue,
-)
-from services.circulation.domain.patron import Patron, is_blocked
-from services.circulation.domain.policy import Policy
-from services.circulation.domain.refusals.copies import CopyLost, CopyNotOnLoan, CopyOnLoan
-from services.circulation.domain.refusals.loans import (
-    HoldWaiting,
-    LoanLimit,
-    LoanLost,
-    LoanNotOpen,
-    NothingToGain,
-    RenewalLimit,
-    ReturnedBeforeBorrowed,
-)
-from services.circulation.domain.refusals.patrons import PatronBlocked
-from services.circulation.domain.refusals.refusal import Refusal
+from services.circulation.rules.patron import Patron, is_blocked
+from services.circulation.rules.policy import Policy
 
 POLICY = Policy(id="default")
 PATRON = Patron("p1", "adult")

@@ -5,19 +5,14 @@ from datetime import date
 
 import pytest
 
-from services.circulation.domain.calendar import Calendar, Closure
-from services.circulation.domain.charge import ChargeKind, assess
-from services.circulation.domain.copy import Copy
-from services.circulation.domain.loan import check_out
-from services.circulation.domain.overdue import (
-    fine,
-    is_due_soon,
-    notice_due_soon,
-    overdue_notice,
-)
-from services.circulation.domain.patron import Patron
-from services.circulation.domain.policy import Policy
-from services.circulation.domain.suspension import FineSuspension
+from services.circulation.rules.calendar import Calendar, Closure
+from services.circulation.rules.charge import ChargeKind, assess
+from services.circulation.rules.copy import Copy
+from services.circulation.rules.due_date import fine, is_due_soon, notice_due_soon, overdue_notice
+from services.circulation.rules.loan import check_out
+from services.circulation.rules.patron import Patron
+from services.circulation.rules.policy import Policy
+from services.circulation.rules.suspension import FineSuspension
 
 DEC_5, DEC_19 = date(2020, 12, 5), date(2020, 12, 19)
 OPEN = Calendar("HKCL", "central")

@@ -5,8 +5,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.circulation.domain.charge import Charge, ChargeKind, new_charge
-from services.circulation.domain.payment import (
+from services.circulation.refusals import NoRefundDue, NothingToPay, PaymentOver
+from services.circulation.rules.charge import Charge, ChargeKind, new_charge
+from services.circulation.rules.payment import (
     Payment,
     PaymentState,
     Step,
@@ -16,7 +17,6 @@ from services.circulation.domain.payment import (
     take_cash,
     take_step,
 )
-from services.circulation.domain.refusals.money import NoRefundDue, NothingToPay, PaymentOver
 
 AT = datetime(2020, 12, 8, 4, tzinfo=UTC)
 ALLOWED = {

@@ -14,10 +14,10 @@ from datetime import date
 
 import pytest
 
-from services.circulation.domain.calendar import Calendar, Closure, Week
-from services.circulation.domain.fines import statement
-from services.circulation.domain.hold_shelf import last_shelf_day
-from services.circulation.domain.policy import Policy
+from services.circulation.rules.calendar import Calendar, Closure, Week
+from services.circulation.rules.fines import statement
+from services.circulation.rules.hold_queue import last_shelf_day
+from services.circulation.rules.policy import Policy
 
 WEDNESDAY, SATURDAY, SUNDAY = 3, 6, 7
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from services.circulation.domain.policy import HONG_KONG, Policy, PolicyMatrix, Scope
+from services.circulation.rules.policy import HONG_KONG, Policy, PolicyMatrix, Scope
 
 MATRIX = PolicyMatrix(
     [

@@ -10,20 +10,19 @@ from functools import partial
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.circulation.domain.calendar import Calendar, Closure
-from services.circulation.domain.due_date import move_due
-from services.circulation.domain.fines import (
+from services.circulation.refusals import NothingToGain
+from services.circulation.rules.calendar import Calendar, Closure
+from services.circulation.rules.due_date import fine, is_overdue, move_due
+from services.circulation.rules.fines import (
     Disposition,
     Statement,
     as_document,
     from_document,
     statement,
 )
-from services.circulation.domain.loan import Loan, renew
-from services.circulation.domain.overdue import fine, is_overdue
-from services.circulation.domain.policy import Policy
-from services.circulation.domain.refusals.loans import NothingToGain
-from services.circulation.domain.suspension import FineSuspension
+from services.circulation.rules.loan import Loan, renew
+from services.circulation.rules.policy import Policy
+from services.circulation.rules.suspension import FineSuspension
 from tests.day_by_day import DAY, days, next_open, overdue_days
 
 JANUARY_1 = date(2021, 1, 1)

@@ -2,9 +2,7 @@
 
 import re
 
-from services.circulation.domain.refusals.copies import NoSuchCopy
-from services.circulation.domain.refusals.loans import LoanLimit
-from services.circulation.domain.refusals.refusal import Refusal
+from services.circulation.refusals import LoanLimit, NoSuchCopy, Refusal
 
 
 def test_codes_are_distinct_and_kebab_case() -> None:

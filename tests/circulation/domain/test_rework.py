@@ -4,16 +4,15 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.circulation.domain.branch_calendar import (
+from services.circulation.rules.branch_calendar import (
     AnnouncedClosure,
     AnnouncedWeek,
     Announcement,
     BranchCalendar,
 )
-from services.circulation.domain.cause import Cause
-from services.circulation.domain.fines import Disposition, Span, Statement
-from services.circulation.domain.period import NO_END
-from services.circulation.domain.rework import Rework, branch_rework_id, lowered_by, newly_closed
+from services.circulation.rules.calendar import NO_END, Cause
+from services.circulation.rules.fines import Disposition, Span, Statement
+from services.circulation.rules.sweep import Rework, branch_rework_id, lowered_by, newly_closed
 
 AT = datetime(2020, 12, 1, tzinfo=UTC)
 

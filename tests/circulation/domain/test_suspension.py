@@ -5,13 +5,13 @@ from datetime import date
 
 import pytest
 
-from services.circulation.domain.refusals.refusal import Refusal
-from services.circulation.domain.refusals.suspensions import (
+from services.circulation.refusals import (
+    Refusal,
     ResumesBeforeStart,
     SuspensionOver,
     SuspensionWithdrawn,
 )
-from services.circulation.domain.suspension import (
+from services.circulation.rules.suspension import (
     FineSuspension,
     Relief,
     amend,

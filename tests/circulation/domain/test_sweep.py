@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from services.circulation.domain.sweep import (
+from services.circulation.rules.sweep import (
     HOLD,
     SETTLE,
     Position,

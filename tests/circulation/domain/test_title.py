@@ -2,13 +2,7 @@
 
 import pytest
 
-from services.circulation.domain.title import (
-    MOST_LETTERS,
-    Title,
-    normal_isbn,
-    search_terms,
-    sought,
-)
+from services.circulation.rules.title import MOST_LETTERS, Title, normal_isbn, search_terms, sought
 
 
 @pytest.mark.parametrize(

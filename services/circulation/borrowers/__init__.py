@@ -1,0 +1,1 @@
+"""Patrons as circulation knows them: their counts, linked cards and reading history."""

@@ -1,0 +1,148 @@
+"""Patron data from accounts, circulation's own counts, linked cards and reading history."""
+
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from services.circulation import reading
+from services.circulation.rules.history import PastLoan, Reader
+from services.circulation.rules.patron import Borrower, Link, Patron
+from shared.mongo import Database, Indexes, sharded_by
+from shared.personal_data import Personal
+from shared.unit_of_work import Work
+
+TOMBSTONE_DAYS = 30
+"""Days for which an ended link is remembered, like the ids of processed events."""
+
+INDEXES: Indexes = {
+    "patrons": sharded_by(
+        "_id", [IndexModel([("card_digest", ASCENDING)])]
+    ),  # not unique: see `loans.store.check_out_facts`
+    "borrowers": sharded_by("_id", []),
+    "links": sharded_by(
+        "patron_id",
+        [
+            IndexModel([("patron_id", ASCENDING), ("member_id", ASCENDING)]),
+            IndexModel([("ended_at", ASCENDING)], expireAfterSeconds=TOMBSTONE_DAYS * 86_400),
+        ],
+    ),
+    "history": sharded_by(
+        "patron_id", [IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)])]
+    ),
+    "readers": sharded_by("_id", []),
+}
+PERSONAL = (
+    Personal("patrons", "_id", leave_out=("card_digest",)),
+    Personal("borrowers", "_id"),
+    Personal("links"),
+    Personal("readers", "_id"),
+    Personal("history"),
+)
+
+
+def note_patron(work: Work, patron: Patron) -> None:
+    """Store a patron's data from accounts, unless newer data is stored."""
+    work.save_if_newer("patrons", patron)
+
+
+def get_patron(work: Work, patron_id: str) -> Patron | None:
+    """Return a patron's data from accounts, or None."""
+    return work.find(Patron, "patrons", {"_id": patron_id})
+
+
+async def find_digests(
+    db: Database, patron_ids: Collection[str] | None, size: int
+) -> AsyncIterator[dict[str, str]]:
+    """Yield digests of cards in chunks, by patron id: of all patrons, or of these."""
+    chunk: dict[str, str] = {}
+    query: dict[str, Any] = {"card_digest": {"$gt": ""}}
+    if patron_ids is not None:
+        query["_id"] = {"$in": sorted(patron_ids)}
+    async for found in db.patrons.find(query, {"card_digest": 1}):
+        chunk[found["_id"]] = found["card_digest"]
+        if len(chunk) == size:
+            yield chunk
+            chunk = {}
+    if chunk:
+        yield chunk
+
+
+def borrower(work: Work, patron_id: str) -> Borrower:
+    """Return the counts of a patron."""
+    return (borrowers(work, [patron_id]))[patron_id]
+
+
+def borrowers(work: Work, patron_ids: Collection[str]) -> dict[str, Borrower]:
+    """Return the counts of some patrons, keyed by patron id."""
+    known = work.all(Borrower, "borrowers", {"_id": {"$in": sorted(patron_ids)}})
+    return {one: Borrower(one) for one in patron_ids} | {one.id: one for one in known}
+
+
+async def find_patron(db: Database, patron_id: str) -> tuple[Patron | None, Borrower]:
+    """Return a patron's data from accounts, if any, and the counts."""
+    known = await reading.every(db, Patron, "patrons", {"_id": patron_id})
+    counts = await reading.every(db, Borrower, "borrowers", {"_id": patron_id})
+    return (known[0] if known else None), (counts[0] if counts else Borrower(patron_id))
+
+
+def save_borrower(work: Work, borrower: Borrower) -> None:
+    """Save a patron's counts after a change. On concurrent changes one transaction is retried."""
+    if borrower.version == 1:
+        work.add("borrowers", borrower)
+    else:
+        work.save("borrowers", borrower)
+
+
+def note_link(work: Work, link: Link) -> None:
+    """Store a side of a link from accounts, unless a newer version is stored."""
+    work.save_if_newer("links", link)
+
+
+def are_linked(work: Work, one: str, other: str) -> bool:
+    """Return whether the cards of two patrons are linked, by both sides of the link.
+
+    The first side that ends is enough, because the events of the two can come apart.
+    """
+    sides = [{"patron_id": one, "member_id": other}, {"patron_id": other, "member_id": one}]
+    return work.count("links", {"$or": sides}) == len(sides)
+
+
+def note_reader(work: Work, reader: Reader) -> bool:
+    """Store a patron's choice unless a newer one is stored; return True if it was stored."""
+    return work.save_if_newer("readers", reader)
+
+
+def get_reader(work: Work, patron_id: str) -> Reader | None:
+    """Return a patron's choice about reading history; None if there is none."""
+    return work.find(Reader, "readers", {"_id": patron_id})
+
+
+def add_to_history(work: Work, past: PastLoan) -> None:
+    """Add a loan to its patron's reading history.
+
+    Also writes the patron's choice, so that a change of it in a concurrent transaction conflicts,
+    and one of the two is retried.
+    """
+    work.update("readers", {"_id": past.patron_id}, {"$inc": {"moves": 1}})
+    work.add("history", past)
+
+
+def purge_history(work: Work, patron_id: str) -> int:
+    """Delete a patron's history; return the number of loans in it."""
+    return work.delete("history", {"patron_id": patron_id})
+
+
+def purge_reader(work: Work, patron_id: str) -> None:
+    """Delete a patron's history and their choice about it."""
+    purge_history(work, patron_id)
+    work.delete("readers", {"_id": patron_id})
+
+
+async def find_history(
+    db: Database, patron_id: str, limit: int, after: str | None
+) -> list[PastLoan]:
+    """Return up to `limit` + 1 of a patron's past loans, in the order of borrowing."""
+    return await reading.page(
+        db, PastLoan, "history", {"patron_id": patron_id}, limit=limit, after=after
+    )

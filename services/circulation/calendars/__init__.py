@@ -1,0 +1,1 @@
+"""Calendars of branches and suspensions of fines, as every subject reads them."""

@@ -1,0 +1,1 @@
+"""The catalogue: titles and their copies."""

@@ -1,0 +1,82 @@
+"""Catalogue titles and correct them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.circulation.catalogue import events, store
+from services.circulation.refusals import BarcodeTaken, NoSuchTitle
+from services.circulation.rules.copy import Copy
+from services.circulation.rules.title import Title, amend
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class NewCopy:
+    """A copy to be catalogued; its price is in cents."""
+
+    barcode: str
+    category: str
+    branch: str
+    price_cents: int | None
+
+
+@dataclass(frozen=True)
+class CatalogueTitle:
+    """Command to catalogue a title with its copies; the ISBN is in its normal form."""
+
+    title: str
+    authors: tuple[str, ...]
+    isbn: str | None
+    kind: str
+    copies: tuple[NewCopy, ...]
+
+
+@dataclass(frozen=True)
+class Catalogued:
+    """A title and its copies."""
+
+    title: Title
+    copies: tuple[Copy, ...]
+
+
+def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
+    """Catalogue the title. Raises BarcodeTaken."""
+    if taken := store.copies_with(work, [copy.barcode for copy in command.copies]):
+        raise BarcodeTaken(barcode=min(taken))
+    title = Title(new_id(), command.title, command.authors, command.isbn, command.kind)
+    copies = new_copies(title.id, command.copies)
+    store.add(work, [title])
+    store.add_copies(work, copies)
+    work.record(events.catalogued(title, copies))
+    return Catalogued(title, copies)
+
+
+def new_copies(title_id: str, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
+    """Return new copies, each at the branch that owns it."""
+    return tuple(
+        Copy(new_id(), title_id, copy.barcode, copy.category, copy.branch, copy.price_cents)
+        for copy in copies
+    )
+
+
+@dataclass(frozen=True)
+class AmendTitle:
+    """Command to change fields of a title: title, authors, isbn or kind. Other fields stay."""
+
+    title_id: str
+    changes: Mapping[str, Any]
+
+
+def amend_title(work: Work, command: AmendTitle) -> Catalogued:
+    """Amend the title; publish it if something changed. Raises NoSuchTitle."""
+    title = store.get(work, command.title_id)
+    if title is None:
+        raise NoSuchTitle
+    copies = store.copies_of(work, [title.id])
+    amended = amend(title, command.changes)
+    if amended is not title:
+        store.save(work, [amended])
+        work.record(events.catalogued(amended, copies))
+    return Catalogued(amended, tuple(copies))

@@ -1,0 +1,28 @@
+"""The event of a title: its snapshot, with all its copies, after each change."""
+
+from collections.abc import Iterable
+
+from services.circulation.rules.copy import Copy
+from services.circulation.rules.title import Title
+from shared.contracts.circulation import CopyOut, TitleCatalogued
+
+
+def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
+    """Return the event with the title and all its copies as they are now."""
+    return TitleCatalogued(
+        version=title.version,
+        title_id=title.id,
+        title=title.title,
+        authors=title.authors,
+        isbn=title.isbn,
+        kind=title.kind,
+        copies=tuple(
+            CopyOut(
+                copy_id=copy.id,
+                barcode=copy.barcode,
+                category=copy.category,
+                branch=copy.branch_code,
+            )
+            for copy in copies
+        ),
+    )

@@ -1,0 +1,265 @@
+"""Routes of titles and their copies."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field, StringConstraints, field_validator
+
+from services.circulation.catalogue import store
+from services.circulation.catalogue.commands import (
+    AmendTitle,
+    CatalogueTitle,
+    NewCopy,
+    amend_title,
+    catalogue_title,
+)
+from services.circulation.fields import (
+    Barcode,
+    BarcodePath,
+    BranchCode,
+    Category,
+    Id,
+    Isbn,
+    Line,
+    distinct,
+)
+from services.circulation.refusals import BarcodeTaken, NoSuchTitle
+from services.circulation.rules import title as title_rules
+from services.circulation.rules.copy import Copy, CopyState
+from services.circulation.rules.title import Title
+from shared.auth import Staff
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.http.paging import PageQuery, page_of
+from shared.http.problems import NotFound
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1")
+
+
+class CopyIn(Body):
+    """A copy to catalogue."""
+
+    barcode: Barcode
+    category: Category
+    branch: BranchCode
+    price_cents: int | None = Field(default=None, ge=0, le=10_000_000)
+
+    def new(self) -> NewCopy:
+        """Convert to the copy that the command takes."""
+        return NewCopy(self.barcode, self.category, self.branch, self.price_cents)
+
+
+def _distinct(copies: tuple[CopyIn, ...]) -> tuple[CopyIn, ...]:
+    distinct(tuple(copy.barcode for copy in copies))
+    return copies
+
+
+Kind = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$"),
+    Field(description="Kind of the title, such as `book`."),
+]
+
+
+class TitleIn(Body):
+    """A title to catalogue with its copies."""
+
+    title: Line
+    authors: tuple[Line, ...] = Field(max_length=50)
+    isbn: Isbn | None = None
+    kind: Kind
+    copies: tuple[CopyIn, ...] = Field(max_length=500)
+
+    _each_once = field_validator("copies")(_distinct)
+
+
+class CopiesIn(Body):
+    """Copies to add to a title."""
+
+    copies: tuple[CopyIn, ...] = Field(min_length=1, max_length=500)
+
+    _each_once = field_validator("copies")(_distinct)
+
+
+class TitleChanges(Body):
+    """The fields of a title to change; an absent field stays as it is. A null ISBN removes it."""
+
+    title: Line = ""
+    authors: tuple[Line, ...] = Field(default=(), max_length=50)
+    isbn: Isbn | None = None
+    kind: Kind = ""
+
+
+class CopyOut(BaseModel):
+    """A copy of a title."""
+
+    copy_id: str
+    barcode: str
+    category: str
+    branch: str
+    state: str
+    price_cents: int | None
+
+    @classmethod
+    def of(cls, copy: Copy) -> "CopyOut":
+        """Build the response from a copy."""
+        return cls(
+            copy_id=copy.id,
+            barcode=copy.barcode,
+            category=copy.category,
+            branch=copy.branch_code,
+            state=copy.state.value,
+            price_cents=copy.price_cents,
+        )
+
+
+class TitleOut(BaseModel):
+    """A title."""
+
+    id: str
+    title: str
+    authors: tuple[str, ...]
+    isbn: str | None
+    kind: str
+    version: int
+
+    @classmethod
+    def of(cls, title: Title) -> "TitleOut":
+        """Build the response from a title."""
+        return cls(
+            id=title.id,
+            title=title.title,
+            authors=title.authors,
+            isbn=title.isbn,
+            kind=title.kind,
+            version=title.version,
+        )
+
+
+class StockOut(BaseModel):
+    """Number of a title's copies at a branch, and of those that can be borrowed now."""
+
+    branch: str
+    copies: int
+    available: int
+
+
+class TitleInFull(TitleOut):
+    """A title with its copies."""
+
+    copies: list[CopyOut]
+    availability: list[StockOut]
+
+    @classmethod
+    def with_copies(cls, title: Title, copies: list[Copy]) -> "TitleInFull":
+        """Build the response from a title and its copies."""
+        return cls(
+            **TitleOut.of(title).model_dump(),
+            copies=[CopyOut.of(copy) for copy in copies],
+            availability=[
+                StockOut(branch=stock.branch, copies=stock.copies, available=stock.available)
+                for stock in title_rules.stock(copies)
+            ],
+        )
+
+
+class TitlePage(BaseModel):
+    """A page of titles; send `next` as `after` for the next page."""
+
+    items: list[TitleOut]
+    next: str | None
+
+
+@router.post("/titles", status_code=201)
+@refuses(BarcodeTaken)
+async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
+    """Catalogue a title with its copies."""
+    command = CatalogueTitle(
+        title=body.title,
+        authors=body.authors,
+        isbn=body.isbn,
+        kind=body.kind,
+        copies=tuple(copy.new() for copy in body.copies),
+    )
+    catalogued = await run(catalogue_title, command)
+    return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
+
+
+@router.patch("/titles/{title_id}")
+@refuses(NoSuchTitle)
+async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run) -> TitleInFull:
+    """Correct the catalogue's data of a title."""
+    command = AmendTitle(title_id, body.model_dump(exclude_unset=True))
+    amended = await run(amend_title, command)
+    return TitleInFull.with_copies(amended.title, list(amended.copies))
+
+
+@router.get("/titles")
+async def get_titles(
+    db: Db, page: PageQuery, q: Annotated[str, Query(max_length=200)] = ""
+) -> TitlePage:
+    """Search for titles in which every word of `q` begins a word of the title, authors or ISBN.
+
+    If there are more than eight words, the eight longest count.
+    """
+    found = await store.search(db, q, page.limit, page.after)
+    items = [TitleOut.of(title) for title in found]
+    return TitlePage(**page_of(items, page, lambda item: str(item.id)))
+
+
+@router.get("/titles/{title_id}")
+@refuses(NotFound)
+async def get_title(title_id: Id, db: Db) -> TitleInFull:
+    """Get a title with its copies and their availability by branch."""
+    found = await store.find(db, title_id)
+    if found is None:
+        raise NotFound("title")
+    return TitleInFull.with_copies(*found)
+
+
+class CopyDetail(BaseModel):
+    """A copy, its location and the hold that it is for."""
+
+    copy_id: str
+    title_id: str
+    barcode: str
+    category: str
+    branch: str = Field(description="Code of the branch that owns the copy.")
+    state: CopyState
+    at_branch: str = Field(
+        description="Code of the branch where the copy is or, on loan or in transit, that it left."
+    )
+    bound_for: str | None = Field(
+        description="Code of the branch that the copy travels to; null: not in transit."
+    )
+    hold_id: str | None = Field(
+        description="Id of the hold that the copy is set aside, kept or in transit for; null: none."
+    )
+    version: int
+
+    @classmethod
+    def of(cls, copy: Copy) -> "CopyDetail":
+        """Build the response from a copy."""
+        return cls(
+            copy_id=copy.id,
+            title_id=copy.title_id,
+            barcode=copy.barcode,
+            category=copy.category,
+            branch=copy.branch_code,
+            state=copy.state,
+            at_branch=copy.at_branch,
+            bound_for=copy.bound_for,
+            hold_id=copy.hold_id,
+            version=copy.version,
+        )
+
+
+@router.get("/copies/{barcode}")
+@refuses(NotFound)
+async def get_copy(barcode: BarcodePath, _caller: Staff, db: Db) -> CopyDetail:
+    """Get a copy by its barcode."""
+    copy = await store.find_copy(db, barcode)
+    if copy is None:
+        raise NotFound("copy")
+    return CopyDetail.of(copy)

@@ -1,0 +1,239 @@
+"""Titles and their copies."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import pymongo
+from pymongo import ASCENDING, IndexModel
+
+from services.circulation import reading
+from services.circulation.rules.copy import Copy, CopyState
+from services.circulation.rules.title import Title, search_terms, sought
+from shared import folded_terms
+from shared.deadlines import allowed
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    plain,
+    read_snapshot_page,
+    sharded_by,
+)
+from shared.unit_of_work import Work
+from shared.work import Read
+
+SEARCH_SECONDS = 0.7
+"""Time limit of a search in the database, in seconds: about half that of other reads."""
+FREE = {
+    "state": {"$in": [CopyState.AVAILABLE.value, CopyState.IN_TRANSIT.value]},
+    "hold_id": None,
+}
+TO_FETCH = {"state": CopyState.TO_FETCH.value}
+
+INDEXES: Indexes = {
+    **folded_terms.INDEXES,
+    "titles": [
+        IndexModel([("terms", ASCENDING)]),
+        IndexModel(
+            [("control_number", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"control_number": {"$type": "string"}},
+        ),
+    ],
+    "copies": sharded_by(
+        "barcode",
+        [
+            IndexModel([("barcode", ASCENDING)], unique=True),
+            # A title's copies and their categories.
+            IndexModel([("title_id", ASCENDING), ("category", ASCENDING)]),
+            # A title's free copies, at a branch or at any.
+            IndexModel(
+                [
+                    ("title_id", ASCENDING),
+                    ("state", ASCENDING),
+                    ("at_branch", ASCENDING),
+                    ("barcode", ASCENDING),
+                ]
+            ),
+            # Copies that staff have to fetch at a branch.
+            IndexModel(
+                [("at_branch", ASCENDING), ("_id", ASCENDING)],
+                name="to_fetch",
+                partialFilterExpression=TO_FETCH,
+            ),
+        ],
+    ),
+}
+
+
+def add(work: Work, titles: Iterable[Title]) -> None:
+    """Insert new titles."""
+    work.add("titles", *(_with_terms(title) for title in titles))
+
+
+def add_copies(work: Work, copies: Iterable[Copy]) -> None:
+    """Insert new copies. If a barcode is taken, the transaction is retried."""
+    work.add("copies", *copies)
+
+
+def save(work: Work, titles: Iterable[Title]) -> None:
+    """Save titles after a change of their fields or of their copies."""
+    work.save("titles", *(_with_terms(title) for title in titles))
+
+
+def _with_terms(title: Title) -> dict[str, Any]:
+    return {**plain(title), "terms": search_terms(title)}
+
+
+def get(work: Work, title_id: str) -> Title | None:
+    """Return a title by its id, or None."""
+    return work.find(Title, "titles", {"_id": title_id})
+
+
+def imported_as(work: Work, control_numbers: Collection[str]) -> dict[str, Title]:
+    """Return the titles imported under these control numbers, keyed by control number."""
+    query = {"control_number": {"$in": sorted(control_numbers)}}
+    found = work.all(Title, "titles", query)
+    return {str(title.control_number): title for title in found}
+
+
+def copies_of(work: Work, title_ids: Collection[str]) -> list[Copy]:
+    """Return all copies of some titles, in the order of cataloguing."""
+    query = {"title_id": {"$in": sorted(title_ids)}}
+    return work.all(Copy, "copies", query, sort=[("_id", 1)])
+
+
+def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
+    """Return the copies with these barcodes, keyed by barcode."""
+    found = work.all(Copy, "copies", {"barcode": {"$in": list(barcodes)}})
+    return {copy.barcode: copy for copy in found}
+
+
+def save_copies(work: Work, copies: Iterable[Copy]) -> None:
+    """Save copies after a change."""
+    work.save("copies", *copies)
+
+
+def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
+    """Return copies by id, keyed by id."""
+    found = work.all(Copy, "copies", {"_id": {"$in": sorted(copy_ids)}})
+    return {copy.id: copy for copy in found}
+
+
+def categories_of(work: Work, title_id: str) -> set[str]:
+    """Return the categories of a title's copies."""
+    return set(work.distinct("copies", "category", {"title_id": title_id}))
+
+
+def first_free(
+    work: Work,
+    title_id: str,
+    categories: Collection[str],
+    branch_code: str,
+    *,
+    in_hand: Collection[str],
+    given: Collection[str],
+) -> list[Copy]:
+    """Return the free copies of these categories from which a hold gets the nearest.
+
+    A free copy is neither on loan nor assigned to a hold, nor in `given`. These are the copies
+    `in_hand`, and the first one in each place: at the branch, in transit to it, elsewhere. However
+    many are free, few are read.
+    """
+    query = {
+        "title_id": title_id,
+        "hold_id": None,
+        "category": {"$in": sorted(categories)},
+        "_id": {"$nin": sorted(given)},
+    }
+
+    def first(place: Mapping[str, Any]) -> Read:
+        order = {"at_branch": ASCENDING, "barcode": ASCENDING}
+        return Read("copies", {**query, **place}, sort=order, limit=1)
+
+    available = {"state": CopyState.AVAILABLE.value}
+    in_transit = {"state": CopyState.IN_TRANSIT.value}
+    scanned = {"$in": sorted({*in_hand} - {*given})}
+    found = work.read(
+        "queues",
+        {"_id": title_id},
+        in_hand=Read("copies", {**query, **FREE, "_id": scanned}),
+        here=first({**available, "at_branch": branch_code}),
+        on_the_way=first({**in_transit, "bound_for": branch_code}),
+        elsewhere=first(available),
+        travelling=first(in_transit),
+    )
+    if found is None:
+        raise LookupError(f"the queue of {title_id} has not been written")
+    copies = [found[name] for name in ("in_hand", "here", "on_the_way", "elsewhere", "travelling")]
+    return [from_document(Copy, copy) for place in copies for copy in place]
+
+
+async def with_free_copies(db: Database, title_ids: Collection[str]) -> list[str]:
+    """Return the ids of those titles that have a free copy."""
+    query = {"title_id": {"$in": sorted(title_ids)}, **FREE}
+    found: list[str] = await db.copies.distinct("title_id", query)
+    return sorted(found)
+
+
+async def search(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
+    """Return up to `limit` + 1 titles that match a search, in the order of cataloguing.
+
+    Anybody may search, so a search has a shorter time limit than other reads. When it runs out, the
+    database counts as unavailable.
+    """
+    with pymongo.timeout(allowed(SEARCH_SECONDS)):
+        return await reading.page(db, Title, "titles", matching(text), limit=limit, after=after)
+
+
+def matching(text: str) -> dict[str, Any]:
+    """Build the query for titles in which every word of `text` begins a term.
+
+    The index finds the titles of the rarest word; the other words filter them.
+    """
+    if words := sought(text):
+        return {"$and": [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]}
+    return {}
+
+
+async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Title], str | None]:
+    """Return a page of the titles and the id at which the next page begins."""
+    return await read_snapshot_page(db.titles, Title, query)
+
+
+async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:
+    """Return the names of some titles, keyed by title id."""
+    found = db.titles.find({"_id": {"$in": sorted(title_ids)}}, {"title": 1})
+    return {title["_id"]: title["title"] async for title in found}
+
+
+async def find_copies(db: Database, title_ids: Sequence[str]) -> dict[str, list[Copy]]:
+    """Return the copies of each of these titles, in the order of their barcodes."""
+    found = await reading.every(db, Copy, "copies", {"title_id": {"$in": list(title_ids)}})
+    by_title: dict[str, list[Copy]] = {title_id: [] for title_id in title_ids}
+    for copy in sorted(found, key=lambda copy: copy.barcode):
+        by_title[copy.title_id].append(copy)
+    return by_title
+
+
+async def find_copy(db: Database, barcode: str) -> Copy | None:
+    """Return the copy with a barcode, or None."""
+    found = await reading.every(db, Copy, "copies", {"barcode": barcode})
+    return found[0] if found else None
+
+
+async def find_to_fetch(db: Database, branch: str, limit: int, after: str | None) -> list[Copy]:
+    """Return up to `limit` + 1 of the copies that staff have to fetch at a branch."""
+    query = {"at_branch": branch, **TO_FETCH}
+    return await reading.page(db, Copy, "copies", query, limit=limit, after=after)
+
+
+async def find(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:
+    """Return a title with its copies, or None."""
+    document = await db.titles.find_one({"_id": title_id})
+    if document is None:
+        return None
+    copies = await reading.every(db, Copy, "copies", {"title_id": title_id})
+    return from_document(Title, document), sorted(copies, key=lambda copy: copy.barcode)

@@ -1,0 +1,1 @@
+"""Charges with their ledger, payments and refunds."""

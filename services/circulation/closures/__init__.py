@@ -1,0 +1,1 @@
+"""Effects of changed calendars: sweeps of due dates and holds, reworks of fines, previews."""

@@ -1,0 +1,23 @@
+"""Consumer of changed calendars."""
+
+from services.circulation.closures.commands import note_calendar
+from shared.bus.subscriptions import Subscriptions
+from shared.contracts.notices import (
+    BranchClosed,
+    BranchClosureChanged,
+    BranchHoursChanged,
+    BranchRegistered,
+    BranchReopened,
+    BranchSnapshot,
+)
+from shared.unit_of_work import Run
+
+subscriptions = Subscriptions()
+
+
+@subscriptions.to(
+    BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged
+)
+async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
+    """Store a branch's calendar. A sweep updates holds and due dates later."""
+    await run(note_calendar, event)

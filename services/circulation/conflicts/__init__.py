@@ -1,0 +1,1 @@
+"""Conflicts: check-outs of offline stations that the rules would have refused."""

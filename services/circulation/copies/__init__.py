@@ -1,0 +1,1 @@
+"""The life of copies between the catalogue and the holds: added, received, taken out, recovered."""

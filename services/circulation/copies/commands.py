@@ -1,0 +1,274 @@
+"""Add, import, receive, recover and take out copies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from services.circulation.calendars import store as calendars_store
+from services.circulation.catalogue import events as catalogue_events
+from services.circulation.catalogue import store as catalogue_store
+from services.circulation.catalogue.commands import Catalogued, NewCopy, new_copies
+from services.circulation.holds import events as holds_events
+from services.circulation.holds import store as holds_store
+from services.circulation.holds.commands.queue import Served, hand_out, serve, unpack
+from services.circulation.loans import store as loans_store
+from services.circulation.refusals import (
+    BarcodeTaken,
+    ItemRefusal,
+    LostByPatron,
+    NoSuchBranch,
+    NoSuchCopy,
+    NoSuchTitle,
+    Refusal,
+)
+from services.circulation.rules import copy as copy_rules
+from services.circulation.rules.copy import Copy, describe, recover
+from services.circulation.rules.hold import put_back
+from services.circulation.rules.title import Title, amend, check_copies, next_version
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class AddCopies:
+    """Command to add copies to a title."""
+
+    title_id: str
+    copies: tuple[NewCopy, ...]
+    on: date
+
+
+def add_copies(work: Work, command: AddCopies) -> Catalogued:
+    """Add the copies; return the title with all its copies.
+
+    Raises NoSuchTitle, BarcodeTaken or TooManyCopies.
+    """
+    title = catalogue_store.get(work, command.title_id)
+    if title is None:
+        raise NoSuchTitle
+    if taken := catalogue_store.copies_with(work, [copy.barcode for copy in command.copies]):
+        raise BarcodeTaken(barcode=min(taken))
+    before = catalogue_store.copies_of(work, [title.id])
+    added = new_copies(title.id, command.copies)
+    copies = (*before, *added)
+    check_copies(len(copies))
+    title = next_version(title)
+    catalogue_store.save(work, [title])
+    catalogue_store.add_copies(work, added)
+    work.record(catalogue_events.catalogued(title, copies))
+    served = serve(work, [title.id], command.on)
+    now = tuple(served[copy.id].copy if copy.id in served else copy for copy in copies)
+    return Catalogued(title, now)
+
+
+@dataclass(frozen=True)
+class ImportedTitle:
+    """A title in another system, with the copies that it has there."""
+
+    control_number: str
+    title: str
+    authors: tuple[str, ...]
+    isbn: str | None
+    kind: str
+    copies: tuple[NewCopy, ...]
+
+
+@dataclass(frozen=True)
+class ImportTitles:
+    """Command to import titles. No control number and no barcode occurs twice."""
+
+    titles: tuple[ImportedTitle, ...]
+    on: date
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Outcome for one title."""
+
+    outcome: Literal["added", "changed", "unchanged", "refused"]
+    refused: ItemRefusal | None = None
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A title after its import, with all its copies, some of which are new or changed."""
+
+    title: Title
+    copies: tuple[Copy, ...]
+    new: tuple[Copy, ...]
+    changed: tuple[Copy, ...]
+    outcome: Literal["added", "changed", "unchanged"]
+
+
+def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
+    """Import the titles; return the outcome for each, in the order of the command.
+
+    Each title is imported or refused on its own. A title is recognised by its control number, a
+    copy by its barcode. Copies that the other system no longer names stay: the staff decide whether
+    to withdraw them.
+    """
+    known = catalogue_store.imported_as(work, [title.control_number for title in command.titles])
+    barcodes = [copy.barcode for title in command.titles for copy in title.copies]
+    by_barcode = catalogue_store.copies_with(work, barcodes)
+    by_title: dict[str, list[Copy]] = {title.id: [] for title in known.values()}
+    for copy in catalogue_store.copies_of(work, by_title.keys()):
+        by_title[copy.title_id].append(copy)
+
+    results: list[Imported] = []
+    steps: list[_Step] = []
+    for given in command.titles:
+        present = known.get(given.control_number)
+        try:
+            copies = by_title[present.id] if present else []
+            step = _step(given, present, copies, by_barcode)
+        except Refusal as refusal:
+            results.append(Imported("refused", ItemRefusal.by(refusal)))
+        else:
+            steps.append(step)
+            results.append(Imported(step.outcome))
+
+    steps = [step for step in steps if step.outcome != "unchanged"]
+    catalogue_store.add(work, [step.title for step in steps if step.outcome == "added"])
+    catalogue_store.save(work, [step.title for step in steps if step.outcome == "changed"])
+    catalogue_store.add_copies(work, [copy for step in steps for copy in step.new])
+    catalogue_store.save_copies(work, [copy for step in steps for copy in step.changed])
+    for step in steps:
+        work.record(catalogue_events.catalogued(step.title, step.copies))
+    grown = {step.title.id for step in steps if step.outcome == "changed" and step.new}
+    if grown:  # patrons may wait for a known title; nobody waits for a new one
+        serve(work, grown, command.on)
+    return results
+
+
+def _step(
+    given: ImportedTitle,
+    present: Title | None,
+    before: Sequence[Copy],
+    by_barcode: Mapping[str, Copy],
+) -> _Step:
+    """Return the step that imports one title. Raises BarcodeTaken or TooManyCopies."""
+    title = present or Title(
+        id=new_id(),
+        title=given.title,
+        authors=given.authors,
+        isbn=given.isbn,
+        kind=given.kind,
+        control_number=given.control_number,
+    )
+    named = {copy.barcode: copy for copy in given.copies}
+    for barcode in named:
+        if barcode in by_barcode and by_barcode[barcode].title_id != title.id:
+            raise BarcodeTaken(barcode=barcode)
+    after = tuple(_described(copy, named.pop(copy.barcode, None)) for copy in before)
+    new = new_copies(title.id, named.values())
+    check_copies(len(after) + len(new))
+    changed = tuple(copy for copy in after if copy not in before)
+    if present is None:
+        return _Step(title, new, new, (), "added")
+    fields = ("title", "authors", "isbn", "kind")
+    title = amend(present, {name: getattr(given, name) for name in fields})
+    if title is present and (new or changed):
+        title = next_version(title)
+    return _Step(
+        title, (*after, *new), new, changed, "unchanged" if title is present else "changed"
+    )
+
+
+def _described(copy: Copy, given: NewCopy | None) -> Copy:
+    if given is None:
+        return copy
+    return describe(
+        copy, category=given.category, branch_code=given.branch, price_cents=given.price_cents
+    )
+
+
+@dataclass(frozen=True)
+class ReceiveCopy:
+    """Command to receive a copy that was scanned at a branch."""
+
+    barcode: str
+    branch: str
+    on: date
+
+
+def receive_copy(work: Work, command: ReceiveCopy) -> Served:
+    """Receive the copy: it is on the hold shelf, at home, or in transit to another branch.
+
+    Raises NoSuchCopy, NoSuchBranch, or NotInThisState if it was not in transit or to be fetched.
+    """
+    copy = (catalogue_store.copies_with(work, [command.barcode])).get(command.barcode)
+    if copy is None:
+        raise NoSuchCopy(barcode=command.barcode)
+    if calendars_store.get(work, command.branch) is None:
+        raise NoSuchBranch(branch=command.branch)
+    holds_store.take_turn(work, [copy.title_id])
+    unpacked = unpack(work, copy, command.branch, command.on)
+    served = hand_out(work, [copy.title_id], command.on, freed=[unpacked.copy], in_hand=[copy.id])
+    return served.get(copy.id, unpacked)
+
+
+@dataclass(frozen=True)
+class RecoverCopy:
+    """Command to recover a copy at the branch where it is."""
+
+    barcode: str
+    branch: str
+    on: date
+
+
+def recover_copy(work: Work, command: RecoverCopy) -> Served:
+    """Recover the copy: it is kept or sent for a hold, at home, or in transit to its home.
+
+    Raises NoSuchCopy, NoSuchBranch, NotInThisState, or LostByPatron if a return has to settle its
+    loan.
+    """
+    copy = (catalogue_store.copies_with(work, [command.barcode])).get(command.barcode)
+    if copy is None:
+        raise NoSuchCopy(barcode=command.barcode)
+    if calendars_store.get(work, command.branch) is None:
+        raise NoSuchBranch(branch=command.branch)
+    if loans_store.lost_of_copies(work, [copy.id]):
+        raise LostByPatron
+    holds_store.take_turn(work, [copy.title_id])
+    back = recover(copy, command.branch)
+    catalogue_store.save_copies(work, [back])
+    served = hand_out(work, [copy.title_id], command.on, freed=[back], in_hand=[copy.id])
+    return served.get(copy.id, Served(back, None))
+
+
+Fault = Literal["damaged", "withdrawn", "missing"]
+
+_TAKE_OUT = {
+    "damaged": copy_rules.damage,
+    "withdrawn": copy_rules.withdraw,
+    "missing": copy_rules.miss,
+}
+
+
+@dataclass(frozen=True)
+class TakeOutCopy:
+    """Command to take a copy out of lending, with its fault."""
+
+    barcode: str
+    fault: Fault
+    on: date
+
+
+def take_out_copy(work: Work, command: TakeOutCopy) -> Served:
+    """Take the copy out; its hold waits again at its place, or gets another copy at once.
+
+    Raises NoSuchCopy, or NotInThisState, for example for a copy on loan.
+    """
+    copy = (catalogue_store.copies_with(work, [command.barcode])).get(command.barcode)
+    if copy is None:
+        raise NoSuchCopy(barcode=command.barcode)
+    holds_store.take_turn(work, [copy.title_id])
+    out = _TAKE_OUT[command.fault](copy)
+    catalogue_store.save_copies(work, [out])
+    if copy.hold_id and (hold := holds_store.get(work, copy.hold_id)):
+        waits = put_back(hold)
+        holds_store.save(work, [waits])
+        work.record(holds_events.changed(hold, waits))
+        hand_out(work, [copy.title_id], command.on)
+    return Served(out, None)

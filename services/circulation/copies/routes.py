@@ -1,0 +1,108 @@
+"""Routes of copies: added, received, taken out, recovered."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from services.circulation.catalogue.routes import CopiesIn, CopyDetail, TitleInFull
+from services.circulation.copies.commands import (
+    AddCopies,
+    Fault,
+    ReceiveCopy,
+    RecoverCopy,
+    TakeOutCopy,
+    add_copies,
+    receive_copy,
+    recover_copy,
+    take_out_copy,
+)
+from services.circulation.fields import BarcodePath, BranchCode, Id, day_of
+from services.circulation.holds.commands.queue import Served
+from services.circulation.holds.routes import HoldOut
+from services.circulation.refusals import (
+    BarcodeTaken,
+    LostByPatron,
+    NoSuchBranch,
+    NoSuchCopy,
+    NoSuchTitle,
+    NotInThisState,
+    TooManyCopies,
+)
+from shared.auth import Desk, Staff
+from shared.http.bodies import Body
+from shared.http.dependencies import Run
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1")
+
+
+@router.post("/titles/{title_id}/copies", status_code=201)
+@refuses(NoSuchTitle, BarcodeTaken, TooManyCopies)
+async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) -> TitleInFull:
+    """Add copies to a title."""
+    copies = tuple(copy.new() for copy in body.copies)
+    command = AddCopies(title_id, copies, day_of(None, run))
+    catalogued = await run(add_copies, command)
+    return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
+
+
+class Place(Body):
+    """The branch where the copy is."""
+
+    branch: BranchCode
+
+
+class Removal(Body):
+    """The reason why the copy can't be lent."""
+
+    fault: Fault
+
+
+class PlacedOut(BaseModel):
+    """A copy after a change, and the hold that it is now for, if any."""
+
+    copy_: CopyDetail = Field(serialization_alias="copy")
+    hold: HoldOut | None
+
+    @classmethod
+    def of(cls, served: Served) -> "PlacedOut":
+        """Build the response from the outcome."""
+        return cls(
+            copy_=CopyDetail.of(served.copy),
+            hold=HoldOut.of(served.hold, None) if served.hold else None,
+        )
+
+
+@router.post("/copies/{barcode}/arrival")
+@refuses(NoSuchBranch, NoSuchCopy, NotInThisState)
+async def post_arrival(barcode: BarcodePath, body: Place, _caller: Desk, run: Run) -> PlacedOut:
+    """Receive a copy that was in transit or to be fetched.
+
+    The copy is then on the hold shelf, back at its own branch, or sent on.
+    """
+    return PlacedOut.of(
+        await run(receive_copy, ReceiveCopy(barcode, body.branch, day_of(None, run)))
+    )
+
+
+@router.post("/copies/{barcode}/removal")
+@refuses(NoSuchCopy, NotInThisState)
+async def post_removal(barcode: BarcodePath, body: Removal, _caller: Staff, run: Run) -> PlacedOut:
+    """Take a copy out of lending. Its hold waits again at its place, or gets another copy.
+
+    A copy on loan can't be taken out.
+    """
+    return PlacedOut.of(
+        await run(take_out_copy, TakeOutCopy(barcode, body.fault, day_of(None, run)))
+    )
+
+
+@router.post("/copies/{barcode}/recovery")
+@refuses(NoSuchBranch, NoSuchCopy, NotInThisState, LostByPatron)
+async def post_recovery(barcode: BarcodePath, body: Place, _caller: Staff, run: Run) -> PlacedOut:
+    """Put a damaged, withdrawn or missing copy back into lending.
+
+    A copy that a patron lost has to be returned instead.
+    """
+    return PlacedOut.of(
+        await run(recover_copy, RecoverCopy(barcode, body.branch, day_of(None, run)))
+    )

@@ -1,1 +1,0 @@
-"""The rules of circulation: frozen values and pure functions. No I/O, no framework, no clock."""

@@ -1,0 +1,97 @@
+"""Field types of circulation's requests, and dependencies of its routes."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from fastapi import Depends, Path, Request
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+
+from services.circulation.rules.title import normal_isbn
+from shared import unit_of_work
+from shared.clock import library_day, parse_instant
+from shared.http.dependencies import BusinessTime
+
+
+def _when(value: object) -> object:
+    """Parse a day, or an instant with its UTC offset."""
+    if not isinstance(value, str):
+        raise ValueError("should be a day or an instant, as text")
+    return date.fromisoformat(value) if len(value) == 10 else parse_instant(value)
+
+
+def distinct(barcodes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the barcodes unchanged. Raises ValueError if one is given twice."""
+    if len(set(barcodes)) < len(barcodes):
+        raise ValueError("a barcode is given twice")
+    return barcodes
+
+
+def once_each(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the ids unchanged. Raises ValueError if one is given twice."""
+    if len(set(ids)) < len(ids):
+        raise ValueError("an id is given twice")
+    return ids
+
+
+def _line(text: str) -> str:
+    """Replace each run of white space, including Unicode's (as in Chinese text), with one space.
+
+    Raises ValueError if the text has characters that can't be printed.
+    """
+    line = " ".join(text.split())
+    if not line.isprintable():
+        raise ValueError("has characters that cannot be printed")
+    return line
+
+
+Line = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500),
+    AfterValidator(_line),
+]
+
+Barcode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,40}$")]
+
+Barcodes = Annotated[
+    tuple[Barcode, ...], Field(min_length=1, max_length=50), AfterValidator(distinct)
+]
+
+Ids = Annotated[
+    tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...],
+    Field(min_length=1, max_length=50),
+    AfterValidator(once_each),
+]
+
+BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
+
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
+"""Category of patrons or copies, such as `adult`, `young-adult` or `children`; not a fixed list."""
+
+BarcodePath = Annotated[str, Path(max_length=40)]
+
+BranchKind = Literal["central", "major", "district", "small", "mobile", "station"]
+
+When = Annotated[
+    date | datetime,
+    BeforeValidator(_when),
+    Field(description="A library day, or an instant with its UTC offset."),
+]
+
+Isbn = Annotated[str, StringConstraints(max_length=30), AfterValidator(normal_isbn)]
+
+Id = Annotated[str, Path(max_length=64)]
+
+
+async def _today(request: Request, now: BusinessTime) -> date:
+    return library_day(now, request.app.state.settings.zone)
+
+
+Today = Annotated[date, Depends(_today)]
+"""The library day of business time."""
+
+
+def day_of(at: date | datetime | None, run: unit_of_work.Run) -> date:
+    """Return the library day that a command is about: the day of `at`, or today."""
+    if isinstance(at, datetime):
+        return library_day(at, run.settings.zone)
+    return at or library_day(run.now, run.settings.zone)

@@ -1,0 +1,1 @@
+"""Holds, the queues of titles, and the hold shelves."""

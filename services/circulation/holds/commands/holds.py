@@ -1,0 +1,271 @@
+"""Place, change, cancel and end holds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from services.circulation.borrowers import store as borrowers_store
+from services.circulation.borrowers.commands import acting, may_act
+from services.circulation.calendars import store as calendars_store
+from services.circulation.catalogue import store as catalogue_store
+from services.circulation.holds import events, store
+from services.circulation.holds.commands.queue import hand_out, serve
+from services.circulation.policies import store as policies_store
+from services.circulation.refusals import NoSuchBranch, NoSuchHold, NoSuchPatron, NoSuchTitle
+from services.circulation.rules import copy as copy_rules
+from services.circulation.rules import hold as hold_rules
+from services.circulation.rules.hold import (
+    OPEN_STATES,
+    Hold,
+    HoldState,
+    cancel,
+    expire,
+    is_unwanted,
+)
+from services.circulation.rules.hold_queue import is_uncollected, move_shelf, policy_at_placing
+from services.circulation.rules.patron import Patron, is_blocked
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+
+@dataclass(frozen=True)
+class PlaceHold:
+    """Command to place a hold for a patron; `expires_on` is the last day on which it is wanted."""
+
+    patron_id: str
+    title_id: str
+    pickup_branch: str
+    expires_on: date | None
+    on: date
+    asking: str | None = None
+    """Id of the patron who asks, the same or one with a linked card; None: staff."""
+    patron: Patron | None = None
+    """Answer of accounts about a patron that circulation does not know."""
+
+
+@dataclass(frozen=True)
+class QueuedHold:
+    """A hold and its position in the queue: 1 is next; None: it no longer waits."""
+
+    hold: Hold
+    position: int | None
+
+
+def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
+    """Place the hold; a copy that is free is set aside for it at once, for staff to fetch.
+
+    Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or a refusal of `hold.place`.
+    """
+    if not may_act(work, command.asking, command.patron_id):
+        raise NoSuchPatron
+    # Early, because two patrons at once conflict here; the later one then loses little work.
+    place = store.take_place(work, command.title_id)
+    if catalogue_store.get(work, command.title_id) is None:
+        raise NoSuchTitle
+    branch = calendars_store.get(work, command.pickup_branch)
+    if branch is None:
+        raise NoSuchBranch(branch=command.pickup_branch)
+    patron = _patron(work, command)
+    borrower = borrowers_store.borrower(work, patron.id)
+    if borrower.closed:
+        raise NoSuchPatron
+    policy = policy_at_placing(
+        patron,
+        catalogue_store.categories_of(work, command.title_id),
+        branch.kind,
+        policies_store.matrix(work),
+    )
+    hold = hold_rules.place(
+        hold_id=new_id(),
+        patron=patron,
+        title_id=command.title_id,
+        pickup_branch=command.pickup_branch,
+        place=place,
+        at=work.now,
+        on=command.on,
+        expires_on=command.expires_on,
+        policy=policy,
+        blocked=is_blocked(patron, borrower.outstanding_cents, policy),
+        open_holds=borrower.open_holds,
+        holds_title=bool(store.open_of_patron(work, patron.id, [command.title_id])),
+        has_title=store.is_on_loan(work, patron.id, command.title_id),
+    )
+    borrowers_store.save_borrower(work, borrower.after(holds=1))
+    store.add(work, hold)
+    work.record(events.placed(hold, acting(command.asking, patron.id)))
+    served = hand_out(work, [command.title_id], command.on)
+    now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), hold)
+    return QueuedHold(now, store.position(work, now))
+
+
+def _patron(work: Work, command: PlaceHold) -> Patron:
+    if command.patron is not None:
+        borrowers_store.note_patron(work, command.patron)
+    patron = borrowers_store.get_patron(work, command.patron_id)
+    if patron is None:
+        raise NoSuchPatron
+    return patron
+
+
+@dataclass(frozen=True)
+class AmendHold:
+    """Command to change a hold. `patron_id` is the patron who asks; None: staff."""
+
+    hold_id: str
+    patron_id: str | None
+    on: date
+    pickup_branch: str | None = None
+    """New pick-up branch; None leaves it unchanged."""
+    sets_expiry: bool = False
+    """True if `expires_on` replaces the last day."""
+    expires_on: date | None = None
+    frozen: bool | None = None
+    """True freezes the hold, False unfreezes it; None leaves it unchanged."""
+    frozen_until: date | None = None
+
+
+def amend_hold(work: Work, command: AmendHold) -> QueuedHold:
+    """Apply all changes to the hold, or none; a copy that is ready elsewhere is to be fetched.
+
+    Raises NoSuchHold (also for another patron's hold), NoSuchBranch, or the refusal of a change.
+    """
+    hold = store.get(work, command.hold_id)
+    if hold is None or command.patron_id not in (None, hold.patron_id):
+        raise NoSuchHold
+    if command.pickup_branch and not calendars_store.get(work, command.pickup_branch):
+        raise NoSuchBranch(branch=command.pickup_branch)
+    store.take_turn(work, [hold.title_id])
+    steps = [hold, *_changes(hold, command)]
+    store.save(work, steps[1:])
+    for before, after in pairwise(steps):
+        work.record(events.changed(before, after))
+    if hold.state is HoldState.READY and steps[-1].state is HoldState.TO_FETCH:
+        _set_aside(work, steps[-1])
+    served = hand_out(work, [hold.title_id], command.on)
+    now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), steps[-1])
+    return QueuedHold(now, store.position(work, now))
+
+
+def _changes(hold: Hold, command: AmendHold) -> Iterator[Hold]:
+    if command.pickup_branch not in (None, hold.pickup_branch):
+        yield (hold := hold_rules.redirect(hold, str(command.pickup_branch)))
+    if command.sets_expiry:
+        yield (hold := hold_rules.choose_expiry(hold, command.expires_on, command.on))
+    if command.frozen is not None:
+        yield hold_rules.freeze(hold, command.frozen, command.frozen_until, command.on)
+
+
+def _set_aside(work: Work, hold: Hold) -> None:
+    for copy in (catalogue_store.some_copies(work, [hold.copy_id or ""])).values():
+        free = copy_rules.hand_on(copy, None)
+        catalogue_store.save_copies(work, [free, copy_rules.set_aside(free, hold.id)])
+
+
+@dataclass(frozen=True)
+class CancelHold:
+    """Command to cancel a hold. `patron_id` is the patron who asks; None: staff.
+
+    A patron may cancel the holds of those whose cards are linked with theirs.
+    """
+
+    hold_id: str
+    patron_id: str | None
+    on: date
+
+
+def cancel_hold(work: Work, command: CancelHold) -> Hold:
+    """Cancel the hold. Raises NoSuchHold (also for another patron's hold) or HoldEnded."""
+    hold = store.get(work, command.hold_id)
+    if hold is None or not may_act(work, command.patron_id, hold.patron_id):
+        raise NoSuchHold
+    ended = cancel(hold, command.on, "staff" if command.patron_id is None else "patron")
+    end(work, hold, ended, acting(command.patron_id, hold.patron_id))
+    return ended
+
+
+@dataclass(frozen=True)
+class CancelHolds:
+    """Command to cancel the holds of a patron who was erased on `on`."""
+
+    patron_id: str
+    on: date
+
+
+def cancel_holds(work: Work, command: CancelHolds) -> int:
+    """Cancel the patron's open holds; return how many there were."""
+    holds = store.open_of_patron(work, command.patron_id)
+    for hold in holds:
+        end(work, hold, cancel(hold, command.on, "erased"))
+    return len(holds)
+
+
+@dataclass(frozen=True)
+class ExpireHold:
+    """Command to expire a hold if its time is over on `on`."""
+
+    hold_id: str
+    on: date
+
+
+def expire_hold(work: Work, command: ExpireHold) -> bool:
+    """Expire the hold if its time is over; return whether it was.
+
+    If a closure has moved its last day on the shelf meanwhile, publishes the new day instead.
+    """
+    hold = store.get(work, command.hold_id)
+    if hold is None or not hold.is_open:
+        return False
+    branch = calendars_store.get(work, hold.pickup_branch)
+    if branch is None:
+        return False
+    if is_unwanted(hold, command.on) or is_uncollected(hold, branch.now, command.on):
+        end(work, hold, expire(hold, command.on))
+        return True
+    moved = move_shelf(hold, branch.now, command.on)
+    if moved is not hold:
+        store.save(work, [moved])
+        work.record(events.changed(hold, moved))
+    return False
+
+
+@dataclass(frozen=True)
+class PurgeHold:
+    """Command to delete a hold if it has ended."""
+
+    hold_id: str
+
+
+def purge_hold(work: Work, command: PurgeHold) -> bool:
+    """Delete the hold if it has ended; return whether it was deleted.
+
+    The fee for collecting it stays, without a title. Of two calls at the same time, one returns
+    True.
+    """
+    hold = store.get(work, command.hold_id)
+    if hold is None or hold.state in OPEN_STATES:
+        return False
+    store.purge(work, hold)
+    return True
+
+
+def end(work: Work, hold: Hold, ended: Hold, acting: str | None = None) -> None:
+    """Save a hold that has ended and update its patron's counts; its copy goes to the next hold.
+
+    `acting` is the linked patron who ended it, if one did.
+    """
+    borrower = borrowers_store.borrower(work, hold.patron_id)
+    borrowers_store.save_borrower(work, borrower.after(holds=-1))
+    release_hold(work, hold, ended, acting)
+
+
+def release_hold(work: Work, hold: Hold, ended: Hold, acting: str | None = None) -> None:
+    """End a hold like `end`, except that the caller updates the patron's counts."""
+    store.save(work, [ended])
+    work.record(events.changed(hold, ended, acting))
+    if hold.copy_id is None or ended.ended_on is None or ended.state is HoldState.COLLECTED:
+        return
+    kept = (catalogue_store.some_copies(work, [hold.copy_id]))[hold.copy_id]
+    freed = copy_rules.hand_on(kept, None)
+    catalogue_store.save_copies(work, [freed])
+    serve(work, [hold.title_id], ended.ended_on, freed=[freed])

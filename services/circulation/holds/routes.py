@@ -1,0 +1,314 @@
+"""Routes that place and change holds, and show queues and shelves to staff."""
+
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+
+from services.circulation.borrowers.commands import ask_for_patron
+from services.circulation.fields import BranchCode, Id, day_of
+from services.circulation.holds import queries, store
+from services.circulation.holds.commands.holds import (
+    AmendHold,
+    CancelHold,
+    PlaceHold,
+    QueuedHold,
+    amend_hold,
+    cancel_hold,
+    place_hold,
+)
+from services.circulation.refusals import (
+    EndsBeforeToday,
+    HoldEnded,
+    HoldExists,
+    HoldLimit,
+    HoldNotWaiting,
+    NoSuchBranch,
+    NoSuchHold,
+    NoSuchPatron,
+    NoSuchTitle,
+    PatronBlocked,
+    TitleOnLoan,
+)
+from services.circulation.rules.hold import Hold, HoldState
+from shared.audit_trail import shows_patrons
+from shared.auth import Patron, PatronOrStaff, PatronStaffOrService, Staff, may_see
+from shared.http.bodies import Body, Day
+from shared.http.dependencies import Db, Run
+from shared.http.paging import Page, PageQuery, page_of
+from shared.mongo import Database
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1")
+
+
+class HoldIn(Body):
+    """A title to reserve and the branch where it is to be collected."""
+
+    title_id: str = Field(min_length=1, max_length=64)
+    pickup_branch: BranchCode
+    expires_on: Day | None = Field(
+        default=None, description="Last day on which the patron wants the title; null: no last day."
+    )
+    patron_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Id of the patron that the hold is for: any for staff, one with a linked card "
+        "for patrons; null: the caller.",
+    )
+
+
+class HoldChange(Body):
+    """The fields to change; a field that is not given stays as it is."""
+
+    pickup_branch: BranchCode | None = None
+    expires_on: Day | None = None
+    frozen: bool | None = Field(
+        default=None,
+        description="True freezes the hold: it is passed over. False unfreezes it. Null: "
+        "unchanged.",
+    )
+    frozen_until: Day | None = Field(
+        default=None,
+        description="With `frozen`: first day on which the hold may be served again; null: "
+        "frozen until it is unfrozen.",
+    )
+
+
+class HoldOut(BaseModel):
+    """A hold."""
+
+    id: str
+    patron_id: str
+    title_id: str
+    pickup_branch: str
+    state: HoldState
+    position: int | None = Field(
+        description="Position in the queue, 1 is next; null: the hold does not wait."
+    )
+    placed_at: datetime
+    expires_on: date | None = Field(
+        description="Last day on which the patron wants the title while the hold waits; null: no "
+        "last day."
+    )
+    frozen: bool
+    frozen_until: date | None
+    copy_id: str | None
+    ready_on: date | None
+    shelf_until: date | None = Field(
+        description="Last day to collect the copy; null: not ready, or no reopening is announced."
+    )
+    version: int
+
+    @classmethod
+    def of(cls, hold: Hold, position: int | None) -> "HoldOut":
+        """Build the response from a hold."""
+        return cls(
+            id=hold.id,
+            patron_id=hold.patron_id,
+            title_id=hold.title_id,
+            pickup_branch=hold.pickup_branch,
+            state=hold.state,
+            position=position,
+            placed_at=hold.placed_at,
+            expires_on=hold.expires_on,
+            frozen=hold.frozen,
+            frozen_until=hold.frozen_until,
+            copy_id=hold.copy_id,
+            ready_on=hold.ready_on,
+            shelf_until=hold.shelf_until,
+            version=hold.version,
+        )
+
+    @classmethod
+    def at(cls, queued: QueuedHold) -> "HoldOut":
+        """Build the response from a hold with its position in the queue."""
+        return cls.of(queued.hold, queued.position)
+
+
+class HoldList(BaseModel):
+    """All open holds of a patron."""
+
+    items: list[HoldOut]
+
+
+class ToFetchOut(BaseModel):
+    """A copy that staff have to fetch from a shelf for a hold."""
+
+    barcode: str
+    copy_id: str
+    title_id: str
+    title: str
+    category: str
+    hold_id: str
+    pickup_branch: str = Field(description="Code of the branch where the patron collects the copy.")
+    placed_at: datetime = Field(description="Time at which the hold was placed.")
+
+    @classmethod
+    def of(cls, found: queries.ToFetch) -> "ToFetchOut":
+        """Build the response from a copy and its hold."""
+        return cls(
+            barcode=found.copy.barcode,
+            copy_id=found.copy.id,
+            title_id=found.copy.title_id,
+            title=found.title,
+            category=found.copy.category,
+            hold_id=found.hold.id,
+            pickup_branch=found.hold.pickup_branch,
+            placed_at=found.hold.placed_at,
+        )
+
+
+class ToFetchPage(BaseModel):
+    """A page of copies to fetch; send `next` as `after` for the next page."""
+
+    items: list[ToFetchOut]
+    next: str | None
+
+
+class HoldPage(BaseModel):
+    """A page of holds; send `next` as `after` for the next page."""
+
+    items: list[HoldOut]
+    next: str | None
+
+
+async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
+    positions = await store.positions(db, holds)
+    return [HoldOut.of(hold, positions.get(hold.id)) for hold in holds]
+
+
+@router.post("/holds", status_code=201)
+@refuses(
+    NoSuchTitle,
+    NoSuchPatron,
+    NoSuchBranch,
+    PatronBlocked,
+    HoldLimit,
+    HoldExists,
+    TitleOnLoan,
+    EndsBeforeToday,
+)
+async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
+    """Reserve a title: patrons for themselves or a linked patron, staff for the one they name.
+
+    A free copy is set aside at once. The hold is `to-fetch` until staff or a station scan the copy
+    with a return or an arrival. The hold is then `ready`, or the copy is sent to the pick-up
+    branch.
+    """
+    asking = caller.id if "patron" in caller.roles else None
+    patron_id = body.patron_id or asking
+    if patron_id is None:
+        raise NoSuchPatron
+    command = PlaceHold(
+        patron_id, body.title_id, body.pickup_branch, body.expires_on, day_of(None, run), asking
+    )
+    try:
+        queued = await run(place_hold, command)
+    except NoSuchPatron:
+        if asking not in (None, patron_id):
+            raise
+        patron = await ask_for_patron(run.owners, patron_id, run.now)
+        if patron is None:
+            raise
+        queued = await run(place_hold, replace(command, patron=patron))
+    return HoldOut.at(queued)
+
+
+@router.patch("/holds/{hold_id}")
+@refuses(NoSuchHold, NoSuchBranch, HoldEnded, HoldNotWaiting, EndsBeforeToday)
+async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: Run) -> HoldOut:
+    """Change a hold's pick-up branch or last day, or freeze or unfreeze it.
+
+    A frozen hold is passed over and keeps its place.
+    """
+    command = AmendHold(
+        hold_id=hold_id,
+        patron_id=None if "staff" in caller.roles else caller.id,
+        on=day_of(None, run),
+        pickup_branch=body.pickup_branch,
+        sets_expiry="expires_on" in body.model_fields_set,
+        expires_on=body.expires_on,
+        frozen=body.frozen,
+        frozen_until=body.frozen_until,
+    )
+    return HoldOut.at(await run(amend_hold, command))
+
+
+@router.delete("/holds/{hold_id}")
+@refuses(NoSuchHold, HoldEnded)
+async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
+    """Cancel a hold: patrons their own and those of linked patrons, staff any."""
+    command = CancelHold(
+        hold_id=hold_id,
+        patron_id=None if "staff" in caller.roles else caller.id,
+        on=day_of(None, run),
+    )
+    return HoldOut.of(await run(cancel_hold, command), None)
+
+
+@router.get("/me/holds")
+async def get_my_holds(caller: Patron, db: Db) -> HoldList:
+    """List the patron's open holds, each with its position."""
+    return HoldList(items=await _out(db, await store.find_open_of(db, caller.id)))
+
+
+@router.get("/holds/{hold_id}")
+@refuses(NoSuchHold)
+@shows_patrons
+async def get_hold(hold_id: Id, caller: PatronStaffOrService, db: Db) -> HoldOut:
+    """Get a hold with its position."""
+    hold = await store.find(db, hold_id)
+    if hold is None or not may_see(caller, hold.patron_id):
+        raise NoSuchHold
+    return (await _out(db, [hold]))[0]
+
+
+@router.get("/holds")
+@shows_patrons
+async def get_holds(
+    _caller: Staff,
+    db: Db,
+    page: PageQuery,
+    patron: Annotated[str, Query(min_length=1, max_length=64)],
+) -> HoldPage:
+    """List a patron's open holds."""
+    found = [hold for hold in await store.find_open_of(db, patron) if hold.id > (page.after or "")]
+    return HoldPage(**page_of(await _out(db, found[: page.limit + 1]), page, lambda out: out.id))
+
+
+@router.get("/titles/{title_id}/holds")
+@shows_patrons
+async def get_queue(title_id: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
+    """List a title's open holds in queue order, including those with a copy assigned."""
+    after = int(page.after) if page.after and page.after.isdecimal() else 0
+    found = await store.find_queue(db, title_id, page.limit, after)
+    return await _page(db, found, page, {hold.id: str(hold.place) for hold in found})
+
+
+@router.get("/holds/shelves/{branch}")
+@shows_patrons
+async def get_shelf(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
+    """List the holds that are ready to be collected at a branch."""
+    found = await store.find_shelf(db, branch, page.limit, page.after)
+    return await _page(db, found, page, {hold.id: hold.id for hold in found})
+
+
+@router.get("/holds/to-fetch/{branch}")
+async def get_to_fetch(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> ToFetchPage:
+    """List the copies that staff have to fetch from the shelves of a branch.
+
+    A scan of the copy, with a return or an arrival, removes it from this list. Report a copy that
+    is not on its shelf with `POST /v1/copies/{barcode}/removal` and the fault `missing`.
+    """
+    found = [
+        ToFetchOut.of(one) for one in await queries.to_fetch(db, branch, page.limit, page.after)
+    ]
+    return ToFetchPage(**page_of(found, page, lambda out: out.copy_id))
+
+
+async def _page(db: Database, found: list[Hold], page: Page, cursors: dict[str, str]) -> HoldPage:
+    return HoldPage(**page_of(await _out(db, found), page, lambda out: cursors[out.id]))

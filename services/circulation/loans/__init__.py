@@ -1,0 +1,1 @@
+"""Loans: check-outs, returns, renewals, losses and notices."""

@@ -1,0 +1,302 @@
+"""Lend copies to the holder of a card, also as a station did while it was offline."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any
+
+from services.circulation.borrowers import store as borrowers_store
+from services.circulation.calendars import store as calendars_store
+from services.circulation.catalogue import store as catalogue_store
+from services.circulation.charges.commands.ledger import post
+from services.circulation.conflicts import store as conflicts_store
+from services.circulation.holds.commands.holds import release_hold
+from services.circulation.loans import events, store
+from services.circulation.refusals import (
+    InTheFuture,
+    ItemRefusal,
+    LoanLimit,
+    NoSuchBranch,
+    NoSuchCard,
+    NoSuchCopy,
+    PatronBlocked,
+    Refusal,
+    TooLongAgo,
+)
+from services.circulation.rules import loan as loan_rules
+from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.charge import Charge, ChargeKind, new_charge
+from services.circulation.rules.conflict import Conflict
+from services.circulation.rules.copy import Copy
+from services.circulation.rules.hold import Hold, HoldState, cancel, collect
+from services.circulation.rules.ledger import assessed
+from services.circulation.rules.loan import Loan, renewals_left
+from services.circulation.rules.patron import Borrower, Patron, is_blocked
+from services.circulation.rules.policy import PolicyMatrix
+from shared.ids import new_id
+from shared.unit_of_work import Work, brief
+
+
+@dataclass(frozen=True)
+class LendingTerms:
+    """Facts that decide a check-out by one patron at one branch."""
+
+    patron: Patron
+    borrower: Borrower
+    branch: BranchCalendar
+    """Calendar of the lending branch."""
+    policies: PolicyMatrix
+    copies: Mapping[str, Copy]
+    """Copies that the library has, by barcode."""
+    holds: Mapping[str, Hold]
+    """The patron's open holds on titles of the copies, by title."""
+    on: date
+    """Day of the loans."""
+    today: date
+
+
+@dataclass(frozen=True)
+class Lent:
+    """Outcome for one copy: a loan or a refusal.
+
+    Both are set if the copy was lent offline despite the refusal.
+    """
+
+    barcode: str
+    loan: Loan | None
+    refused: ItemRefusal | None
+    renewals_left: int = 0
+    """Number of renewals that the loan still has today."""
+    copy: Copy | None = None
+    """The copy on loan, or as it is if it was refused; None if the library has no such copy, or if
+    its loan was known before."""
+
+    @property
+    def is_new(self) -> bool:
+        """True if the copy was lent now."""
+        return self.loan is not None and self.copy is not None
+
+
+def lend_each(
+    terms: LendingTerms,
+    barcodes: Sequence[str],
+    *,
+    overridden: tuple[type[Refusal], ...] = (),
+) -> list[Lent]:
+    """Lend the copies; return the outcome for each, in the given order.
+
+    `overridden` are refusals despite which a copy is lent, because it has left the library already.
+    """
+    results: list[Lent] = []
+    for barcode in barcodes:
+        before = sum(each.is_new for each in results)
+        try:
+            results.append(_lend(terms, barcode, before, overridden))
+        except Refusal as refusal:
+            refused = ItemRefusal.by(refusal)
+            results.append(Lent(barcode, None, refused, copy=terms.copies.get(barcode)))
+    return results
+
+
+def _lend(
+    terms: LendingTerms, barcode: str, before: int, overridden: tuple[type[Refusal], ...]
+) -> Lent:
+    """Lend one copy; `before` is the number of copies lent before it."""
+    if (copy := terms.copies.get(barcode)) is None:
+        raise NoSuchCopy(barcode=barcode)
+    policy = terms.policies.pick(terms.patron.category, copy.category, terms.branch.kind)
+    hold = terms.holds.get(copy.title_id)
+
+    def lend(*, blocked: bool, open_loans: int) -> Lent:
+        loan, lent = loan_rules.check_out(
+            loan_id=new_id(),
+            copy=copy,
+            patron=terms.patron,
+            policy=policy,
+            calendar=terms.branch.now,
+            on=terms.on,
+            hold_id=hold.id if hold else None,
+            blocked=blocked,
+            open_loans=open_loans,
+        )
+        left = loan_rules.renewals_left(loan, terms.branch.now, terms.today)
+        return Lent(barcode, loan, None, left, lent)
+
+    try:
+        return lend(
+            blocked=is_blocked(terms.patron, terms.borrower.outstanding_cents, policy),
+            open_loans=terms.borrower.open_loans + before,
+        )
+    except overridden as refusal:
+        return replace(lend(blocked=False, open_loans=-1), refused=ItemRefusal.by(refusal))
+
+
+def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
+    """Save and publish the new loans, and end the holds that they fulfil."""
+    taken = [(each.loan, each.copy) for each in results if each.loan and each.copy]
+    if not taken:
+        return
+    loans = [loan for loan, _ in taken]
+    ended = list(_ended(terms.holds.values(), loans, terms.today))
+    # First, because two stations at once conflict here; the later one then loses little work.
+    fees = _fees(ended, loans, terms.on)
+    post(
+        work,
+        terms.borrower,
+        [assessed(fee, work.now) for fee in fees],
+        loans=len(loans),
+        holds=-len(ended),
+    )
+    catalogue_store.save_copies(work, (copy for _, copy in taken))
+    store.add(work, loans)
+    for loan in loans:
+        work.record(events.checked_out(loan))
+    for hold, after in ended:
+        release_hold(work, hold, after)
+
+
+def _fees(
+    ended: Collection[tuple[Hold, Hold]], loans: Collection[Loan], on: date
+) -> Iterator[Charge]:
+    """Yield the fees for the collected holds, by the policy rows of the loans."""
+    for _, hold in ended:
+        for loan in loans:
+            fee = loan.policy.hold_fee_cents
+            if fee and hold.state is HoldState.COLLECTED and loan.copy_id == hold.copy_id:
+                yield new_charge(
+                    new_id(), hold.patron_id, ChargeKind.HOLD_FEE, fee, on, hold_id=hold.id
+                )
+
+
+def _ended(holds: Collection[Hold], loans: Sequence[Loan], on: date) -> Iterator[tuple[Hold, Hold]]:
+    """Yield the holds that the loans end, before and after.
+
+    Borrowing a different copy than the one kept does not collect the hold, so no fee applies. The
+    kept copy goes to the next hold in the queue.
+    """
+    for hold in holds:
+        if any(loan.copy_id == hold.copy_id for loan in loans):
+            yield hold, collect(hold, on)
+        elif any(loan.title_id == hold.title_id for loan in loans):
+            yield hold, cancel(hold, on, "borrowed")
+
+
+OFFLINE_DAYS = 31
+"""Most days by which a check-out may be back-dated, because its station was offline."""
+
+
+@dataclass(frozen=True)
+class CheckOut:
+    """Command to lend copies to the holder of a card.
+
+    `patron` is the response of accounts about a card that circulation does not know.
+    """
+
+    card_digests: tuple[str, ...] = field(repr=False)
+    """Digests of the card with each key, one of which is stored."""
+    barcodes: tuple[str, ...]
+    branch: str
+    on: date
+    today: date
+    patron: Patron | None = None
+
+
+@brief
+def check_out(work: Work, command: CheckOut) -> list[Lent]:
+    """Lend the copies; return the outcome for each, in the order of the command.
+
+    Each copy is lent or refused on its own. Raises InTheFuture, TooLongAgo, NoSuchCard or
+    NoSuchBranch for the whole command.
+    """
+    terms = lending_terms(work, command)
+    results = lend_each(terms, command.barcodes)
+    save_loans(work, terms, results)
+    return results
+
+
+def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
+    """Return the facts that decide the check-out. Raises the refusals of the whole command."""
+    if command.on > command.today:
+        raise InTheFuture(on=command.on)
+    if command.on < command.today - timedelta(days=OFFLINE_DAYS):
+        raise TooLongAgo(on=command.on, days=OFFLINE_DAYS)
+    holder: dict[str, Any] = {"card_digest": {"$in": list(command.card_digests)}}
+    if command.patron is not None:
+        borrowers_store.note_patron(work, command.patron)
+        holder = {"_id": command.patron.id}
+    facts = store.check_out_facts(work, command.branch, command.barcodes, holder)
+    if facts is None:
+        raise NoSuchBranch(branch=command.branch)
+    # An event may be newer than the response of accounts: the card may have been replaced.
+    patron = facts.patron
+    if patron is None or patron.card_digest not in command.card_digests:
+        raise NoSuchCard
+    if facts.borrower.closed:
+        raise NoSuchCard
+    titles = {copy.title_id for copy in facts.copies.values()}
+    return LendingTerms(
+        patron=patron,
+        borrower=facts.borrower,
+        branch=facts.branch,
+        policies=facts.policies,
+        copies=facts.copies,
+        holds={hold.title_id: hold for hold in facts.holds if hold.title_id in titles},
+        on=command.on,
+        today=command.today,
+    )
+
+
+def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]:
+    """Record the loans; return the outcome for each copy, in the order of the command.
+
+    The copies have left the library already. So a free copy is recorded as lent even if the patron
+    is blocked or at the limit. Each refusal is saved as a conflict for the staff. A repeated report
+    changes nothing.
+
+    Raises InTheFuture, TooLongAgo, NoSuchCard or NoSuchBranch for the whole command.
+    """
+    terms = lending_terms(work, command)
+    earlier = _reported_before(work, terms)
+    new = [barcode for barcode in command.barcodes if barcode not in earlier]
+    lent = lend_each(terms, new, overridden=(PatronBlocked, LoanLimit))
+    _keep_conflicts(work, terms, lent)
+    save_loans(work, terms, lent)
+    by_barcode = earlier | {each.barcode: each for each in lent}
+    return [by_barcode[barcode] for barcode in command.barcodes]
+
+
+def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
+    """Return the loans of earlier reports of the same check-outs, by barcode, open or ended."""
+    copies = {copy.id for copy in terms.copies.values()}
+    made = store.borrowed_on(work, terms.patron.id, copies, terms.on)
+    calendars = calendars_store.some(work, {loan.branch_code for loan in made})
+    return {
+        loan.barcode: Lent(
+            loan.barcode,
+            loan,
+            None,
+            renewals_left(loan, calendars[loan.branch_code].now, terms.today),
+        )
+        for loan in made
+    }
+
+
+def _keep_conflicts(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
+    """Save a conflict for each refused copy that has left the library, once for each copy."""
+    known = conflicts_store.known(work, terms.patron.id, terms.on)
+    conflicts = [
+        Conflict(
+            id=new_id(),
+            patron_id=terms.patron.id,
+            barcode=each.barcode,
+            branch_code=terms.branch.id,
+            lent_on=terms.on,
+            code=each.refused.code,
+            reason=each.refused.reason,
+            loan_id=each.loan.id if each.loan else None,
+            reported_at=work.now,
+        )
+        for each in results
+        if each.refused is not None and each.barcode not in known
+    ]
+    conflicts_store.add(work, conflicts)

@@ -1,0 +1,165 @@
+"""Declare loans lost, and record claims that copies were returned."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Literal
+
+import structlog
+
+from services.circulation.borrowers import store as borrowers_store
+from services.circulation.calendars import store as calendars_store
+from services.circulation.catalogue import store as catalogue_store
+from services.circulation.charges.commands.ledger import post
+from services.circulation.loans import events, store
+from services.circulation.loans.commands.current import current_loan, save_change
+from services.circulation.refusals import InTheFuture, NoSuchLoan, PriceUnknown
+from services.circulation.rules import copy as copy_rules
+from services.circulation.rules import loan as loan_rules
+from services.circulation.rules.charge import Charge, ChargeKind, assess, loss_charges
+from services.circulation.rules.due_date import CurrentLoan, fine, is_long_overdue
+from services.circulation.rules.fines import Statement
+from services.circulation.rules.ledger import assessed
+from services.circulation.rules.loan import Loan
+from shared.ids import new_id
+from shared.unit_of_work import Work
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class DeclareLost:
+    """Command to declare a loan lost.
+
+    `patron_id` is the patron who declares their own loan lost; None: staff, or the rule.
+    `price_cents` replaces the recorded price of the copy, or stands in if there is none.
+    """
+
+    loan_id: str
+    on: date
+    declared_by: Literal["patron", "staff", "rule"]
+    patron_id: str | None = None
+    price_cents: int | None = None
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A lost loan and its charges: the fine, if any, the price and the processing."""
+
+    loan: Loan
+    charges: tuple[Charge, ...]
+    statement: Statement
+
+
+def declare_lost(work: Work, command: DeclareLost) -> Loss:
+    """Declare the loan lost.
+
+    Raises NoSuchLoan (also for another patron's loan), LoanNotOpen, LoanLost or PriceUnknown.
+    """
+    loan = store.get(work, command.loan_id)
+    if loan is None or command.patron_id not in (None, loan.patron_id):
+        raise NoSuchLoan
+    known = current_loan(work, loan)
+    return _lose(work, known, _fine(work, known, command.on), command)
+
+
+def declare_long_overdue(work: Work, command: DeclareLost) -> bool:
+    """Declare the loan lost if the rule says so on that day; return whether it did.
+
+    A loan whose copy has no known price is left for the staff to declare lost.
+    """
+    loan = store.get(work, command.loan_id)
+    if loan is None:
+        return False
+    known = current_loan(work, loan)
+    overdue = _fine(work, known, command.on)
+    if not is_long_overdue(known.loan, overdue):
+        return False
+    try:
+        _lose(work, known, overdue, command)
+    except PriceUnknown:
+        log.warning("loss needs a price", loan_id=loan.id)
+        return False
+    return True
+
+
+def _fine(work: Work, known: CurrentLoan, on: date) -> Statement:
+    """Return the fine so far of a current loan, as if no claim had been made that it is back."""
+    unclaimed = replace(known.loan, claimed_returned_on=None)
+    return fine(unclaimed, known.calendar, calendars_store.all_suspensions(work), on)
+
+
+def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLost) -> Loss:
+    loan = known.loan
+    lost = loan_rules.lose(loan, command.on, overdue)
+    copy = (catalogue_store.copies_with(work, [loan.barcode]))[loan.barcode]
+    price = copy.price_cents if command.price_cents is None else command.price_cents
+    if price is None:
+        raise PriceUnknown
+    late = assess(new_id(), loan, overdue, command.on)
+    charges = (
+        *((late,) if late else ()),
+        *loss_charges(new_id(), new_id(), loan, price, command.on),
+    )
+    borrower = borrowers_store.borrower(work, loan.patron_id)
+    post(work, borrower, [assessed(charge, work.now) for charge in charges], loans=-1)
+    catalogue_store.save_copies(work, [copy_rules.lose(copy)])
+    save_change(work, known, lost)
+    charged = any(charge.kind is ChargeKind.LOST for charge in charges)
+    work.record(events.lost(lost, on=command.on, declared_by=command.declared_by, charged=charged))
+    return Loss(lost, charges, overdue)
+
+
+@dataclass(frozen=True)
+class ClaimReturned:
+    """Command to claim that a loan came back on `on`.
+
+    `patron_id` is the patron who claims it; None: staff.
+    """
+
+    loan_id: str
+    patron_id: str | None
+    on: date
+    today: date
+
+
+def claim_returned(work: Work, command: ClaimReturned) -> Loan:
+    """Record the claim; a repeated claim changes nothing.
+
+    Announcements are applied to the loan first, so that the day of the claim is compared with the
+    due date in force.
+
+    Raises InTheFuture, NoSuchLoan, LoanNotOpen, LoanLost or ReturnedBeforeBorrowed.
+    """
+    if command.on > command.today:
+        raise InTheFuture(on=command.on)
+    loan = store.get(work, command.loan_id)
+    if loan is None or command.patron_id not in (None, loan.patron_id):
+        raise NoSuchLoan
+    known = current_loan(work, loan)
+    claimed = loan_rules.claim_returned(known.loan, command.on)
+    if claimed is known.loan:
+        return loan
+    save_change(work, known, claimed)
+    work.record(events.claimed(claimed))
+    return claimed
+
+
+@dataclass(frozen=True)
+class RejectClaim:
+    """Command to reject the claim on a loan."""
+
+    loan_id: str
+
+
+def reject_claim(work: Work, command: RejectClaim) -> Loan:
+    """Reject the claim; the loan's fine is counted again.
+
+    Raises NoSuchLoan, LoanNotOpen, LoanLost or NoClaim.
+    """
+    loan = store.get(work, command.loan_id)
+    if loan is None:
+        raise NoSuchLoan
+    rejected = loan_rules.reject_claim(loan)
+    store.save(work, [rejected])
+    work.record(events.claimed(rejected))
+    return rejected

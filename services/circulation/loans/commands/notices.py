@@ -1,0 +1,114 @@
+"""Notice loans that are due soon or overdue, and purge those that are over."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.circulation.borrowers import store as borrowers_store
+from services.circulation.charges import store as charges_store
+from services.circulation.loans import events, store
+from services.circulation.loans.commands.current import current_loan, save_moves
+from services.circulation.rules import due_date as due_date_rules
+from services.circulation.rules.due_date import CurrentLoan
+from services.circulation.rules.history import past
+from shared.unit_of_work import Work
+
+
+def loan_to_notice(work: Work, loan_id: str) -> CurrentLoan | None:
+    """Return the loan with its moves saved and published; None if it does not exist.
+
+    The moves are saved whether a notice is due or not, so that the next run of the job does not
+    find the loan by its former due date again.
+    """
+    loan = store.get(work, loan_id)
+    if loan is None:
+        return None
+    known = current_loan(work, loan)
+    save_moves(work, known)
+    return known
+
+
+@dataclass(frozen=True)
+class NoticeDueSoon:
+    """Command to notice a loan if it is due within `days` days from `on`."""
+
+    loan_id: str
+    on: date
+    days: int
+
+
+def notice_due_soon(work: Work, command: NoticeDueSoon) -> bool:
+    """Notice the loan if it is due soon and was not noticed yet; return whether it was noticed now.
+
+    Of two calls at the same time, one returns True.
+    """
+    known = loan_to_notice(work, command.loan_id)
+    if known is None or not due_date_rules.is_due_soon(
+        known.loan, known.calendar, command.on, command.days
+    ):
+        return False
+    noticed = due_date_rules.notice_due_soon(known.loan, on=command.on)
+    store.save(work, [noticed])
+    work.record(events.due_soon(noticed, on=command.on))
+    return True
+
+
+@dataclass(frozen=True)
+class NoticeOverdue:
+    """Command to give a loan the overdue notice that is due on `on`.
+
+    `days` are the days after the due date on which notices are given.
+    """
+
+    loan_id: str
+    on: date
+    days: tuple[int, ...]
+
+
+def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
+    """Give the overdue notice that is due, if any; return whether one was given.
+
+    Of two calls at the same time, one returns True.
+    """
+    known = loan_to_notice(work, command.loan_id)
+    if known is None:
+        return False
+    number = due_date_rules.overdue_notice(known.loan, known.calendar, command.on, command.days)
+    if number is None:
+        return False
+    noticed = due_date_rules.notice_overdue(known.loan, on=command.on, number=number)
+    store.save(work, [noticed])
+    work.record(events.overdue(noticed, on=command.on, number=number))
+    return True
+
+
+@dataclass(frozen=True)
+class PurgeLoan:
+    """Command to delete a loan if it is over."""
+
+    loan_id: str
+
+
+def purge_loan(work: Work, command: PurgeLoan) -> bool:
+    """Delete the loan if it is over and nothing is open about its charges; return whether it was.
+
+    Its charges stay, with their statements and the inputs of these: none of that says what was
+    lent. Of two calls at the same time, one returns True.
+    """
+    loan = store.get(work, command.loan_id)
+    if loan is None:
+        return False
+    charges = charges_store.of_loan(work, loan.id)
+    over = past(loan, charges)
+    if over is None or charges_store.claimed(work, [charge.id for charge in charges]):
+        return False
+    if _keeps_history(work, loan.patron_id):
+        borrowers_store.add_to_history(work, over)
+    store.purge(work, loan)
+    return True
+
+
+def _keeps_history(work: Work, patron_id: str) -> bool:
+    reader = borrowers_store.get_reader(work, patron_id)
+    patron = borrowers_store.get_patron(work, patron_id)
+    erased = patron is None or not patron.card_digest
+    return reader is not None and reader.keeps_history and not erased

@@ -1,0 +1,126 @@
+"""Reads of loans and their fines."""
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from services.circulation.calendars import store as calendars_store
+from services.circulation.charges import store as charges_store
+from services.circulation.loans import store
+from services.circulation.rules import loan as loan_rules
+from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.due_date import current, fine, is_overdue
+from services.circulation.rules.fines import Statement
+from services.circulation.rules.loan import Loan, LoanState
+from services.circulation.rules.suspension import FineSuspension, relief_on
+from shared.mongo import Database
+
+LOANS_AT_ONCE = 1000
+"""Number of returned loans whose charges one query checks."""
+
+
+async def renewals_left(db: Database, loans: Iterable[Loan], day: date) -> dict[str, int]:
+    """Return the number of renewals left on `day`, keyed by loan id."""
+    loans = list(loans)
+    calendars = await calendars_store.find(db, {loan.branch_code for loan in loans})
+    return {
+        loan.id: loan_rules.renewals_left(loan, calendars[loan.branch_code].now, day)
+        for loan in loans
+    }
+
+
+@dataclass(frozen=True)
+class LoanFine:
+    """The fine of one loan on one day."""
+
+    loan: Loan
+    as_of: date
+    statement: Statement
+    overdue: bool
+    suspended: bool
+    resumes_on: date | None
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """The fines of a patron's loans past their stored due dates, with the data they depend on."""
+
+    fines: list[LoanFine]
+    calendars: Mapping[str, BranchCalendar]
+    """Calendars by branch code."""
+    suspensions_version: int
+    """Sum of the versions of all fine suspensions: each change of one raises it."""
+
+
+async def loan_fine(db: Database, loan: Loan, day: date) -> LoanFine:
+    """Return a loan's fine if it came back on `day`; for a loan that has ended, its final fine."""
+    calendars = await calendars_store.find(db, {loan.branch_code})
+    suspensions = await calendars_store.find_suspensions(db)
+    return fine_of(loan, calendars[loan.branch_code], suspensions, day)
+
+
+async def overdue(db: Database, patron_id: str, day: date) -> Overdue:
+    """Return the fines, on `day`, of a patron's open loans past their stored due dates."""
+    loans = await store.find_due_before(db, patron_id, day)
+    calendars = await calendars_store.find(db, {loan.branch_code for loan in loans})
+    suspensions = await calendars_store.find_suspensions(db)
+    fines = [fine_of(loan, calendars[loan.branch_code], suspensions, day) for loan in loans]
+    return Overdue(fines, calendars, sum(suspension.version for suspension in suspensions))
+
+
+def fine_of(
+    loan: Loan, branch: BranchCalendar, suspensions: list[FineSuspension], day: date
+) -> LoanFine:
+    """Compute the result of `loan_fine` from data that has been read.
+
+    Includes announcements that the sweep has not applied yet.
+    """
+    loan = current(loan, branch).loan
+    if loan.state is not LoanState.OPEN:
+        day = loan.returned_on or loan.lost_on or day
+    relief = relief_on(suspensions, loan.branch_code, loan.branch_kind, day)
+    return LoanFine(
+        loan=loan,
+        as_of=day,
+        statement=loan.final_fine or fine(loan, branch.now, suspensions, day),
+        overdue=is_overdue(loan, branch.now, day),
+        suspended=relief is not None,
+        resumes_on=relief.resumes_on if relief else None,
+    )
+
+
+async def loans_to_notice(db: Database, day: date, days: Sequence[int]) -> AsyncIterator[str]:
+    """Yield the ids of the loans whose patrons may be due an overdue notice on `day`.
+
+    `days` lists, for each notice in turn, the days after the due date on which it is given. A loan
+    is overdue on `day` only if its branch was open on a day from the due date to the day before
+    `day`. So its due date is on or before the branch's last open day before `day`.
+    """
+    due_by: dict[tuple[int, date], set[str]] = {}
+    for code, branch in (await calendars_store.find(db)).items():
+        last_open = branch.now.previous_open(day - timedelta(days=1))
+        if last_open is None:
+            continue
+        for had, after in enumerate(days):
+            due_on = min(last_open, day - timedelta(days=after))
+            due_by.setdefault((had, due_on), set()).add(code)
+    async for loan_id in store.to_notice(db, due_by):
+        yield loan_id
+
+
+async def loans_to_purge(db: Database) -> AsyncIterator[str]:
+    """Yield the ids of returned loans without an unpaid amount or a refund due."""
+    chunk: list[str] = []
+    async for loan_id in store.returned(db):
+        chunk.append(loan_id)
+        if len(chunk) == LOANS_AT_ONCE:
+            for settled in await _settled(db, chunk):
+                yield settled
+            chunk.clear()
+    for settled in await _settled(db, chunk):
+        yield settled
+
+
+async def _settled(db: Database, loan_ids: list[str]) -> list[str]:
+    unsettled = await charges_store.unsettled_loans(db, loan_ids)
+    return [loan_id for loan_id in loan_ids if loan_id not in unsettled]

@@ -1,0 +1,194 @@
+"""Routes that renew loans or preview a renewal."""
+
+from collections.abc import Mapping
+from datetime import date
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from services.circulation.charges.routes.charges import ChargeOut, StatementOut
+from services.circulation.fields import Id, Ids, day_of
+from services.circulation.loans.commands.renew import (
+    Attempt,
+    Renewal,
+    RenewAllLoans,
+    RenewLoan,
+    renew_all_loans,
+    renew_loan,
+)
+from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut, renewals_left
+from services.circulation.refusals import (
+    HoldWaiting,
+    LoanClaimed,
+    LoanLost,
+    LoanNotOpen,
+    NoSuchLoan,
+    NothingToGain,
+    PatronBlocked,
+    RenewalLimit,
+)
+from shared.auth import Patron, PatronOrStaff
+from shared.http.bodies import Body
+from shared.http.dependencies import Preview, Run
+from shared.refusals import refuses, refuses_items
+
+router = APIRouter(prefix="/v1")
+
+OPEN_LOAN_REFUSALS = (
+    NoSuchLoan,
+    HoldWaiting,
+    RenewalLimit,
+    NothingToGain,
+    PatronBlocked,
+    LoanClaimed,
+)
+"""Refusals to renew one of a patron's open loans; any other loan is none of them."""
+
+
+class RenewalsIn(Body):
+    """The loans to renew; without it, all open loans."""
+
+    loan_ids: Ids
+
+
+class RenewalOut(BaseModel):
+    """A renewed loan, a reference to quote, and the fine so far if it was overdue."""
+
+    loan: LoanOut
+    reference: str
+    charge: ChargeOut | None
+    statement: StatementOut
+
+    @classmethod
+    def of(cls, renewal: Renewal, left: Mapping[str, int]) -> "RenewalOut":
+        """Build the response from a renewal."""
+        return cls(
+            loan=LoanOut.of(renewal.loan, left),
+            reference=renewal.reference,
+            charge=ChargeOut.of(renewal.charge) if renewal.charge else None,
+            statement=StatementOut.of(renewal.statement),
+        )
+
+
+class AttemptOut(BaseModel):
+    """The result of renewing one loan."""
+
+    loan_id: str
+    ok: bool
+    loan: LoanOut | None = None
+    reference: str | None = None
+    charge: ChargeOut | None = None
+    problem: ItemRefusalOut | None = None
+
+    @classmethod
+    def of(cls, attempt: Attempt, left: Mapping[str, int]) -> "AttemptOut":
+        """Build the response from an attempt."""
+        renewal = RenewalOut.of(attempt.renewal, left) if attempt.renewal else None
+        return cls(
+            loan_id=attempt.loan_id,
+            ok=renewal is not None,
+            loan=renewal.loan if renewal else None,
+            reference=renewal.reference if renewal else None,
+            charge=renewal.charge if renewal else None,
+            problem=ItemRefusalOut.of(attempt.refused),
+        )
+
+
+class RenewAllOut(BaseModel):
+    """The result for each open loan, in the order of borrowing, then for ids of no open loan."""
+
+    results: list[AttemptOut]
+
+
+class RenewalEffectOut(BaseModel):
+    """The effect of a renewal that was not carried out."""
+
+    loan_id: str
+    due_on: date = Field(description="The new due date.")
+    renewals_left: int
+    fine_cents: int = Field(
+        description="Fine for the overdue days, charged on renewal, in cents; 0: no fine."
+    )
+    currency: str = "HKD"
+
+    @classmethod
+    def of(cls, renewal: Renewal, left: Mapping[str, int]) -> "RenewalEffectOut":
+        """Build the response from a renewal that was tried out."""
+        return cls(
+            loan_id=renewal.loan.id,
+            due_on=renewal.loan.due_on,
+            renewals_left=left[renewal.loan.id],
+            fine_cents=renewal.charge.amount_cents if renewal.charge else 0,
+        )
+
+
+class AttemptEffectOut(BaseModel):
+    """The effect of renewing one loan, or why it would be refused. Nothing changes."""
+
+    loan_id: str
+    ok: bool
+    effect: RenewalEffectOut | None = None
+    problem: ItemRefusalOut | None = None
+
+    @classmethod
+    def of(cls, attempt: Attempt, left: Mapping[str, int]) -> "AttemptEffectOut":
+        """Build the response from an attempt that was tried out."""
+        effect = RenewalEffectOut.of(attempt.renewal, left) if attempt.renewal else None
+        return cls(
+            loan_id=attempt.loan_id,
+            ok=effect is not None,
+            effect=effect,
+            problem=ItemRefusalOut.of(attempt.refused),
+        )
+
+
+class RenewAllEffectOut(BaseModel):
+    """The effect of renewing each loan, and the total of the fines. Nothing changes."""
+
+    results: list[AttemptEffectOut]
+    fine_cents: int
+    currency: str = "HKD"
+
+
+@router.post("/loans/{loan_id}/renewals")
+@refuses(*OPEN_LOAN_REFUSALS, LoanLost, LoanNotOpen)
+async def post_renewal(
+    loan_id: Id, caller: PatronOrStaff, run: Run, preview: Preview
+) -> RenewalOut | RenewalEffectOut:
+    """Renew a loan: patrons their own and those of linked patrons, staff any.
+
+    With `preview=true`, returns the effect and changes nothing. Renewing an overdue loan charges
+    its fine so far.
+    """
+    command = RenewLoan(
+        loan_id=loan_id,
+        patron_id=None if "staff" in caller.roles else caller.id,
+        on=day_of(None, run),
+    )
+    if preview:
+        would, _events = await run.try_out(renew_loan, command)
+        return RenewalEffectOut.of(would, await renewals_left(run, would.loan))
+    renewal = await run(renew_loan, command)
+    return RenewalOut.of(renewal, await renewals_left(run, renewal.loan))
+
+
+@router.post("/me/renewals")
+@refuses_items(*OPEN_LOAN_REFUSALS)
+async def post_renewals(
+    caller: Patron, run: Run, preview: Preview, body: RenewalsIn | None = None
+) -> RenewAllOut | RenewAllEffectOut:
+    """Renew all or some of the patron's loans; each succeeds or fails on its own.
+
+    With `preview=true`, returns the effect and changes nothing.
+    """
+    command = RenewAllLoans(caller.id, day_of(None, run), body.loan_ids if body else None)
+    if preview:
+        attempts, _events = await run.try_out(renew_all_loans, command)
+    else:
+        attempts = await run(renew_all_loans, command)
+    left = await renewals_left(run, *(each.renewal.loan for each in attempts if each.renewal))
+    if not preview:
+        return RenewAllOut(results=[AttemptOut.of(attempt, left) for attempt in attempts])
+    effects = [AttemptEffectOut.of(attempt, left) for attempt in attempts]
+    fine_cents = sum(each.effect.fine_cents for each in effects if each.effect)
+    return RenewAllEffectOut(results=effects, fine_cents=fine_cents)

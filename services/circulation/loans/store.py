@@ -1,0 +1,405 @@
+"""Loans, the queries by which jobs find them, and the facts that decide commands."""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from pymongo import ASCENDING, IndexModel
+
+from services.circulation import reading
+from services.circulation.holds import store as holds_store
+from services.circulation.holds.store import queue_reads, read_queues
+from services.circulation.policies import store as policies_store
+from services.circulation.reading import by_id, values
+from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.copy import Copy
+from services.circulation.rules.fines import Statement
+from services.circulation.rules.hold import Hold
+from services.circulation.rules.hold_queue import Waiting
+from services.circulation.rules.loan import Loan, LoanState
+from services.circulation.rules.patron import Borrower, Patron
+from services.circulation.rules.policy import PolicyMatrix
+from services.circulation.rules.suspension import FineSuspension
+from shared.mongo import (
+    Database,
+    Indexes,
+    SnapshotQuery,
+    from_document,
+    plain,
+    read_snapshot_page,
+    sharded_by,
+    store_fields_as,
+)
+from shared.personal_data import Personal
+from shared.unit_of_work import Stale, Work
+from shared.work import Read
+
+# Documents keep the name that this field had when the first of them were stored.
+store_fields_as(Loan, due_set_at_version="set_under")
+
+OPEN = {"state": LoanState.OPEN.value}
+RETURNED = {"state": LoanState.RETURNED.value}
+LOST = {"state": LoanState.LOST.value}
+
+# Names of indexes that queries give as a hint.
+OF_PATRON = "open_of_patron"
+BY_DUE_DATE = "open_of_branch_by_due_date"
+TO_NOTICE = "open_to_notice"
+TO_REMIND = "open_to_remind"
+TO_LOSE = "open_to_lose"
+OVER = "returned"
+
+INDEXES: Indexes = {
+    "loans": sharded_by(
+        "copy_id",
+        [
+            # Guarantees that a copy has at most one open loan.
+            IndexModel([("copy_id", ASCENDING)], unique=True, partialFilterExpression=OPEN),
+            IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
+            # A patron's open loans, and the patrons with open loans of some branches, in order.
+            IndexModel(
+                [("patron_id", ASCENDING), ("branch_code", ASCENDING), ("branch_kind", ASCENDING)],
+                name=OF_PATRON,
+                partialFilterExpression=OPEN,
+            ),
+            IndexModel([("copy_id", ASCENDING)], name="lost_by_copy", partialFilterExpression=LOST),
+            # Loans that an announcement moves, in the order in which a sweep reads them.
+            IndexModel(
+                [("branch_code", ASCENDING), ("due_on", ASCENDING), ("_id", ASCENDING)],
+                name=BY_DUE_DATE,
+                partialFilterExpression=OPEN,
+            ),
+            # The loans that the overdue job reads.
+            IndexModel(
+                [
+                    ("branch_code", ASCENDING),
+                    ("overdue_notices", ASCENDING),
+                    ("due_on", ASCENDING),
+                ],
+                name=TO_NOTICE,
+                partialFilterExpression=OPEN,
+            ),
+            # The loans that the `lost` job reads: overdue for as long as their policy says.
+            IndexModel(
+                [("policy.lost_after_days", ASCENDING), ("due_on", ASCENDING)],
+                name=TO_LOSE,
+                partialFilterExpression=OPEN,
+            ),
+            # Returned loans that may be deleted: few, because the job deletes them.
+            IndexModel(
+                [("state", ASCENDING), ("_id", ASCENDING)],
+                name=OVER,
+                partialFilterExpression=RETURNED,
+            ),
+            # The loans that the due-soon job reads.
+            IndexModel(
+                [("due_soon_noticed_on", ASCENDING), ("due_on", ASCENDING)],
+                name=TO_REMIND,
+                partialFilterExpression=OPEN,
+            ),
+        ],
+    ),
+}
+PERSONAL = (Personal("loans"),)
+
+
+def add(work: Work, loans: Iterable[Loan]) -> None:
+    """Insert new loans."""
+    work.add("loans", *loans)
+
+
+def save(work: Work, steps: Iterable[Loan]) -> None:
+    """Save loans after each of one or more changes, in order."""
+    work.save("loans", *steps)
+
+
+def correct_fine(work: Work, loan: Loan, statement: Statement) -> None:
+    """Replace the fine statement of a loan that has ended.
+
+    The loan's version stays: it counts published changes, and a loan's events do not contain its
+    fine.
+    """
+    work.update("loans", {"_id": loan.id}, {"$set": {"final_fine": plain(statement)}})
+
+
+def get(work: Work, loan_id: str) -> Loan | None:
+    """Return a loan by its id, or None."""
+    return work.find(Loan, "loans", {"_id": loan_id})
+
+
+def some(work: Work, loan_ids: Collection[str]) -> list[Loan]:
+    """Return loans by id."""
+    return work.all(Loan, "loans", {"_id": {"$in": sorted(loan_ids)}})
+
+
+def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
+    """Return the open loans of some copies, keyed by copy id."""
+    found = work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **OPEN})
+    return {loan.copy_id: loan for loan in found}
+
+
+def borrowed_on(work: Work, patron_id: str, copy_ids: Collection[str], day: date) -> list[Loan]:
+    """Return a patron's loans of some copies that began on a day, in the order of borrowing."""
+    query = {
+        "patron_id": patron_id,
+        "copy_id": {"$in": sorted(copy_ids)},
+        "borrowed_on": day.isoformat(),
+    }
+    return work.all(Loan, "loans", query, sort=[("_id", 1)])
+
+
+def lost_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
+    """Return the loans in which some copies were lost, keyed by copy id."""
+    found = work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **LOST})
+    return {loan.copy_id: loan for loan in found}
+
+
+def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
+    """Return a patron's open loans, in the order of borrowing."""
+    return work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
+
+
+def purge(work: Work, loan: Loan) -> None:
+    """Delete a loan as it was read. Raises Stale if it has changed since."""
+    if not work.delete("loans", {"_id": loan.id, "version": loan.version}):
+        raise Stale(f"loan {loan.id} is no longer at its version")
+
+
+async def returned(db: Database) -> AsyncIterator[str]:
+    """Yield the ids of the returned loans."""
+    async for found in db.loans.find(RETURNED, {"_id": 1}, hint=OVER).batch_size(200):
+        yield found["_id"]
+
+
+async def find(db: Database, loan_id: str) -> Loan | None:
+    """Return a loan by its id, or None."""
+    found = await reading.every(db, Loan, "loans", {"_id": loan_id})
+    return found[0] if found else None
+
+
+async def find_of(
+    db: Database,
+    patron_id: str,
+    *,
+    only_open: bool = False,
+    only_out: bool = False,
+    limit: int,
+    after: str | None,
+) -> list[Loan]:
+    """Return up to `limit` + 1 of a patron's loans, in the order of borrowing.
+
+    With `only_out`, those whose copy has not come back: they are open, or the copy is lost.
+    """
+    query = {
+        "patron_id": patron_id,
+        **(OPEN if only_open else {}),
+        **({"returned_on": None} if only_out else {}),
+    }
+    return await reading.page(db, Loan, "loans", query, limit=limit, after=after)
+
+
+async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Loan], str | None]:
+    """Return a page of the open loans and the id at which the next page begins."""
+    return await read_snapshot_page(db.loans, Loan, query, OPEN)
+
+
+async def find_due_before(db: Database, patron_id: str, day: date) -> list[Loan]:
+    """Return a patron's open loans whose stored due date is before `day`."""
+    query = {"patron_id": patron_id, "due_on": {"$lt": day.isoformat()}, **OPEN}
+    return sorted(await reading.every(db, Loan, "loans", query), key=lambda loan: loan.id)
+
+
+async def to_notice(
+    db: Database, due_by: Mapping[tuple[int, date], Collection[str]]
+) -> AsyncIterator[str]:
+    """Yield the ids of the open loans that are overdue and lack the notice that is due.
+
+    Each key of `due_by` is a number of notices already given and the last due date that makes the
+    next one due; its value holds the codes of the branches to which this applies.
+    """
+    for (notices, due_on), branch_codes in due_by.items():
+        query = {
+            "branch_code": {"$in": sorted(branch_codes)},
+            "overdue_notices": notices,
+            "due_on": {"$lte": due_on.isoformat()},
+            **OPEN,
+        }
+        async for found in db.loans.find(query, {"_id": 1}, hint=TO_NOTICE).batch_size(200):
+            yield found["_id"]
+
+
+async def to_remind(db: Database, first: date, last: date) -> AsyncIterator[str]:
+    """Yield the ids of the open loans due from `first` to `last` without a due-soon notice."""
+    query = {
+        "due_soon_noticed_on": None,
+        "due_on": {"$gte": first.isoformat(), "$lte": last.isoformat()},
+        **OPEN,
+    }
+    async for found in db.loans.find(query, {"_id": 1}, hint=TO_REMIND).batch_size(200):
+        yield found["_id"]
+
+
+async def to_lose(db: Database, day: date) -> AsyncIterator[str]:
+    """Yield the ids of the open loans that the rule may declare lost on `day`.
+
+    Runs one query for each distinct `lost_after_days` of the open loans; there are few.
+    """
+    days = -1
+    while found := await db.loans.find_one(
+        {"policy.lost_after_days": {"$gt": days}, **OPEN},
+        {"policy.lost_after_days": 1},
+        sort=[("policy.lost_after_days", ASCENDING)],
+        hint=TO_LOSE,
+    ):
+        days = found["policy"]["lost_after_days"]
+        query = long_overdue_after(days, day)
+        async for loan in db.loans.find(query, {"_id": 1}, hint=TO_LOSE).batch_size(200):
+            yield loan["_id"]
+
+
+def long_overdue_after(days: int, day: date) -> dict[str, Any]:
+    """Build the query for open loans that may be lost on `day` under a limit of `days` days."""
+    latest = day - timedelta(days=max(days, 1))
+    return {
+        "policy.lost_after_days": days,
+        "due_on": {"$lte": latest.isoformat()},
+        "claimed_returned_on": None,
+        **OPEN,
+    }
+
+
+@dataclass(frozen=True)
+class CheckOutFacts:
+    """The facts that decide a check-out, besides its day."""
+
+    branch: BranchCalendar
+    """Calendar of the lending branch."""
+    patron: Patron | None
+    """Holder of the card; None if circulation knows none or more than one."""
+    borrower: Borrower
+    """Counts of the patron."""
+    holds: Sequence[Hold]
+    """Open holds of the patron."""
+    copies: Mapping[str, Copy]
+    """Copies that the library has, by barcode."""
+    policies: PolicyMatrix
+
+
+def check_out_facts(
+    work: Work, branch_code: str, barcodes: Collection[str], holder: Mapping[str, Any]
+) -> CheckOutFacts | None:
+    """Return the facts of a check-out at a branch; None if circulation does not know the branch.
+
+    `holder` is the query for the patron. Two patrons can have one card for a moment: it passed from
+    one to the other, and one of the two events has not arrived yet.
+    """
+    found = work.read(
+        "calendars",
+        {"_id": branch_code},
+        patrons=Read("patrons", holder, limit=2),
+        borrowers=Read("borrowers", by=("patrons._id", "_id")),
+        holds=Read("holds", holds_store.OPEN, by=("patrons._id", "patron_id")),
+        copies=Read("copies", {"barcode": {"$in": sorted(barcodes)}}),
+        editions=policies_store.EDITION,
+    )
+    if found is None:
+        return None
+    patrons = values(Patron, found.pop("patrons"))
+    patron = patrons[0] if len(patrons) == 1 else None
+    borrowers = values(Borrower, found.pop("borrowers"))
+    counts = {borrower.id: borrower for borrower in borrowers}
+    patron_id = patron.id if patron else ""
+    return CheckOutFacts(
+        patron=patron,
+        borrower=counts.get(patron_id, Borrower(patron_id)),
+        holds=values(Hold, found.pop("holds")),
+        copies={copy.barcode: copy for copy in values(Copy, found.pop("copies"))},
+        policies=policies_store.of_editions(work, found.pop("editions")),
+        branch=from_document(BranchCalendar, found),
+    )
+
+
+@dataclass(frozen=True)
+class ReturnFacts:
+    """The facts that decide the return of copies, besides its day."""
+
+    copies: Mapping[str, Copy]
+    """Copies that the library has, by barcode."""
+    loans: Mapping[str, Loan]
+    """Open loans of the copies, by copy id."""
+    calendars: Mapping[str, BranchCalendar]
+    """Calendars of the branches that lent the copies, by code."""
+    borrowers: Mapping[str, Borrower]
+    """Counts of the patrons who have the copies, by patron id."""
+    awaited: frozenset[str]
+    """Titles of the copies for which a hold waits."""
+    suspensions: Sequence[FineSuspension]
+
+
+def return_facts(work: Work, branch_code: str, barcodes: Collection[str]) -> ReturnFacts | None:
+    """Return the facts of a return at a branch; None if circulation does not know the branch."""
+    found = work.read(
+        "calendars",
+        {"_id": branch_code},
+        copies=Read("copies", {"barcode": {"$in": sorted(barcodes)}}),
+        loans=Read("loans", OPEN, by=("copies._id", "copy_id")),
+        calendars=Read("calendars", by=("loans.branch_code", "_id")),
+        borrowers=Read("borrowers", by=("loans.patron_id", "_id")),
+        waiting=Read("holds", holds_store.WAITING, by=("copies.title_id", "title_id")),
+        suspensions=Read("suspensions"),
+    )
+    if found is None:
+        return None
+    open_loans = values(Loan, found["loans"])
+    counts = {loan.patron_id: Borrower(loan.patron_id) for loan in open_loans}
+    return ReturnFacts(
+        copies={copy.barcode: copy for copy in values(Copy, found["copies"])},
+        loans={loan.copy_id: loan for loan in open_loans},
+        calendars=by_id(BranchCalendar, found["calendars"]),
+        borrowers=counts | by_id(Borrower, found["borrowers"]),
+        awaited=frozenset(hold["title_id"] for hold in found["waiting"]),
+        suspensions=values(FineSuspension, found["suspensions"]),
+    )
+
+
+@dataclass(frozen=True)
+class RenewalFacts:
+    """The facts that decide the renewals of a patron's loans, besides their day."""
+
+    patron: Patron
+    borrower: Borrower
+    calendars: Mapping[str, BranchCalendar]
+    """Calendars of the branches that lent the copies, by code."""
+    queues: Mapping[str, Sequence[Waiting]]
+    """Waiting holds of the loans' titles in turn, by title."""
+    policies: PolicyMatrix
+    suspensions: Sequence[FineSuspension]
+
+
+def renewal_facts(work: Work, patron_id: str, renewed: Collection[Loan]) -> RenewalFacts | None:
+    """Return the facts of the renewals of some loans; None if circulation does not know the patron.
+
+    The loans are the patron's.
+    """
+    branches = sorted({loan.branch_code for loan in renewed})
+    found = work.read(
+        "patrons",
+        {"_id": patron_id},
+        borrowers=Read("borrowers", {"_id": patron_id}),
+        calendars=Read("calendars", {"_id": {"$in": branches}}),
+        suspensions=Read("suspensions"),
+        editions=policies_store.EDITION,
+        **queue_reads({loan.title_id for loan in renewed}),
+    )
+    if found is None:
+        return None
+    borrowers = by_id(Borrower, found.pop("borrowers"))
+    return RenewalFacts(
+        borrower=borrowers.get(patron_id, Borrower(patron_id)),
+        calendars=by_id(BranchCalendar, found.pop("calendars")),
+        suspensions=values(FineSuspension, found.pop("suspensions")),
+        policies=policies_store.of_editions(work, found.pop("editions")),
+        queues=read_queues(found),
+        patron=from_document(Patron, found),
+    )

@@ -1,0 +1,1 @@
+"""Policy rows: the terms under which patrons borrow."""

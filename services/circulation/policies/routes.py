@@ -1,0 +1,145 @@
+"""Routes of policy rows: the rows in force, changes, and the history of versions."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from services.circulation.fields import BranchKind, Category, Line
+from services.circulation.policies import store
+from services.circulation.policies.commands import (
+    DeletePolicy,
+    SetPolicy,
+    delete_policy,
+    set_policy,
+)
+from services.circulation.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
+from services.circulation.rules.policy import Policy, PolicyChange
+from shared.auth import Staff
+from shared.http.bodies import Body
+from shared.http.dependencies import Db, Run
+from shared.http.paging import PageQuery, page_of
+from shared.refusals import refuses
+
+router = APIRouter(prefix="/v1")
+
+PolicyId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+DEFAULTS = Policy(id="default")
+
+
+class Terms(Body):
+    """The terms of a policy row. The defaults are those of the Hong Kong Public Libraries."""
+
+    patron_category: Category | None = Field(
+        default=None, description="Category of patrons that the row applies to; null: any."
+    )
+    copy_category: Category | None = Field(
+        default=None, description="Category of copies that the row applies to; null: any."
+    )
+    branch_kind: BranchKind | None = Field(
+        default=None, description="Kind of branches that the row applies to; null: any."
+    )
+    loan_days: int = Field(default=DEFAULTS.loan_days, ge=1, le=3650)
+    renewals_allowed: int = Field(default=DEFAULTS.renewals_allowed, ge=0, le=1000)
+    renewal_days: int = Field(default=DEFAULTS.renewal_days, ge=1, le=3650)
+    max_loans: int = Field(default=DEFAULTS.max_loans, ge=0, le=1000)
+    max_holds: int = Field(default=DEFAULTS.max_holds, ge=0, le=1000)
+    fine_per_day_cents: int = Field(default=DEFAULTS.fine_per_day_cents, ge=0, le=1_000_000)
+    fine_cap_cents: int | None = Field(
+        default=DEFAULTS.fine_cap_cents,
+        ge=0,
+        le=10_000_000,
+        description="Maximum of one fine, in cents; null: no maximum.",
+    )
+    grace_days: int = Field(default=DEFAULTS.grace_days, ge=0, le=3650)
+    count_closed_days: bool = DEFAULTS.count_closed_days
+    hold_fee_cents: int = Field(default=DEFAULTS.hold_fee_cents, ge=0, le=1_000_000)
+    hold_shelf_days: int = Field(default=DEFAULTS.hold_shelf_days, ge=1, le=365)
+    block_over_cents: int = Field(default=DEFAULTS.block_over_cents, ge=1, le=10_000_000)
+    lost_after_days: int = Field(default=DEFAULTS.lost_after_days, ge=1, le=3650)
+    lost_processing_percent: int = Field(default=DEFAULTS.lost_processing_percent, ge=0, le=1000)
+
+    def row(self, policy_id: str) -> Policy:
+        """Build the policy row with these terms."""
+        return Policy(id=policy_id, **{name: getattr(self, name) for name in Terms.model_fields})
+
+
+class PolicyIn(Terms):
+    """A complete policy row and the reason for it."""
+
+    reason: Line
+
+
+class PolicyList(BaseModel):
+    """The policy rows in force."""
+
+    items: list[Policy]
+
+
+class PolicyChangeOut(BaseModel):
+    """A version of a row, with its time, author and reason. Without a row it is a deletion."""
+
+    id: str
+    policy_id: str
+    version: int
+    row: Policy | None
+    by: str
+    at: datetime
+    reason: str
+
+    @classmethod
+    def of(cls, change: PolicyChange) -> "PolicyChangeOut":
+        """Build the response from a change."""
+        return cls(
+            id=change.id,
+            policy_id=change.policy_id,
+            version=change.version,
+            row=change.row,
+            by=change.by,
+            at=change.at,
+            reason=change.reason,
+        )
+
+
+class PolicyChangePage(BaseModel):
+    """A page of versions of a row; send `next` as `after` for the next page."""
+
+    items: list[PolicyChangeOut]
+    next: str | None
+
+
+@router.get("/policies")
+async def get_policies(_caller: Staff, db: Db) -> PolicyList:
+    """List the policy rows in force."""
+    return PolicyList(items=await store.find(db))
+
+
+@router.put("/policies/{policy_id}")
+@refuses(PolicyTaken, PolicyNeeded)
+async def put_policy(policy_id: PolicyId, body: PolicyIn, caller: Staff, run: Run) -> Policy:
+    """Put a row in force, for loans from now on."""
+    return await run(set_policy, SetPolicy(body.row(policy_id), caller.id, body.reason))
+
+
+@router.delete("/policies/{policy_id}")
+@refuses(NoSuchPolicy, PolicyNeeded)
+async def remove_policy(
+    policy_id: PolicyId, caller: Staff, run: Run, reason: Annotated[Line, Query()]
+) -> PolicyChangeOut:
+    """Take a row out of force."""
+    command = DeletePolicy(policy_id, caller.id, reason)
+    return PolicyChangeOut.of(await run(delete_policy, command))
+
+
+@router.get("/policies/{policy_id}/history")
+@refuses(NoSuchPolicy)
+async def get_history(
+    policy_id: PolicyId, _caller: Staff, db: Db, page: PageQuery
+) -> PolicyChangePage:
+    """List every version of a row, oldest first."""
+    found = await store.find_changes(db, policy_id, page.limit, page.after)
+    if not found and page.after is None:
+        raise NoSuchPolicy
+    items = [PolicyChangeOut.of(change) for change in found]
+    return PolicyChangePage(**page_of(items, page, lambda item: str(item.id)))

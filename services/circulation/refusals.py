@@ -1,0 +1,205 @@
+"""Refusals by the rules of lending: status, code and reason."""
+
+from dataclasses import dataclass
+
+from shared.refusals import Refusal as BaseRefusal
+
+
+class Refusal(BaseRefusal):
+    """A request that the rules of circulation refuse."""
+
+
+@dataclass(frozen=True)
+class ItemRefusal:
+    """The refusal of one item of several, whose other items went well."""
+
+    code: str
+    reason: str
+
+    @classmethod
+    def by(cls, refusal: Refusal) -> "ItemRefusal":
+        """Convert a refusal."""
+        return cls(refusal.code, refusal.reason)
+
+
+refusal = Refusal.define
+
+
+NoSuchBranch = refusal(404, "unknown-branch", "No library has the code {branch}.")
+
+NoSuchTitle = refusal(404, "no-such-title", "There is no such title.")
+BarcodeTaken = refusal(409, "barcode-taken", "Another item has the barcode {barcode} already.")
+TooManyCopies = refusal(
+    409, "too-many-copies", "A title may have {most} copies. Catalogue another one for the rest."
+)
+
+NoSuchCopy = refusal(409, "no-such-copy", "No item of the library has the barcode {barcode}.")
+CopyOnLoan = refusal(
+    409,
+    "copy-on-loan",
+    "This item is on loan. It has to be returned before it can be borrowed again.",
+)
+CopyNotOnLoan = refusal(
+    409, "not-on-loan", "This item is not on loan, so there is nothing to return."
+)
+CopyLost = refusal(409, "copy-lost", "This item is recorded as lost. Please hand it to the staff.")
+CopyKept = refusal(409, "copy-kept", "This item is kept for another reader.")
+"""The copy is set aside, kept or in transit for another patron's hold."""
+CopyDamaged = refusal(
+    409, "copy-damaged", "This item is recorded as damaged. Please hand it to the staff."
+)
+CopyWithdrawn = refusal(
+    409, "copy-withdrawn", "This item is no longer lent. Please hand it to the staff."
+)
+NotInThisState = refusal(409, "copy-state", "This cannot be done to an item that is {state}.")
+"""A step that the copy's state does not allow."""
+LostByPatron = refusal(
+    409,
+    "lost-by-patron",
+    "A reader reported this item as lost. Please return it, so that their account is settled.",
+)
+"""A found copy that a patron had lost: it has to be returned."""
+LentBeforeReturn = refusal(
+    409,
+    "lent-before-return",
+    "This item came back on {returned_on}; it cannot have been lent before.",
+)
+"""A back-dated check-out of a copy that was with another patron on that day."""
+
+NoSuchCard = refusal(404, "no-such-card", "No library card has this number.")
+NoSuchPatron = refusal(404, "no-such-patron", "There is no such reader.")
+PatronBlocked = refusal(
+    409,
+    "patron-blocked",
+    "You can't borrow, renew or reserve until you pay your charges or the staff unblock your "
+    "account.",
+)
+"""The patron owes money, or was blocked by the staff."""
+
+NoSuchPolicy = refusal(404, "no-such-policy", "There is no such policy.")
+PolicyTaken = refusal(
+    409,
+    "policy-taken",
+    "The policy {other} is for the same patrons, items and libraries. Change that one.",
+)
+"""Another row is for the same patrons, copies and branches."""
+PolicyNeeded = refusal(
+    409,
+    "policy-needed",
+    "You can't make this change: one policy must apply to any patron, item and library.",
+)
+"""A change after which some loan would have no policy row."""
+
+NoSuchSuspension = refusal(404, "no-such-suspension", "There is no such suspension of fines.")
+ResumesBeforeStart = refusal(
+    409,
+    "resumes-before-start",
+    "Fines are suspended from {starts_on}. They must restart after that day.",
+)
+SuspensionWithdrawn = refusal(
+    409, "suspension-withdrawn", "This suspension of fines was withdrawn. Record a new one."
+)
+SuspensionOver = refusal(
+    409,
+    "suspension-over",
+    "This suspension ended before {resumes_on}. Its days stay free, unless it is withdrawn as "
+    "recorded in error.",
+)
+"""The withdrawal of a fine suspension that has ended."""
+
+NoSuchHold = refusal(404, "no-such-hold", "There is no such reservation.")
+"""No hold that the caller may see has this id."""
+HoldLimit = refusal(
+    409, "hold-limit", "You've reached the limit of reservations at one time: {limit}."
+)
+HoldExists = refusal(409, "hold-exists", "You have reserved this title already.")
+TitleOnLoan = refusal(
+    409, "title-on-loan", "You have this title on loan, so you cannot reserve it."
+)
+HoldEnded = refusal(409, "hold-ended", "This reservation has ended.")
+HoldNotWaiting = refusal(
+    409,
+    "hold-not-waiting",
+    "You can't change this reservation: a copy is already kept for you or on its way.",
+)
+EndsBeforeToday = refusal(409, "ends-before-today", "{on} has passed already.")
+"""A day chosen for a hold that has already passed."""
+
+NoSuchLoan = refusal(404, "no-such-loan", "There is no such loan.")
+"""No loan that the caller may see has this id."""
+LoanLimit = refusal(
+    409, "loan-limit", "You've reached the limit of items on loan at one time: {limit}."
+)
+InTheFuture = refusal(409, "in-the-future", "{on} is in the future.")
+"""A check-out or return dated after today."""
+TooLongAgo = refusal(
+    409,
+    "too-long-ago",
+    "A loan may be recorded up to {days} days after it was made; {on} is earlier.",
+)
+"""A check-out dated further back than a station can have been offline."""
+RenewalLimit = refusal(
+    409, "renewal-limit", "You've reached the renewal limit for this item: {limit}."
+)
+NothingToGain = refusal(409, "nothing-to-gain", "Renewing now would not change the due date.")
+HoldWaiting = refusal(
+    409, "hold-waiting", "Another reader is waiting for this title, so it cannot be renewed."
+)
+LoanNotOpen = refusal(409, "loan-not-open", "This item has been returned already.")
+LoanLost = refusal(409, "loan-lost", "This item is recorded as lost. Please ask the staff.")
+ReturnedBeforeBorrowed = refusal(
+    409,
+    "returned-before-borrowed",
+    "This item was borrowed on {borrowed_on}; it cannot have been returned before.",
+)
+LoanClaimed = refusal(
+    409,
+    "loan-claimed",
+    "You've told us that you returned this item. The library is looking for it.",
+)
+"""A renewal of a loan that its patron says they have returned."""
+NoClaim = refusal(409, "no-claim", "Nobody has said that this item was returned.")
+"""The rejection of a claim that nobody has made."""
+PriceUnknown = refusal(
+    409, "price-unknown", "The price of this item is not recorded. Please ask the staff."
+)
+"""The loss of a copy with no recorded price, and no price was given."""
+
+NoSuchConflict = refusal(404, "no-such-conflict", "There is no such conflict.")
+ConflictResolved = refusal(409, "conflict-resolved", "This conflict has been settled already.")
+
+NoSuchCharge = refusal(404, "no-such-charge", "There is no such charge.")
+"""No charge that the caller may see has this id."""
+MoreThanOutstanding = refusal(
+    409,
+    "more-than-outstanding",
+    "Only {outstanding} of this charge is outstanding. You can't waive more.",
+)
+AmountChanged = refusal(409, "amount-changed", "The amount is {amount} now. Nothing was recorded.")
+"""More cash than is to be paid, or another amount than was shown."""
+NoRefundDue = refusal(409, "no-refund-due", "No refund is due on this charge.")
+"""A refund for which nothing, or not enough, is due back."""
+NoSuchPayment = refusal(404, "no-such-payment", "There is no such payment.")
+"""No payment that the caller may see has this id."""
+NothingToPay = refusal(
+    409, "nothing-to-pay", "Nothing was paid: one of these charges is already settled."
+)
+PaymentUnderWay = refusal(
+    409,
+    "payment-under-way",
+    "A payment or refund of this charge is being processed. Please try again in a few minutes.",
+)
+"""A change of a charge while a payment or refund of it is under way."""
+PaymentDeclined = refusal(409, "payment-declined", "Your payment was declined. Nothing was taken.")
+PaymentNotReceived = refusal(
+    409,
+    "payment-not-received",
+    "Your payment did not reach the payment service. Nothing was taken. Please try again in a few "
+    "minutes.",
+)
+"""The provider got no request for the payment, so it has neither taken nor refused money."""
+PaymentOver = refusal(409, "payment-over", "This payment has ended. Please begin a new one.")
+"""A step of a payment that was released or settled meanwhile."""
+NoPaymentProvider = refusal(
+    409, "no-payment-provider", "You can't pay here. Please pay at a library."
+)

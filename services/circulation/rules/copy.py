@@ -1,0 +1,258 @@
+"""A copy: one piece of a title, the branch where it is, and the steps that it can take."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+
+from services.circulation.refusals import (
+    CopyDamaged,
+    CopyKept,
+    CopyLost,
+    CopyNotOnLoan,
+    CopyOnLoan,
+    CopyWithdrawn,
+    LentBeforeReturn,
+    NotInThisState,
+    Refusal,
+)
+
+
+class CopyState(StrEnum):
+    """State of a copy."""
+
+    AVAILABLE = "available"
+    TO_FETCH = "to-fetch"
+    """Set aside for a hold on a shelf of the branch where it is; staff still have to fetch it."""
+    ON_LOAN = "on-loan"
+    ON_SHELF = "on-shelf"
+    """Kept at the pick-up branch for the patron of a hold."""
+    IN_TRANSIT = "in-transit"
+    LOST = "lost"
+    DAMAGED = "damaged"
+    WITHDRAWN = "withdrawn"
+
+
+class CopyStep(StrEnum):
+    """Step that a copy can take."""
+
+    LEND = "lend"
+    TAKE_BACK = "take back"
+    SET_ASIDE = "set aside on its shelf for a hold"
+    KEEP = "keep for a hold"
+    SEND = "send to another branch"
+    HAND_ON = "give to another hold"
+    ARRIVE = "arrive"
+    LOSE = "lose"
+    MISS = "miss"
+    DAMAGE = "find damaged"
+    WITHDRAW = "withdraw"
+    RECOVER = "find again"
+
+
+COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
+    (CopyState.AVAILABLE, CopyStep.LEND): CopyState.ON_LOAN,
+    (CopyState.TO_FETCH, CopyStep.LEND): CopyState.ON_LOAN,
+    (CopyState.ON_SHELF, CopyStep.LEND): CopyState.ON_LOAN,
+    (CopyState.IN_TRANSIT, CopyStep.LEND): CopyState.ON_LOAN,
+    (CopyState.ON_LOAN, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
+    (CopyState.LOST, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
+    (CopyState.WITHDRAWN, CopyStep.TAKE_BACK): CopyState.AVAILABLE,
+    (CopyState.AVAILABLE, CopyStep.SET_ASIDE): CopyState.TO_FETCH,
+    (CopyState.AVAILABLE, CopyStep.KEEP): CopyState.ON_SHELF,
+    (CopyState.AVAILABLE, CopyStep.SEND): CopyState.IN_TRANSIT,
+    (CopyState.TO_FETCH, CopyStep.HAND_ON): CopyState.AVAILABLE,
+    (CopyState.ON_SHELF, CopyStep.HAND_ON): CopyState.AVAILABLE,
+    (CopyState.IN_TRANSIT, CopyStep.HAND_ON): CopyState.IN_TRANSIT,
+    (CopyState.TO_FETCH, CopyStep.ARRIVE): CopyState.AVAILABLE,
+    (CopyState.IN_TRANSIT, CopyStep.ARRIVE): CopyState.AVAILABLE,
+    (CopyState.ON_LOAN, CopyStep.LOSE): CopyState.LOST,
+    **{
+        (state, step): gone
+        for state in (
+            CopyState.AVAILABLE,
+            CopyState.TO_FETCH,
+            CopyState.ON_SHELF,
+            CopyState.IN_TRANSIT,
+        )
+        for step, gone in (
+            (CopyStep.MISS, CopyState.LOST),
+            (CopyStep.DAMAGE, CopyState.DAMAGED),
+        )
+    },
+    **{
+        (state, CopyStep.WITHDRAW): CopyState.WITHDRAWN
+        for state in CopyState
+        if state not in (CopyState.ON_LOAN, CopyState.WITHDRAWN)
+    },
+    **{
+        (state, CopyStep.RECOVER): CopyState.AVAILABLE
+        for state in (CopyState.LOST, CopyState.DAMAGED, CopyState.WITHDRAWN)
+    },
+}
+"""State that each step leads to, by present state and step. Any other step is refused.
+A copy is also AVAILABLE for a moment between two steps of one transaction: one that comes back
+or arrives can then be kept for a hold, sent on or sent home."""
+
+LOST_STATES = (CopyState.LOST, CopyState.WITHDRAWN)
+"""States in which a copy may have a loan that ended with its loss."""
+
+AWAITED_STATES = (CopyState.TO_FETCH, CopyState.IN_TRANSIT)
+"""States in which the next scan of a copy, at any branch, tells where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One piece of a title, with a barcode and the branch that owns it."""
+
+    id: str
+    title_id: str
+    barcode: str
+    category: str
+    """Category such as `adult`, `young-adult` or `children`; a library may have others."""
+    branch_code: str
+    price_cents: int | None = None
+    """Price of a new one in cents; None: not known."""
+    state: CopyState = CopyState.AVAILABLE
+    returned_on: date | None = None
+    """Day on which it last came back; None: it never came back from a loan."""
+    version: int = 1
+    at_branch: str = ""
+    """Branch where it is or, on loan or in transit, the branch that it left.
+    The default is the branch that owns it."""
+    bound_for: str | None = None
+    """Branch that it travels to; None if it is not in transit."""
+    hold_id: str | None = None
+    """Id of the hold that it is set aside, kept or in transit for."""
+
+    def __post_init__(self) -> None:
+        if not self.at_branch:
+            object.__setattr__(self, "at_branch", self.branch_code)
+
+
+def lend(copy: Copy, on: date, *, branch_code: str, hold_id: str | None = None) -> Copy:
+    """Lend the copy at a branch; `hold_id` is its patron's hold, if any.
+
+    A copy recorded as in transit or to be fetched can be lent: if it lies on the desk, it has
+    arrived. Raises CopyOnLoan, CopyKept, LentBeforeReturn or another refusal that names its state.
+    """
+    state = _after(copy, CopyStep.LEND)
+    if copy.hold_id not in (None, hold_id):
+        raise CopyKept
+    if copy.returned_on is not None and on < copy.returned_on:
+        raise LentBeforeReturn(returned_on=copy.returned_on)
+    return _moved(copy, state, at_branch=branch_code)
+
+
+def take_back(copy: Copy, on: date, *, branch_code: str) -> Copy:
+    """Record that the copy is back at a branch since `on`.
+
+    A lost copy may have been withdrawn before it is found. Raises CopyNotOnLoan if it is neither on
+    loan nor lost nor withdrawn.
+    """
+    if (state := COPY_LIFE.get((copy.state, CopyStep.TAKE_BACK))) is None:
+        raise CopyNotOnLoan
+    return _moved(copy, state, at_branch=branch_code, returned_on=on)
+
+
+def set_aside(copy: Copy, hold_id: str) -> Copy:
+    """Set the copy aside on its shelf, for staff to fetch for a hold. Nobody else can borrow it."""
+    return _moved(copy, _after(copy, CopyStep.SET_ASIDE), hold_id=hold_id)
+
+
+def keep(copy: Copy, hold_id: str) -> Copy:
+    """Put the copy on the hold shelf of the branch where it is."""
+    return _moved(copy, _after(copy, CopyStep.KEEP), hold_id=hold_id)
+
+
+def send(copy: Copy, bound_for: str, hold_id: str | None = None) -> Copy:
+    """Send the copy to another branch, for a hold or because that branch owns it."""
+    return _moved(copy, _after(copy, CopyStep.SEND), bound_for=bound_for, hold_id=hold_id)
+
+
+def hand_on(copy: Copy, hold_id: str | None) -> Copy:
+    """Release the copy from its hold. A copy in transit travels on, now for `hold_id`."""
+    state = _after(copy, CopyStep.HAND_ON)
+    if state is CopyState.AVAILABLE:
+        return _moved(copy, state)
+    return _moved(copy, state, bound_for=copy.bound_for, hold_id=hold_id)
+
+
+def arrive(copy: Copy, branch_code: str) -> Copy:
+    """Record the scan, at any branch, of a copy that was in transit or to be fetched."""
+    return _moved(copy, _after(copy, CopyStep.ARRIVE), at_branch=branch_code)
+
+
+def lose(copy: Copy) -> Copy:
+    """Mark the copy as lost by the patron who has it."""
+    return _moved(copy, _after(copy, CopyStep.LOSE))
+
+
+def miss(copy: Copy) -> Copy:
+    """Mark the copy as lost because it is not where it should be."""
+    return _moved(copy, _after(copy, CopyStep.MISS))
+
+
+def damage(copy: Copy) -> Copy:
+    """Mark the copy as damaged: it is not lent until it is repaired."""
+    return _moved(copy, _after(copy, CopyStep.DAMAGE))
+
+
+def withdraw(copy: Copy) -> Copy:
+    """Mark the copy as withdrawn: it is no longer part of the library."""
+    return _moved(copy, _after(copy, CopyStep.WITHDRAW))
+
+
+def recover(copy: Copy, branch_code: str) -> Copy:
+    """Make a lost, damaged or withdrawn copy available again at a branch."""
+    return _moved(copy, _after(copy, CopyStep.RECOVER), at_branch=branch_code)
+
+
+def describe(copy: Copy, *, category: str, branch_code: str, price_cents: int | None) -> Copy:
+    """Update the copy as another system describes it; return the same value if nothing differs.
+
+    A change of the branch that owns it does not move the copy: it goes there when it next comes
+    back.
+    """
+    described = replace(copy, category=category, branch_code=branch_code, price_cents=price_cents)
+    return copy if described == copy else replace(described, version=copy.version + 1)
+
+
+def _moved(
+    copy: Copy,
+    state: CopyState,
+    *,
+    at_branch: str | None = None,
+    returned_on: date | None = None,
+    bound_for: str | None = None,
+    hold_id: str | None = None,
+) -> Copy:
+    """Return the copy in its next state.
+
+    Its hold and its destination end with the step, unless they are given again.
+    """
+    return replace(
+        copy,
+        state=state,
+        at_branch=at_branch or copy.at_branch,
+        returned_on=returned_on or copy.returned_on,
+        bound_for=bound_for,
+        hold_id=hold_id,
+        version=copy.version + 1,
+    )
+
+
+_REFUSED: Mapping[CopyState, type[Refusal]] = {
+    CopyState.ON_LOAN: CopyOnLoan,
+    CopyState.LOST: CopyLost,
+    CopyState.DAMAGED: CopyDamaged,
+    CopyState.WITHDRAWN: CopyWithdrawn,
+}
+
+
+def _after(copy: Copy, step: CopyStep) -> CopyState:
+    if (state := COPY_LIFE.get((copy.state, step))) is not None:
+        return state
+    if step is CopyStep.LEND:
+        raise _REFUSED[copy.state]
+    raise NotInThisState(state=copy.state.value)

@@ -1,0 +1,102 @@
+"""A patron, as far as lending needs one. Personal details stay with accounts."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from services.circulation.rules.policy import Policy, PolicyMatrix
+
+
+@dataclass(frozen=True, slots=True)
+class Patron:
+    """A patron as accounts has published them; `version` is that of the last event."""
+
+    id: str
+    category: str
+    blocked: bool = False
+    """True if the staff blocked the patron, or the patron was erased.
+    A block by accounts for money is ignored: circulation counts debts itself, and accounts
+    follows with a delay, so its block could outlast a payment."""
+    version: int = 1
+    card_digest: str = ""
+    """Digest that identifies the patron's card; empty once they are erased."""
+
+
+@dataclass(frozen=True, slots=True)
+class Borrower:
+    """Circulation's own counts for a patron. Every change that a limit applies to writes them.
+
+    Two check-outs at the same time both change `version`, so one of them is retried and counts
+    again.
+    """
+
+    id: str
+    open_loans: int = 0
+    open_holds: int = 0
+    outstanding_cents: int = 0
+    closed: bool = False
+    """True once accounts has begun to erase the patron: nothing is lent or reserved any more."""
+    version: int = 0
+    """Version of the counts; 0: nothing is counted yet."""
+
+    def after(self, *, loans: int = 0, holds: int = 0, cents: int = 0) -> "Borrower":
+        """Add `loans`, `holds` and `cents` to what is open and owed; negative numbers subtract."""
+        return replace(
+            self,
+            open_loans=self.open_loans + loans,
+            open_holds=self.open_holds + holds,
+            outstanding_cents=self.outstanding_cents + cents,
+            version=self.version + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenItems:
+    """Loans and money for which a patron is still needed."""
+
+    loans: int
+    outstanding_cents: int
+    refund_due_cents: int
+
+    def __bool__(self) -> bool:
+        """Return whether anything is open."""
+        return bool(self.loans or self.outstanding_cents or self.refund_due_cents)
+
+
+def blocked_elsewhere(status: str, blocked_by: Collection[str]) -> bool:
+    """Return whether accounts reports a block for a reason other than money owed."""
+    return status != "active" and set(blocked_by) != {"money"}
+
+
+def is_blocked(patron: Patron, outstanding_cents: int, policy: Policy) -> bool:
+    """Return whether the patron may not borrow or renew: blocked by accounts, or owing too much.
+
+    What the patron owes is checked here too, so that a new charge counts before accounts has
+    processed its event.
+    """
+    return patron.blocked or policy.blocks(outstanding_cents)
+
+
+def owes_too_much(patron: Patron, borrower: Borrower, policies: PolicyMatrix) -> bool:
+    """Return whether what the patron owes blocks them.
+
+    Uses the policy row for their category with any copy and any branch, so the answer does not
+    depend on where they are or what they borrow.
+    """
+    return policies.pick(patron.category, "", "").blocks(borrower.outstanding_cents)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One side of a link: `member_id` may renew, reserve and cancel for `patron_id`.
+
+    An ended one is a tombstone, which names no patrons, so that an older event does not bring it
+    back.
+    """
+
+    id: str
+    patron_id: str
+    member_id: str
+    ended_at: datetime | None = None
+    """Wall clock; None: not ended."""
+    version: int = 1

@@ -1,0 +1,128 @@
+"""Titles of the catalogue, and how they are searched."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from services.circulation.refusals import TooManyCopies
+from services.circulation.rules.copy import Copy, CopyState
+from shared.search_form import UNSPACED, search_form
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A work in the catalogue."""
+
+    id: str
+    title: str
+    authors: tuple[str, ...]
+    isbn: str | None = None
+    kind: str = "book"
+    version: int = 1
+    control_number: str | None = None
+    """Id in the system that the title was imported from; None: it was catalogued here."""
+
+
+MOST_COPIES = 5000
+"""Most copies that one title may have. Its event lists all of them and has to fit a message."""
+
+
+def check_copies(count: int) -> None:
+    """Raise TooManyCopies if a title may not have this many copies."""
+    if count > MOST_COPIES:
+        raise TooManyCopies(most=MOST_COPIES)
+
+
+def next_version(title: Title) -> Title:
+    """Return the title with the next version, after a change of it or of its copies."""
+    return replace(title, version=title.version + 1)
+
+
+def amend(title: Title, changes: Mapping[str, Any]) -> Title:
+    """Return the title with these fields changed; the same value if nothing differs."""
+    amended = replace(title, **changes)
+    return title if amended == title else next_version(amended)
+
+
+def normal_isbn(text: str) -> str:
+    """Return an ISBN as 13 digits, without hyphens.
+
+    The check digits are those of ISO 2108: weights 10 to 1 modulo 11 for ten digits, 1 and 3 in
+    turn modulo 10 for thirteen. Raises ValueError if the check digit is wrong or `text` is no ISBN.
+    """
+    digits = re.sub(r"[\s-]", "", text).upper()
+    if re.fullmatch(r"[0-9]{9}[0-9X]", digits):
+        values = [10 if digit == "X" else int(digit) for digit in digits]
+        if sum(value * weight for value, weight in zip(values, range(10, 0, -1), strict=True)) % 11:
+            raise ValueError("the check digit of this ISBN is wrong")
+        digits = f"978{digits[:9]}"
+        return digits + str(-_weighed(digits) % 10)
+    if re.fullmatch(r"97[89][0-9]{10}", digits):
+        if _weighed(digits) % 10:
+            raise ValueError("the check digit of this ISBN is wrong")
+        return digits
+    raise ValueError("an ISBN has 10 or 13 digits")
+
+
+def _weighed(digits: str) -> int:
+    return sum(int(digit) * (3 if at % 2 else 1) for at, digit in enumerate(digits))
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Return the distinct words of a query or a title, in their search form."""
+    return tuple(dict.fromkeys(re.findall(r"\w+", search_form(text))))
+
+
+def sought(text: str) -> tuple[str, ...]:
+    """Return the search words: an ISBN in its normal form, or the MOST_WORDS longest words."""
+    try:
+        return (normal_isbn(text),)
+    except ValueError:
+        words = (word[:MOST_LETTERS] for word in words_of(text))
+        return tuple(sorted(words, key=len, reverse=True)[:MOST_WORDS])
+
+
+def search_terms(title: Title) -> tuple[str, ...]:
+    """Return the terms by which a title is found; a search word matches the beginning of a term.
+
+    Chinese is written without spaces: each character begins a term, so that any part of a title is
+    the beginning of one.
+    """
+    terms: dict[str, None] = {}
+    for word in words_of(" ".join((title.title, *title.authors, title.isbn or ""))):
+        spaced = word.isascii() or not _UNSPACED.search(word)
+        starts = (0,) if spaced else range(len(word))
+        terms.update(dict.fromkeys(word[start : start + MOST_LETTERS] for start in starts))
+    return tuple(terms)
+
+
+MOST_WORDS = 8
+"""Most words of a search. Each adds a condition on every title, and long words select best."""
+MOST_LETTERS = 40
+"""Most characters of a search term; longer ones are cut."""
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+
+
+@dataclass(frozen=True)
+class BranchStock:
+    """A title's copies at one branch."""
+
+    branch: str
+    copies: int
+    available: int
+
+
+def stock(copies: list[Copy]) -> list[BranchStock]:
+    """Count the copies and the available copies by the branch that owns them."""
+    branches = sorted({copy.branch_code for copy in copies})
+    return [
+        BranchStock(
+            branch,
+            sum(copy.branch_code == branch for copy in copies),
+            sum(
+                copy.branch_code == branch and copy.state is CopyState.AVAILABLE for copy in copies
+            ),
+        )
+        for branch in branches
+    ]

@@ -1,1 +1,0 @@
-"""Use cases of circulation: commands, the steps that they share, workflows, and their events."""

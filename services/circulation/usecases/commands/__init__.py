@@ -1,1 +1,0 @@
-"""Commands: each module loads, decides, saves and records in one transaction."""

@@ -1,1 +1,0 @@
-"""Events of circulation, composed from its values: one module for each subject."""

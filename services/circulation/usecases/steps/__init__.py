@@ -1,1 +1,0 @@
-"""Steps that several commands have in common, inside their transactions."""

@@ -1,1 +1,0 @@
-"""Workflows: work that takes many transactions and can be interrupted after each."""
