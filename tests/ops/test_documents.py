@@ -42,7 +42,9 @@ def test_each_path_in_the_code_is_one_that_there_is(page: Path) -> None:
 
 
 def test_the_walks_through_the_code_name_the_lines_of_their_definitions() -> None:
-    places = walks.PLACE.findall(walks.PAGE.read_text())
+    text = walks.PAGE.read_text()
+    places = walks.PLACE.findall(text)
+    assert len(places) == len(re.findall(r"\.py:\d+", text)) > 20, "a line without a definition"
     stated = {f"{file}:{line}": name for name, _, file, line in places}
     assert stated == {f"{file}:{walks.line_of(file, name)}": name for name, _, file, _ in places}, (
         "write them anew with python -m tests.ops.walks"

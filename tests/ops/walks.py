@@ -10,7 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "architecture.md"
-PLACE = re.compile(r"`([\w.]+)`(\s\(`)([\w/]+\.py):(\d+)`\)")
+PLACE = re.compile(r"`([\w.]+)`(\s+\(`)([\w/]+\.py):(\d+)`\)")
 
 
 def definitions(body: list[ast.stmt], within: str = "") -> Iterator[tuple[str, int]]:
