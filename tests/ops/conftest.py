@@ -7,6 +7,7 @@ import pytest
 
 from ops.environment import kind_of_settings
 from services import registry, settings
+from services.gateway.settings import LIMITS
 from services.registry import NAMES
 
 APP = """
@@ -41,6 +42,7 @@ SETTINGS = f"""
 from pydantic import create_model
 from services import settings
 
+LIMITS = {LIMITS!r}
 more = set({FIELDS!r}) - set(settings.Settings.model_fields)
 Settings = create_model("Settings", __base__=settings.Settings, **dict.fromkeys(more, (str, "")))
 """
