@@ -24,7 +24,6 @@ from services.accounts.pins import store as pins_store
 from services.accounts.preferences import consumers as preferences_consumers
 from services.accounts.preferences import routes as preferences_routes
 from services.accounts.preferences import store as preferences_store
-from services.accounts.refusals import Refusal
 from services.accounts.settings import Settings
 from services.accounts.sign_in import routes as sign_in_routes
 from services.accounts.sign_in import store as sign_in_store
@@ -80,7 +79,6 @@ def create_app(settings: Settings) -> FastAPI:
                 *family_store.PERSONAL,
                 *sign_in_store.PERSONAL,
             ),
-            refusal=Refusal,
             subscriptions=SUBSCRIPTIONS,
             examples=examples.EXAMPLES,
             jobs=JOBS,

@@ -32,7 +32,6 @@ from services.circulation.loans.routes import loans as loans_routes
 from services.circulation.loans.routes import renewals as renewals_routes
 from services.circulation.policies import routes as policies_routes
 from services.circulation.policies import store as policies_store
-from services.circulation.refusals import Refusal
 from services.circulation.settings import Settings
 from services.circulation.suspensions import jobs as suspensions_jobs
 from services.circulation.suspensions import routes as suspensions_routes
@@ -101,7 +100,6 @@ def create_app(settings: Settings) -> FastAPI:
                 *charges_store.PERSONAL,
                 *conflicts_store.PERSONAL,
             ),
-            refusal=Refusal,
             subscriptions=SUBSCRIPTIONS,
             examples=examples.EXAMPLES,
             jobs=JOBS,

@@ -17,7 +17,6 @@ from services.events.closures import jobs as closures_jobs
 from services.events.closures import routes as closures_routes
 from services.events.erasures import consumers as erasures_consumers
 from services.events.patrons import store as patrons_store
-from services.events.refusals import Refusal
 from services.events.seasons import jobs as seasons_jobs
 from services.events.seasons.routes import applications as applications_routes
 from services.events.seasons.routes import seasons as seasons_routes
@@ -67,7 +66,6 @@ def create_app(settings: Settings) -> FastAPI:
                 *seats_store.PERSONAL,
                 *bookings_store.PERSONAL,
             ),
-            refusal=Refusal,
             subscriptions=SUBSCRIPTIONS,
             examples=examples.EXAMPLES,
             jobs=JOBS,

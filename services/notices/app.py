@@ -35,7 +35,6 @@ from services.notices.notices import store as notices_store
 from services.notices.notices.routes import feeds as feeds_routes
 from services.notices.notices.routes import notices as notices_routes
 from services.notices.patrons import store as patrons_store
-from services.notices.refusals import Refusal
 from services.notices.settings import Settings
 from services.notices.visits import jobs as visits_jobs
 from services.notices.visits import store as visits_store
@@ -111,7 +110,6 @@ def create_app(settings: Settings) -> FastAPI:
                 *enquiries_store.PERSONAL,
                 *attachments_store.PERSONAL,
             ),
-            refusal=Refusal,
             subscriptions=SUBSCRIPTIONS,
             jobs=JOBS,
             largest_body=largest_body(settings),

@@ -72,7 +72,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
         # Not by include_router: FastAPI would build each route again at the first request.
         for router in service.routers:
             app.router.routes.extend(router.routes)
-    add_problems(app, service)
+    add_problems(app)
     app.add_middleware(RequestMiddleware, service=service)
     app.openapi = lambda: _openapi(app, service, settings)  # type: ignore[method-assign]
     return app

@@ -1,6 +1,6 @@
 """Problems (RFC 9457): the responses to requests that fail, and the errors that lead to them."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 import orjson
@@ -14,15 +14,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from shared.auth import Forbidden, Unauthenticated
-from shared.http.service import Service
 from shared.idempotency import KeyReused
 from shared.mongo import is_away
 from shared.owners import BadId, OwnerAway, OwnerRefused
-from shared.refusals import PlainProblem, ProblemKind
+from shared.refusals import PlainProblem, ProblemKind, Refusal
 from shared.telemetry import route_of
 from shared.unit_of_work import Busy
 
 log = structlog.get_logger()
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 REFUSALS = Counter(
     "carrel_refusals_total", "Requests, and items of requests, that a rule refused", ["code"]
@@ -76,19 +77,18 @@ def problem(
     kind: ProblemKind,
     detail: str,
     *,
-    errors: list[dict[str, Any]] | None = None,
     headers: Mapping[str, str] | None = None,
+    **members: object,
 ) -> Response:
-    """Return a problem as a response."""
+    """Return a problem as a response, with further members."""
     body: dict[str, Any] = {
         "type": f"/problems/{kind.code}",
         "title": kind.code.replace("-", " ").capitalize(),
         "status": kind.status,
         "detail": detail,
         "code": kind.code,
+        **members,
     }
-    if errors is not None:
-        body["errors"] = errors
     return Response(
         orjson.dumps(body), kind.status, dict(headers or {}), media_type="application/problem+json"
     )
@@ -105,47 +105,25 @@ def unavailable(what: str = "A part of the system") -> Response:
     return problem(UNAVAILABLE, f"{what} is away for a moment. Try again.", headers=AWAY)
 
 
-def add_problems(app: FastAPI, service: Service) -> None:
+def add_problems(app: FastAPI) -> None:
     """Answer each kind of error with its problem."""
 
-    async def refused(_: Request, error: Exception) -> Response:
-        code = str(getattr(error, "code", "refused"))
-        reason = str(getattr(error, "reason", "") or error)
-        status = int(getattr(error, "status", 409))
-        count_refusal(code)
-        headers = {"Retry-After": "60"} if status == 429 else None
-        extra = getattr(error, "extra", None)
-        answer = problem(PlainProblem(code, status), reason, headers=headers)
-        if isinstance(extra, Mapping):
-            answer = Response(
-                orjson.dumps({**orjson.loads(answer.body), **extra}),
-                status,
-                headers,
-                media_type="application/problem+json",
-            )
+    def answered(
+        kind: ProblemKind, detail: str = "", headers: Mapping[str, str] | None = None
+    ) -> Handler:
+        async def answer(_: Request, error: Exception) -> Response:
+            return problem(kind, detail or str(error), headers=headers)
+
         return answer
 
-    async def not_found(_: Request, error: Exception) -> Response:
-        return problem(NotFound, str(error))
-
-    async def reused(_: Request, __: Exception) -> Response:
-        return problem(KeyReused, "This Idempotency-Key was used for another request.")
-
-    async def unauthenticated(_: Request, __: Exception) -> Response:
-        return problem(
-            Unauthenticated,
-            "Log in: the token is missing, altered, expired or meant for another system.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
-
-    async def forbidden(_: Request, __: Exception) -> Response:
-        return problem(Forbidden, "Your role does not allow this.")
+    async def refused(_: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)  # noqa: S101
+        count_refusal(error.code)
+        headers = {"Retry-After": "60"} if error.status == 429 else None
+        return problem(error, error.reason, headers=headers, **error.extra)
 
     async def away(_: Request, error: Exception) -> Response:
         return unavailable(error.service) if isinstance(error, OwnerAway) else unavailable()
-
-    async def owner_refused(_: Request, error: Exception) -> Response:
-        return problem(MALFORMED, str(error))
 
     async def out_of_range(request: Request, error: Exception) -> Response:
         log.warning("out of range", route=route_of(request.scope), exc_info=error)
@@ -182,14 +160,24 @@ def add_problems(app: FastAPI, service: Service) -> None:
         return problem(kind, str(error.detail), headers=error.headers)
 
     for kind, handler in (
-        (service.refusal, refused),
-        (NotFound, not_found),
-        (KeyReused, reused),
-        (Unauthenticated, unauthenticated),
-        (Forbidden, forbidden),
+        (Refusal, refused),
+        (NotFound, answered(NotFound)),
+        (
+            KeyReused,
+            answered(KeyReused, "This Idempotency-Key was used for another request."),
+        ),
+        (
+            Unauthenticated,
+            answered(
+                Unauthenticated,
+                "Log in: the token is missing, altered, expired or meant for another system.",
+                {"WWW-Authenticate": "Bearer"},
+            ),
+        ),
+        (Forbidden, answered(Forbidden, "Your role does not allow this.")),
         (OwnerAway, away),
-        (OwnerRefused, owner_refused),
-        (BadId, owner_refused),
+        (OwnerRefused, answered(MALFORMED)),
+        (BadId, answered(MALFORMED)),
         (OverflowError, out_of_range),
         (Busy, away),
         (PyMongoError, database),

@@ -11,7 +11,6 @@ from shared.auth import FetchKeys
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts import Event
 from shared.data_keys import DataKey
-from shared.idempotency import KeyReused
 from shared.jobs import Jobs
 from shared.mongo import Database, Indexes, SnapshotQuery
 from shared.personal_data import Personal
@@ -34,8 +33,6 @@ class Service:
     indexes: Indexes
     operations: tuple[APIRouter, ...] = ()
     """Its own routes on the port of operations; those of every service are in `health.py`."""
-    refusal: type[Exception] = KeyReused
-    """The base class of its refusals: each has a `code`, a `status` and a `reason`."""
     subscriptions: Subscriptions = field(default_factory=Subscriptions)
     jobs: Jobs = field(default_factory=Jobs)
     snapshots: Mapping[str, Snapshot] = field(default_factory=dict)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 import structlog
@@ -23,7 +23,7 @@ from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.problems import NotFound
 from shared.http.service import Service
-from shared.refusals import refuses
+from shared.refusals import Refusal, refuses
 from tests.shared.things import Raise, Thing, raise_count
 from tests.support import Api, served, token, until
 
@@ -34,20 +34,8 @@ class ThingIn(Body):
     id: str
 
 
-class Refusal(Exception):
-    code: ClassVar[str]
-    status: ClassVar[int] = 409
-    reason: ClassVar[str]
-
-
-class TooMany(Refusal):
-    code = "too-many"
-    reason = "There are too many things."
-
-
-class Closed(Refusal):
-    code = "closed"
-    reason = "The library is closed."
+TooMany = Refusal.define(409, "too-many", "There are too many things.")
+Closed = Refusal.define(409, "closed", "The library is closed.")
 
 
 @refuses(Closed, methods=("POST",))
@@ -124,7 +112,6 @@ def create_app(settings: Settings, *, within: float | None = None) -> FastAPI:
             title="Things",
             routers=(router,),
             indexes={"things": []},
-            refusal=Refusal,
             answers_within=within,
         ),
         settings,
