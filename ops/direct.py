@@ -7,13 +7,11 @@ created here. The relay of the service publishes the events.
 import getpass
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
 from importlib import import_module
 from typing import TypeVar, cast
 
 from ops.console import refuse
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.queries import card_key_of
 from services.accounts.cardholders.refusals import NoSuchAccount
 from services.accounts.cardholders.rules import StaffRole
 from services.accounts.keys.commands import RevokeKeys, revoke_keys
@@ -25,7 +23,7 @@ from services.accounts.staff.rules import Manager, StaffAccount
 from services.settings import CardSettings, Settings
 from shared.audit_trail import Act, record
 from shared.clock import wall_clock
-from shared.data_keys import DataKey, fault_of
+from shared.data_keys import fault_of
 from shared.ids import card_digest, card_digests
 from shared.indexes import chassis_indexes
 from shared.mongo import Indexes, connect, ensure_indexes
@@ -70,7 +68,7 @@ def require_card_key(settings: CardSettings) -> None:
 async def accounts_with_cards(settings: CardSettings) -> AsyncIterator[UnitOfWork]:
     """Yield a unit of work on accounts' database; refuse another key than that of its cards."""
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
-        key = DataKey("CARREL_CARD_KEY", settings.card_key, partial(card_key_of, settings.card_key))
+        key = cardholders_store.card_key(settings.card_key)
         if fault := await fault_of(unit_of_work.database, key):
             refuse(fault)
         yield unit_of_work

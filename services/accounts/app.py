@@ -7,7 +7,6 @@ from fastapi import FastAPI
 
 from services.accounts import examples, snapshots
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.queries import card_key_of
 from services.accounts.family import jobs as family_jobs
 from services.accounts.family import routes as family_routes
 from services.accounts.family import store as family_store
@@ -32,7 +31,6 @@ from services.accounts.staff import store as staff_store
 from shared.auth import FetchKeys
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import wall_clock
-from shared.data_keys import DataKey
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.jobs import Jobs
@@ -82,11 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
             subscriptions=SUBSCRIPTIONS,
             examples=examples.EXAMPLES,
             jobs=JOBS,
-            data_keys=(
-                DataKey(
-                    "CARREL_CARD_KEY", settings.card_key, partial(card_key_of, settings.card_key)
-                ),
-            ),
+            data_keys=(cardholders_store.card_key(settings.card_key),),
             keys=partial(_own_keys, settings.signing_secrets),
             health={"signing key": _key_health},
         ),

@@ -15,24 +15,27 @@ def keep_address(work: Work, holder: Cardholder, alert_id: str) -> None:
         store.keep_address(work, KeptAddress(alert_id, holder.id, holder.email, expires_at))
 
 
+def _new_alert(work: Work, holder: Cardholder) -> str:
+    alert_id = new_id()
+    keep_address(work, holder, alert_id)
+    return alert_id
+
+
 def alert_of_pin(work: Work, before: Cardholder, by: By) -> None:
     """Tell a patron that there is a new PIN."""
-    alert_id = new_id()
-    keep_address(work, before, alert_id)
+    alert_id = _new_alert(work, before)
     work.record(AlertOfPin(patron_id=before.id, alert_id=alert_id, by=by, version=1))
 
 
 def alert_of_card(work: Work, before: Cardholder) -> None:
     """Tell a patron that the staff have replaced the card."""
-    alert_id = new_id()
-    keep_address(work, before, alert_id)
+    alert_id = _new_alert(work, before)
     work.record(AlertOfCard(patron_id=before.id, alert_id=alert_id, by="staff", version=1))
 
 
 def alert_of_device(work: Work, holder: Cardholder) -> None:
     """Tell a patron of a log-in on a device that was not used with the card before."""
-    alert_id = new_id()
-    keep_address(work, holder, alert_id)
+    alert_id = _new_alert(work, holder)
     work.record(AlertOfDevice(patron_id=holder.id, alert_id=alert_id, by="patron", version=1))
 
 
@@ -47,8 +50,7 @@ def alert_of_contact(
     phone: bool = False,
 ) -> None:
     """Tell a patron what has happened to their addresses."""
-    alert_id = new_id()
-    keep_address(work, before, alert_id)
+    alert_id = _new_alert(work, before)
     work.record(
         AlertOfContact(
             patron_id=before.id,

@@ -1,12 +1,17 @@
 """Collections of patrons and cardholders, and of addresses kept for alerts."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
+from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import Cardholder, KeptAddress, Patron, normal_card
+from shared.data_keys import DataKey
+from shared.ids import card_digests
+from shared.keys import each_of
 from shared.mongo import (
     Database,
     Indexes,
@@ -64,6 +69,14 @@ def cardholder(work: Work, cardholder_id: str) -> Cardholder | None:
     return work.find(Cardholder, "cardholders", {"_id": cardholder_id})
 
 
+def patron_and_holder(work: Work, patron_id: str) -> tuple[Patron, Cardholder]:
+    """Return a patron with their cardholder. Raises NoSuchPatron, also after erasure."""
+    found, holder = patron(work, patron_id), cardholder(work, patron_id)
+    if found is None or holder is None:
+        raise NoSuchPatron
+    return found, holder
+
+
 def card_is_taken(work: Work, card_number: str) -> bool:
     """Return True if someone has this card. The unique index decides between concurrent uses."""
     return bool(work.count("cardholders", {"card_number": normal_card(card_number)}))
@@ -113,8 +126,9 @@ def save_patrons(work: Work, *patrons: Patron) -> None:
 
 
 def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
-    """Save cardholders after a change."""
-    work.save("cardholders", *cardholders)
+    """Save cardholders after a change, each with the next version."""
+    changed = (replace(one, version=one.version + 1) for one in cardholders)
+    work.save("cardholders", *changed)
 
 
 def delete_cardholder(work: Work, cardholder_id: str) -> None:
@@ -127,6 +141,14 @@ async def find_patron(db: Database, patron_id: str) -> Patron | None:
     """Return the same as `patron`, read outside any transaction."""
     found = await db.patrons.find_one({"_id": patron_id, "status": {"$ne": "erased"}})
     return None if found is None else from_document(Patron, found)
+
+
+async def find_patron_and_holder(db: Database, patron_id: str) -> tuple[Patron, Cardholder]:
+    """Return the same as `patron_and_holder`, read outside any transaction."""
+    found, holder = await find_patron(db, patron_id), await find_cardholder(db, patron_id)
+    if found is None or holder is None:
+        raise NoSuchPatron
+    return found, holder
 
 
 async def find_born_by(db: Database, category: str, day: date) -> AsyncIterator[str]:
@@ -160,6 +182,13 @@ async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
     return None if found is None else from_document(Cardholder, found)
 
 
+async def find_patron_with_card(db: Database, card_digest: str) -> tuple[Patron, Cardholder] | None:
+    """Return the patron who has this card with their cardholder, or None."""
+    holder = await holder_of_card(db, card_digest)
+    found = await find_patron(db, holder.id) if holder else None
+    return (found, holder) if found and holder else None
+
+
 async def find_known_cards(db: Database, card_numbers: Collection[str]) -> set[str]:
     """Return the numbers of those cards that someone has, as they are stored."""
     query = {"card_number": {"$in": sorted(map(normal_card, card_numbers))}}
@@ -180,6 +209,18 @@ async def find_cards(db: Database) -> AsyncIterator[tuple[str, str, str]]:
     fields = {"card_number": 1, "card_digest": 1}
     async for found in db.cardholders.find({}, fields).sort("_id", ASCENDING):
         yield found["_id"], found["card_number"], found["card_digest"]
+
+
+def card_key(keys: str) -> DataKey:
+    """Return the key of cards, which is found in the digest of any stored one."""
+
+    async def key_of(db: Database) -> str | None:
+        async for _, card_number, stored in find_cards(db):
+            made = zip(each_of(keys), card_digests(card_number, keys), strict=True)
+            return next((key for key, digest in made if digest == stored), "")
+        return None
+
+    return DataKey("CARREL_CARD_KEY", keys, key_of)
 
 
 async def find_digests(db: Database, patron_ids: Collection[str]) -> dict[str, str]:

@@ -35,24 +35,12 @@ class InviteMember:
     at: datetime
 
 
-@dataclass(frozen=True)
-class EndInvitation:
-    """An invitation that its sender withdraws, or that the invited patron declines, at `at`."""
-
-    invitation_id: str
-    patron_id: str
-    at: datetime
-
-
 def invite_member(work: Work, command: InviteMember) -> Invitation:
     """Store an invitation and return it; an open one to the same card is returned as it is.
 
     Raises NoSuchPatron, NeedsGuardian, OwnCard or TooManyInvitations.
     """
-    patron = cardholders_store.patron(work, command.patron_id)
-    holder = cardholders_store.cardholder(work, command.patron_id)
-    if patron is None or holder is None:
-        raise NoSuchPatron
+    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
     if patron.category == JUNIOR:
         raise NeedsGuardian
     sent = store.sent_by(work, command.patron_id)
@@ -84,17 +72,17 @@ def deliver_invitation(work: Work, invitation_id: str) -> bool:
     return True
 
 
-def end_invitation(work: Work, command: EndInvitation) -> None:
+def end_invitation(work: Work, invitation_id: str, patron_id: str, at: datetime) -> None:
     """Withdraw or decline an invitation. Raises NoSuchInvitation.
 
     A sender is not told that it was declined: they would learn that there is such a card.
     """
-    invitation = store.invitation(work, command.invitation_id)
-    if invitation is None or command.at >= invitation.expires_at:
+    invitation = store.invitation(work, invitation_id)
+    if invitation is None or at >= invitation.expires_at:
         raise NoSuchInvitation
-    if invitation.patron_id == command.patron_id and invitation.seems_open:
+    if invitation.patron_id == patron_id and invitation.seems_open:
         ended = moved_on(invitation, "withdrawn")
-    elif invitation.is_open_to(command.patron_id, command.at):
+    elif invitation.is_open_to(patron_id, at):
         ended = moved_on(invitation, "declined")
     else:
         raise NoSuchInvitation
@@ -114,15 +102,6 @@ def erase_invitations(work: Work, patron_id: str, card_digest: str) -> None:
 
 
 @dataclass(frozen=True)
-class AcceptInvitation:
-    """An invitation that the invited patron accepts, at `at` by the wall clock."""
-
-    invitation_id: str
-    patron_id: str
-    at: datetime
-
-
-@dataclass(frozen=True)
 class LinkJunior:
     """A junior patron and the card of a guardian, who has agreed to the link at the desk."""
 
@@ -130,23 +109,15 @@ class LinkJunior:
     guardian_card_digest: str = field(repr=False)
 
 
-@dataclass(frozen=True)
-class EndLink:
-    """A patron who ends the link with another."""
-
-    patron_id: str
-    member_id: str
-
-
-def accept_invitation(work: Work, command: AcceptInvitation) -> Link:
+def accept_invitation(work: Work, invitation_id: str, patron_id: str, at: datetime) -> Link:
     """Link the cards and return the invited patron's side.
 
     Raises NoSuchInvitation, NeedsGuardian, AlreadyLinked or TooManyLinks.
     """
-    invitation = store.invitation(work, command.invitation_id)
-    if invitation is None or not invitation.is_open_to(command.patron_id, command.at):
+    invitation = store.invitation(work, invitation_id)
+    if invitation is None or not invitation.is_open_to(patron_id, at):
         raise NoSuchInvitation
-    invited = cardholders_store.patron(work, command.patron_id)
+    invited = cardholders_store.patron(work, patron_id)
     sender = cardholders_store.patron(work, invitation.patron_id)
     if invited is None or sender is None:
         raise NoSuchInvitation
@@ -173,13 +144,13 @@ def link_junior(work: Work, command: LinkJunior) -> Link:
     return _link(work, junior, guardian, "guardian")
 
 
-def end_link(work: Work, command: EndLink) -> None:
+def end_link(work: Work, patron_id: str, member_id: str) -> None:
     """End a link for both patrons. Raises NotLinked."""
-    sides = store.sides(work, command.patron_id, command.member_id)
+    sides = store.sides(work, patron_id, member_id)
     if not sides:
         raise NotLinked
     for side in sides:
-        _end(work, side, "patron" if side.patron_id == command.patron_id else "member")
+        _end(work, side, "patron" if side.patron_id == patron_id else "member")
 
 
 def end_links_of_erased(work: Work, patron_id: str) -> None:
@@ -202,8 +173,7 @@ def touch(work: Work, *holders: Cardholder) -> None:
 
     An erasure, which deletes the cardholder, conflicts as well.
     """
-    changed = [replace(holder, version=holder.version + 1) for holder in holders]
-    cardholders_store.save_cardholders(work, *sorted(changed, key=lambda holder: holder.id))
+    cardholders_store.save_cardholders(work, *sorted(holders, key=lambda holder: holder.id))
 
 
 def _link(work: Work, patron: Patron, member: Patron, consent: Consent) -> Link:

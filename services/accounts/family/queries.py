@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.queries import patron
 from services.accounts.cardholders.rules import Patron
 from services.accounts.family import store
 from services.accounts.family.rules import Invitation, Link
@@ -28,7 +27,7 @@ async def family(db: Database, patron_id: str, at: datetime) -> Family:
 
     The names are those of linked patrons, and of those who sent an invitation.
     """
-    found, _ = await patron(db, patron_id)
+    found, _ = await cardholders_store.find_patron_and_holder(db, patron_id)
     links = await store.find_links(db, patron_id)
     received = await store.find_received(db, patron_id, at)
     sent = [one for one in await store.find_sent(db, patron_id, at) if one.seems_open]

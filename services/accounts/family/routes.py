@@ -10,9 +10,6 @@ from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import JUNIOR
 from services.accounts.family import queries
 from services.accounts.family.commands import (
-    AcceptInvitation,
-    EndInvitation,
-    EndLink,
     InviteMember,
     LinkJunior,
     accept_invitation,
@@ -161,8 +158,7 @@ async def post_invitation(
 @refuses(NoSuchInvitation, NeedsGuardian, NoSuchPatron, AlreadyLinked, TooManyLinks)
 async def post_acceptance(invitation_id: ThingId, caller: auth.Patron, run: Run) -> LinkOut:
     """Accept an invitation: the two cards are linked from now on."""
-    command = AcceptInvitation(invitation_id, caller.id, wall_clock())
-    return LinkOut.of(await run(accept_invitation, command))
+    return LinkOut.of(await run(accept_invitation, invitation_id, caller.id, wall_clock()))
 
 
 @router.delete("/me/family-invitations/{invitation_id}", status_code=204)
@@ -172,14 +168,14 @@ async def delete_invitation(invitation_id: ThingId, caller: auth.Patron, run: Ru
 
     The sender of a declined invitation is not told.
     """
-    await run(end_invitation, EndInvitation(invitation_id, caller.id, wall_clock()))
+    await run(end_invitation, invitation_id, caller.id, wall_clock())
 
 
 @router.delete("/me/family/{member_id}", status_code=204)
 @refuses(NotLinked)
 async def delete_link(member_id: ThingId, caller: auth.Patron, run: Run) -> None:
     """End the link with another patron's card, for both."""
-    await run(end_link, EndLink(caller.id, member_id))
+    await run(end_link, caller.id, member_id)
 
 
 @router.post("/patrons/{patron_id}/family", status_code=201)

@@ -7,7 +7,7 @@ from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import JUNIOR
 from services.accounts.patrons import store
 from services.accounts.patrons.commands.erasure import erase_settled
-from services.accounts.patrons.commands.records import ComeOfAge, come_of_age
+from services.accounts.patrons.commands.records import come_of_age
 from services.accounts.patrons.refusals import NotSettled
 from services.accounts.patrons.rules import PATIENCE, latest_birth
 from services.accounts.settings import Settings
@@ -41,9 +41,7 @@ async def birthdays(run: Run) -> int:
     age = cast(Settings, run.settings).adult_age
     day = library_day(run.now, run.settings.zone)
     done = 0
-    born_by = latest_birth(day, age)
-    async for patron_id in in_any_order(
-        cardholders_store.find_born_by(run.database, JUNIOR, born_by)
-    ):
-        done += await run(come_of_age, ComeOfAge(patron_id, day, age))
+    found = cardholders_store.find_born_by(run.database, JUNIOR, latest_birth(day, age))
+    async for patron_id in in_any_order(found):
+        done += await run(come_of_age, patron_id, day, age)
     return done

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from services.accounts.cardholders import queries as cardholders_queries
+from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.refusals import CardTaken, NoSuchPatron
 from services.accounts.cardholders.rules import BlockedBy, Cardholder, Patron, Status
 from services.accounts.fields import (
@@ -20,8 +20,7 @@ from services.accounts.fields import (
     digest_of,
 )
 from services.accounts.patrons.commands.blocks import (
-    BlockPatron,
-    UnblockPatron,
+    StaffBlock,
     block_patron,
     unblock_patron,
 )
@@ -201,7 +200,7 @@ async def post_patron(
             born_on=body.born_on,
         ),
     )
-    _, holder = await cardholders_queries.patron(db, patron.id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, patron.id)
     return PatronOut.of(patron, holder)
 
 
@@ -215,7 +214,7 @@ async def get_patrons(
     seen: Seen,
 ) -> PatronPage:
     """Find the patron who has a card; stations and services get a PatronRef."""
-    found = await cardholders_queries.patron_with_card(db, await digest_of(db, settings, card))
+    found = await cardholders_store.find_patron_with_card(db, await digest_of(db, settings, card))
     if found is None:
         return PatronPage(items=[])
     seen.append(found[0].id)
@@ -231,7 +230,7 @@ async def get_patron(
     """Get a patron; services get a PatronRef. An erased patron is not found."""
     if not may_see(caller, patron_id):
         raise NoSuchPatron
-    return _view(caller).of(*await cardholders_queries.patron(db, patron_id))
+    return _view(caller).of(*await cardholders_store.find_patron_and_holder(db, patron_id))
 
 
 @router.patch("/patrons/{patron_id}", tags=["patrons"])
@@ -265,7 +264,7 @@ async def patch_patron(
             pin_hash=await _new_pin(db, patron_id, body),
         ),
     )
-    _, holder = await cardholders_queries.patron(db, patron_id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     return PatronOut.of(patron, holder)
 
 
@@ -285,7 +284,7 @@ def _personal(body: PatronChanges) -> PersonalChanges:
 async def _new_pin(db: Db, patron_id: str, body: PatronChanges) -> str | None:
     if body.pin is None:
         return None
-    _, holder = await cardholders_queries.patron(db, patron_id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     born_on = body.born_on if "born_on" in body.model_fields_set else holder.born_on
     card_number = body.card_number or holder.card_number
     return await new_pin_hash(body.pin.get_secret_value(), card_number, born_on)
@@ -309,8 +308,8 @@ async def post_block(
     patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
     """Stop a patron from borrowing, renewing and reserving, and end their sessions."""
-    patron = await run(block_patron, BlockPatron(patron_id, body.reason))
-    _, holder = await cardholders_queries.patron(db, patron_id)
+    patron = await run(block_patron, StaffBlock(patron_id, body.reason))
+    _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     return PatronOut.of(patron, holder)
 
 
@@ -320,6 +319,6 @@ async def post_unblock(
     patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
     """Let a patron whom the staff blocked borrow again."""
-    patron = await run(unblock_patron, UnblockPatron(patron_id, body.reason))
-    _, holder = await cardholders_queries.patron(db, patron_id)
+    patron = await run(unblock_patron, StaffBlock(patron_id, body.reason))
+    _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     return PatronOut.of(patron, holder)

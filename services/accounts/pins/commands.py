@@ -6,7 +6,7 @@ looks for its holder. So neither the answer nor its duration tells which cards e
 
 import asyncio
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from zxcvbn import zxcvbn
@@ -221,7 +221,7 @@ def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
     holder = cardholders_store.cardholder(work, reset.patron_id)
     if holder is None or reset.card_digest not in (holder.card_digest, holder.former_digest):
         raise WrongResetCode
-    changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
+    changed = holder.with_pin(command.pin_hash)
     cardholders_store.save_cardholders(work, changed)
     store.delete_of_card(work, holder.card_digest, but=reset.id)
     sessions = sign_in_store.sessions_of(work, holder.id)
@@ -283,7 +283,7 @@ def change_own_pin(work: Work, command: ChangeOwnPin) -> None:
     holder = cardholders_store.cardholder(work, command.account_id)
     if holder is None or holder.pin_version != command.confirmed_pin:
         raise WrongPin
-    changed = replace(holder.with_pin(command.pin_hash), version=holder.version + 1)
+    changed = holder.with_pin(command.pin_hash)
     cardholders_store.save_cardholders(work, changed)
     if holder.role == "patron":
         alert_of_pin(work, holder, "patron")

@@ -48,10 +48,9 @@ def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
     Raises NoSuchPatron, NoSuchBranch for a library that is newly followed, ChannelNotInUse, or
     NoAddress if an added channel has no address on file.
     """
-    patron = cardholders_store.patron(work, command.patron_id)
+    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
     preferences = store.preferences(work, command.patron_id)
-    holder = cardholders_store.cardholder(work, command.patron_id)
-    if patron is None or preferences is None or holder is None:
+    if preferences is None:
         raise NoSuchPatron
     added = set(command.channels or ()) - set(preferences.channels)
     newly_followed = set(command.followed_branches or ()) - set(preferences.followed_branches)
@@ -87,18 +86,11 @@ def follow_language(work: Work, patron: Patron) -> None:
     work.record(preferences_event(Setting(following, patron.language)))
 
 
-@dataclass(frozen=True)
-class TurnOffEmail:
-    """A patron who wants no more e-mail."""
-
-    patron_id: str
-
-
-def turn_off_email(work: Work, command: TurnOffEmail) -> None:
+def turn_off_email(work: Work, patron_id: str) -> None:
     """Take e-mail out of the chosen channels. Raises BadUnsubscribeLink for an erased patron."""
-    patron = cardholders_store.patron(work, command.patron_id)
-    preferences = store.preferences(work, command.patron_id)
-    holder = cardholders_store.cardholder(work, command.patron_id)
+    patron = cardholders_store.patron(work, patron_id)
+    preferences = store.preferences(work, patron_id)
+    holder = cardholders_store.cardholder(work, patron_id)
     if patron is None or preferences is None or holder is None:
         raise BadUnsubscribeLink
     kept = tuple(channel for channel in preferences.channels if channel != "email")
@@ -109,41 +101,23 @@ def turn_off_email(work: Work, command: TurnOffEmail) -> None:
         work.record(preferences_event(setting))
 
 
-@dataclass(frozen=True)
-class MakeCalendar:
-    """A new link to the patron's calendar feed, which replaces the one until now."""
-
-    patron_id: str
-    with_titles: bool
-
-
-@dataclass(frozen=True)
-class EndCalendar:
-    """A patron who wants no link to their calendar feed any more."""
-
-    patron_id: str
-
-
-def make_calendar(work: Work, command: MakeCalendar) -> Calendar:
-    """Store a new link and return it. Raises NoSuchPatron."""
-    calendar = Calendar(new_id(), command.with_titles, work.now.replace(microsecond=0))
-    _replace(work, command.patron_id, calendar)
+def make_calendar(work: Work, patron_id: str, with_titles: bool) -> Calendar:
+    """Replace the link to the patron's calendar feed, and return it. Raises NoSuchPatron."""
+    calendar = Calendar(new_id(), with_titles, work.now.replace(microsecond=0))
+    _replace(work, patron_id, calendar)
     return calendar
 
 
-def end_calendar(work: Work, command: EndCalendar) -> None:
+def end_calendar(work: Work, patron_id: str) -> None:
     """Delete the link if there is one. Raises NoSuchPatron."""
-    _replace(work, command.patron_id, None)
+    _replace(work, patron_id, None)
 
 
 def _replace(work: Work, patron_id: str, calendar: Calendar | None) -> None:
     """Save the cardholder, which an erasure deletes: of two at once, one is retried."""
-    holder = cardholders_store.cardholder(work, patron_id)
-    if holder is None or cardholders_store.patron(work, patron_id) is None:
-        raise NoSuchPatron
+    _, holder = cardholders_store.patron_and_holder(work, patron_id)
     if holder.calendar != calendar:
-        changed = replace(holder, calendar=calendar, version=holder.version + 1)
-        cardholders_store.save_cardholders(work, changed)
+        cardholders_store.save_cardholders(work, replace(holder, calendar=calendar))
 
 
 def change_contact(
@@ -165,11 +139,11 @@ def change_contact(
         new = None
     former = holder.email
     in_use = email if step in ("changed", "removed") else former
-    told = {"asked": step == "asked" and former is not None, "phone": phone != holder.phone}
-    told |= {"changed": step == "changed", "removed": step == "removed"}
-    if any(told.values()):
-        told_at = holder if former is not None else replace(holder, email=in_use)
-        alert_of_contact(work, told_at, by, **told)
+    changes = {"asked": step == "asked" and former is not None, "phone": phone != holder.phone}
+    changes |= {"changed": step == "changed", "removed": step == "removed"}
+    if any(changes.values()):
+        before = holder if former is not None else replace(holder, email=in_use)
+        alert_of_contact(work, before, by, **changes)
     return replace(holder, email=in_use, phone=phone, new_address=new)
 
 
@@ -211,15 +185,13 @@ def change_own_data(work: Work, command: ChangeOwnData) -> None:
     Addresses are published nowhere. The patron is told of the change, and a new e-mail address
     waits until it is confirmed.
     """
-    holder = cardholders_store.cardholder(work, command.patron_id)
-    if holder is None or cardholders_store.patron(work, command.patron_id) is None:
-        raise NoSuchPatron
+    _, holder = cardholders_store.patron_and_holder(work, command.patron_id)
     if holder.pin_version != command.confirmed_pin:
         raise WrongPin
     contact = command.contact
     changed = change_contact(work, holder, contact.email, contact.phone, "patron")
     if changed != holder:
-        cardholders_store.save_cardholders(work, replace(changed, version=holder.version + 1))
+        cardholders_store.save_cardholders(work, changed)
 
 
 @dataclass(frozen=True)
@@ -229,14 +201,6 @@ class ConfirmAddress:
     patron_id: str
     code: str = field(repr=False)
     at: datetime
-
-
-@dataclass(frozen=True)
-class UseAddress:
-    """A new address whose code was right."""
-
-    patron_id: str
-    request_id: str
 
 
 async def confirm_address(run: Run, command: ConfirmAddress, key: str) -> None:
@@ -256,24 +220,22 @@ async def confirm_address(run: Run, command: ConfirmAddress, key: str) -> None:
             code = WrongAddressCode()
             await record_failure(run, holder.card_digest, act.address, code, act.act)
         raise WrongAddressCode
-    await run(use_address, UseAddress(holder.id, new.id))
+    await run(use_address, holder.id, new.id)
 
 
-def use_address(work: Work, command: UseAddress) -> None:
+def use_address(work: Work, patron_id: str, request_id: str) -> None:
     """Replace the address in use, and tell the former one. Raises NoSuchPatron, WrongAddressCode.
 
     Nothing changes if the new one is in use already.
     """
-    holder = cardholders_store.cardholder(work, command.patron_id)
-    if holder is None or cardholders_store.patron(work, command.patron_id) is None:
-        raise NoSuchPatron
+    _, holder = cardholders_store.patron_and_holder(work, patron_id)
     new = holder.new_address
-    if new is None or new.id != command.request_id:
+    if new is None or new.id != request_id:
         raise WrongAddressCode
     if new.confirmed:
         return
     used = replace(holder, email=new.email, new_address=replace(new, confirmed=True))
-    cardholders_store.save_cardholders(work, replace(used, version=holder.version + 1))
+    cardholders_store.save_cardholders(work, used)
     alert_of_contact(work, holder, "patron", changed=True)
 
 

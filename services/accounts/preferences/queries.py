@@ -3,7 +3,6 @@
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.queries import patron
 from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import Calendar
 from services.accounts.preferences import store
@@ -44,7 +43,7 @@ async def address_of_alert(
 
     Raises NoSuchPatron.
     """
-    _, holder = await patron(db, patron_id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     new = holder.new_address
     if new is not None and new.id == alert_id:
         return (new.email, True) if is_live(new, at) else (None, True)

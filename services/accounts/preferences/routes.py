@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.accounts.cardholders import queries as cardholders_queries
+from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import Calendar, Cardholder
 from services.accounts.fields import BranchCode, Channel, Language, OwnSettings, PatronId, Secret
@@ -17,9 +17,6 @@ from services.accounts.preferences.commands import (
     ChoosePreferences,
     ConfirmAddress,
     Contact,
-    EndCalendar,
-    MakeCalendar,
-    TurnOffEmail,
     change_own_contact,
     choose_preferences,
     confirm_address,
@@ -141,7 +138,7 @@ async def get_email(
             code=code_for(alert, settings.reset_keys) if confirms and address else None,
         )
     setting = await queries.preferences(db, patron_id)
-    _, holder = await cardholders_queries.patron(db, patron_id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     code = None
     if pin_reset is not None:
         live = await pins_store.find_live(db, pin_reset, wall_clock())
@@ -164,7 +161,7 @@ async def post_unsubscription(
     patron_id = patron_of_token(body.token, settings.unsubscribe_keys)
     if patron_id is None:
         raise BadUnsubscribeLink
-    await run(turn_off_email, TurnOffEmail(patron_id))
+    await run(turn_off_email, patron_id)
     return UnsubscriptionOut(channel="email")
 
 
@@ -184,7 +181,7 @@ class ConfirmationIn(Body):
 @refuses(NoSuchPatron)
 async def get_own_contact(caller: auth.Patron, db: Db) -> ContactOut:
     """Get the patron's own e-mail address and telephone number."""
-    _, holder = await cardholders_queries.patron(db, caller.id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, caller.id)
     return ContactOut.of(holder)
 
 
@@ -198,11 +195,11 @@ async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db:
     the former one is. That is told of the change. Entering the former address again ends the wait.
     Five wrong PINs lock such changes for 15 minutes, and not the log-in.
     """
-    _, holder = await cardholders_queries.patron(db, caller.id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, caller.id)
     confirmed = await confirm_own_pin(run, holder, body.pin.get_secret_value())
     contact = Contact(body.email, body.phone)
     await change_own_contact(run, confirmed, contact)
-    _, changed = await cardholders_queries.patron(db, caller.id)
+    _, changed = await cardholders_store.find_patron_and_holder(db, caller.id)
     return ContactOut.of(changed)
 
 
@@ -218,7 +215,7 @@ async def put_confirmation(
     """
     command = ConfirmAddress(caller.id, body.address_code.get_secret_value(), wall_clock())
     await confirm_address(run, command, settings.reset_keys)
-    _, holder = await cardholders_queries.patron(db, caller.id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, caller.id)
     return ContactOut.of(holder)
 
 
@@ -355,7 +352,7 @@ class LookupOut(BaseModel):
 @refuses(NoSuchPatron)
 async def get_calendar(caller: auth.Patron, db: Db, settings: OwnSettings) -> CalendarOut:
     """Get the link to the patron's own calendar feed."""
-    _, holder = await cardholders_queries.patron(db, caller.id)
+    _, holder = await cardholders_store.find_patron_and_holder(db, caller.id)
     return CalendarOut.of(holder.calendar, settings.calendar_keys)
 
 
@@ -368,7 +365,7 @@ async def post_calendar(
 
     Everybody who has the link can read the feed, without log-in.
     """
-    made = await run(make_calendar, MakeCalendar(caller.id, body.with_titles))
+    made = await run(make_calendar, caller.id, body.with_titles)
     return CalendarOut.of(made, settings.calendar_keys)
 
 
@@ -376,7 +373,7 @@ async def post_calendar(
 @refuses(NoSuchPatron)
 async def delete_calendar(caller: auth.Patron, run: Run) -> None:
     """End the link to the patron's own calendar feed at once. Repeating it changes nothing."""
-    await run(end_calendar, EndCalendar(caller.id))
+    await run(end_calendar, caller.id)
 
 
 @router.post("/calendar-lookups", tags=["calendar"])

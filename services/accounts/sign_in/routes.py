@@ -32,11 +32,9 @@ from services.accounts.sign_in.commands.second_factors import (
 )
 from services.accounts.sign_in.commands.sessions import (
     AdmitService,
-    EndSession,
-    EndSessions,
     admit_service,
+    end_all,
     end_session,
-    end_sessions,
     renew,
 )
 from services.accounts.sign_in.refusals import (
@@ -211,13 +209,13 @@ async def post_renewal(body: RenewalIn, run: Run, settings: OwnSettings) -> Sess
 @router.delete("/sessions/current", status_code=204, tags=["sessions"])
 async def delete_current_session(caller: AnyCaller, run: Run) -> None:
     """Log out: end the session that the token belongs to. The gateway refuses the token at once."""
-    await run(end_session, EndSession(caller.id, caller.session_id))
+    await run(end_session, caller.id, caller.session_id)
 
 
 @router.delete("/sessions", status_code=204, tags=["sessions"])
 async def delete_sessions(caller: AnyCaller, run: Run) -> None:
     """Log out everywhere: end all sessions of the caller's account."""
-    await run(end_sessions, EndSessions(caller.id))
+    await run(end_all, caller.id)
 
 
 @router.post("/service-sessions", tags=["sessions"])

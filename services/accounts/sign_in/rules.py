@@ -218,8 +218,8 @@ def token_after_log_in(
         return None
     device = known_device(token, card_digests, pin_version, keys, at) or secrets.token_urlsafe(12)
     issued = int(at.timestamp())
-    said = _proof(card_digests[0], pin_version, issued, device)
-    new = f"{issued}.{device}.{keyed.digest(keys, said).hex()[:DIGEST_LENGTH]}"
+    content = _proof(card_digests[0], pin_version, issued, device)
+    new = f"{issued}.{device}.{keyed.digest(keys, content).hex()[:DIGEST_LENGTH]}"
     others = [entry.text for entry in _entries(token) if entry.device != device]
     return "~".join([new, *others[: MOST_ENTRIES - 1]])
 
@@ -292,11 +292,11 @@ def renewal_token(session: Session, keys: str) -> str:
 
 def place_of(token: str, keys: str) -> tuple[str, int] | None:
     """Return the session's id and the place of a renewal token of ours; None if it is not ours."""
-    said, _, digest = token.rpartition(".")
-    session_id, _, place = said.rpartition(".")
+    signed, _, digest = token.rpartition(".")
+    session_id, _, place = signed.rpartition(".")
     if not (token.isascii() and session_id and place.isdigit() and len(place) < 10):
         return None
-    ours = keyed.is_digest(keys, _renewal(said), digest)
+    ours = keyed.is_digest(keys, _renewal(signed), digest)
     return (session_id, int(place)) if ours else None
 
 

@@ -169,7 +169,7 @@ def change_staff_email(work: Work, command: ChangeStaffEmail) -> StaffAccount:
     if not command.by.seconded:
         raise SecondPersonNeeded
     pins_store.delete_of_card(work, holder.card_digest)
-    changed = replace(holder, email=command.email, version=holder.version + 1)
+    changed = replace(holder, email=command.email)
     cardholders_store.save_cardholders(work, changed)
     return StaffAccount.of(changed)
 
@@ -193,10 +193,9 @@ def _accessed(work: Work, account_id: str, by: Manager) -> Cardholder:
 
 def _changed(work: Work, holder: Cardholder) -> StaffAccount:
     """Save the account and end its sessions: a log-in at the same time is retried after that."""
-    changed = replace(holder, version=holder.version + 1)
-    cardholders_store.save_cardholders(work, changed)
+    cardholders_store.save_cardholders(work, holder)
     end_all(work, holder.id)
-    return StaffAccount.of(changed)
+    return StaffAccount.of(holder)
 
 
 @dataclass(frozen=True)

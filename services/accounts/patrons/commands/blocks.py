@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import Patron
 from services.accounts.patrons import store
 from services.accounts.patrons.events import record_block_event
@@ -14,51 +13,33 @@ from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)
-class BlockPatron:
-    """A patron to block; the reason is in the staff's words and is not published."""
+class StaffBlock:
+    """A patron to block or unblock; the reason is in the staff's words and is not published."""
 
     patron_id: str
     reason: str = field(repr=False)
 
 
-def block_patron(work: Work, command: BlockPatron) -> Patron:
+def block_patron(work: Work, command: StaffBlock) -> Patron:
     """Block the patron, end their sessions and return the new state.
 
     A blocked patron may log in again. Raises NoSuchPatron or AlreadyBlocked.
     """
-    patron = cardholders_store.patron(work, command.patron_id)
-    holder = cardholders_store.cardholder(work, command.patron_id)
-    if patron is None or holder is None:
-        raise NoSuchPatron
+    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
     blocked = block(patron)
     cardholders_store.save_patrons(work, blocked)
-    cardholders_store.save_cardholders(
-        work, replace(holder, status_reason=command.reason, version=holder.version + 1)
-    )
+    cardholders_store.save_cardholders(work, replace(holder, status_reason=command.reason))
     end_all(work, patron.id)
     record_block_event(work, patron, blocked)
     return blocked
 
 
-@dataclass(frozen=True)
-class UnblockPatron:
-    """A patron to unblock; the reason is in the staff's words and is not published."""
-
-    patron_id: str
-    reason: str = field(repr=False)
-
-
-def unblock_patron(work: Work, command: UnblockPatron) -> Patron:
+def unblock_patron(work: Work, command: StaffBlock) -> Patron:
     """Lift the staff's block and return the new state. Raises NoSuchPatron or NotBlocked."""
-    patron = cardholders_store.patron(work, command.patron_id)
-    holder = cardholders_store.cardholder(work, command.patron_id)
-    if patron is None or holder is None:
-        raise NoSuchPatron
+    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
     unblocked = unblock(patron)
     cardholders_store.save_patrons(work, unblocked)
-    cardholders_store.save_cardholders(
-        work, replace(holder, status_reason=command.reason, version=holder.version + 1)
-    )
+    cardholders_store.save_cardholders(work, replace(holder, status_reason=command.reason))
     record_block_event(work, patron, unblocked)
     return unblocked
 

@@ -54,13 +54,6 @@ class BeginErasure:
     at: datetime
 
 
-@dataclass(frozen=True)
-class ErasePatron:
-    """A patron to erase, whose borrowing is closed."""
-
-    patron_id: str
-
-
 async def erase_settled(run: Run, patron_id: str) -> Patron:
     """Take the three steps; return the tombstone.
 
@@ -75,21 +68,21 @@ async def erase_settled(run: Run, patron_id: str) -> Patron:
     if run.origin.act is None:  # the job continues; the request that began was recorded with that
         act = Act("accounts", ["service"], "erasure continued", [patron_id])
         run = run.because_of(replace(run.origin, act=act))
-    return await run(erase_patron, ErasePatron(patron_id))
+    return await run(erase_patron, patron_id)
 
 
 async def _close_borrowing(run: Run, begun: Erasure) -> None:
     path = path_to("v1", "borrowers", begun.id, "closing")
-    said = await run.owners.command(LENDER, path, now=run.now, within=allowed(WITHIN_SECONDS))
-    if said is None:  # an earlier release, which does not know the route
+    answer = await run.owners.command(LENDER, path, now=run.now, within=allowed(WITHIN_SECONDS))
+    if answer is None:  # an earlier release, which does not know the route
         raise OwnerAway(LENDER)
-    answer = ClosingAnswer.model_validate(said)
-    if not answer.closed:
+    closing = ClosingAnswer.model_validate(answer)
+    if not closing.closed:
         await run.in_steps()(drop_erasure, begun)
         raise NotSettled(
-            open_loans=answer.open_loans,
-            outstanding_cents=answer.outstanding_cents,
-            refund_due_cents=answer.refund_due_cents,
+            open_loans=closing.open_loans,
+            outstanding_cents=closing.outstanding_cents,
+            refund_due_cents=closing.refund_due_cents,
         )
 
 
@@ -112,9 +105,9 @@ def drop_erasure(work: Work, erasure: Erasure) -> None:
     store.delete_erasure(work, erasure)
 
 
-def erase_patron(work: Work, command: ErasePatron) -> Patron:
-    """Erase the patron and return the tombstone, which has no card. Raises NoSuchPatron."""
-    patron = cardholders_store.patron(work, command.patron_id)
+def erase_patron(work: Work, patron_id: str) -> Patron:
+    """Erase a patron whose borrowing is closed; return the tombstone. Raises NoSuchPatron."""
+    patron = cardholders_store.patron(work, patron_id)
     if patron is None:
         raise NoSuchPatron
     erased = erase(patron)

@@ -1,12 +1,13 @@
 """Register, import and amend patrons, and renew the digests of their cards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal, TypedDict
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.commands import alert_of_card, alert_of_contact, alert_of_pin
-from services.accounts.cardholders.refusals import CardTaken, NoSuchPatron
+from services.accounts.cardholders.refusals import CardTaken
 from services.accounts.cardholders.rules import ADULT, JUNIOR, Cardholder, Patron, normal_card
 from services.accounts.family import store as family_store
 from services.accounts.family.commands import end_links_by_guardians
@@ -50,6 +51,12 @@ def register_patron(work: Work, command: RegisterPatron) -> Patron:
     """
     if cardholders_store.card_is_taken(work, command.card_number):
         raise CardTaken
+    patron, holder = _new(command)
+    _add(work, [(patron, holder)])
+    return patron
+
+
+def _new(command: RegisterPatron) -> tuple[Patron, Cardholder]:
     patron = Patron(
         id=new_id(),
         category=command.category,
@@ -57,24 +64,27 @@ def register_patron(work: Work, command: RegisterPatron) -> Patron:
         language=command.language,
         card_digest=command.card_digest,
     )
-    cardholders_store.add_patrons(work, patron)
-    preferences_store.add_preferences(work, Preferences(patron.id))
-    cardholders_store.add_cardholders(
-        work,
-        Cardholder(
-            id=patron.id,
-            role="patron",
-            card_digest=command.card_digest,
-            card_number=normal_card(command.card_number),
-            name=command.name,
-            pin_hash=command.pin_hash,
-            email=command.email,
-            phone=command.phone,
-            born_on=command.born_on,
-        ),
+    holder = Cardholder(
+        id=patron.id,
+        role="patron",
+        card_digest=command.card_digest,
+        card_number=normal_card(command.card_number),
+        name=command.name,
+        pin_hash=command.pin_hash,
+        email=command.email,
+        phone=command.phone,
+        born_on=command.born_on,
     )
-    record_patron_event(work, PatronRegistered, patron)
-    return patron
+    return patron, holder
+
+
+def _add(work: Work, new: Sequence[tuple[Patron, Cardholder]]) -> None:
+    patrons = [patron for patron, _ in new]
+    cardholders_store.add_patrons(work, *patrons)
+    preferences_store.add_preferences(work, *(Preferences(patron.id) for patron in patrons))
+    cardholders_store.add_cardholders(work, *(holder for _, holder in new))
+    for patron in patrons:
+        record_patron_event(work, PatronRegistered, patron)
 
 
 class PersonalChanges(TypedDict, total=False):
@@ -112,10 +122,7 @@ def amend_patron(work: Work, command: AmendPatron) -> Patron:
     PIN, card or address at the address that was valid before; a new address that replaces another
     has to be confirmed.
     """
-    patron = cardholders_store.patron(work, command.patron_id)
-    holder = cardholders_store.cardholder(work, command.patron_id)
-    if patron is None or holder is None:
-        raise NoSuchPatron
+    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
     number = normal_card(command.card_number or holder.card_number)
     new_card = number != holder.card_number
     if new_card and cardholders_store.card_is_taken(work, number):
@@ -135,7 +142,7 @@ def amend_patron(work: Work, command: AmendPatron) -> Patron:
     if new_card:
         alert_of_card(work, holder)
     if changed != holder:
-        cardholders_store.save_cardholders(work, replace(changed, version=holder.version + 1))
+        cardholders_store.save_cardholders(work, changed)
     if command.pin_hash:
         sign_in_store.delete_attempts(work, changed.card_digest)
         pins_store.delete_of_card(work, changed.card_digest)
@@ -214,66 +221,31 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
         )
         person = replace(holder, name=given.name, email=given.email, phone=given.phone)
         if person != holder:
-            changed.append(replace(person, version=holder.version + 1))
+            changed.append(person)
         if holder.email and person.email != holder.email:
             replaced = person.email is not None
-            told = {"changed": replaced, "removed": not replaced}
-            alert_of_contact(work, holder, "staff", **told)
+            alert_of_contact(work, holder, "staff", changed=replaced, removed=not replaced)
         if patron != before:
             amended.append((before, patron))
         outcomes.append("unchanged" if (patron, person) == (before, holder) else "changed")
-    cardholders_store.add_patrons(work, *(patron for patron, _ in new))
-    preferences_store.add_preferences(work, *(Preferences(patron.id) for patron, _ in new))
-    cardholders_store.add_cardholders(work, *(holder for _, holder in new))
+    _add(work, new)
     cardholders_store.save_cardholders(work, *changed)
     cardholders_store.save_patrons(work, *(patron for _, patron in amended))
-    for patron, _ in new:
-        record_patron_event(work, PatronRegistered, patron)
     for before, patron in amended:
         publish_amended(work, before, patron)
     return outcomes
 
 
-def _new(given: RegisterPatron) -> tuple[Patron, Cardholder]:
-    patron = Patron(
-        id=new_id(),
-        category=given.category,
-        home_branch=given.home_branch,
-        language=given.language,
-        card_digest=given.card_digest,
-    )
-    holder = Cardholder(
-        id=patron.id,
-        role="patron",
-        card_digest=given.card_digest,
-        card_number=normal_card(given.card_number),
-        name=given.name,
-        pin_hash=given.pin_hash,
-        email=given.email,
-        phone=given.phone,
-    )
-    return patron, holder
-
-
-@dataclass(frozen=True)
-class ComeOfAge:
-    """A junior patron who may have come of age by `on`; adults are `age` years old."""
-
-    patron_id: str
-    on: date
-    age: int
-
-
-def come_of_age(work: Work, command: ComeOfAge) -> bool:
-    """Change the patron's category and publish it; return False if there is nothing to change.
+def come_of_age(work: Work, patron_id: str, on: date, age: int) -> bool:
+    """Make a junior patron an adult who has this age on a day; return whether they had it.
 
     Links of cards to which a guardian agreed end: adults agree themselves.
     """
-    patron = cardholders_store.patron(work, command.patron_id)
-    holder = cardholders_store.cardholder(work, command.patron_id)
+    patron = cardholders_store.patron(work, patron_id)
+    holder = cardholders_store.cardholder(work, patron_id)
     if patron is None or holder is None or holder.born_on is None or patron.category != JUNIOR:
         return False
-    if not is_of_age(holder.born_on, command.on, command.age):
+    if not is_of_age(holder.born_on, on, age):
         return False
     adult = amend(patron, category=ADULT)
     cardholders_store.save_patrons(work, adult)
@@ -297,15 +269,13 @@ def renew_digests(work: Work, command: RenewDigests) -> int:
     because a request that is under way may have it. What is counted of wrong PINs begins anew.
     """
     found = cardholders_store.cardholders(work, command.holder_ids)
-    renewed = {one: card_digest(one.card_number, command.keys) for one in found}
-    changed = {one: digest for one, digest in renewed.items() if digest != one.card_digest}
+    digests = {one: card_digest(one.card_number, command.keys) for one in found}
+    changed = {one: digest for one, digest in digests.items() if digest != one.card_digest}
     patrons = cardholders_store.patrons(work, [one.id for one in changed])
     for holder, digest in changed.items():
         former = holder.card_digest
-        cardholders_store.save_cardholders(
-            work,
-            replace(holder, card_digest=digest, former_digest=former, version=holder.version + 1),
-        )
+        renewed = replace(holder, card_digest=digest, former_digest=former)
+        cardholders_store.save_cardholders(work, renewed)
         sign_in_store.delete_attempts(work, former)
         pins_store.change_digest(work, former, digest)
         family_store.change_digest(work, former, digest)
@@ -321,6 +291,4 @@ def forget_former_digests(work: Work, holder_ids: tuple[str, ...]) -> None:
     for holder in cardholders_store.cardholders(work, holder_ids):
         if holder.former_digest is not None:
             sign_in_store.delete_attempts(work, holder.former_digest)
-            cardholders_store.save_cardholders(
-                work, replace(holder, former_digest=None, version=holder.version + 1)
-            )
+            cardholders_store.save_cardholders(work, replace(holder, former_digest=None))

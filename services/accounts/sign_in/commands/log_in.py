@@ -190,7 +190,7 @@ def open_session(work: Work, command: OpenSession) -> Session:
             raise WrongCode
     devices = with_device(holder.devices, command.device) if command.device else holder.devices
     saved = replace(holder, pin_hash=pin_hash, second_factor=factor, devices=devices)
-    cardholders_store.save_cardholders(work, replace(saved, version=holder.version + 1))
+    cardholders_store.save_cardholders(work, saved)
     if command.alerts:
         alert_of_device(work, holder)
     end(work, surplus(store.sessions_of(work, holder.id)))

@@ -209,5 +209,4 @@ def _holder(work: Work, command: ConfirmedAccount) -> Cardholder:
 
 
 def _save(work: Work, holder: Cardholder, factor: SecondFactor | None) -> None:
-    changed = replace(holder, second_factor=factor, version=holder.version + 1)
-    cardholders_store.save_cardholders(work, changed)
+    cardholders_store.save_cardholders(work, replace(holder, second_factor=factor))

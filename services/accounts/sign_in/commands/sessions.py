@@ -12,42 +12,21 @@ from services.accounts.cardholders.rules import Cardholder
 from services.accounts.keys.commands import SignedToken, current_key, sign
 from services.accounts.settings import Settings
 from services.accounts.sign_in import store
-from services.accounts.sign_in.refusals import BadCredentials
-from services.accounts.sign_in.refusals import SessionEnded as sign_in_SessionEnded
+from services.accounts.sign_in.refusals import BadCredentials, SessionEnded
 from services.accounts.sign_in.rules import Reused, Session, place_of, renewal_token, renewed
 from services.registry import NAMES
 from shared.assertions import Unproven, verified
-from shared.contracts.accounts import SessionEnded
+from shared.contracts.accounts import SessionEnded as SessionEndedEvent
 from shared.mongo import Database
 from shared.unit_of_work import Run, Work
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class EndSession:
-    """One session of an account, such as that of the caller; an unknown one has ended already."""
-
-    account_id: str
-    session_id: str
-
-
-@dataclass(frozen=True)
-class EndSessions:
-    """All sessions of an account."""
-
-    account_id: str
-
-
-def end_session(work: Work, command: EndSession) -> None:
-    """End one session of the account."""
-    opened = store.sessions_of(work, command.account_id)
-    end(work, [session for session in opened if session.id == command.session_id])
-
-
-def end_sessions(work: Work, command: EndSessions) -> None:
-    """End all sessions of the account."""
-    end_all(work, command.account_id)
+def end_session(work: Work, account_id: str, session_id: str) -> None:
+    """End one session of an account; an unknown one has ended already."""
+    opened = store.sessions_of(work, account_id)
+    end(work, [session for session in opened if session.id == session_id])
 
 
 def end_all(work: Work, account_id: str, *, but: str = "") -> None:
@@ -69,9 +48,9 @@ def end(work: Work, sessions: Sequence[Session]) -> None:
         work.record(end_of(session))
 
 
-def end_of(session: Session) -> SessionEnded:
+def end_of(session: Session) -> SessionEndedEvent:
     """Return the event of a session's end."""
-    return SessionEnded(
+    return SessionEndedEvent(
         session_id=session.id,
         account_id=session.account_id,
         expires_at=session.expires_at,
@@ -108,41 +87,34 @@ async def signed(
     )
 
 
-@dataclass(frozen=True)
-class RenewSession:
-    """A renewal token that was verified, at `at` by the wall clock."""
-
-    session_id: str
-    place: int
-    at: datetime
-
-
 async def renew(run: Run, settings: Settings, token: str, at: datetime) -> SignedToken:
     """Return new tokens for a renewal token, at `at` by the wall clock. Raises SessionEnded."""
     found = place_of(token, settings.renewal_keys)
     # Without the request's Idempotency-Key: a stored answer would have a secret.
     steps = run.in_steps()
-    after = await steps(renew_session, RenewSession(*found, at)) if found else None
+    after = await steps(renew_session, *found, at) if found else None
     run.events.extend(steps.events)  # also of a session that a copied token has ended
     if after is None:
-        raise sign_in_SessionEnded
+        raise SessionEnded
     return await signed(run.database, settings, *after, at)
 
 
-def renew_session(work: Work, command: RenewSession) -> tuple[Session, Cardholder] | None:
+def renew_session(
+    work: Work, session_id: str, place: int, at: datetime
+) -> tuple[Session, Cardholder] | None:
     """Return the session after its renewal, and its account; None if it can't be renewed.
 
     A token that was used before ends the session: it was copied, and nobody knows who has the
     copy. That has to be committed, so the caller refuses, and not this use case.
     """
-    session = store.session(work, command.session_id)
-    if session is None or session.expires_at <= command.at:
+    session = store.session(work, session_id)
+    if session is None or session.expires_at <= at:
         return None
     holder = cardholders_store.cardholder(work, session.account_id)
     if holder is None:
         return None
     try:
-        after = renewed(session, command.place, command.at)
+        after = renewed(session, place, at)
     except Reused:
         end(work, [session])
         return None
@@ -200,8 +172,8 @@ def _admitted_by_secret(settings: Settings, command: AdmitService) -> str:
     Only for the time of an update (docs/decisions/240): any service could pass for another.
     """
     expected = settings.former_service_secret.encode()
-    known = command.service in NAMES and command.service != settings.issuer.service
-    if not (expected and known and hmac.compare_digest(command.secret.encode(), expected)):
+    is_other = command.service in NAMES and command.service != settings.issuer.service
+    if not (expected and is_other and hmac.compare_digest(command.secret.encode(), expected)):
         raise BadCredentials
     log.warning("service of an earlier release", admitted=command.service)
     return command.service
