@@ -2,8 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -71,6 +71,15 @@ class Balancer:
 
         await until(is_idle, every=0.001)
         await replica.stack.aclose()
+
+
+@asynccontextmanager
+async def stopping(balancer: Balancer) -> AsyncIterator[Balancer]:
+    """Stop the replicas when the block ends."""
+    try:
+        yield balancer
+    finally:
+        await balancer.stop()
 
 
 class Callers:

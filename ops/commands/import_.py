@@ -28,7 +28,6 @@ from ops.console import (
 from ops.direct import accounts_with_cards, origin_of, require_card_key, unit_of_work_at
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
-from services.accounts.patrons.commands.records import ImportPatrons, import_patrons
 from services.accounts.settings import Settings as AccountsSettings
 from services.circulation.copies.commands import ImportedTitle, ImportTitles, import_titles
 from services.settings import Settings
@@ -221,10 +220,10 @@ async def _save_patrons(
 ) -> None:
     if not batch:
         return
-    given = await patrons.commands_for(unit.database, list(batch.values()), settings.card_key)
-    origin = origin_of("import patrons")
-    outcomes, _ = await unit.run(import_patrons, ImportPatrons(given), origin, within=60)
-    for number, outcome in zip(batch, outcomes or (), strict=True):
+    outcomes = await patrons.save(
+        unit, list(batch.values()), settings.card_key, origin_of("import patrons")
+    )
+    for number, outcome in zip(batch, outcomes, strict=True):
         if outcome == "taken":
             report.refuse(number, "", "The card is one of staff, a station or an operator.")
         else:

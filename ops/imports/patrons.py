@@ -1,4 +1,4 @@
-"""The conversion of lines of a CSV file to patrons.
+"""The import of lines of a CSV file as patrons.
 
 Lines are checked with the model of the API's requests: an import accepts what the API accepts.
 Cards are looked up in the database of accounts: the API finds only one at a time.
@@ -13,11 +13,17 @@ from pydantic import SecretStr
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import normal_card
-from services.accounts.patrons.commands.records import RegisterPatron
+from services.accounts.patrons.commands.records import (
+    ImportPatrons,
+    Outcome,
+    RegisterPatron,
+    import_patrons,
+)
 from services.accounts.patrons.routes import PatronIn
 from services.accounts.sign_in.commands.hashes import hash_pin
 from shared.ids import card_digest
 from shared.mongo import Database
+from shared.unit_of_work import Origin, UnitOfWork
 
 COLUMNS = ("card_number", "name", "category", "home_branch", "language")
 OPTIONAL = ("pin", "email", "phone")
@@ -81,7 +87,16 @@ def patron_of(row: dict[str, str]) -> PatronIn:
     return checked if pin else checked.model_copy(update={"pin": NO_PIN})
 
 
-async def commands_for(
+async def save(
+    unit: UnitOfWork, patrons: list[PatronIn], card_key: str, origin: Origin
+) -> list[Outcome]:
+    """Save these patrons in one transaction; return the outcome of each."""
+    command = ImportPatrons(await _commands_for(unit.database, patrons, card_key))
+    outcomes, _ = await unit.run(import_patrons, command, origin, within=60)
+    return outcomes or []
+
+
+async def _commands_for(
     db: Database, patrons: list[PatronIn], card_key: str
 ) -> tuple[RegisterPatron, ...]:
     """Return the commands for these patrons. Hashing is slow: only new cards' PINs are hashed."""

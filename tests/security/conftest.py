@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from ops.infrastructure.processes import System
+from services.accounts.settings import Settings as AccountsSettings
+from shared.http import dependencies
 from tests.device import ENVIRONMENT
+from tests.keys import CARD_KEY, DERIVING
 from tests.library import Library
+from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS
 from tests.systems import started_system
 
 UNLIMITED = {
@@ -23,6 +27,28 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Database, broker and the five services as processes."""
     with started_system(tmp_path_factory, environment=ENVIRONMENT) as started:
         yield started
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine makes requests slow; here they don't fail for that."""
+    monkeypatch.setattr(dependencies, "STORE_SECONDS", 60.0)
+
+
+@pytest.fixture
+def of_accounts(mongo_url: str, database: str) -> AccountsSettings:
+    """Return settings of accounts, for replicas in the test process."""
+    return AccountsSettings(
+        mongo_url=mongo_url,
+        database_prefix=database,
+        roles=("api",),
+        simulation=True,
+        card_key=CARD_KEY,
+        **DERIVING,
+        service_secret="the secret of all services",
+        service_key=SERVICE_KEYS["accounts"],
+        service_keys=PUBLIC_SERVICE_KEYS,
+    )
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,13 @@ from services.circulation.holds.consumers import keep_patron
 from services.circulation.settings import Settings as CirculationSettings
 from services.registry import NAMES
 from shared.contracts.accounts import PatronRegistered, PatronUpdated
-from shared.http import dependencies
 from shared.ids import card_digest, new_id
 from shared.mongo import Client, Database
 from shared.unit_of_work import Origin, Run
 from tests.accounts.people import registered
 from tests.circulation.desk import branch
 from tests.keys import DERIVING
-from tests.rolling import CALLERS, Balancer, Callers
+from tests.rolling import CALLERS, Balancer, Callers, stopping
 from tests.support import (
     PUBLIC_SERVICE_KEYS,
     SERVICE_KEYS,
@@ -42,26 +41,12 @@ PIN = "27-18-28"
 BATCH = 7
 KINDS = {"patron.registered": PatronRegistered, "patron.updated": PatronUpdated}
 
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine makes requests slow; here they don't fail for that."""
-    monkeypatch.setattr(dependencies, "STORE_SECONDS", 60.0)
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 @pytest.fixture
-def settings(mongo_url: str, database: str) -> AccountsSettings:
-    return AccountsSettings(
-        mongo_url=mongo_url,
-        database_prefix=database,
-        roles=("api",),
-        simulation=True,
-        card_key=OLD,
-        **DERIVING,
-        service_secret="the secret of all services",
-        service_key=SERVICE_KEYS["accounts"],
-        service_keys=PUBLIC_SERVICE_KEYS,
-    )
+def settings(of_accounts: AccountsSettings) -> AccountsSettings:
+    return with_key(of_accounts, OLD)
 
 
 @pytest.fixture
@@ -86,14 +71,6 @@ def of_circulation(settings: AccountsSettings, keys: str, accounts: str) -> Circ
         service_key=SERVICE_KEYS["circulation"],
         urls={"accounts": accounts},
     )
-
-
-@asynccontextmanager
-async def stopping(balancer: Balancer) -> AsyncIterator[Balancer]:
-    try:
-        yield balancer
-    finally:
-        await balancer.stop()
 
 
 @asynccontextmanager

@@ -24,14 +24,13 @@ from services.notices.channels.clients.push import encoded
 from services.notices.settings import Settings as NoticesSettings
 from shared.assertions import assertion, make_key, public_half
 from shared.clock import wall_clock
-from shared.http import dependencies
 from shared.http.client_address import HEADER, client_header
 from tests.accounts.people import hired
 from tests.device import VAPID, subscribed
-from tests.keys import CARD_KEY, DERIVING
+from tests.keys import DERIVING
 from tests.library import WEEK
 from tests.receiver import Received, Receiver, receiving
-from tests.rolling import CALLERS, Balancer, Callers
+from tests.rolling import CALLERS, Balancer, Callers, stopping
 from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, served, token
 
 BRANCHES = 5
@@ -43,30 +42,15 @@ MARCH_31 = "2021-03-31T10:20:00+08:00"
 STAFF, OPS = token("staff-1", ["staff"]), token("ops-1", ["ops"])
 TRACER = token("tracer-1", ["tracer"])
 
-
-@pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine makes requests slow; here they don't fail for that."""
-    monkeypatch.setattr(dependencies, "STORE_SECONDS", 60.0)
+pytestmark = pytest.mark.usefixtures("patient")
 
 
 # ---- accounts -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def settings(mongo_url: str, database: str) -> AccountsSettings:
-    return AccountsSettings(
-        mongo_url=mongo_url,
-        database_prefix=database,
-        roles=("api",),
-        simulation=True,
-        card_key=CARD_KEY,
-        **DERIVING,
-        service_secret=OLD,
-        signing_secrets=OLD,
-        service_key=SERVICE_KEYS["accounts"],
-        service_keys=PUBLIC_SERVICE_KEYS,
-    )
+def settings(of_accounts: AccountsSettings) -> AccountsSettings:
+    return changed(of_accounts, service_secret=OLD, signing_secrets=OLD)
 
 
 def changed(settings: AccountsSettings, **fields: Any) -> AccountsSettings:
@@ -92,12 +76,9 @@ async def balanced(settings: AccountsSettings, role: str) -> AsyncIterator[Balan
                 continue
             assert answer.status == 201, answer.body
         await hired(api, "ops", f"S-{CALLERS}", PIN)
-    balancer = Balancer(create_accounts, own_tokens=True)
-    await balancer.update(settings)
-    try:
+    async with stopping(Balancer(create_accounts, own_tokens=True)) as balancer:
+        await balancer.update(settings)
         yield balancer
-    finally:
-        await balancer.stop()
 
 
 async def service_session(balancer: Balancer, service: str, key: str = "") -> str:
@@ -265,12 +246,9 @@ async def test_no_request_fails_while_the_secret_of_all_services_is_replaced(
 @asynccontextmanager
 async def noticing(settings: NoticesSettings) -> AsyncIterator[Balancer]:
     """Run notices."""
-    balancer = Balancer(create_notices, own_tokens=False)
-    await balancer.update(settings)
-    try:
+    async with stopping(Balancer(create_notices, own_tokens=False)) as balancer:
+        await balancer.update(settings)
         yield balancer
-    finally:
-        await balancer.stop()
 
 
 @pytest.fixture
