@@ -5,10 +5,10 @@ created here. The relay of the service publishes the events.
 """
 
 import getpass
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
-from typing import TypeVar, cast
+from typing import cast
 
 from ops.console import refuse
 from services.accounts.cardholders import store as cardholders_store
@@ -18,7 +18,7 @@ from services.accounts.keys.commands import RevokeKeys, revoke_keys
 from services.accounts.pins.commands import new_pin_hash
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.staff import store as staff_store
-from services.accounts.staff.commands import AddStaff, RemoveStaff, add_staff, remove_staff
+from services.accounts.staff.commands import AddStaff, add_staff, remove_staff
 from services.accounts.staff.rules import Manager, StaffAccount
 from services.settings import CardSettings, Settings
 from shared.audit_trail import Act, record
@@ -30,8 +30,6 @@ from shared.mongo import Indexes, connect, ensure_indexes
 from shared.owners import Owners
 from shared.rights import RIGHTS
 from shared.unit_of_work import Origin, UnitOfWork, UseCase
-
-C = TypeVar("C")
 
 OPERATOR = Manager(account_id="", rights=RIGHTS, seconded=True)
 """The operator at the database, who may manage every account that is no patron's. No second person
@@ -128,8 +126,11 @@ async def remove_account(settings: AccountsSettings, card: str) -> str:
     async with accounts_with_cards(settings) as unit_of_work:
         digests = card_digests(card, settings.card_key)
         digest = await cardholders_store.find_stored_digest(unit_of_work.database, digests)
-        command = RemoveStaff(digest, OPERATOR)
-        account_id, _ = await unit_of_work.run(remove_staff, command, origin_of("staff remove"))
+        account_id, _ = await unit_of_work.run(
+            lambda work, digest: remove_staff(work, digest, OPERATOR),
+            digest,
+            origin_of("staff remove"),
+        )
         return str(account_id)
 
 
@@ -142,11 +143,10 @@ async def list_accounts(settings: AccountsSettings) -> Sequence[StaffAccount]:
 async def change_account(
     settings: AccountsSettings,
     card: str,
-    change: UseCase[[C], StaffAccount],
-    command: Callable[[str], C],
+    change: UseCase[[str], StaffAccount],
     act: str,
 ) -> StaffAccount:
-    """Change the account with a card; `command` gets its id. Raises NoSuchAccount.
+    """Change the account with a card; `change` gets its id. Raises NoSuchAccount.
 
     `act` is the name of the command, for the audit trail.
     """
@@ -157,7 +157,7 @@ async def change_account(
         if holder is None:
             raise NoSuchAccount
         origin = origin_of(f"staff {act} {holder.id}")
-        changed, _ = await unit_of_work.run(change, command(holder.id), origin)
+        changed, _ = await unit_of_work.run(change, holder.id, origin)
         return cast(StaffAccount, changed)  # not None: no inbox was given
 
 

@@ -51,8 +51,9 @@ class Step:
 
     use_case: Callable[..., Any]
     """A function of `Work` and its arguments."""
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
+    args: tuple[Any, ...] = field(repr=False)
+    kwargs: Mapping[str, Any] = field(repr=False)
+    """They may be personal, or secret."""
     origin: Origin
     deadline: float
     """Time of the monotonic clock."""

@@ -7,9 +7,9 @@ needs no second person.
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
@@ -29,12 +29,6 @@ from services.accounts.pins.commands import new_pin_hash
 from services.accounts.pins.refusals import EASY_PINS
 from services.accounts.settings import Settings
 from services.accounts.staff.commands import (
-    ChangeRole,
-    ChangeStaffEmail,
-    DisableStaff,
-    EnableStaff,
-    RemoveFactor,
-    ResetStaffPin,
     change_role,
     change_staff_email,
     disable_staff,
@@ -46,8 +40,6 @@ from services.accounts.staff.rules import StaffAccount
 from shared.clock import wall_clock
 from shared.email_address import checked_address
 from shared.unit_of_work import UseCase
-
-C = TypeVar("C")
 
 Card = Annotated[str, typer.Argument(help="The card number.")]
 PinStdin = Annotated[bool, typer.Option("--pin-stdin", help="Read the PIN from standard input.")]
@@ -126,8 +118,7 @@ def disable(card: Card, data: Data = None) -> None:
         "disable",
         card,
         data,
-        disable_staff,
-        lambda id_: DisableStaff(id_, OPERATOR, at=wall_clock()),
+        lambda work, id_: disable_staff(work, id_, OPERATOR, wall_clock()),
     )
     typer.echo(f"Disabled the account {changed.id}. Its sessions end as soon as accounts runs.")
 
@@ -135,7 +126,7 @@ def disable(card: Card, data: Data = None) -> None:
 @app.command()
 def enable(card: Card, data: Data = None) -> None:
     """Let the holder of a disabled account log in again."""
-    changed = _change("enable", card, data, enable_staff, lambda id_: EnableStaff(id_, OPERATOR))
+    changed = _change("enable", card, data, lambda work, id_: enable_staff(work, id_, OPERATOR))
     typer.echo(f"Enabled the account {changed.id}.")
 
 
@@ -146,7 +137,7 @@ def role(
     data: Data = None,
 ) -> None:
     """Give an account another role, and end all its sessions."""
-    changed = _change("role", card, data, change_role, lambda id_: ChangeRole(id_, to, OPERATOR))
+    changed = _change("role", card, data, lambda work, id_: change_role(work, id_, to, OPERATOR))
     typer.echo(f"The account {changed.id} has the role {changed.role}.")
 
 
@@ -161,8 +152,7 @@ def reset(card: Card, pin_stdin: PinStdin = False, data: Data = None) -> None:
         "reset",
         card,
         data,
-        reset_staff_pin,
-        lambda id_: ResetStaffPin(id_, OPERATOR, wall_clock(), hashed),
+        lambda work, id_: reset_staff_pin(work, id_, OPERATOR, wall_clock(), hashed),
     )
     typer.echo(f"The account {changed.id} has a new PIN.")
 
@@ -179,8 +169,7 @@ def email_(
         "email",
         card,
         data,
-        change_staff_email,
-        lambda id_: ChangeStaffEmail(id_, address, OPERATOR),
+        lambda work, id_: change_staff_email(work, id_, address, OPERATOR),
     )
     typer.echo(f"The account {changed.id} has an e-mail address.")
 
@@ -189,7 +178,7 @@ def email_(
 def remove_factor_(card: Card, data: Data = None) -> None:
     """Remove the second factor of somebody who has lost the app, and end all their sessions."""
     changed = _change(
-        "remove-factor", card, data, remove_factor, lambda id_: RemoveFactor(id_, OPERATOR)
+        "remove-factor", card, data, lambda work, id_: remove_factor(work, id_, OPERATOR)
     )
     typer.echo(f"The account {changed.id} logs in without a code.")
 
@@ -216,13 +205,12 @@ def _change(
     act: str,
     card: str,
     data: Data,
-    change: UseCase[[C], StaffAccount],
-    command: Callable[[str], C],
+    change: UseCase[[str], StaffAccount],
 ) -> StaffAccount:
     settings = settings_to_write(data, Settings)
     require_card_key(settings)
     with _known_account(), explain_outages(settings):
-        return asyncio.run(change_account(settings, card, change, command, act))
+        return asyncio.run(change_account(settings, card, change, act))
 
 
 @contextmanager

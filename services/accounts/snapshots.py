@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.family import events as family_events
 from services.accounts.family import store as family_store
+from services.accounts.family.events import link_event
 from services.accounts.patrons.events import patron_fields
 from services.accounts.preferences import store as preferences_store
 from services.accounts.preferences.events import preferences_event
 from services.accounts.preferences.rules import Setting
-from shared.contracts.accounts import PatronSnapshot
+from shared.contracts.accounts import LinkSnapshot, PatronSnapshot
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery
 
@@ -35,7 +35,7 @@ async def preferences(db: Database, query: SnapshotQuery) -> SnapshotPage:
 async def links(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a page of the links of cards, each from the side of one patron."""
     found, more = await family_store.find_page(db, query)
-    return [family_events.link_fields(link) for link in found], more
+    return [link_event(LinkSnapshot, link) for link in found], more
 
 
 OF_PATRONS: Mapping[str, Snapshot] = {

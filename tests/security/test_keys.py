@@ -15,7 +15,7 @@ from shared.clock import wall_clock
 from shared.ids import card_digest
 from tests.accounts.people import registered
 from tests.keys import CARD_KEY, DERIVING
-from tests.support import PUBLIC_SERVICE_KEYS, SERVICE_KEYS, Api, served, token
+from tests.support import Api, served, token
 
 OPS, GATEWAY = token("ops-1", ["ops"]), token("gateway", ["service"])
 CARD, PIN, NEW_PIN = "HK0001A", "27-18-28", "31-41-59-2"
@@ -26,19 +26,8 @@ EVERYWHERE = {"service_secret", "service_key", "audit_keys"}
 
 
 @pytest.fixture
-def settings(mongo_url: str, database: str) -> Settings:
-    return Settings(
-        mongo_url=mongo_url,
-        database_prefix=database,
-        roles=("api",),
-        simulation=True,
-        card_key=CARD_KEY,
-        **DERIVING,
-        service_secret="the secret of all services",
-        audit_keys="the key of the seals of accounts",
-        service_key=SERVICE_KEYS["accounts"],
-        service_keys=PUBLIC_SERVICE_KEYS,
-    )
+def settings(of_accounts: Settings) -> Settings:
+    return of_accounts.model_copy(update={"audit_keys": "the key of the seals of accounts"})
 
 
 @pytest.fixture

@@ -94,6 +94,12 @@ def with_card(work: Work, card_digest: str) -> Cardholder | None:
     return work.find(Cardholder, "cardholders", _has_card(card_digest))
 
 
+def patron_with_card(work: Work, card_digest: str) -> Patron | None:
+    """Return the patron who has a card, or None."""
+    holder = with_card(work, card_digest)
+    return patron(work, holder.id) if holder else None
+
+
 def cardholders(work: Work, ids: Collection[str]) -> list[Cardholder]:
     """Return the cardholders with these ids."""
     return work.all(Cardholder, "cardholders", {"_id": {"$in": sorted(ids)}})

@@ -4,7 +4,7 @@ An invitation is one write, whether or not there is such a card; the job `invita
 for its holder. So neither the answer nor its duration tells which cards exist.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
@@ -22,35 +22,27 @@ from services.accounts.family.rules import (
     check_link,
     moved_on,
 )
+from shared.contracts.accounts import PatronLinked
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class InviteMember:
-    """An invitation to the holder of a card, given by its digest, at `at` by the wall clock."""
-
-    patron_id: str
-    card_digest: str = field(repr=False)
-    at: datetime
-
-
-def invite_member(work: Work, command: InviteMember) -> Invitation:
+def invite_member(work: Work, patron_id: str, card_digest: str, at: datetime) -> Invitation:
     """Store an invitation and return it; an open one to the same card is returned as it is.
 
     Raises NoSuchPatron, NeedsGuardian, OwnCard or TooManyInvitations.
     """
-    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
+    patron, holder = cardholders_store.patron_and_holder(work, patron_id)
     if patron.category == JUNIOR:
         raise NeedsGuardian
-    sent = store.sent_by(work, command.patron_id)
+    sent = store.sent_by(work, patron_id)
     for one in sent:
-        same_card = one.card_digest == command.card_digest
-        if same_card and one.seems_open and command.at < one.expires_at:
+        same_card = one.card_digest == card_digest
+        if same_card and one.seems_open and at < one.expires_at:
             return one
-    check_invitation(holder.card_digest == command.card_digest, sent, command.at)
-    at = command.at.replace(microsecond=0)
-    invitation = Invitation(new_id(), command.patron_id, command.card_digest, at, at + VALID_FOR)
+    check_invitation(holder.card_digest == card_digest, sent, at)
+    made_at = at.replace(microsecond=0)
+    invitation = Invitation(new_id(), patron_id, card_digest, made_at, made_at + VALID_FOR)
     touch(work, holder)  # so that concurrent invitations are counted one after the other
     store.save_invitation(work, invitation)
     return invitation
@@ -61,8 +53,7 @@ def deliver_invitation(work: Work, invitation_id: str) -> bool:
     invitation = store.invitation(work, invitation_id)
     if invitation is None or invitation.state != "requested":
         return False
-    holder = cardholders_store.with_card(work, invitation.card_digest)
-    patron = cardholders_store.patron(work, holder.id) if holder else None
+    patron = cardholders_store.patron_with_card(work, invitation.card_digest)
     if patron is None or store.sides(work, invitation.patron_id, patron.id):
         store.save_invitation(work, moved_on(invitation, "void"))
         return False
@@ -101,14 +92,6 @@ def erase_invitations(work: Work, patron_id: str, card_digest: str) -> None:
         store.save_invitation(work, replace(nobody, state="void") if is_open else nobody)
 
 
-@dataclass(frozen=True)
-class LinkJunior:
-    """A junior patron and the card of a guardian, who has agreed to the link at the desk."""
-
-    patron_id: str
-    guardian_card_digest: str = field(repr=False)
-
-
 def accept_invitation(work: Work, invitation_id: str, patron_id: str, at: datetime) -> Link:
     """Link the cards and return the invited patron's side.
 
@@ -127,14 +110,14 @@ def accept_invitation(work: Work, invitation_id: str, patron_id: str, at: dateti
     return _link(work, invited, sender, "patron")
 
 
-def link_junior(work: Work, command: LinkJunior) -> Link:
-    """Link a junior's card with a guardian's, and return the junior's side.
+def link_junior(work: Work, patron_id: str, guardian_card_digest: str) -> Link:
+    """Link a junior's card with that of a guardian, who has agreed to it at the desk.
 
-    Raises NoSuchPatron, NotJunior, NeedsGuardian, AlreadyLinked or TooManyLinks.
+    Returns the junior's side. Raises NoSuchPatron, NotJunior, NeedsGuardian, AlreadyLinked or
+    TooManyLinks.
     """
-    junior = cardholders_store.patron(work, command.patron_id)
-    holder = cardholders_store.with_card(work, command.guardian_card_digest)
-    guardian = cardholders_store.patron(work, holder.id) if holder else None
+    junior = cardholders_store.patron(work, patron_id)
+    guardian = cardholders_store.patron_with_card(work, guardian_card_digest)
     if junior is None or guardian is None:
         raise NoSuchPatron
     if junior.category != JUNIOR:
@@ -189,7 +172,7 @@ def _link(work: Work, patron: Patron, member: Patron, consent: Consent) -> Link:
     other = Link(new_id(), member.id, patron.id, "patron", at)
     store.add_link(work, side, other)
     for one in (side, other):
-        work.record(events.linked(one))
+        work.record(events.link_event(PatronLinked, one))
     return side
 
 

@@ -1,23 +1,17 @@
 """The events of links of cards, recorded by the use cases that make or end one."""
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 from services.accounts.family.rules import Invitation, Link
-from shared.contracts.accounts import LinkSnapshot, PatronInvited, PatronLinked, PatronUnlinked
+from shared.contracts.accounts import LinkSnapshot, PatronInvited, PatronUnlinked
 
+L = TypeVar("L", bound=LinkSnapshot)
 EndedBy = Literal["patron", "member", "erased", "came-of-age"]
 
 
-def link_fields(link: Link) -> LinkSnapshot:
-    """Return a side of a link as a rebuild reads it."""
-    return LinkSnapshot(
-        link_id=link.id, patron_id=link.patron_id, member_id=link.member_id, version=link.version
-    )
-
-
-def linked(link: Link) -> PatronLinked:
-    """Return the event of a new link, for one side."""
-    return PatronLinked(
+def link_event(kind: type[L], link: Link) -> L:
+    """Return an event of `kind` about a link, for one side."""
+    return kind(
         link_id=link.id, patron_id=link.patron_id, member_id=link.member_id, version=link.version
     )
 

@@ -10,8 +10,6 @@ from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import JUNIOR
 from services.accounts.family import queries
 from services.accounts.family.commands import (
-    InviteMember,
-    LinkJunior,
     accept_invitation,
     end_invitation,
     end_link,
@@ -151,7 +149,7 @@ async def post_invitation(
     name of the sender, in My Account, and can accept it for 7 days.
     """
     digest = await digest_of(run.database, settings, body.card_number)
-    return SentOut.of(await run(invite_member, InviteMember(caller.id, digest, wall_clock())))
+    return SentOut.of(await run(invite_member, caller.id, digest, wall_clock()))
 
 
 @router.post("/me/family-invitations/{invitation_id}/acceptance", status_code=201)
@@ -188,4 +186,4 @@ async def post_guardian(
     The link ends when the junior becomes an adult.
     """
     digest = await digest_of(run.database, settings, body.card_number)
-    return LinkOut.of(await run(link_junior, LinkJunior(patron_id, digest)))
+    return LinkOut.of(await run(link_junior, patron_id, digest))

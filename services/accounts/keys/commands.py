@@ -196,29 +196,19 @@ async def public_keys(db: Database, now: datetime, secrets: str) -> dict[str, li
     return {"keys": [key.public for key in await store.published_keys(db, now)]}
 
 
-@dataclass(frozen=True)
-class RotateKeys:
-    """A replacement at `at` by the wall clock; no token lasts longer than `longest_token`."""
+def rotate_keys(work: Work, at: datetime, longest_token: timedelta, secrets: str) -> str:
+    """Replace the signing key, at `at` by the wall clock; return the id (`kid`) of the new one.
 
-    at: datetime
-    longest_token: timedelta
-    secrets: str = field(default="", repr=False)
-    """Secrets that seal the new key, the newest first, separated by commas; or empty."""
-
-
-def rotate_keys(work: Work, command: RotateKeys) -> str:
-    """Replace the signing key and return the id (`kid`) of the new one.
-
-    The former key loses its private half at once, and stays published until the last token that it
+    `secrets` seal the new key, the newest first, separated by commas; or it is empty. The former key loses its private half at once, and stays published until the last token that it
     signed has expired. Then the newest of the secrets is the only one that is needed.
     """
     current = store.signing_key(work)
-    new = make_key(int(current.id) + 1 if current else 1, command.secrets)
-    retired = retire(current, command.at, command.longest_token) if current else None
+    new = make_key(int(current.id) + 1 if current else 1, secrets)
+    retired = retire(current, at, longest_token) if current else None
     store.replace_key(work, retired, new)
     for holder in cardholders_store.holders_of_factors(work):
         if holder.second_factor is not None:
-            factor = resealed(holder.second_factor, command.secrets)
+            factor = resealed(holder.second_factor, secrets)
             cardholders_store.save_cardholders(work, replace(holder, second_factor=factor))
     return new.kid
 

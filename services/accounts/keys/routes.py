@@ -8,7 +8,6 @@ from pydantic import BaseModel, Field
 from services.accounts.fields import OwnSettings
 from services.accounts.keys.commands import (
     RevokeKeys,
-    RotateKeys,
     public_keys,
     revoke_keys,
     rotate_keys,
@@ -56,8 +55,7 @@ async def post_key(caller: Ops, run: Run, settings: OwnSettings) -> KeyOut:
     The secrets of second factors are sealed anew with the newest secret.
     """
     longest = timedelta(hours=settings.longest_token_hours)
-    command = RotateKeys(wall_clock(), longest, settings.signing_secrets)
-    return KeyOut(kid=await run(rotate_keys, command))
+    return KeyOut(kid=await run(rotate_keys, wall_clock(), longest, settings.signing_secrets))
 
 
 @router.post("/ops/keys/revoke", status_code=201, tags=["operations"])

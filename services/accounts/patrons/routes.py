@@ -20,7 +20,6 @@ from services.accounts.fields import (
     digest_of,
 )
 from services.accounts.patrons.commands.blocks import (
-    StaffBlock,
     block_patron,
     unblock_patron,
 )
@@ -308,7 +307,7 @@ async def post_block(
     patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
     """Stop a patron from borrowing, renewing and reserving, and end their sessions."""
-    patron = await run(block_patron, StaffBlock(patron_id, body.reason))
+    patron = await run(block_patron, patron_id, body.reason)
     _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     return PatronOut.of(patron, holder)
 
@@ -319,6 +318,6 @@ async def post_unblock(
     patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
     """Let a patron whom the staff blocked borrow again."""
-    patron = await run(unblock_patron, StaffBlock(patron_id, body.reason))
+    patron = await run(unblock_patron, patron_id, body.reason)
     _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     return PatronOut.of(patron, holder)

@@ -101,14 +101,6 @@ class EnterCode:
     """Network address of the client."""
 
 
-@dataclass(frozen=True)
-class ReplacePin:
-    """The new PIN of a patron who has entered the code; it is already hashed."""
-
-    reset_id: str
-    pin_hash: str = field(repr=False)
-
-
 async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     """Store the request and return it. Raises TooManyResets.
 
@@ -137,12 +129,12 @@ async def _ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     budget = rules.budget_of_resets(command.card_digest)
     if not (await sign_in_store.spend(run.database, budget)).spent:
         raise TooManyResets
-    return await run(request_pin_reset, command)
+    return await run(request_pin_reset, command.card_digest, command.at)
 
 
-def request_pin_reset(work: Work, command: RequestPinReset) -> PinReset:
+def request_pin_reset(work: Work, card_digest: str, at: datetime) -> PinReset:
     """Store a request for a code."""
-    reset = PinReset(new_id(), command.card_digest, command.at + rules.VALID_FOR)
+    reset = PinReset(new_id(), card_digest, at + rules.VALID_FOR)
     store.save(work, reset)
     return reset
 
@@ -205,23 +197,23 @@ async def _enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
         return holder
     pin_hash = await new_pin_hash(command.new_pin, holder.card_number, holder.born_on)
     recording = logging_in(run, holder, command.address, ENTER)
-    changed = await recording(replace_pin, ReplacePin(reset.id, pin_hash))
+    changed = await recording(replace_pin, reset.id, pin_hash)
     run.events.extend(recording.events)  # the gateway ends the sessions before it answers
     return changed
 
 
-def replace_pin(work: Work, command: ReplacePin) -> Cardholder:
+def replace_pin(work: Work, reset_id: str, pin_hash: str) -> Cardholder:
     """Replace the PIN, unlock the card, end other requests and all sessions; return the holder.
 
     Raises WrongResetCode.
     """
-    reset = store.get(work, command.reset_id)
+    reset = store.get(work, reset_id)
     if reset is None or reset.state != "sent" or reset.patron_id is None:
         raise WrongResetCode
     holder = cardholders_store.cardholder(work, reset.patron_id)
     if holder is None or reset.card_digest not in (holder.card_digest, holder.former_digest):
         raise WrongResetCode
-    changed = holder.with_pin(command.pin_hash)
+    changed = holder.with_pin(pin_hash)
     cardholders_store.save_cardholders(work, changed)
     store.delete_of_card(work, holder.card_digest, but=reset.id)
     sessions = sign_in_store.sessions_of(work, holder.id)
@@ -262,30 +254,18 @@ def issue_pin(work: Work, holder: Cardholder, at: datetime) -> None:
     work.record(PinIssued(account_id=holder.id, reset_id=reset.id, version=1))
 
 
-@dataclass(frozen=True)
-class ChangeOwnPin:
-    """An account and its new PIN, already hashed."""
+def change_own_pin(work: Work, confirmed: Cardholder, pin_hash: str, session_id: str) -> None:
+    """Replace the PIN, and end open requests for codes and all sessions but the caller's.
 
-    account_id: str
-    confirmed_pin: int
-    """Version of the PIN that was confirmed: if it has been replaced since, nothing changes."""
-    pin_hash: str = field(repr=False)
-    session_id: str
-    """Session of the caller: all others end."""
-
-
-def change_own_pin(work: Work, command: ChangeOwnPin) -> None:
-    """Replace the PIN, and end the other sessions and open requests for codes. Raises WrongPin.
-
+    Raises WrongPin if the PIN that was confirmed has been replaced since.
     The end of the sessions is published, and that a patron is to be told: no other service knows
     PINs.
     """
-    holder = cardholders_store.cardholder(work, command.account_id)
-    if holder is None or holder.pin_version != command.confirmed_pin:
+    holder = cardholders_store.cardholder(work, confirmed.id)
+    if holder is None or holder.pin_version != confirmed.pin_version:
         raise WrongPin
-    changed = holder.with_pin(command.pin_hash)
-    cardholders_store.save_cardholders(work, changed)
+    cardholders_store.save_cardholders(work, holder.with_pin(pin_hash))
     if holder.role == "patron":
         alert_of_pin(work, holder, "patron")
     store.delete_of_card(work, holder.card_digest)
-    end_all(work, holder.id, but=command.session_id)
+    end_all(work, holder.id, but=session_id)

@@ -9,7 +9,6 @@ from services.accounts.cardholders.refusals import NoSuchAccount, NoSuchPatron
 from services.accounts.fields import NewPin, OwnSettings, PatronId, Secret, digest_of
 from services.accounts.pins import store
 from services.accounts.pins.commands import (
-    ChangeOwnPin,
     EnterCode,
     RequestPinReset,
     ask_for_code,
@@ -181,5 +180,4 @@ async def put_own_pin(body: OwnPinIn, caller: Person, run: Run, db: Db) -> None:
     confirmed = await confirm_own_pin(run, holder, pin)
     new_pin = body.new_pin.get_secret_value()
     pin_hash = await new_pin_hash(new_pin, confirmed.card_number, confirmed.born_on)
-    command = ChangeOwnPin(caller.id, confirmed.pin_version, pin_hash, caller.session_id)
-    await run(change_own_pin, command)
+    await run(change_own_pin, confirmed, pin_hash, caller.session_id)

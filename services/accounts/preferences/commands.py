@@ -155,16 +155,6 @@ class Contact:
     phone: str | None = field(repr=False)
 
 
-@dataclass(frozen=True)
-class ChangeOwnData:
-    """The addresses of a patron, which replace those on file."""
-
-    patron_id: str
-    confirmed_pin: int
-    """Version of the PIN that was confirmed: if it has been replaced since, nothing changes."""
-    contact: Contact = field(repr=False)
-
-
 async def change_own_contact(run: Run, confirmed: Cardholder, contact: Contact) -> None:
     """Change the addresses of a patron whose PIN was confirmed.
 
@@ -176,19 +166,19 @@ async def change_own_contact(run: Run, confirmed: Cardholder, contact: Contact) 
         budget = rules.budget_of_new_addresses(confirmed.card_digest)
         if not (await sign_in_store.spend(run.database, budget)).spent:
             raise TooManyAddresses
-    await run(change_own_data, ChangeOwnData(confirmed.id, confirmed.pin_version, contact))
+    await run(change_own_data, confirmed, contact)
 
 
-def change_own_data(work: Work, command: ChangeOwnData) -> None:
-    """Change the patron's data. Raises NoSuchPatron or WrongPin.
+def change_own_data(work: Work, confirmed: Cardholder, contact: Contact) -> None:
+    """Change the patron's addresses.
 
+    Raises NoSuchPatron, or WrongPin if the PIN that was confirmed has been replaced since.
     Addresses are published nowhere. The patron is told of the change, and a new e-mail address
     waits until it is confirmed.
     """
-    _, holder = cardholders_store.patron_and_holder(work, command.patron_id)
-    if holder.pin_version != command.confirmed_pin:
+    _, holder = cardholders_store.patron_and_holder(work, confirmed.id)
+    if holder.pin_version != confirmed.pin_version:
         raise WrongPin
-    contact = command.contact
     changed = change_contact(work, holder, contact.email, contact.phone, "patron")
     if changed != holder:
         cardholders_store.save_cardholders(work, changed)

@@ -17,10 +17,7 @@ from services.accounts.settings import Settings
 from services.accounts.sign_in.commands.budgets import logging_in, record_failure
 from services.accounts.sign_in.commands.log_in import LogIn, confirmed_holder, log_in
 from services.accounts.sign_in.commands.second_factors import (
-    ConfirmFactor,
     FactorKeys,
-    SetUpFactor,
-    UseCode,
     address_of,
     confirm_factor,
     new_factor,
@@ -288,7 +285,7 @@ async def post_factor(body: CardIn, request: Request, run: Run, settings: OwnSet
     attempt, secret = await body.attempt(request, run.database, settings), new_secret()
     factor = new_factor(secret, FactorKeys.of(settings))
     async with _proven("POST /v1/second-factors", run, settings, attempt) as (holder, recording):
-        await recording(set_up_factor, SetUpFactor(holder.id, holder.pin_version, factor))
+        await recording(set_up_factor, holder, factor)
     return FactorOut(factor_id=factor.id, secret=secret, uri=address_of(secret, holder.card_number))
 
 
@@ -308,16 +305,15 @@ async def post_confirmation(
     )
     what = "POST /v1/second-factors/confirmation"
     async with _proven(what, run, settings, attempt) as (holder, recording):
-        command = ConfirmFactor(
-            holder.id,
-            holder.pin_version,
-            body.factor_code.get_secret_value(),
-            keys,
-            attempt.at,
+        await recording(
+            confirm_factor,
+            holder,
             body.factor_id,
             recovery_digests(body.factor_id, codes, keys),
+            code=body.factor_code.get_secret_value(),
+            keys=keys,
+            at=attempt.at,
         )
-        await recording(confirm_factor, command)
     return RecoveryOut(recovery_codes=codes)
 
 
@@ -330,5 +326,4 @@ async def post_factor_removal(
     attempt = await body.attempt(request, run.database, settings, body.factor_code)
     what, keys = "POST /v1/second-factors/removal", FactorKeys.of(settings)
     async with _proven(what, run, settings, attempt) as (holder, recording):
-        command = UseCode(holder.id, holder.pin_version, attempt.code, keys, attempt.at)
-        await recording(remove_own_factor, command)
+        await recording(remove_own_factor, holder, attempt.code, keys, attempt.at)

@@ -61,125 +61,76 @@ def add_staff(work: Work, command: AddStaff) -> str:
     return cardholder.id
 
 
-@dataclass(frozen=True)
-class DisableStaff:
-    """An account whose holder may not log in until it is enabled again."""
+def disable_staff(work: Work, account_id: str, by: Manager, at: datetime) -> StaffAccount:
+    """Disable the account, at `at` by the wall clock, and end all its sessions.
 
-    account_id: str
-    by: Manager
-    at: datetime
-    """Instant by the wall clock."""
-
-
-@dataclass(frozen=True)
-class EnableStaff:
-    """A disabled account whose holder may log in again."""
-
-    account_id: str
-    by: Manager
-
-
-@dataclass(frozen=True)
-class ChangeRole:
-    """An account and its new role."""
-
-    account_id: str
-    role: StaffRole
-    by: Manager
-
-
-@dataclass(frozen=True)
-class ResetStaffPin:
-    """An account whose holder chooses a new PIN with a code, at `at` by the wall clock."""
-
-    account_id: str
-    by: Manager
-    at: datetime
-    pin_hash: str | None = field(default=None, repr=False)
-    """Hash of a PIN that an operator at the database has chosen; None: a code is sent."""
-
-
-@dataclass(frozen=True)
-class ChangeStaffEmail:
-    """An account and the address to which codes for a new PIN are sent from now on."""
-
-    account_id: str
-    email: str = field(repr=False)
-    by: Manager
-
-
-@dataclass(frozen=True)
-class RemoveFactor:
-    """An account whose holder has lost the app and the recovery codes."""
-
-    account_id: str
-    by: Manager
-
-
-def disable_staff(work: Work, command: DisableStaff) -> StaffAccount:
-    """Disable the account and end all its sessions. Raises NoSuchAccount or OwnAccount."""
-    holder = _managed(work, command.account_id, command.by)
+    Raises NoSuchAccount or OwnAccount.
+    """
+    holder = _managed(work, account_id, by)
     if holder.disabled_at is not None:
         return StaffAccount.of(holder)
-    return _changed(work, replace(holder, disabled_at=command.at))
+    return _changed(work, replace(holder, disabled_at=at))
 
 
-def enable_staff(work: Work, command: EnableStaff) -> StaffAccount:
+def enable_staff(work: Work, account_id: str, by: Manager) -> StaffAccount:
     """Let the account's holder log in again.
 
     Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
-    holder = _accessed(work, command.account_id, command.by)
+    holder = _accessed(work, account_id, by)
     if holder.disabled_at is None:
         return StaffAccount.of(holder)
     return _changed(work, replace(holder, disabled_at=None))
 
 
-def change_role(work: Work, command: ChangeRole) -> StaffAccount:
+def change_role(work: Work, account_id: str, role: StaffRole, by: Manager) -> StaffAccount:
     """Give the account another role and end all its sessions, whose tokens have the former one.
 
     Raises NoSuchAccount, OwnAccount, RoleNotAllowed or SecondPersonNeeded.
     """
-    holder = _managed(work, command.account_id, command.by)
-    command.by.check_role(command.role)
-    if holder.role == command.role:
+    holder = _managed(work, account_id, by)
+    by.check_role(role)
+    if holder.role == role:
         return StaffAccount.of(holder)
-    return _changed(work, replace(holder, role=command.role))
+    return _changed(work, replace(holder, role=role))
 
 
-def reset_staff_pin(work: Work, command: ResetStaffPin) -> StaffAccount:
+def reset_staff_pin(
+    work: Work, account_id: str, by: Manager, at: datetime, pin_hash: str | None = None
+) -> StaffAccount:
     """End the account's PIN and all its sessions, unlock its card, and let a code be sent.
 
-    Raises NoSuchAccount, OwnAccount, SecondPersonNeeded or NoStaffAddress.
+    No code is sent with the hash of a PIN that an operator at the database has chosen. Raises
+    NoSuchAccount, OwnAccount, SecondPersonNeeded or NoStaffAddress.
     """
-    holder = _accessed(work, command.account_id, command.by)
+    holder = _accessed(work, account_id, by)
     sign_in_store.delete_attempts(work, holder.card_digest)
-    if command.pin_hash is None:
-        issue_pin(work, holder, command.at)
-    return _changed(work, holder.with_pin(command.pin_hash or ""))
+    if pin_hash is None:
+        issue_pin(work, holder, at)
+    return _changed(work, holder.with_pin(pin_hash or ""))
 
 
-def change_staff_email(work: Work, command: ChangeStaffEmail) -> StaffAccount:
+def change_staff_email(work: Work, account_id: str, email: str, by: Manager) -> StaffAccount:
     """Send codes for a new PIN to another address from now on; codes that were sent end.
 
     Nobody does this alone: they could get a code, and act in the name of the account. Raises
     NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
-    holder = _managed(work, command.account_id, command.by)
-    if not command.by.seconded:
+    holder = _managed(work, account_id, by)
+    if not by.seconded:
         raise SecondPersonNeeded
     pins_store.delete_of_card(work, holder.card_digest)
-    changed = replace(holder, email=command.email)
+    changed = replace(holder, email=email)
     cardholders_store.save_cardholders(work, changed)
     return StaffAccount.of(changed)
 
 
-def remove_factor(work: Work, command: RemoveFactor) -> StaffAccount:
+def remove_factor(work: Work, account_id: str, by: Manager) -> StaffAccount:
     """Remove the account's second factor and end all its sessions.
 
     Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
-    holder = _accessed(work, command.account_id, command.by)
+    holder = _accessed(work, account_id, by)
     return _changed(work, replace(holder, second_factor=None))
 
 
@@ -198,21 +149,13 @@ def _changed(work: Work, holder: Cardholder) -> StaffAccount:
     return StaffAccount.of(holder)
 
 
-@dataclass(frozen=True)
-class RemoveStaff:
-    """The card of the account to remove, by its digest."""
-
-    card_digest: str = field(repr=False)
-    by: Manager
-
-
-def remove_staff(work: Work, command: RemoveStaff) -> str:
-    """Delete the account, end all its sessions, and return its id.
+def remove_staff(work: Work, card_digest: str, by: Manager) -> str:
+    """Delete the account with a card, end all its sessions, and return its id.
 
     What the account has done keeps its id. Raises NoSuchAccount, also for the card of a patron, who
     is erased instead, or OwnAccount.
     """
-    holder = command.by.check_account(cardholders_store.with_card(work, command.card_digest))
+    holder = by.check_account(cardholders_store.with_card(work, card_digest))
     cardholders_store.delete_cardholder(work, holder.id)
     sign_in_store.delete_attempts(work, holder.card_digest)
     work.concern(holder.id)
@@ -231,15 +174,6 @@ class NewAccount:
 
 
 @dataclass(frozen=True)
-class AskToAdd:
-    """A request to add an account, at `at` by the wall clock."""
-
-    account: NewAccount
-    by: Manager
-    at: datetime
-
-
-@dataclass(frozen=True)
 class AskToChange:
     """A request to change an account, at `at` by the wall clock."""
 
@@ -253,21 +187,9 @@ class AskToChange:
     """The new address, for the act `email`."""
 
 
-@dataclass(frozen=True)
-class Decide:
-    """A request that another person agrees to, or that anybody who may manage it ends."""
-
-    request_id: str
-    by: Manager
-    at: datetime
-    card_keys: str = field(default="", repr=False)
-    """Keys of the digest of a new account's card, which may change while a request waits."""
-
-
-def ask_to_add(work: Work, command: AskToAdd) -> StaffRequest:
+def ask_to_add(work: Work, account: NewAccount, by: Manager, at: datetime) -> StaffRequest:
     """Store the request. Raises RoleNotAllowed or CardTaken."""
-    account = command.account
-    replace(command.by, seconded=True).check_role(account.role)
+    replace(by, seconded=True).check_role(account.role)
     if cardholders_store.card_is_taken(work, account.card_number):
         raise CardTaken
     return _store(
@@ -275,9 +197,9 @@ def ask_to_add(work: Work, command: AskToAdd) -> StaffRequest:
         StaffRequest(
             id=new_id(),
             act="add",
-            by=command.by.account_id,
-            asked_at=command.at,
-            expires_at=command.at + LASTS,
+            by=by.account_id,
+            asked_at=at,
+            expires_at=at + LASTS,
             account_id=None,
             card_number=account.card_number,
             name=account.name,
@@ -315,14 +237,15 @@ def ask_to_change(work: Work, command: AskToChange) -> StaffRequest:
     )
 
 
-def agree(work: Work, command: Decide) -> str:
+def agree(work: Work, request_id: str, by: Manager, at: datetime, card_keys: str) -> str:
     """Make the change that somebody else has asked for; return the id of the account.
 
-    Raises NoSuchRequest, also if whoever asked may not ask any more, OwnRequest, or what the change
-    raises.
+    `card_keys` are those of the digest of a new account's card, which may change while a request
+    waits. Raises NoSuchRequest, also if whoever asked may not ask any more, OwnRequest, or what the
+    change raises.
     """
-    request = _existing(work, command)
-    if request.by == command.by.account_id:
+    request = _existing(work, request_id, by, at)
+    if request.by == by.account_id:
         raise OwnRequest
     asker = cardholders_store.cardholder(work, request.by)
     if asker is None or asker.disabled_at is not None:
@@ -330,28 +253,28 @@ def agree(work: Work, command: Decide) -> str:
     if not request.is_covered_by(Manager(asker.id, rights_of([asker.role])).roles):
         raise NoSuchRequest
     store.delete_request(work, request)
-    by = replace(command.by, seconded=True)
+    seconded = replace(by, seconded=True)
     if request.account_id is None:
         return add_staff(
             work,
             AddStaff(
                 card_number=request.card_number,
-                card_digest=card_digest(request.card_number, command.card_keys),
+                card_digest=card_digest(request.card_number, card_keys),
                 name=request.name,
                 role=request.role,
-                by=by,
-                at=command.at,
+                by=seconded,
+                at=at,
                 email=request.email,
             ),
         )
-    _change(work, request, request.account_id, by, command.at)
+    _change(work, request, request.account_id, seconded, at)
     work.concern(request.account_id)
     return request.account_id
 
 
-def end_request(work: Work, command: Decide) -> None:
+def end_request(work: Work, request_id: str, by: Manager, at: datetime) -> None:
     """End a request: its author withdraws it, or another person refuses. Raises NoSuchRequest."""
-    store.delete_request(work, _existing(work, command))
+    store.delete_request(work, _existing(work, request_id, by, at))
 
 
 def _store(work: Work, request: StaffRequest) -> StaffRequest:
@@ -360,11 +283,11 @@ def _store(work: Work, request: StaffRequest) -> StaffRequest:
     return request
 
 
-def _existing(work: Work, command: Decide) -> StaffRequest:
-    request = store.request(work, command.request_id)
-    if request is None or request.expires_at <= command.at:
+def _existing(work: Work, request_id: str, by: Manager, at: datetime) -> StaffRequest:
+    request = store.request(work, request_id)
+    if request is None or request.expires_at <= at:
         raise NoSuchRequest
-    if not request.is_covered_by(command.by.roles):
+    if not request.is_covered_by(by.roles):
         raise NoSuchRequest
     work.concern(request.id)
     return request
@@ -373,12 +296,12 @@ def _existing(work: Work, command: Decide) -> StaffRequest:
 def _change(work: Work, request: StaffRequest, account_id: str, by: Manager, at: datetime) -> None:
     match request.act:
         case "enable":
-            enable_staff(work, EnableStaff(account_id, by))
+            enable_staff(work, account_id, by)
         case "role":
-            change_role(work, ChangeRole(account_id, request.role, by))
+            change_role(work, account_id, request.role, by)
         case "pin":
-            reset_staff_pin(work, ResetStaffPin(account_id, by, at))
+            reset_staff_pin(work, account_id, by, at)
         case "second-factor":
-            remove_factor(work, RemoveFactor(account_id, by))
+            remove_factor(work, account_id, by)
         case "email" if request.email:
-            change_staff_email(work, ChangeStaffEmail(account_id, request.email, by))
+            change_staff_email(work, account_id, request.email, by)

@@ -21,16 +21,8 @@ from services.accounts.pins.refusals import NoStaffAddress
 from services.accounts.staff import store
 from services.accounts.staff.commands import (
     AddStaff,
-    AskToAdd,
     AskToChange,
-    ChangeRole,
-    Decide,
-    DisableStaff,
-    EnableStaff,
     NewAccount,
-    RemoveFactor,
-    RemoveStaff,
-    ResetStaffPin,
     add_staff,
     agree,
     ask_to_add,
@@ -203,23 +195,21 @@ async def post_disabling(staff_id: StaffId, caller: Administrator, run: Run) -> 
 
     All its sessions end at once, and its holder can't log in until it is enabled again.
     """
-    command = DisableStaff(staff_id, manager(caller), at=wall_clock())
-    return StaffOut.of(await run(disable_staff, command))
+    return StaffOut.of(await run(disable_staff, staff_id, manager(caller), wall_clock()))
 
 
 @router.post("/staff/{staff_id}/enable", tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount, SecondPersonNeeded)
 async def post_enabling(staff_id: StaffId, caller: Administrator, run: Run) -> StaffOut:
     """Let the holder of a disabled account log in again."""
-    return StaffOut.of(await run(enable_staff, EnableStaff(staff_id, manager(caller))))
+    return StaffOut.of(await run(enable_staff, staff_id, manager(caller)))
 
 
 @router.put("/staff/{staff_id}/role", tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount, RoleNotAllowed, SecondPersonNeeded)
 async def put_role(staff_id: StaffId, body: RoleIn, caller: Administrator, run: Run) -> StaffOut:
     """Give an account another role. All its sessions end at once."""
-    command = ChangeRole(staff_id, body.role, manager(caller))
-    return StaffOut.of(await run(change_role, command))
+    return StaffOut.of(await run(change_role, staff_id, body.role, manager(caller)))
 
 
 @router.put("/staff/{staff_id}/pin", tags=["staff"])
@@ -233,8 +223,7 @@ async def put_staff_pin(
     """
     if body is not None and body.pin is not None:
         raise PinNotAccepted
-    command = ResetStaffPin(staff_id, manager(caller), at=wall_clock())
-    return StaffOut.of(await run(reset_staff_pin, command))
+    return StaffOut.of(await run(reset_staff_pin, staff_id, manager(caller), wall_clock()))
 
 
 @router.delete("/staff/{staff_id}/second-factor", tags=["staff"])
@@ -244,7 +233,7 @@ async def delete_factor(staff_id: StaffId, caller: Administrator, run: Run) -> S
 
     All sessions of the account end at once.
     """
-    return StaffOut.of(await run(remove_factor, RemoveFactor(staff_id, manager(caller))))
+    return StaffOut.of(await run(remove_factor, staff_id, manager(caller)))
 
 
 @router.post("/staff-removals", status_code=204, tags=["staff"])
@@ -257,7 +246,7 @@ async def post_removal(
     All its sessions end at once. Its card number can be given to another account.
     """
     digest = await digest_of(run.database, settings, body.card_number)
-    await run(remove_staff, RemoveStaff(digest, manager(caller)))
+    await run(remove_staff, digest, manager(caller))
 
 
 class StaffRequestIn(Body):
@@ -354,7 +343,7 @@ async def _asked(body: StaffRequestIn, by: Manager, run: Run) -> StaffRequest:
         role=body.role or "staff",
         email=body.email or "",
     )
-    return await run(ask_to_add, AskToAdd(account, by, at))
+    return await run(ask_to_add, account, by, at)
 
 
 @router.post("/staff-requests/{request_id}/approval", tags=["staff"])
@@ -365,7 +354,7 @@ async def post_approval(
 ) -> StaffOut:
     """Agree to a request of somebody else: the change is made at once."""
     by = manager(caller)
-    account_id = await run(agree, Decide(request_id, by, wall_clock(), settings.card_key))
+    account_id = await run(agree, request_id, by, wall_clock(), settings.card_key)
     return StaffOut.of(await store.find_account(db, account_id, by))
 
 
@@ -373,4 +362,4 @@ async def post_approval(
 @refuses(NoSuchRequest)
 async def delete_staff_request(request_id: RequestId, caller: Administrator, run: Run) -> None:
     """Withdraw one's own request, or refuse that of somebody else."""
-    await run(end_request, Decide(request_id, manager(caller), wall_clock()))
+    await run(end_request, request_id, manager(caller), wall_clock())

@@ -1,6 +1,6 @@
 """Block and unblock patrons, by the staff and for debt."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import Patron
@@ -12,34 +12,27 @@ from shared.contracts.circulation import ChargeSnapshot
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class StaffBlock:
-    """A patron to block or unblock; the reason is in the staff's words and is not published."""
-
-    patron_id: str
-    reason: str = field(repr=False)
-
-
-def block_patron(work: Work, command: StaffBlock) -> Patron:
+def block_patron(work: Work, patron_id: str, reason: str) -> Patron:
     """Block the patron, end their sessions and return the new state.
 
-    A blocked patron may log in again. Raises NoSuchPatron or AlreadyBlocked.
+    The reason is in the words of the staff and is not published. A blocked patron may log in again.
+    Raises NoSuchPatron or AlreadyBlocked.
     """
-    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
+    patron, holder = cardholders_store.patron_and_holder(work, patron_id)
     blocked = block(patron)
     cardholders_store.save_patrons(work, blocked)
-    cardholders_store.save_cardholders(work, replace(holder, status_reason=command.reason))
+    cardholders_store.save_cardholders(work, replace(holder, status_reason=reason))
     end_all(work, patron.id)
     record_block_event(work, patron, blocked)
     return blocked
 
 
-def unblock_patron(work: Work, command: StaffBlock) -> Patron:
+def unblock_patron(work: Work, patron_id: str, reason: str) -> Patron:
     """Lift the staff's block and return the new state. Raises NoSuchPatron or NotBlocked."""
-    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
+    patron, holder = cardholders_store.patron_and_holder(work, patron_id)
     unblocked = unblock(patron)
     cardholders_store.save_patrons(work, unblocked)
-    cardholders_store.save_cardholders(work, replace(holder, status_reason=command.reason))
+    cardholders_store.save_cardholders(work, replace(holder, status_reason=reason))
     record_block_event(work, patron, unblocked)
     return unblocked
 

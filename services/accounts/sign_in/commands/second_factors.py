@@ -120,86 +120,65 @@ def _said(factor_id: str, code: str) -> str:
     return f"recovery\n{factor_id}.{code.replace('-', '')}"
 
 
-@dataclass(frozen=True)
-class ConfirmedAccount:
-    """An account whose PIN was confirmed."""
-
-    account_id: str
-    confirmed_pin: int
-    """Version of the PIN that was confirmed: if it has been replaced since, nothing changes."""
-
-
-@dataclass(frozen=True)
-class SetUpFactor(ConfirmedAccount):
-    """A second factor for the account, which no code has confirmed yet."""
-
-    factor: SecondFactor
-
-
-@dataclass(frozen=True)
-class UseCode(ConfirmedAccount):
-    """A code that confirms or removes the second factor, at `at` by the wall clock."""
-
-    code: str = field(repr=False)
-    keys: FactorKeys
-    at: datetime
-
-
-@dataclass(frozen=True)
-class ConfirmFactor(UseCode):
-    """A first code, and the recovery codes by the id of the factor that they are for."""
-
-    factor_id: str
-    recovery: tuple[str, ...] = field(repr=False)
-    """Digests of the recovery codes."""
-
-
-def set_up_factor(work: Work, command: SetUpFactor) -> None:
-    """Store a second factor that is not confirmed yet. Raises FactorExists."""
-    holder = _holder(work, command)
+def set_up_factor(work: Work, confirmed: Cardholder, factor: SecondFactor) -> None:
+    """Store a second factor that no code has confirmed yet. Raises FactorExists."""
+    holder = _holder(work, confirmed)
     if holder.needs_code:
         raise FactorExists
-    _save(work, holder, command.factor)
+    _save(work, holder, factor)
 
 
-def confirm_factor(work: Work, command: ConfirmFactor) -> None:
+def confirm_factor(
+    work: Work,
+    confirmed: Cardholder,
+    factor_id: str,
+    recovery: tuple[str, ...],
+    *,
+    code: str,
+    keys: FactorKeys,
+    at: datetime,
+) -> None:
     """Ask for codes from now on, and end the sessions that were opened without one.
 
+    `recovery`: digests of the recovery codes. `at`: instant of the first code by the wall clock.
     Raises NoFactor, FactorExists or WrongCode.
     """
-    holder = _holder(work, command)
+    holder = _holder(work, confirmed)
     factor = holder.second_factor
-    if factor is None or factor.id != command.factor_id:
+    if factor is None or factor.id != factor_id:
         raise NoFactor
     if factor.confirmed:
         raise FactorExists
-    after = after_code(factor, command.code, command.keys, command.at)
+    after = after_code(factor, code, keys, at)
     if after is None:
         raise WrongCode
-    _save(work, holder, replace(after, confirmed=True, recovery=command.recovery))
+    _save(work, holder, replace(after, confirmed=True, recovery=recovery))
     end_all(work, holder.id)
 
 
-def remove_own_factor(work: Work, command: UseCode) -> None:
+def remove_own_factor(
+    work: Work, confirmed: Cardholder, code: str, keys: FactorKeys, at: datetime
+) -> None:
     """Ask for no codes any more, such as before a change of the phone. All sessions end.
 
     Raises NoFactor, CodeNeeded or WrongCode.
     """
-    holder = _holder(work, command)
+    holder = _holder(work, confirmed)
     factor = holder.second_factor
     if factor is None or not factor.confirmed:
         raise NoFactor
-    if not command.code:
+    if not code:
         raise CodeNeeded
-    if after_code(factor, command.code, command.keys, command.at) is None:
+    if after_code(factor, code, keys, at) is None:
         raise WrongCode
     _save(work, holder, None)
     end_all(work, holder.id)
 
 
-def _holder(work: Work, command: ConfirmedAccount) -> Cardholder:
-    holder = cardholders_store.cardholder(work, command.account_id)
-    if holder is None or holder.pin_version != command.confirmed_pin:
+def _holder(work: Work, confirmed: Cardholder) -> Cardholder:
+    """Return the account whose PIN was confirmed, unless the PIN has been replaced since."""
+    holder = cardholders_store.cardholder(work, confirmed.id)
+    if holder is None or holder.pin_version != confirmed.pin_version:
         raise BadCredentials
     if holder.role not in PEOPLE:
         raise NoSuchAccount
