@@ -199,8 +199,9 @@ async def public_keys(db: Database, now: datetime, secrets: str) -> dict[str, li
 def rotate_keys(work: Work, at: datetime, longest_token: timedelta, secrets: str) -> str:
     """Replace the signing key, at `at` by the wall clock; return the id (`kid`) of the new one.
 
-    `secrets` seal the new key, the newest first, separated by commas; or it is empty. The former key loses its private half at once, and stays published until the last token that it
-    signed has expired. Then the newest of the secrets is the only one that is needed.
+    `secrets` seal the new key, the newest first, separated by commas; or it is empty. The former
+    key loses its private half at once, and stays published until the last token that it signed has
+    expired, within `longest_token`. Then the newest of the secrets is the only one that is needed.
     """
     current = store.signing_key(work)
     new = make_key(int(current.id) + 1 if current else 1, secrets)
