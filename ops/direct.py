@@ -12,10 +12,10 @@ from typing import cast
 
 from ops.console import refuse
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchAccount
 from services.accounts.cardholders.rules import StaffRole
 from services.accounts.keys.commands import RevokeKeys, revoke_keys
 from services.accounts.pins.commands import new_pin_hash
+from services.accounts.refusals import NoSuchAccount
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.staff import store as staff_store
 from services.accounts.staff.commands import AddStaff, add_staff, remove_staff

@@ -23,10 +23,10 @@ from ops.direct import (
     require_card_key,
 )
 from ops.target import Data, settings_of, settings_to_write
-from services.accounts.cardholders.refusals import CardTaken, NoSuchAccount
 from services.accounts.cardholders.rules import StaffRole, acceptable_card, acceptable_pin
 from services.accounts.pins.commands import new_pin_hash
 from services.accounts.pins.refusals import EASY_PINS
+from services.accounts.refusals import CardTaken, NoSuchAccount
 from services.accounts.settings import Settings
 from services.accounts.staff.commands import (
     change_role,

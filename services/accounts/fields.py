@@ -42,8 +42,7 @@ Name = Annotated[
 ]
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 Language = Literal["en", "zh-Hant", "zh-Hans"]
-PatronId = Annotated[str, Path(max_length=64)]
-Channel = Literal["inbox", "email", "sms"]
+PathId = Annotated[str, Path(max_length=64)]
 
 
 async def _settings(request: Request) -> Settings:

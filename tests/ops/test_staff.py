@@ -9,7 +9,7 @@ import pytest
 
 from ops.direct import add_account, remove_account
 from services.accounts.app import create_app
-from services.accounts.cardholders.refusals import CardTaken, NoSuchAccount
+from services.accounts.refusals import CardTaken, NoSuchAccount
 from services.accounts.settings import Settings
 from tests.support import served
 

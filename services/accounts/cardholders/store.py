@@ -7,8 +7,8 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import Cardholder, KeptAddress, Patron, normal_card
+from services.accounts.refusals import NoSuchPatron
 from shared.data_keys import DataKey
 from shared.ids import card_digests
 from shared.keys import each_of

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import JUNIOR, Cardholder, Patron
 from services.accounts.family import events, store
 from services.accounts.family.events import EndedBy
@@ -22,6 +21,7 @@ from services.accounts.family.rules import (
     check_link,
     moved_on,
 )
+from services.accounts.refusals import NoSuchPatron
 from shared.contracts.accounts import PatronLinked
 from shared.ids import new_id
 from shared.unit_of_work import Work

@@ -1,12 +1,10 @@
 """Linked cards of a family: invitations of patrons, links by the staff, and their ends."""
 
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import JUNIOR
 from services.accounts.family import queries
 from services.accounts.family.commands import (
@@ -28,7 +26,8 @@ from services.accounts.family.refusals import (
     TooManyLinks,
 )
 from services.accounts.family.rules import Invitation, Link
-from services.accounts.fields import CardNumber, OwnSettings, PatronId, digest_of
+from services.accounts.fields import CardNumber, OwnSettings, PathId, digest_of
+from services.accounts.refusals import NoSuchPatron
 from shared import auth
 from shared.clock import wall_clock
 from shared.http.bodies import Body
@@ -36,8 +35,6 @@ from shared.http.dependencies import Db, Run
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["family"])
-
-ThingId = Annotated[str, Path(max_length=64)]
 
 
 class InvitationIn(Body):
@@ -154,14 +151,14 @@ async def post_invitation(
 
 @router.post("/me/family-invitations/{invitation_id}/acceptance", status_code=201)
 @refuses(NoSuchInvitation, NeedsGuardian, NoSuchPatron, AlreadyLinked, TooManyLinks)
-async def post_acceptance(invitation_id: ThingId, caller: auth.Patron, run: Run) -> LinkOut:
+async def post_acceptance(invitation_id: PathId, caller: auth.Patron, run: Run) -> LinkOut:
     """Accept an invitation: the two cards are linked from now on."""
     return LinkOut.of(await run(accept_invitation, invitation_id, caller.id, wall_clock()))
 
 
 @router.delete("/me/family-invitations/{invitation_id}", status_code=204)
 @refuses(NoSuchInvitation)
-async def delete_invitation(invitation_id: ThingId, caller: auth.Patron, run: Run) -> None:
+async def delete_invitation(invitation_id: PathId, caller: auth.Patron, run: Run) -> None:
     """Withdraw an invitation that the patron sent, or decline one that they received.
 
     The sender of a declined invitation is not told.
@@ -171,7 +168,7 @@ async def delete_invitation(invitation_id: ThingId, caller: auth.Patron, run: Ru
 
 @router.delete("/me/family/{member_id}", status_code=204)
 @refuses(NotLinked)
-async def delete_link(member_id: ThingId, caller: auth.Patron, run: Run) -> None:
+async def delete_link(member_id: PathId, caller: auth.Patron, run: Run) -> None:
     """End the link with another patron's card, for both."""
     await run(end_link, caller.id, member_id)
 
@@ -179,7 +176,7 @@ async def delete_link(member_id: ThingId, caller: auth.Patron, run: Run) -> None
 @router.post("/patrons/{patron_id}/family", status_code=201)
 @refuses(NoSuchPatron, NotJunior, NeedsGuardian, AlreadyLinked, TooManyLinks)
 async def post_guardian(
-    patron_id: PatronId, body: GuardianIn, caller: auth.Staff, run: Run, settings: OwnSettings
+    patron_id: PathId, body: GuardianIn, caller: auth.Staff, run: Run, settings: OwnSettings
 ) -> LinkOut:
     """Link a junior's card with the card of a guardian, who has agreed to it at the desk.
 

@@ -3,13 +3,13 @@
 from typing import cast
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import JUNIOR
 from services.accounts.patrons import store
 from services.accounts.patrons.commands.erasure import erase_settled
 from services.accounts.patrons.commands.records import come_of_age
 from services.accounts.patrons.refusals import NotSettled
 from services.accounts.patrons.rules import PATIENCE, latest_birth
+from services.accounts.refusals import NoSuchPatron
 from services.accounts.settings import Settings
 from shared.clock import library_day, wall_clock
 from shared.jobs import Jobs, in_any_order

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import CardTaken, NoSuchPatron
 from services.accounts.cardholders.rules import BlockedBy, Cardholder, Patron, Status
 from services.accounts.fields import (
     BranchCode,
@@ -16,7 +15,7 @@ from services.accounts.fields import (
     Name,
     NewPin,
     OwnSettings,
-    PatronId,
+    PathId,
     digest_of,
 )
 from services.accounts.patrons.commands.blocks import (
@@ -35,6 +34,7 @@ from services.accounts.patrons.refusals import AlreadyBlocked, NotBlocked, NotSe
 from services.accounts.pins.commands import new_pin_hash
 from services.accounts.pins.refusals import EASY_PINS
 from services.accounts.preferences.routes import ContactIn, ContactOut
+from services.accounts.refusals import CardTaken, NoSuchPatron
 from shared import auth
 from shared.audit_trail import shows_patrons
 from shared.auth import DeskOrService, PatronStaffOrService, Staff, may_see
@@ -224,7 +224,7 @@ async def get_patrons(
 @refuses(NoSuchPatron)
 @shows_patrons
 async def get_patron(
-    patron_id: PatronId, caller: PatronStaffOrService, db: Db
+    patron_id: PathId, caller: PatronStaffOrService, db: Db
 ) -> PatronOut | PatronRef:
     """Get a patron; services get a PatronRef. An erased patron is not found."""
     if not may_see(caller, patron_id):
@@ -235,7 +235,7 @@ async def get_patron(
 @router.patch("/patrons/{patron_id}", tags=["patrons"])
 @refuses(NoSuchPatron, CardTaken, *EASY_PINS)
 async def patch_patron(
-    patron_id: PatronId,
+    patron_id: PathId,
     body: PatronChanges,
     *,
     caller: Staff,
@@ -291,7 +291,7 @@ async def _new_pin(db: Db, patron_id: str, body: PatronChanges) -> str | None:
 
 @router.delete("/patrons/{patron_id}", tags=["patrons"])
 @refuses(NoSuchPatron, NotSettled)
-async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronRef:
+async def delete_patron(patron_id: PathId, caller: Staff, run: Run) -> PatronRef:
     """Erase a patron; the response is the tombstone.
 
     A patron who has items on loan, owes money or is owed money is not erased: the problem says what
@@ -304,7 +304,7 @@ async def delete_patron(patron_id: PatronId, caller: Staff, run: Run) -> PatronR
 @router.post("/patrons/{patron_id}/block", tags=["patrons"])
 @refuses(NoSuchPatron, AlreadyBlocked)
 async def post_block(
-    patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
+    patron_id: PathId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
     """Stop a patron from borrowing, renewing and reserving, and end their sessions."""
     patron = await run(block_patron, patron_id, body.reason)
@@ -315,7 +315,7 @@ async def post_block(
 @router.post("/patrons/{patron_id}/unblock", tags=["patrons"])
 @refuses(NoSuchPatron, NotBlocked)
 async def post_unblock(
-    patron_id: PatronId, body: BlockIn, caller: Staff, run: Run, db: Db
+    patron_id: PathId, body: BlockIn, caller: Staff, run: Run, db: Db
 ) -> PatronOut:
     """Let a patron whom the staff blocked borrow again."""
     patron = await run(unblock_patron, patron_id, body.reason)

@@ -5,8 +5,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchAccount, NoSuchPatron
-from services.accounts.fields import NewPin, OwnSettings, PatronId, Secret, digest_of
+from services.accounts.fields import NewPin, OwnSettings, PathId, Secret, digest_of
 from services.accounts.pins import store
 from services.accounts.pins.commands import (
     EnterCode,
@@ -18,6 +17,7 @@ from services.accounts.pins.commands import (
 )
 from services.accounts.pins.refusals import EASY_PINS, TooManyCodes, TooManyResets, WrongResetCode
 from services.accounts.pins.rules import VALID_FOR, code_of
+from services.accounts.refusals import NoSuchAccount, NoSuchPatron
 from services.accounts.settings import Settings
 from services.accounts.sign_in.commands.budgets import limits_of
 from services.accounts.sign_in.commands.confirm_pin import confirm_own_pin
@@ -116,7 +116,7 @@ async def post_pin_reset(
 )
 @refuses(WrongResetCode, TooManyCodes, *EASY_PINS)
 async def put_pin_reset(
-    reset_id: PatronId, body: ResetCodeIn, request: Request, run: Run, settings: OwnSettings
+    reset_id: PathId, body: ResetCodeIn, request: Request, run: Run, settings: OwnSettings
 ) -> Response:
     """Choose a new PIN with the code. This also unlocks a card after too many attempts to log in.
 
@@ -148,7 +148,7 @@ async def put_pin_reset(
 
 @router.get("/staff-codes/{reset_id}", tags=["staff"])
 async def get_staff_code(
-    reset_id: PatronId, _caller: OtherService, db: Db, settings: OwnSettings
+    reset_id: PathId, _caller: OtherService, db: Db, settings: OwnSettings
 ) -> StaffCodeOut:
     """Get the code for somebody of the staff, and the address to send it to, for one message."""
     live = await store.find_live(db, reset_id, wall_clock())

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.commands import alert_of_contact
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import By, Calendar, Cardholder, Patron
 from services.accounts.pins.rules import is_code
 from services.accounts.preferences import rules, store
@@ -19,6 +18,7 @@ from services.accounts.preferences.refusals import (
     WrongAddressCode,
 )
 from services.accounts.preferences.rules import ALWAYS, IN_USE, Branch, Setting, choose
+from services.accounts.refusals import NoSuchPatron
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.commands.budgets import record_failure
 from services.accounts.sign_in.refusals import WrongPin

@@ -3,11 +3,11 @@
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import Calendar
 from services.accounts.preferences import store
 from services.accounts.preferences.refusals import NoSuchCalendar
 from services.accounts.preferences.rules import Setting, is_live, link_of_secret
+from services.accounts.refusals import NoSuchPatron
 from shared.mongo import Database
 
 

@@ -1,15 +1,14 @@
 """My Setting: preferences, addresses, and the link to the calendar feed."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import Calendar, Cardholder
-from services.accounts.fields import BranchCode, Channel, Language, OwnSettings, PatronId, Secret
+from services.accounts.fields import BranchCode, Language, OwnSettings, PathId, Secret
 from services.accounts.pins import store as pins_store
 from services.accounts.pins.rules import code_of
 from services.accounts.preferences import queries
@@ -41,6 +40,7 @@ from services.accounts.preferences.rules import (
     patron_of_token,
     unsubscribe_token,
 )
+from services.accounts.refusals import NoSuchPatron
 from services.accounts.sign_in.commands.confirm_pin import confirm_own_pin
 from services.accounts.sign_in.refusals import Locked, WrongPin
 from shared import auth
@@ -55,6 +55,7 @@ from shared.refusals import refuses
 router = APIRouter(prefix="/v1")
 
 
+Channel = Literal["inbox", "email", "sms"]
 ActivityType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 
 
@@ -111,7 +112,7 @@ class UnsubscriptionOut(BaseModel):
 @router.get("/email-addresses/{patron_id}", tags=["patrons"])
 @refuses(NoSuchPatron)
 async def get_email(
-    patron_id: PatronId,
+    patron_id: PathId,
     _caller: OtherService,
     db: Db,
     settings: OwnSettings,

@@ -7,12 +7,11 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, SecretStr
 
-from services.accounts.cardholders.refusals import NoSuchAccount
 from services.accounts.cardholders.rules import Cardholder
 from services.accounts.cardholders.store import find_stored_digest
 from services.accounts.fields import OwnSettings, Secret
 from services.accounts.keys.commands import SignedToken
-from services.accounts.refusals import Refusal
+from services.accounts.refusals import NoSuchAccount, Refusal
 from services.accounts.settings import Settings
 from services.accounts.sign_in.commands.budgets import logging_in, record_failure
 from services.accounts.sign_in.commands.log_in import LogIn, confirmed_holder, log_in

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import CardTaken
 from services.accounts.cardholders.rules import Cardholder, StaffRole, normal_card
 from services.accounts.pins import store as pins_store
 from services.accounts.pins.commands import issue_pin
 from services.accounts.pins.refusals import NoStaffAddress
+from services.accounts.refusals import CardTaken
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.commands.sessions import end_all
 from services.accounts.staff import store

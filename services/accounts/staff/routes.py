@@ -8,16 +8,16 @@ manage the account: one asks, and another one agrees. Both are recorded in the a
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import CardTaken, NoSuchAccount
 from services.accounts.cardholders.rules import StaffRole
-from services.accounts.fields import CardNumber, Name, OwnSettings, Secret, digest_of
+from services.accounts.fields import CardNumber, Name, OwnSettings, PathId, Secret, digest_of
 from services.accounts.pins.refusals import NoStaffAddress
+from services.accounts.refusals import CardTaken, NoSuchAccount
 from services.accounts.staff import store
 from services.accounts.staff.commands import (
     AddStaff,
@@ -55,10 +55,7 @@ from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
-StaffId = Annotated[str, Path(max_length=64)]
 
-
-RequestId = Annotated[str, Path(max_length=64)]
 _NEEDED = {
     "add": {"card_number", "name", "role", "email"},
     "role": {"staff_id", "role"},
@@ -149,7 +146,7 @@ async def get_staff_list(caller: Administrator, db: Db, page: PageQuery) -> Staf
 
 @router.get("/staff/{staff_id}", tags=["staff"])
 @refuses(NoSuchAccount)
-async def get_staff(staff_id: StaffId, caller: Administrator, db: Db) -> StaffOut:
+async def get_staff(staff_id: PathId, caller: Administrator, db: Db) -> StaffOut:
     """Get an account that the caller may manage."""
     return StaffOut.of(await store.find_account(db, staff_id, manager(caller)))
 
@@ -190,7 +187,7 @@ async def post_staff(
 
 @router.post("/staff/{staff_id}/disable", tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount)
-async def post_disabling(staff_id: StaffId, caller: Administrator, run: Run) -> StaffOut:
+async def post_disabling(staff_id: PathId, caller: Administrator, run: Run) -> StaffOut:
     """Disable an account, such as that of somebody who leaves the library.
 
     All its sessions end at once, and its holder can't log in until it is enabled again.
@@ -200,14 +197,14 @@ async def post_disabling(staff_id: StaffId, caller: Administrator, run: Run) -> 
 
 @router.post("/staff/{staff_id}/enable", tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount, SecondPersonNeeded)
-async def post_enabling(staff_id: StaffId, caller: Administrator, run: Run) -> StaffOut:
+async def post_enabling(staff_id: PathId, caller: Administrator, run: Run) -> StaffOut:
     """Let the holder of a disabled account log in again."""
     return StaffOut.of(await run(enable_staff, staff_id, manager(caller)))
 
 
 @router.put("/staff/{staff_id}/role", tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount, RoleNotAllowed, SecondPersonNeeded)
-async def put_role(staff_id: StaffId, body: RoleIn, caller: Administrator, run: Run) -> StaffOut:
+async def put_role(staff_id: PathId, body: RoleIn, caller: Administrator, run: Run) -> StaffOut:
     """Give an account another role. All its sessions end at once."""
     return StaffOut.of(await run(change_role, staff_id, body.role, manager(caller)))
 
@@ -215,7 +212,7 @@ async def put_role(staff_id: StaffId, body: RoleIn, caller: Administrator, run: 
 @router.put("/staff/{staff_id}/pin", tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount, SecondPersonNeeded, NoStaffAddress, PinNotAccepted)
 async def put_staff_pin(
-    staff_id: StaffId, caller: Administrator, run: Run, body: StaffPinIn | None = None
+    staff_id: PathId, caller: Administrator, run: Run, body: StaffPinIn | None = None
 ) -> StaffOut:
     """Let the holder of an account choose another PIN: the former one and all sessions end at once.
 
@@ -228,7 +225,7 @@ async def put_staff_pin(
 
 @router.delete("/staff/{staff_id}/second-factor", tags=["staff"])
 @refuses(NoSuchAccount, OwnAccount, SecondPersonNeeded)
-async def delete_factor(staff_id: StaffId, caller: Administrator, run: Run) -> StaffOut:
+async def delete_factor(staff_id: PathId, caller: Administrator, run: Run) -> StaffOut:
     """Remove the second factor of somebody who has lost the app and the recovery codes.
 
     All sessions of the account end at once.
@@ -350,7 +347,7 @@ async def _asked(body: StaffRequestIn, by: Manager, run: Run) -> StaffRequest:
 @refuses(NoSuchRequest, OwnRequest, NoSuchAccount, OwnAccount, RoleNotAllowed)
 @refuses(CardTaken, NoStaffAddress)
 async def post_approval(
-    request_id: RequestId, caller: Administrator, run: Run, db: Db, settings: OwnSettings
+    request_id: PathId, caller: Administrator, run: Run, db: Db, settings: OwnSettings
 ) -> StaffOut:
     """Agree to a request of somebody else: the change is made at once."""
     by = manager(caller)
@@ -360,6 +357,6 @@ async def post_approval(
 
 @router.delete("/staff-requests/{request_id}", status_code=204, tags=["staff"])
 @refuses(NoSuchRequest)
-async def delete_staff_request(request_id: RequestId, caller: Administrator, run: Run) -> None:
+async def delete_staff_request(request_id: PathId, caller: Administrator, run: Run) -> None:
     """Withdraw one's own request, or refuse that of somebody else."""
     await run(end_request, request_id, manager(caller), wall_clock())

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, cast
 
-from services.accounts.cardholders.refusals import NoSuchAccount
 from services.accounts.cardholders.rules import Cardholder, StaffRole
+from services.accounts.refusals import NoSuchAccount
 from services.accounts.staff.refusals import OwnAccount, RoleNotAllowed, SecondPersonNeeded
 
 MANAGED: Mapping[str, frozenset[StaffRole]] = {

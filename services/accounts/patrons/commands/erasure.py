@@ -12,7 +12,6 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchPatron
 from services.accounts.cardholders.rules import Patron
 from services.accounts.family.commands import end_links_of_erased, erase_invitations
 from services.accounts.patrons import store
@@ -21,6 +20,7 @@ from services.accounts.patrons.refusals import NotSettled
 from services.accounts.patrons.rules import Erasure, erase
 from services.accounts.pins import store as pins_store
 from services.accounts.preferences import store as preferences_store
+from services.accounts.refusals import NoSuchPatron
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.commands.sessions import end_all
 from shared.audit_trail import Act

@@ -7,7 +7,6 @@ from typing import Literal, TypedDict
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.commands import alert_of_card, alert_of_contact, alert_of_pin
-from services.accounts.cardholders.refusals import CardTaken
 from services.accounts.cardholders.rules import ADULT, JUNIOR, Cardholder, Patron, normal_card
 from services.accounts.family import store as family_store
 from services.accounts.family.commands import end_links_by_guardians
@@ -17,6 +16,7 @@ from services.accounts.pins import store as pins_store
 from services.accounts.preferences import store as preferences_store
 from services.accounts.preferences.commands import change_contact, follow_language
 from services.accounts.preferences.rules import Preferences
+from services.accounts.refusals import CardTaken
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.commands.sessions import end_all
 from shared.contracts.accounts import PatronCameOfAge, PatronRegistered, PatronUpdated

@@ -13,9 +13,9 @@ import pyotp
 import structlog
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.refusals import NoSuchAccount
 from services.accounts.cardholders.rules import PEOPLE, Cardholder, SecondFactor
 from services.accounts.keys.commands import resealed, secret_of, with_secret
+from services.accounts.refusals import NoSuchAccount
 from services.accounts.settings import Settings
 from services.accounts.sign_in.commands.sessions import end_all
 from services.accounts.sign_in.refusals import (
