@@ -4,9 +4,11 @@ from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import Calendar
+from services.accounts.pins import store as pins_store
+from services.accounts.pins.rules import code_of
 from services.accounts.preferences import store
 from services.accounts.preferences.refusals import NoSuchCalendar
-from services.accounts.preferences.rules import Setting, is_live, link_of_secret
+from services.accounts.preferences.rules import Setting, code_for, is_live, link_of_secret
 from services.accounts.refusals import NoSuchPatron
 from shared.mongo import Database
 
@@ -36,16 +38,32 @@ async def preferences(db: Database, patron_id: str) -> Setting:
     return Setting(chosen, chosen.language or found.language, holder.reachable_by)
 
 
-async def address_of_alert(
-    db: Database, alert_id: str, patron_id: str, at: datetime
-) -> tuple[str | None, bool]:
-    """Return the address at which a patron is told of a change, and whether it is to be confirmed.
+async def destination(
+    db: Database,
+    patron_id: str,
+    *,
+    pin_reset: str | None,
+    alert: str | None,
+    at: datetime,
+    keys: str,
+) -> tuple[str | None, str | None]:
+    """Return the address of one message to a patron, and the code that it is to have.
 
-    Raises NoSuchPatron.
+    None: the message is sent to no address, or has no code. `pin_reset` and `alert` are the ids of
+    what the message is about, if it is none of the notifications that patrons choose. Raises
+    NoSuchPatron.
     """
     _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
-    new = holder.new_address
-    if new is not None and new.id == alert_id:
-        return (new.email, True) if is_live(new, at) else (None, True)
-    kept = await cardholders_store.find_kept_address(db, alert_id, patron_id, at)
-    return (kept.email if kept else None), False
+    if alert is not None:
+        new = holder.new_address
+        if new is None or new.id != alert:
+            kept = await cardholders_store.find_kept_address(db, alert, patron_id, at)
+            return (kept.email if kept else None), None
+        return (new.email, code_for(alert, keys)) if is_live(new, at) else (None, None)
+    if pin_reset:
+        reset = await pins_store.find_live(db, pin_reset, at)
+        is_own = reset is not None and reset.patron_id == patron_id
+        code = code_of(pin_reset, keys) if is_own else None
+        return (holder.email if code else None), code
+    chosen = (await preferences(db, patron_id)).preferences
+    return (holder.email if "email" in chosen.channels else None), None

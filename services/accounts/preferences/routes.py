@@ -9,8 +9,6 @@ from pydantic import BaseModel, Field, StringConstraints
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import Calendar, Cardholder
 from services.accounts.fields import BranchCode, Language, OwnSettings, PathId, Secret
-from services.accounts.pins import store as pins_store
-from services.accounts.pins.rules import code_of
 from services.accounts.preferences import queries
 from services.accounts.preferences.commands import (
     ChoosePreferences,
@@ -35,7 +33,6 @@ from services.accounts.preferences.refusals import (
 from services.accounts.preferences.rules import (
     Setting,
     calendar_secret,
-    code_for,
     is_live,
     patron_of_token,
     unsubscribe_token,
@@ -131,23 +128,11 @@ async def get_email(
     null if the code can no longer be used, or there was no address. The alert of an address that is
     to be confirmed has that address, and its code.
     """
-    if alert is not None:
-        address, confirms = await queries.address_of_alert(db, alert, patron_id, wall_clock())
-        return EmailOut(
-            address=address,
-            unsubscribe=unsubscribe_token(patron_id, settings.unsubscribe_keys),
-            code=code_for(alert, settings.reset_keys) if confirms and address else None,
-        )
-    setting = await queries.preferences(db, patron_id)
-    _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
-    code = None
-    if pin_reset is not None:
-        live = await pins_store.find_live(db, pin_reset, wall_clock())
-        is_own = live is not None and live.patron_id == patron_id
-        code = code_of(pin_reset, settings.reset_keys) if is_own else None
-    may_send = code is not None if pin_reset else "email" in setting.preferences.channels
+    address, code = await queries.destination(
+        db, patron_id, pin_reset=pin_reset, alert=alert, at=wall_clock(), keys=settings.reset_keys
+    )
     return EmailOut(
-        address=holder.email if may_send else None,
+        address=address,
         unsubscribe=unsubscribe_token(patron_id, settings.unsubscribe_keys),
         code=code,
     )
