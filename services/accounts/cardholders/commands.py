@@ -1,7 +1,7 @@
 """Tell the holder of an account of a change, at the address that was valid before it."""
 
 from services.accounts.cardholders import store
-from services.accounts.cardholders.rules import KEPT_FOR, By, Cardholder, KeptAddress
+from services.accounts.cardholders.rules import KEPT_FOR, Cardholder, ChangedBy, KeptAddress
 from shared.clock import wall_clock
 from shared.contracts.accounts import AlertOfCard, AlertOfContact, AlertOfDevice, AlertOfPin
 from shared.ids import new_id
@@ -21,7 +21,7 @@ def _new_alert(work: Work, holder: Cardholder) -> str:
     return alert_id
 
 
-def alert_of_pin(work: Work, before: Cardholder, by: By) -> None:
+def alert_of_pin(work: Work, before: Cardholder, by: ChangedBy) -> None:
     """Tell a patron that there is a new PIN."""
     alert_id = _new_alert(work, before)
     work.record(AlertOfPin(patron_id=before.id, alert_id=alert_id, by=by, version=1))
@@ -42,7 +42,7 @@ def alert_of_device(work: Work, holder: Cardholder) -> None:
 def alert_of_contact(
     work: Work,
     before: Cardholder,
-    by: By,
+    by: ChangedBy,
     *,
     asked: bool = False,
     changed: bool = False,

@@ -11,7 +11,7 @@ PEOPLE: frozenset[str] = frozenset(get_args(PersonRole))
 """The roles of accounts that people have: a station types no codes, and chooses no PIN."""
 Status = Literal["active", "blocked", "erased"]
 BlockedBy = Literal["staff", "money"]
-By = Literal["patron", "staff"]
+ChangedBy = Literal["patron", "staff"]
 JUNIOR = "junior"
 ADULT = "adult"
 PIN_LENGTHS = range(6, 65)
@@ -61,7 +61,7 @@ class NewAddress:
 
     id: str
     email: str = field(repr=False)
-    by: By
+    by: ChangedBy
     """The one who entered it."""
     asked_at: datetime
     """Wall clock."""

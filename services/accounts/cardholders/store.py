@@ -133,7 +133,7 @@ def save_patrons(work: Work, *patrons: Patron) -> None:
 
 def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
     """Save cardholders after a change, each with the next version."""
-    changed = (replace(one, version=one.version + 1) for one in cardholders)
+    changed = (replace(holder, version=holder.version + 1) for holder in cardholders)
     work.save("cardholders", *changed)
 
 

@@ -19,7 +19,7 @@ from services.accounts.family.rules import (
     Link,
     check_invitation,
     check_link,
-    moved_on,
+    in_state,
 )
 from services.accounts.refusals import NoSuchPatron
 from shared.contracts.accounts import PatronLinked
@@ -36,10 +36,10 @@ def invite_member(work: Work, patron_id: str, card_digest: str, at: datetime) ->
     if patron.category == JUNIOR:
         raise NeedsGuardian
     sent = store.sent_by(work, patron_id)
-    for one in sent:
-        same_card = one.card_digest == card_digest
-        if same_card and one.seems_open and at < one.expires_at:
-            return one
+    for earlier in sent:
+        same_card = earlier.card_digest == card_digest
+        if same_card and earlier.seems_open and at < earlier.expires_at:
+            return earlier
     check_invitation(holder.card_digest == card_digest, sent, at)
     made_at = at.replace(microsecond=0)
     invitation = Invitation(new_id(), patron_id, card_digest, made_at, made_at + VALID_FOR)
@@ -55,9 +55,9 @@ def deliver_invitation(work: Work, invitation_id: str) -> bool:
         return False
     patron = cardholders_store.patron_with_card(work, invitation.card_digest)
     if patron is None or store.sides(work, invitation.patron_id, patron.id):
-        store.save_invitation(work, moved_on(invitation, "void"))
+        store.save_invitation(work, in_state(invitation, "void"))
         return False
-    sent = moved_on(invitation, "sent", invited_id=patron.id)
+    sent = in_state(invitation, "sent", invited_id=patron.id)
     store.save_invitation(work, sent)
     work.record(events.invited(sent, patron.id))
     return True
@@ -72,9 +72,9 @@ def end_invitation(work: Work, invitation_id: str, patron_id: str, at: datetime)
     if invitation is None or at >= invitation.expires_at:
         raise NoSuchInvitation
     if invitation.patron_id == patron_id and invitation.seems_open:
-        ended = moved_on(invitation, "withdrawn")
+        ended = in_state(invitation, "withdrawn")
     elif invitation.is_open_to(patron_id, at):
-        ended = moved_on(invitation, "declined")
+        ended = in_state(invitation, "declined")
     else:
         raise NoSuchInvitation
     store.save_invitation(work, ended)
@@ -86,9 +86,9 @@ def erase_invitations(work: Work, patron_id: str, card_digest: str) -> None:
     The others stay until they expire: their senders would learn that there was such a card.
     """
     store.delete_sent(work, patron_id)
-    for one in store.sent_to(work, patron_id, card_digest):
-        nobody = replace(moved_on(one, one.state), card_digest="", invited_id=None)
-        is_open = one.state in ("requested", "sent")
+    for invitation in store.sent_to(work, patron_id, card_digest):
+        nobody = replace(in_state(invitation, invitation.state), card_digest="", invited_id=None)
+        is_open = invitation.state in ("requested", "sent")
         store.save_invitation(work, replace(nobody, state="void") if is_open else nobody)
 
 
@@ -106,7 +106,7 @@ def accept_invitation(work: Work, invitation_id: str, patron_id: str, at: dateti
         raise NoSuchInvitation
     if JUNIOR in (invited.category, sender.category):
         raise NeedsGuardian
-    store.save_invitation(work, moved_on(invitation, "accepted"))
+    store.save_invitation(work, in_state(invitation, "accepted"))
     return _link(work, invited, sender, "patron")
 
 
@@ -160,7 +160,9 @@ def touch(work: Work, *holders: Cardholder) -> None:
 
 
 def _link(work: Work, patron: Patron, member: Patron, consent: Consent) -> Link:
-    holders = [cardholders_store.cardholder(work, one.id) for one in (patron, member)]
+    holders = [
+        cardholders_store.cardholder(work, patron_id) for patron_id in (patron.id, member.id)
+    ]
     there = [holder for holder in holders if holder is not None]
     if len(there) < len(holders):  # erased a moment ago
         raise NoSuchPatron
@@ -171,8 +173,8 @@ def _link(work: Work, patron: Patron, member: Patron, consent: Consent) -> Link:
     side = Link(new_id(), patron.id, member.id, consent, at)
     other = Link(new_id(), member.id, patron.id, "patron", at)
     store.add_link(work, side, other)
-    for one in (side, other):
-        work.record(events.link_event(PatronLinked, one))
+    for link in (side, other):
+        work.record(events.link_event(PatronLinked, link))
     return side
 
 

@@ -30,13 +30,19 @@ async def family(db: Database, patron_id: str, at: datetime) -> Family:
     found, _ = await cardholders_store.find_patron_and_holder(db, patron_id)
     links = await store.find_links(db, patron_id)
     received = await store.find_received(db, patron_id, at)
-    sent = [one for one in await store.find_sent(db, patron_id, at) if one.seems_open]
+    sent = [
+        invitation
+        for invitation in await store.find_sent(db, patron_id, at)
+        if invitation.seems_open
+    ]
     linked = {link.member_id for link in links}
-    names = await cardholders_store.find_names(db, linked | {one.patron_id for one in received})
+    names = await cardholders_store.find_names(
+        db, linked | {invitation.patron_id for invitation in received}
+    )
     return Family(
         found,
         [link for link in links if link.member_id in names],
-        [one for one in received if one.patron_id in names.keys() - linked],
+        [invitation for invitation in received if invitation.patron_id in names.keys() - linked],
         sent,
         names,
     )

@@ -76,8 +76,10 @@ def check_invitation(own_card: bool, sent: list[Invitation], at: datetime) -> No
     """Raise OwnCard or TooManyInvitations if a patron cannot send one more."""
     if own_card:
         raise OwnCard
-    today = [one for one in sent if one.made_at > at - timedelta(days=1)]
-    open_ones = [one for one in sent if one.seems_open and at < one.expires_at]
+    today = [invitation for invitation in sent if invitation.made_at > at - timedelta(days=1)]
+    open_ones = [
+        invitation for invitation in sent if invitation.seems_open and at < invitation.expires_at
+    ]
     if len(today) >= MOST_A_DAY or len(open_ones) >= MOST_OPEN:
         raise TooManyInvitations
 
@@ -93,7 +95,7 @@ def check_link(member_id: str, *links: list[Link]) -> None:
         raise TooManyLinks
 
 
-def moved_on(invitation: Invitation, state: State, *, invited_id: str | None = None) -> Invitation:
+def in_state(invitation: Invitation, state: State, *, invited_id: str | None = None) -> Invitation:
     """Return the invitation in another state, with the patron whom the job has found."""
     return replace(
         invitation,

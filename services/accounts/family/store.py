@@ -63,8 +63,10 @@ def save_invitation(work: Work, invitation: Invitation) -> None:
 
 def change_digest(work: Work, former: str, digest: str) -> None:
     """Give the invitations to a card its new digest."""
-    for one in work.all(Invitation, "invitations", {"card_digest": former}):
-        work.save("invitations", replace(one, card_digest=digest, version=one.version + 1))
+    for invitation in work.all(Invitation, "invitations", {"card_digest": former}):
+        work.save(
+            "invitations", replace(invitation, card_digest=digest, version=invitation.version + 1)
+        )
 
 
 def links_of(work: Work, patron_id: str) -> list[Link]:

@@ -43,7 +43,7 @@ def unblock(patron: Patron) -> Patron:
     return _blocked(patron, {*patron.blocked_by} - {"staff"})
 
 
-def stand(patron: Patron, *, owes_too_much: bool) -> Patron:
+def with_debt(patron: Patron, *, owes_too_much: bool) -> Patron:
     """Return the patron with or without a block for debt; the same value if nothing changes."""
     blocked: set[BlockedBy] = {*patron.blocked_by} - {"money"}
     if owes_too_much:

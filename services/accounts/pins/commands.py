@@ -70,7 +70,7 @@ def _guesses(pin: str) -> float:
 def _guesses_of_word(word: str) -> float:
     """Return how many guesses a word takes; infinity if it is in no list and follows no pattern."""
     found = zxcvbn(word, user_inputs=LOCAL_WORDS)
-    [*patterns] = (one["pattern"] for one in found["sequence"])
+    [*patterns] = (part["pattern"] for part in found["sequence"])
     is_known = len(patterns) == 1 and patterns != ["bruteforce"]
     return float(found["guesses"]) if is_known else math.inf
 
@@ -150,7 +150,7 @@ def send_code(work: Work, reset_id: str) -> bool:
         return False
     holder = cardholders_store.with_card(work, reset.card_digest)
     patron = cardholders_store.patron(work, holder.id) if holder and holder.email else None
-    sent = rules.found(reset, patron.id if patron else None)
+    sent = rules.sent_to(reset, patron.id if patron else None)
     store.save(work, sent)
     if patron is None:
         return False

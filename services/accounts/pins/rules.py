@@ -110,13 +110,13 @@ def easiness(
         return CardInPin
     if guesses < EASY_BELOW or _is_common(plain):
         return CommonPin
-    if _is_date(plain) or (born_on and any(one in plain for one in _written(born_on))):
+    if _is_date(plain) or (born_on and any(digits in plain for digits in _written(born_on))):
         return DateAsPin
     return None
 
 
 def _plain(text: str) -> str:
-    return "".join(one for one in text.casefold() if one.isalnum())
+    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def _is_sequence(plain: str) -> bool:
@@ -249,7 +249,7 @@ def derived_code(purpose: str, request_id: str, keys: str) -> str | None:
 def is_code(typed: str, purpose: str, request_id: str, keys: str) -> bool:
     """Return whether the typed text is the code of a request; blanks in it do not count."""
     digits = "".join(typed.split())
-    codes = [_code(one) for one in keyed.digests(keys, f"{purpose}\n{request_id}")]
+    codes = [_code(digest) for digest in keyed.digests(keys, f"{purpose}\n{request_id}")]
     return digits.isascii() and any(hmac.compare_digest(digits, code) for code in codes)
 
 
@@ -267,7 +267,7 @@ def issued(reset_id: str, card_digest: str, account_id: str, at: datetime) -> Pi
     return PinReset(reset_id, card_digest, at + ISSUED_FOR, account_id, state="sent")
 
 
-def found(reset: PinReset, patron_id: str | None) -> PinReset:
+def sent_to(reset: PinReset, patron_id: str | None) -> PinReset:
     """Return the reset with the patron to whom its code is sent, or void without one."""
     state: State = "void" if patron_id is None else "sent"
     return replace(reset, patron_id=patron_id, state=state, version=reset.version + 1)

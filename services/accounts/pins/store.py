@@ -44,8 +44,8 @@ def save(work: Work, reset: PinReset) -> None:
 
 def change_digest(work: Work, former: str, digest: str) -> None:
     """Give the requests for a card its new digest."""
-    for one in work.all(PinReset, "pin_resets", {"card_digest": former}):
-        work.save("pin_resets", replace(one, card_digest=digest, version=one.version + 1))
+    for reset in work.all(PinReset, "pin_resets", {"card_digest": former}):
+        work.save("pin_resets", replace(reset, card_digest=digest, version=reset.version + 1))
 
 
 def delete_of_card(work: Work, card_digest: str, *, but: str = "") -> None:

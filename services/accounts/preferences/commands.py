@@ -5,7 +5,7 @@ from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.commands import alert_of_contact
-from services.accounts.cardholders.rules import By, Calendar, Cardholder, Patron
+from services.accounts.cardholders.rules import Calendar, Cardholder, ChangedBy, Patron
 from services.accounts.pins.rules import is_code
 from services.accounts.preferences import rules, store
 from services.accounts.preferences.events import preferences_event
@@ -121,7 +121,7 @@ def _replace(work: Work, patron_id: str, calendar: Calendar | None) -> None:
 
 
 def change_contact(
-    work: Work, holder: Cardholder, email: str | None, phone: str | None, by: By
+    work: Work, holder: Cardholder, email: str | None, phone: str | None, by: ChangedBy
 ) -> Cardholder:
     """Return the holder with the addresses that are in use from now on. The caller saves it.
 

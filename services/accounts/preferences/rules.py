@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from services.accounts.cardholders.rules import By, NewAddress
+from services.accounts.cardholders.rules import ChangedBy, NewAddress
 from services.accounts.pins.rules import derived_code
 from services.accounts.sign_in.rules import DAY, Budget
 from shared import keys as keyed
@@ -23,7 +23,7 @@ SENT_AGAIN_AFTER = timedelta(minutes=10)
 """Age from which the same address is asked to be confirmed again; before, it is a repeat."""
 MOST_NEW = 10
 """New addresses a day that the holder of a card can have codes sent to."""
-Step = Literal["kept", "asked", "changed", "removed"]
+AddressStep = Literal["kept", "asked", "changed", "removed"]
 """The next thing that happens to the address in use; `asked`: it stays until the new one is
 confirmed."""
 
@@ -98,7 +98,7 @@ def _set(given: tuple[str, ...] | None, kept: tuple[str, ...]) -> tuple[str, ...
     return kept if given is None else tuple(sorted(set(given)))
 
 
-def step_to(former: str | None, wanted: str | None, by: By) -> Step:
+def step_to(former: str | None, wanted: str | None, by: ChangedBy) -> AddressStep:
     """Return the next thing that happens to the address in use.
 
     Without a former one, that from the desk is used at once: the staff see whose card it is.
@@ -110,7 +110,7 @@ def step_to(former: str | None, wanted: str | None, by: By) -> Step:
     return "changed" if former is None and by == "staff" else "asked"
 
 
-def asked(request_id: str, email: str, by: By, at: datetime) -> NewAddress:
+def asked(request_id: str, email: str, by: ChangedBy, at: datetime) -> NewAddress:
     """Return a new address that waits from now on."""
     return NewAddress(request_id, email, by, at, at + CONFIRM_WITHIN)
 

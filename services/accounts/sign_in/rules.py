@@ -244,7 +244,7 @@ def remembered(device: str) -> str:
 
 def with_device(devices: Sequence[str], device: str) -> tuple[str, ...]:
     """Return the remembered devices with one that was used just now."""
-    return (*(one for one in devices if one != device), device)[-MOST_DEVICES:]
+    return (*(other for other in devices if other != device), device)[-MOST_DEVICES:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,7 +281,7 @@ def _spending(budget: Budget, attempt: str) -> list[dict[str, Any]]:
 
 
 def _are_others_checked(found: Document, attempt: str) -> bool:
-    return any(one["attempt"] != attempt for one in found["checked"])
+    return any(checked["attempt"] != attempt for checked in found["checked"])
 
 
 def _ago(time: timedelta) -> dict[str, Any]:

@@ -312,10 +312,12 @@ async def get_staff_requests(caller: Administrator, db: Db) -> StaffRequestList:
     """List the open requests about accounts that the caller may manage, the oldest first."""
     roles = manager(caller).roles
     found = [
-        one for one in await store.find_open_requests(db, wall_clock()) if one.is_covered_by(roles)
+        request
+        for request in await store.find_open_requests(db, wall_clock())
+        if request.is_covered_by(roles)
     ]
-    names = await cardholders_store.find_names(db, {one.by for one in found})
-    return StaffRequestList(items=[StaffRequestOut.of(one, names) for one in found])
+    names = await cardholders_store.find_names(db, {request.by for request in found})
+    return StaffRequestList(items=[StaffRequestOut.of(request, names) for request in found])
 
 
 @router.post("/staff-requests", status_code=201, tags=["staff"])

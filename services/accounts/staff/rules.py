@@ -15,7 +15,7 @@ MANAGED: Mapping[str, frozenset[StaffRole]] = {
 }
 """The roles of the accounts that each right of shared/rights.py covers. None covers patrons."""
 
-OF_TWO: frozenset[str] = frozenset({"tracer", "admin", "ops"})
+NEED_TWO_PERSONS: frozenset[str] = frozenset({"tracer", "admin", "ops"})
 """The roles of accounts to which one person alone gives nobody access."""
 
 
@@ -76,7 +76,7 @@ class Manager:
         """Raise RoleNotAllowed or SecondPersonNeeded unless the manager may give this role."""
         if role not in self.roles:
             raise RoleNotAllowed
-        if role in OF_TWO and not self.seconded:
+        if role in NEED_TWO_PERSONS and not self.seconded:
             raise SecondPersonNeeded
 
     def check_covered(self, holder: Cardholder | None) -> Cardholder:
@@ -98,7 +98,7 @@ class Manager:
         Raises as `check_account`, or SecondPersonNeeded.
         """
         found = self.check_account(holder)
-        if found.role in OF_TWO and not self.seconded:
+        if found.role in NEED_TWO_PERSONS and not self.seconded:
             raise SecondPersonNeeded
         return found
 

@@ -6,7 +6,7 @@ from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import Patron
 from services.accounts.patrons import store
 from services.accounts.patrons.events import record_block_event
-from services.accounts.patrons.rules import Standing, block, stand, unblock
+from services.accounts.patrons.rules import Standing, block, unblock, with_debt
 from services.accounts.sign_in.commands.sessions import end_all
 from shared.contracts.circulation import ChargeSnapshot
 from shared.unit_of_work import Work
@@ -45,7 +45,7 @@ def note_standing(work: Work, event: ChargeSnapshot) -> None:
     standing = Standing(patron.id, event.standing.version, event.standing.blocked)
     if not store.note_standing(work, standing):
         return
-    standing_now = stand(patron, owes_too_much=standing.owes_too_much)
-    if standing_now is not patron:
-        cardholders_store.save_patrons(work, standing_now)
-        record_block_event(work, patron, standing_now)
+    changed = with_debt(patron, owes_too_much=standing.owes_too_much)
+    if changed is not patron:
+        cardholders_store.save_patrons(work, changed)
+        record_block_event(work, patron, changed)

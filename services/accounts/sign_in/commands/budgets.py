@@ -71,12 +71,12 @@ class Spending:
 
         `sprays_now`: one of them is small because of attempts that are being checked.
         """
-        found = await asyncio.gather(*(store.spend(db, one, self.attempt) for one in budgets))
+        found = await asyncio.gather(*(store.spend(db, budget, self.attempt) for budget in budgets))
         each = list(zip(budgets, found, strict=True))
-        self.budgets += [(budget, one.slot) for budget, one in each if one.spent]
-        refused = [one for one in found if not one.spent]
+        self.budgets += [(budget, counted.slot) for budget, counted in each if counted.spent]
+        refused = [counted for counted in found if not counted.spent]
         if refused:
-            raise Spent(sprays_now or all(one.others_checked for one in refused))
+            raise Spent(sprays_now or all(counted.others_checked for counted in refused))
 
     async def spend_of_codes(self, db: Database) -> bool:
         """Spend the budget of codes with the right PIN; return whether it had something left.

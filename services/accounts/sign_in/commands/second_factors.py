@@ -97,8 +97,8 @@ def after_code(
     step = _step_of(factor, code, keys, at)
     if step is not None:
         return replace(resealed(factor, keys.seals), last_step=step)
-    digests = {one.hex() for one in keyed.digests(keys.digests, _said(factor.id, code))}
-    left = tuple(one for one in factor.recovery if one not in digests)
+    digests = {digest.hex() for digest in keyed.digests(keys.digests, _said(factor.id, code))}
+    left = tuple(digest for digest in factor.recovery if digest not in digests)
     return replace(factor, recovery=left) if left != factor.recovery else None
 
 
