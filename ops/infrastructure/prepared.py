@@ -77,7 +77,8 @@ def add(modules: Sequence[str]) -> None:
         new = [module for module in modules if module not in _modules]
         _modules.extend(new)
         for server in _servers.values():
-            server.send({"modules": new})
+            with contextlib.suppress(OSError):  # it has ended: another will get all modules
+                server.send({"modules": new})
 
 
 def prepare(modules: Sequence[str]) -> None:

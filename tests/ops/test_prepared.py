@@ -105,6 +105,16 @@ def test_without_the_prepared_process_its_commands_end_and_the_next_one_starts_a
     assert "Usage: carrel" in output.read_text()
 
 
+def test_another_prepared_process_gets_the_modules_that_were_added_to_one_that_has_ended(
+    tmp_path: Path,
+) -> None:
+    with reading(tmp_path) as process:
+        os.kill(parent_of(process.pid), signal.SIGKILL)
+        assert process.wait(60) == -signal.SIGKILL
+    prepared.add(["a.module.of.which.there.is.none"])
+    assert start(tmp_path, "--help")[0].wait(60) == 0
+
+
 def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
