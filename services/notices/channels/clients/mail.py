@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import aiosmtplib
 
-from services.notices.channels.rules.deliveries import Delivery, bounced, postponed, sent
+from services.notices.channels.rules.deliveries import D, bounced, postponed, sent
 from services.notices.settings import Settings
 from shared.clock import wall_clock
 from shared.failpoint import failpoint
@@ -169,8 +169,8 @@ def with_link(text: str, address: str) -> str:
 
 
 async def hand_over(
-    delivery: Delivery, message: Callable[[], EmailMessage], address: str, mailer: Mailer
-) -> Delivery:
+    delivery: D, message: Callable[[], EmailMessage], address: str, mailer: Mailer
+) -> D:
     """Give the mail server a message; return what became of it. Raises MailServerAway."""
     try:
         await mailer.send(message(), address)

@@ -6,7 +6,17 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, Field
 
-from services.notices.channels.rules.deliveries import Delivery, Reason, State
+from services.notices.channels.rules.deliveries import (
+    EMAIL,
+    INBOX,
+    Delivery,
+    Digest,
+    HeldNotification,
+    NotificationEmail,
+    PatronDelivery,
+    Reason,
+    State,
+)
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.fields import Id, cursor, position
 from services.notices.refusals import BadCursor
@@ -81,18 +91,21 @@ class DeliveryOut(BaseModel):
     @classmethod
     def of(cls, delivery: Delivery) -> "DeliveryOut":
         """Build the answer from a delivery."""
+        notification_id = None
+        if isinstance(delivery, NotificationEmail | HeldNotification):
+            notification_id = delivery.notification_id
         return cls(
             id=delivery.id,
-            patron_id=delivery.patron_id or None,
-            notification_id=delivery.notification_id or None,
+            patron_id=delivery.patron_id if isinstance(delivery, PatronDelivery) else None,
+            notification_id=notification_id,
             kind=delivery.kind,
-            channel=delivery.channel,
+            channel=INBOX if isinstance(delivery, HeldNotification) else EMAIL,
             state=delivery.state,
             reason=delivery.reason,
             smtp_code=delivery.smtp_code,
             tries=delivery.tries,
-            digest_id=delivery.digest_id,
-            parts=delivery.parts,
+            digest_id=delivery.digest_id if isinstance(delivery, NotificationEmail) else None,
+            parts=delivery.parts if isinstance(delivery, Digest) else 0,
             queued_at=delivery.queued_at,
             next_at=delivery.next_at if delivery.state in ("waiting", "held") else None,
             ended_at=delivery.ended_at,

@@ -1,15 +1,14 @@
-"""A delivery: one e-mail on its way to a patron or a guest, and what became of it.
+"""Deliveries: each kind of e-mail on its way, what became of it, and notifications held back.
 
-One by e-mail names no address. Its times are of the wall clock, because mail servers know no other.
-A notification that is told after a delay has a delivery to the inbox too, with its facts until
-then. For patrons who chose one e-mail a day, the deliveries of a day are held, and a delivery of
-the kind `digest` sends them together.
+A delivery names no address. Its times are of the wall clock, because mail servers know no other.
+For patrons who chose one e-mail a day, the deliveries of a day are held, and a digest sends them
+together.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, TypeVar
 from uuid import UUID, uuid5
 
 from services.notices.channels.rules.outgoing import is_too_late, pause_after
@@ -35,31 +34,17 @@ STAFF_CODE = "pin.issued"
 _NAMESPACE = UUID("0b9c6a52-6f0e-5d43-9a57-3f5a1e0c7d28")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """A delivery of a notification to its patron, or of a link to a guest."""
+    """A delivery of any kind."""
 
     id: str
     version: int
-    patron_id: str
-    """Empty for a guest, and for staff."""
-    notification_id: str
-    """Empty for a digest, for a guest, and for staff."""
     kind: str
-    """Topic of the event that caused it, `digest`, or CONFIRM."""
+    """Topic of the event that caused it, DIGEST or CONFIRM."""
     queued_at: datetime
     next_at: datetime
-    """Time of the next try; during a try, the time after which another process may repeat it.
-
-    Of a held delivery to the inbox: the business time at which it is told.
-    """
-    guest_id: str | None = None
-    """The guest who gets it; None: a patron, or somebody of the staff."""
-    staff_code: str | None = None
-    """Id of the code that somebody of the staff gets; None: a patron or a guest gets it."""
-    covers: str = ""
-    """Announcements that its text covers (`announced`)."""
-    channel: str = EMAIL
+    """Time of the next try; during a try, the time after which another process may repeat it."""
     urgent: bool = False
     """True if it is sent in quiet hours too."""
     state: State = "waiting"
@@ -69,39 +54,103 @@ class Delivery:
     """Last refusal of the mail server, such as 550."""
     tries: int = 0
     ended_at: datetime | None = None
+
+    @property
+    def recipient(self) -> str:
+        """Id of the patron or guest who gets it; empty for staff."""
+        return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatronDelivery(Delivery):
+    """A delivery to a patron."""
+
+    patron_id: str
+
+    @property
+    def recipient(self) -> str:
+        """Id of the patron."""
+        return self.patron_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotificationEmail(PatronDelivery):
+    """A notification by e-mail."""
+
+    notification_id: str
+    covers: str = ""
+    """Announcements that its text covers (`announced`)."""
     digest_id: str | None = None
     """The digest that sends it, once it was held."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digest(PatronDelivery):
+    """An e-mail with the held deliveries of one patron and day."""
+
     parts: int = 0
-    """Number of deliveries that a digest was to send."""
+    """Number of deliveries that it was to send."""
     closed: bool = False
-    """True for a digest that gains no more deliveries, because its first try has begun."""
-    event_id: str = ""
-    """Id of the event of a held notification."""
-    about: Facts | None = None
-    """Facts of a held notification."""
+    """True if it gains no more deliveries, because its first try has begun."""
 
 
-def announced(told: Notification) -> str:
+@dataclass(frozen=True, kw_only=True)
+class HeldNotification(PatronDelivery):
+    """A notification that reaches the inbox after a delay, at the business time `next_at`."""
+
+    notification_id: str
+    event_id: str
+    about: Facts | None
+    """Its facts until then."""
+    channel: str = INBOX
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuestEmail(Delivery):
+    """An e-mail with a link to a guest who asked a librarian."""
+
+    guest_id: str
+
+    @property
+    def recipient(self) -> str:
+        """Id of the guest."""
+        return self.guest_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class StaffEmail(Delivery):
+    """An e-mail with a code to somebody of the staff."""
+
+    staff_code: str
+    """Id of the code."""
+
+
+D = TypeVar("D", bound=Delivery)
+
+
+def announced(notification: Notification) -> str:
     """Return the announcements that a notification covers: its suspensions with their versions.
 
     Empty for every notification that never gains facts of another event.
     """
     return "\n".join(
         f"{one['suspension_id']} {one.get('version') or 0}"
-        for one in (told.about, *told.also)
+        for one in (notification.about, *notification.also)
         if one.get("suspension_id")
     )
 
 
-def delivery_of(told: Notification, at: datetime, *, urgent: bool = False) -> Delivery:
+def delivery_of(
+    notification: Notification, at: datetime, *, urgent: bool = False
+) -> NotificationEmail:
     """Return a new delivery of a notification by e-mail. Every replica gives it the same id."""
-    covers = announced(told)
-    return Delivery(
-        id=str(uuid5(_NAMESPACE, f"{told.id}:{EMAIL}:{covers}")),
+    covers = announced(notification)
+    return NotificationEmail(
+        id=str(uuid5(_NAMESPACE, f"{notification.id}:{EMAIL}:{covers}")),
         version=1,
-        patron_id=told.patron_id,
-        notification_id=told.id,
-        kind=told.kind,
+        patron_id=notification.patron_id,
+        notification_id=notification.id,
+        kind=notification.kind,
         queued_at=at,
         next_at=at,
         covers=covers,
@@ -109,30 +158,27 @@ def delivery_of(told: Notification, at: datetime, *, urgent: bool = False) -> De
     )
 
 
-def held_back(told: Notification, tell_at: datetime, at: datetime) -> Delivery:
-    """Return a new delivery to the inbox, of a notification that is told at `tell_at`."""
-    return Delivery(
-        id=str(uuid5(_NAMESPACE, f"{told.id}:{INBOX}")),
+def held_back(notification: Notification, until: datetime, at: datetime) -> HeldNotification:
+    """Return a new delivery to the inbox, of a notification that is held back until a time."""
+    return HeldNotification(
+        id=str(uuid5(_NAMESPACE, f"{notification.id}:{INBOX}")),
         version=1,
-        patron_id=told.patron_id,
-        notification_id=told.id,
-        kind=told.kind,
+        patron_id=notification.patron_id,
+        notification_id=notification.id,
+        kind=notification.kind,
         queued_at=at,
-        next_at=tell_at,
-        channel=INBOX,
+        next_at=until,
         state="held",
-        event_id=told.happened,
-        about=told.about,
+        event_id=notification.happened,
+        about=notification.about,
     )
 
 
-def delivery_to_guest(guest_id: str, kind: str, version: int, at: datetime) -> Delivery:
+def delivery_to_guest(guest_id: str, kind: str, version: int, at: datetime) -> GuestEmail:
     """Return a new delivery to a guest, of a version of the enquiry; 0: before there is one."""
-    return Delivery(
+    return GuestEmail(
         id=str(uuid5(_NAMESPACE, f"{guest_id}:{EMAIL}:{version}")),
         version=1,
-        patron_id="",
-        notification_id="",
         kind=kind,
         queued_at=at,
         next_at=at,
@@ -141,13 +187,11 @@ def delivery_to_guest(guest_id: str, kind: str, version: int, at: datetime) -> D
     )
 
 
-def delivery_to_staff(reset_id: str, at: datetime) -> Delivery:
+def delivery_to_staff(reset_id: str, at: datetime) -> StaffEmail:
     """Return a new delivery of a code to somebody of the staff."""
-    return Delivery(
+    return StaffEmail(
         id=str(uuid5(_NAMESPACE, f"{reset_id}:{EMAIL}")),
         version=1,
-        patron_id="",
-        notification_id="",
         kind=STAFF_CODE,
         queued_at=at,
         next_at=at,
@@ -161,28 +205,28 @@ def wants_email(patron: Patron | None) -> bool:
     return patron is not None and EMAIL in patron.channels
 
 
-def sent(delivery: Delivery, at: datetime) -> Delivery:
+def sent(delivery: D, at: datetime) -> D:
     """Return the delivery as sent."""
     return _ended(delivery, at, "sent", None)
 
 
-def covering(delivery: Delivery, told: Notification) -> Delivery:
-    """Return the delivery with the announcements of `told`, whose text was sent."""
-    return replace(delivery, covers=announced(told))
+def covering(delivery: NotificationEmail, notification: Notification) -> NotificationEmail:
+    """Return the delivery with the announcements of the notification whose text was sent."""
+    return replace(delivery, covers=announced(notification))
 
 
-def dropped(delivery: Delivery, reason: Reason, at: datetime) -> Delivery:
+def dropped(delivery: D, reason: Reason, at: datetime) -> D:
     """Return the delivery as dropped, because nothing is to be sent any more."""
     return _ended(delivery, at, "dropped", reason)
 
 
-def bounced(delivery: Delivery, at: datetime, *, code: int | None) -> Delivery:
+def bounced(delivery: D, at: datetime, *, code: int | None) -> D:
     """Return the delivery as refused for good; without a `code` the address is malformed."""
     reason: Reason = "bad-address" if code is None else "refused"
     return replace(_ended(delivery, at, "bounced", reason), smtp_code=code)
 
 
-def postponed(delivery: Delivery, at: datetime, *, code: int | None = None) -> Delivery:
+def postponed(delivery: D, at: datetime, *, code: int | None = None) -> D:
     """Return the delivery to be tried again after a pause, or as failed after a day."""
     if is_too_late(delivery.queued_at, at):
         return replace(_ended(delivery, at, "failed", "too-late"), smtp_code=code)
@@ -191,55 +235,58 @@ def postponed(delivery: Delivery, at: datetime, *, code: int | None = None) -> D
 
 
 def delivery_to_queue(
-    told: Notification, known: Iterable[Delivery], at: datetime, *, urgent: bool = False
-) -> Delivery | None:
+    notification: Notification,
+    deliveries: Iterable[NotificationEmail],
+    at: datetime,
+    *,
+    urgent: bool = False,
+) -> NotificationEmail | None:
     """Return the delivery to write so that a notification is sent once; None if it will be.
 
-    `known` are the deliveries of this notification. One that waits or is held is sent with all
-    facts. One that was dropped because the notification was withdrawn waits again.
+    `deliveries` are those of this notification. One that waits or is held is sent with all facts.
+    One that was dropped because the notification was withdrawn waits again.
     """
     same = None
-    for one in known:
+    for one in deliveries:
         if one.state in ("waiting", "held"):
             return None
-        if one.covers == announced(told):
+        if one.covers == announced(notification):
             same = one
     if same is None:
-        return delivery_of(told, at, urgent=urgent)
+        return delivery_of(notification, at, urgent=urgent)
     if same.reason != "withdrawn":
         return None
-    return replace(delivery_of(told, at), id=same.id, version=same.version + 1)
+    return replace(delivery_of(notification, at), id=same.id, version=same.version + 1)
 
 
-def digest_of(patron_id: str, due_at: datetime, day: date) -> Delivery:
+def digest_of(patron_id: str, due_at: datetime, day: date) -> Digest:
     """Return the new digest of a patron and a day, to be sent at `due_at`."""
-    return Delivery(
+    return Digest(
         id=str(uuid5(_NAMESPACE, f"{patron_id}:{DIGEST}:{day.isoformat()}")),
         version=0,
         patron_id=patron_id,
-        notification_id="",
         kind=DIGEST,
         queued_at=due_at,
         next_at=due_at,
     )
 
 
-def takes_parts(digest: Delivery) -> bool:
+def takes_parts(digest: Digest) -> bool:
     """Return whether a digest can send one more delivery."""
     return digest.state == "waiting" and not digest.closed and digest.parts < MOST_PARTS
 
 
-def with_part(digest: Delivery) -> Delivery:
+def with_part(digest: Digest) -> Digest:
     """Return the digest with one more delivery to send."""
     return replace(digest, version=digest.version + 1, parts=digest.parts + 1)
 
 
-def closed(digest: Delivery) -> Delivery:
+def closed(digest: Digest) -> Digest:
     """Return the digest as one that gains no more deliveries."""
     return replace(digest, version=digest.version + 1, closed=True)
 
 
-def held(delivery: Delivery, digest: Delivery) -> Delivery:
+def held(delivery: NotificationEmail, digest: Digest) -> NotificationEmail:
     """Return the delivery as one that a digest sends."""
     return replace(
         delivery,
@@ -252,7 +299,7 @@ def held(delivery: Delivery, digest: Delivery) -> Delivery:
     )
 
 
-def ended_as(part: Delivery, digest: Delivery) -> Delivery:
+def ended_as(part: NotificationEmail, digest: Digest) -> NotificationEmail:
     """Return a held delivery with the end of the digest that was to send it."""
     return replace(
         part,
@@ -265,7 +312,7 @@ def ended_as(part: Delivery, digest: Delivery) -> Delivery:
     )
 
 
-def _ended(delivery: Delivery, at: datetime, state: State, reason: Reason | None) -> Delivery:
+def _ended(delivery: D, at: datetime, state: State, reason: Reason | None) -> D:
     return replace(
         delivery,
         version=delivery.version + 1,
@@ -273,5 +320,4 @@ def _ended(delivery: Delivery, at: datetime, state: State, reason: Reason | None
         reason=reason,
         ended_at=at,
         smtp_code=None,
-        about=None,
     )

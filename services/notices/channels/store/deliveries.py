@@ -2,12 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
-from services.notices.channels.rules.deliveries import EMAIL, INBOX, Delivery
-from shared.mongo import Database, Document, Indexes, from_document, sharded_by
+from services.notices.channels.rules.deliveries import (
+    DIGEST,
+    EMAIL,
+    INBOX,
+    Delivery,
+    Digest,
+    GuestEmail,
+    HeldNotification,
+    NotificationEmail,
+    StaffEmail,
+)
+from shared.mongo import Database, Document, Indexes, from_document, plain, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 
@@ -67,30 +78,65 @@ async def claim_next(
     return found
 
 
-def of_notification(work: Work, notification_id: str) -> list[Delivery]:
+_FIELDS = MappingProxyType(
+    {
+        "patron_id": "",
+        "notification_id": "",
+        "guest_id": None,
+        "staff_code": None,
+        "covers": "",
+        "channel": EMAIL,
+        "digest_id": None,
+        "parts": 0,
+        "closed": False,
+        "event_id": "",
+        "about": None,
+    }
+)
+"""Values of the fields of other types, which each document has too: earlier releases read them."""
+
+
+def _stored(document: Document) -> Delivery:
+    """Return a delivery as the type of its document."""
+    kind: type[Delivery]
+    if document.get("channel") == INBOX:
+        kind = HeldNotification
+    elif document.get("guest_id") is not None:
+        kind = GuestEmail
+    elif document.get("staff_code") is not None:
+        kind = StaffEmail
+    else:
+        kind = Digest if document["kind"] == DIGEST else NotificationEmail
+    return from_document(kind, document)
+
+
+def of_notification(work: Work, notification_id: str) -> list[NotificationEmail]:
     """Return the deliveries of a notification by e-mail."""
     query = {"notification_id": notification_id, "channel": EMAIL}
-    return work.all(Delivery, DELIVERIES, query)
+    return work.all(NotificationEmail, DELIVERIES, query)
 
 
-def get(work: Work, delivery_id: str) -> Delivery | None:
-    """Return a delivery, or None."""
-    return work.find(Delivery, DELIVERIES, {"_id": delivery_id})
+def exists(work: Work, delivery_id: str) -> bool:
+    """Return whether there is a delivery with this id."""
+    return bool(work.count(DELIVERIES, {"_id": delivery_id}))
 
 
-def held_for(work: Work, digest_id: str) -> list[Delivery]:
+def get_digest(work: Work, digest_id: str) -> Digest | None:
+    """Return a digest, or None."""
+    return work.find(Digest, DELIVERIES, {"_id": digest_id})
+
+
+def held_for(work: Work, digest_id: str) -> list[NotificationEmail]:
     """Return the deliveries that a digest is to send, the first queued first."""
     query = {"digest_id": digest_id, "state": "held"}
     order = [("queued_at", ASCENDING), ("_id", ASCENDING)]
-    return work.all(Delivery, DELIVERIES, query, sort=order)
+    return work.all(NotificationEmail, DELIVERIES, query, sort=order)
 
 
 def save(work: Work, delivery: Delivery) -> None:
     """Save the next version of a delivery; version 1 is a new one."""
-    if delivery.version == 1:
-        work.add(DELIVERIES, delivery)
-    else:
-        work.save(DELIVERIES, delivery)
+    write = work.add if delivery.version == 1 else work.save
+    write(DELIVERIES, {**_FIELDS, **plain(delivery)})
 
 
 def is_at_version(work: Work, delivery_id: str, version: int) -> bool:
@@ -112,21 +158,21 @@ async def claim(db: Database, *, only_urgent: bool = False) -> Delivery | None:
     """Take the delivery that has waited longest, urgent ones first; None if none is due."""
     where = {"urgent": True} if only_urgent else None
     found = await claim_next(db, DELIVERIES, LEASE_SECONDS, where, [("urgent", DESCENDING)])
-    return None if found is None else from_document(Delivery, found)
+    return None if found is None else _stored(found)
 
 
-async def find_to_tell(db: Database, at: datetime, limit: int) -> list[Delivery]:
+async def find_held(db: Database, at: datetime, limit: int) -> list[HeldNotification]:
     """Return at most `limit` held notifications whose time to be told has come."""
     query = {"state": "held", "channel": INBOX, "next_at": {"$lte": at}}
     found = db[DELIVERIES].find(query).sort("next_at", ASCENDING).limit(limit)
-    return [from_document(Delivery, document) async for document in found]
+    return [from_document(HeldNotification, document) async for document in found]
 
 
-async def find_held_for(db: Database, digest_id: str) -> list[Delivery]:
+async def find_held_for(db: Database, digest_id: str) -> list[NotificationEmail]:
     """Return the deliveries that a digest is to send, the first queued first."""
     query = {"digest_id": digest_id, "state": "held"}
     found = db[DELIVERIES].find(query).sort([("queued_at", ASCENDING), ("_id", ASCENDING)])
-    return [from_document(Delivery, document) async for document in found]
+    return [from_document(NotificationEmail, document) async for document in found]
 
 
 async def find_where(
@@ -142,4 +188,4 @@ async def find_where(
         ]
     order = [("queued_at", DESCENDING), ("_id", DESCENDING)]
     found = db[DELIVERIES].find(query).sort(order).limit(limit)
-    return [from_document(Delivery, document) async for document in found]
+    return [_stored(document) async for document in found]

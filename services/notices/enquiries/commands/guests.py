@@ -13,7 +13,12 @@ from services.notices.channels.clients.mail import (
     with_body,
     with_link,
 )
-from services.notices.channels.rules.deliveries import CONFIRM, Delivery, delivery_to_guest, dropped
+from services.notices.channels.rules.deliveries import (
+    CONFIRM,
+    GuestEmail,
+    delivery_to_guest,
+    dropped,
+)
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.enquiries.commands.enquiries import add_message, existing, publish
 from services.notices.enquiries.events import enquiry_snapshot
@@ -128,9 +133,10 @@ def _letter(enquiry: Enquiry | None, language: Language) -> Letter:
 
 
 async def send_link(
-    delivery: Delivery, guest_id: str, mailer: Mailer, settings: Settings, run: Run
-) -> Delivery:
+    delivery: GuestEmail, mailer: Mailer, settings: Settings, run: Run
+) -> GuestEmail:
     """Send a guest the link; return what became of it."""
+    guest_id = delivery.guest_id
     guest = await guests_store.find_one(run.database, guest_id)
     if guest is None:
         return dropped(delivery, "withdrawn", wall_clock())

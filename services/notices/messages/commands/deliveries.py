@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.notices.channels.rules.deliveries import (
-    DIGEST,
     Delivery,
+    Digest,
+    NotificationEmail,
+    PatronDelivery,
     announced,
     closed,
     delivery_to_staff,
@@ -27,7 +29,7 @@ from shared.unit_of_work import Work
 class HoldForDigest:
     """A claimed delivery, and the local time of the next digest."""
 
-    delivery: Delivery
+    delivery: NotificationEmail
     due_at: datetime
 
 
@@ -44,7 +46,7 @@ def hold_for_digest(work: Work, command: HoldForDigest) -> None:
     due_at = command.due_at
     while True:
         new = digest_of(delivery.patron_id, due_at, due_at.date())
-        digest = deliveries_store.get(work, new.id) or new
+        digest = deliveries_store.get_digest(work, new.id) or new
         if takes_parts(digest):
             break
         due_at += timedelta(days=1)
@@ -52,7 +54,7 @@ def hold_for_digest(work: Work, command: HoldForDigest) -> None:
     deliveries_store.save(work, held(delivery, digest))
 
 
-def close_digest(work: Work, digest: Delivery) -> Delivery | None:
+def close_digest(work: Work, digest: Digest) -> Digest | None:
     """Close a claimed digest, so that each try sends the same deliveries; return it.
 
     None if another process has claimed it since, or the patron is erased.
@@ -73,7 +75,7 @@ class NoteDelivery:
     """A delivery after a try: the next version of the one that was claimed."""
 
     delivery: Delivery
-    parts: tuple[Delivery, ...] = ()
+    parts: tuple[NotificationEmail, ...] = ()
     """The deliveries of a digest that have an end of their own, or were sent with it."""
 
 
@@ -86,33 +88,31 @@ def note_delivery(work: Work, command: NoteDelivery) -> None:
     delivery = command.delivery
     if not deliveries_store.is_at_version(work, delivery.id, delivery.version - 1):
         return
-    if delivery.guest_id is not None or delivery.staff_code is not None:
+    if not isinstance(delivery, PatronDelivery):
         deliveries_store.save(work, delivery)
         return
     patron = patrons_store.get(work, delivery.patron_id)
     # Written, so that no facts can be added meanwhile.
     patrons_store.hold(work, patron, delivery.patron_id)
     deliveries_store.save(work, delivery)
-    if delivery.kind != DIGEST:
+    if isinstance(delivery, NotificationEmail):
         _queue_again(work, delivery)
-        return
-    if delivery.state == "waiting":
-        return
-    known = {part.id: part for part in command.parts}
-    for waiting in deliveries_store.held_for(work, delivery.id):
-        part = known.get(waiting.id) or ended_as(waiting, delivery)
-        deliveries_store.save(work, part)
-        _queue_again(work, part)
+    elif isinstance(delivery, Digest) and delivery.state != "waiting":
+        ended = {part.id: part for part in command.parts}
+        for waiting in deliveries_store.held_for(work, delivery.id):
+            part = ended.get(waiting.id) or ended_as(waiting, delivery)
+            deliveries_store.save(work, part)
+            _queue_again(work, part)
 
 
-def _queue_again(work: Work, delivery: Delivery) -> None:
-    told = patrons_store.get_notification(work, delivery.notification_id)
-    if told is not None and not told.withdrawn and announced(told) != delivery.covers:
-        queue_email(work, told)
+def _queue_again(work: Work, delivery: NotificationEmail) -> None:
+    found = patrons_store.get_notification(work, delivery.notification_id)
+    if found is not None and not found.withdrawn and announced(found) != delivery.covers:
+        queue_email(work, found)
 
 
 def send_staff_code(work: Work, event: PinIssued) -> None:
     """Queue the e-mail, once for each code."""
     delivery = delivery_to_staff(event.reset_id, wall_clock())
-    if deliveries_store.get(work, delivery.id) is None:
+    if not deliveries_store.exists(work, delivery.id):
         deliveries_store.save(work, delivery)

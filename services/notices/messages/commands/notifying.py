@@ -7,7 +7,7 @@ from datetime import datetime
 from services.notices.channels.rules import devices as devices_rules
 from services.notices.channels.rules import webhooks as webhooks_rules
 from services.notices.channels.rules.deliveries import (
-    Delivery,
+    HeldNotification,
     delivery_to_queue,
     dropped,
     held_back,
@@ -65,7 +65,7 @@ def notify_patron(work: Work, command: NotifyPatron) -> None:
         return
     if command.tell_at is not None:
         later = held_back(new, command.tell_at, wall_clock())
-        if deliveries_store.get(work, later.id) is None:
+        if not deliveries_store.exists(work, later.id):
             patrons_store.hold(work, patron, command.patron_id)
             deliveries_store.save(work, later)
         return
@@ -250,31 +250,22 @@ def settled(
     return None
 
 
-@dataclass(frozen=True)
-class TellHeld:
-    """A held notification with its facts at this moment; None if they are no longer true."""
-
-    held: Delivery
-    about: Facts | None
-
-
-def tell_held(work: Work, command: TellHeld) -> None:
-    """Put the notification into the inbox once, at the time of telling, or drop it.
+def deliver_held(work: Work, held: HeldNotification, about: Facts | None) -> None:
+    """Put a held notification into the inbox once, with its facts of now; None: drop it.
 
     Nothing changes if another process has done so since, or the patron is erased.
     """
-    held = command.held
     if not deliveries_store.is_at_version(work, held.id, held.version):
         return
     patron = patrons_store.get(work, held.patron_id)
     patrons_store.hold(work, patron, held.patron_id)
-    if command.about is None:
-        deliveries_store.save(work, dropped(held, "outdated", wall_clock()))
-        return
-    deliveries_store.save(work, sent(held, wall_clock()))
-    new = notification(held.event_id, held.patron_id, held.kind, work.now, command.about)
-    deliver(work, new, patron)
-    queue_messages(work, [new])
+    at = wall_clock()
+    ended = dropped(held, "outdated", at) if about is None else sent(held, at)
+    deliveries_store.save(work, replace(ended, about=None))
+    if about is not None:
+        new = notification(held.event_id, held.patron_id, held.kind, work.now, about)
+        deliver(work, new, patron)
+        queue_messages(work, [new])
 
 
 @dataclass(frozen=True)

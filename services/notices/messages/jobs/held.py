@@ -4,8 +4,7 @@ import structlog
 
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.kinds.kind import kind_of
-from services.notices.messages.commands.notifying import TellHeld
-from services.notices.messages.commands.notifying import tell_held as tell
+from services.notices.messages.commands.notifying import deliver_held
 from shared.jobs import Jobs
 from shared.owners import OwnerAway, OwnerRefused
 from shared.unit_of_work import Run
@@ -18,17 +17,17 @@ AT_ONCE = 100
 
 @jobs.every(seconds=15)
 async def tell_held(run: Run) -> int:
-    """Tell patrons what was held back until now, if it still is true; return the number ended.
+    """Deliver what was held back until now, if it still is true; return the number ended.
 
     While another service is away, the rest waits.
     """
     done = 0
-    for held in await deliveries_store.find_to_tell(run.database, run.now, AT_ONCE):
+    for held in await deliveries_store.find_held(run.database, run.now, AT_ONCE):
         try:
             now = await kind_of(held.kind).from_stored(held.about or {}).current(run)
         except (OwnerAway, OwnerRefused) as away:
             log.warning("notification waits", delivery=held.id, error=type(away).__name__)
             break
-        await run(tell, TellHeld(held, None if now is None else now.stored))
+        await run(deliver_held, held, None if now is None else now.stored)
         done += 1
     return done

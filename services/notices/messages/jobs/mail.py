@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from email.message import EmailMessage
+from typing import TypeVar
 
 import structlog
 from prometheus_client import Counter
@@ -10,8 +11,12 @@ from pydantic import BaseModel
 
 from services.notices.channels.clients.mail import Mailer, MailServerAway, hand_over
 from services.notices.channels.rules.deliveries import (
-    DIGEST,
     Delivery,
+    Digest,
+    GuestEmail,
+    NotificationEmail,
+    PatronDelivery,
+    StaffEmail,
     covering,
     dropped,
     ended_as,
@@ -20,7 +25,7 @@ from services.notices.channels.rules.deliveries import (
 from services.notices.channels.rules.outgoing import is_too_late
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.enquiries.commands.guests import send_link
-from services.notices.kinds.kind import Unknown, kind_of
+from services.notices.kinds.kind import kind_of
 from services.notices.language import language_of
 from services.notices.messages.commands.deliveries import (
     HoldForDigest,
@@ -43,6 +48,8 @@ from shared.clock import wall_clock
 from shared.jobs import Jobs
 from shared.owners import OwnerAway, OwnerRefused, path_to
 from shared.unit_of_work import Run
+
+E = TypeVar("E", bound=PatronDelivery)
 
 jobs = Jobs()
 log = structlog.get_logger()
@@ -88,21 +95,22 @@ class StaffCode(BaseModel):
     code: str | None
 
 
-async def can_wait(delivery: Delivery, settings: Settings, run: Run) -> bool:
+async def can_wait(delivery: NotificationEmail, settings: Settings, run: Run) -> bool:
     """Return whether a delivery is to be sent with the digest of its patron.
 
     An urgent one is not. Nor is one that was tried before: it may have arrived, although nobody
     noted that.
     """
-    if delivery.urgent or delivery.guest_id is not None or delivery.tries > 1:
+    if delivery.urgent or delivery.tries > 1:
         return False
     patron = await patrons_store.find_one(run.database, delivery.patron_id)
-    told = await patrons_store.find_notification(run.database, delivery.notification_id)
-    if patron is None or told is None or not patron.wants_digest:
+    found = await patrons_store.find_notification(run.database, delivery.notification_id)
+    if patron is None or found is None or not patron.wants_digest:
         return False
     digest_day = settings.next_digest(wall_clock()).date()
-    kind = kind_of(told.kind)
-    until = [await kind.from_stored(facts).useful_until(run) for facts in (told.about, *told.also)]
+    kind = kind_of(found.kind)
+    all_facts = (found.about, *found.also)
+    until = [await kind.from_stored(facts).useful_until(run) for facts in all_facts]
     return all(day is None or day > digest_day for day in until)
 
 
@@ -111,51 +119,69 @@ async def send(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
 
     Raises MailServerAway, OwnerAway, OwnerRefused or TimeoutError.
     """
-    now = wall_clock()
-    if is_too_late(delivery.queued_at, now):
-        return NoteDelivery(postponed(delivery, now))
-    if delivery.guest_id is not None:
-        return NoteDelivery(await send_link(delivery, delivery.guest_id, mailer, settings, run))
-    if delivery.staff_code is not None:
-        return NoteDelivery(await _to_staff(delivery, delivery.staff_code, mailer, settings, run))
-    parts = [delivery]
-    if delivery.kind == DIGEST:
-        parts = await deliveries_store.find_held_for(run.database, delivery.id)
-    true: list[tuple[Delivery, Notification, Notification]] = []
-    untrue: list[Delivery] = []
-    async with asyncio.timeout(ASKING_SECONDS):
-        for part in parts:
-            told = await patrons_store.find_notification(run.database, part.notification_id)
-            if told is None or told.withdrawn:
-                untrue.append(dropped(part, "withdrawn", now))
-            elif (current := await as_it_is(told, run)) is None:
-                untrue.append(dropped(part, "outdated", now))
-            else:
-                true.append((part, told, current))
-    if delivery.kind != DIGEST:
-        if untrue:
-            return NoteDelivery(untrue[0])
-        [(_, told, current)] = true
-        after = await _to_patron(delivery, [current], mailer, settings, run)
-        return NoteDelivery(covering(after, told) if after.state == "sent" else after)
-    after = dropped(delivery, "outdated", now)
-    if true:
-        after = await _to_patron(
-            delivery, [current for _, _, current in true], mailer, settings, run
-        )
-    ended = untrue
+    if is_too_late(delivery.queued_at, wall_clock()):
+        return NoteDelivery(postponed(delivery, wall_clock()))
+    match delivery:
+        case GuestEmail():
+            return NoteDelivery(await send_link(delivery, mailer, settings, run))
+        case StaffEmail():
+            return NoteDelivery(await _to_staff(delivery, mailer, settings, run))
+        case Digest():
+            return await _send_digest(delivery, mailer, settings, run)
+        case NotificationEmail():
+            return await _send_notification(delivery, mailer, settings, run)
+    raise TypeError(f"{type(delivery).__name__} is no e-mail")
+
+
+async def _send_notification(
+    delivery: NotificationEmail, mailer: Mailer, settings: Settings, run: Run
+) -> NoteDelivery:
+    true, untrue = await _present([delivery], run)
+    if untrue:
+        return NoteDelivery(untrue[0])
+    [(_, stored, current)] = true
+    after = await _to_patron(delivery, [current], mailer, settings, run)
+    return NoteDelivery(covering(after, stored) if after.state == "sent" else after)
+
+
+async def _send_digest(
+    digest: Digest, mailer: Mailer, settings: Settings, run: Run
+) -> NoteDelivery:
+    parts = await deliveries_store.find_held_for(run.database, digest.id)
+    true, ended = await _present(parts, run)
+    if not true:
+        return NoteDelivery(dropped(digest, "outdated", wall_clock()), tuple(ended))
+    after = await _to_patron(digest, [current for _, _, current in true], mailer, settings, run)
     if after.state == "sent":
-        ended += [covering(ended_as(part, after), told) for part, told, _ in true]
+        ended += [covering(ended_as(part, after), stored) for part, stored, _ in true]
     return NoteDelivery(after, tuple(ended))
 
 
+async def _present(
+    deliveries: Sequence[NotificationEmail], run: Run
+) -> tuple[list[tuple[NotificationEmail, Notification, Notification]], list[NotificationEmail]]:
+    """Return the deliveries with their notifications as stored and as they are, and the dropped."""
+    true: list[tuple[NotificationEmail, Notification, Notification]] = []
+    untrue: list[NotificationEmail] = []
+    async with asyncio.timeout(ASKING_SECONDS):
+        for delivery in deliveries:
+            stored = await patrons_store.find_notification(run.database, delivery.notification_id)
+            if stored is None or stored.withdrawn:
+                untrue.append(dropped(delivery, "withdrawn", wall_clock()))
+            elif (current := await as_it_is(stored, run)) is None:
+                untrue.append(dropped(delivery, "outdated", wall_clock()))
+            else:
+                true.append((delivery, stored, current))
+    return true, untrue
+
+
 async def _to_patron(
-    delivery: Delivery,
+    delivery: E,
     currents: Sequence[Notification],
     mailer: Mailer,
     settings: Settings,
     run: Run,
-) -> Delivery:
+) -> E:
     """Send these notifications in one e-mail; return what became of it.
 
     A code and the address of an alert wait for no digest, so they are asked for one notification
@@ -186,16 +212,17 @@ async def _to_patron(
             language=language_of(code),
             at=wall_clock(),
             settings=settings,
-            kind=Unknown if delivery.kind == DIGEST else kind_of(delivery.kind),
+            kind=kind_of(delivery.kind),
         )
 
     return await hand_over(delivery, message, address, mailer)
 
 
 async def _to_staff(
-    delivery: Delivery, reset_id: str, mailer: Mailer, settings: Settings, run: Run
-) -> Delivery:
+    delivery: StaffEmail, mailer: Mailer, settings: Settings, run: Run
+) -> StaffEmail:
     """Send somebody of the staff a code to choose a PIN; return what became of it."""
+    reset_id = delivery.staff_code
     answer = await run.owners.get("accounts", path_to("v1", "staff-codes", reset_id), now=run.now)
     found = None if answer is None else StaffCode.model_validate(answer)
     if found is None or found.address is None or found.code is None:
@@ -262,16 +289,18 @@ class Round:
 
     async def _not_held(self, claimed: Delivery) -> Delivery | None:
         """Return what is to be sent now; None: it was held for a digest, or is gone."""
-        if claimed.kind == DIGEST:
+        if isinstance(claimed, Digest):
             return await self._run(close_digest, claimed)
-        if await can_wait(claimed, self._settings, self._run):
+        if isinstance(claimed, NotificationEmail) and await can_wait(
+            claimed, self._settings, self._run
+        ):
             due_at = self._settings.next_digest(wall_clock())
             await self._run(hold_for_digest, HoldForDigest(claimed, due_at))
             return None
         return claimed
 
     async def _try(self, delivery: Delivery, mailer: Mailer) -> None:
-        recipient = delivery.guest_id or delivery.patron_id
+        recipient = delivery.recipient
         if recipient and recipient in self._resting:
             await note(NoteDelivery(postponed(delivery, wall_clock())), self._run)
             return
