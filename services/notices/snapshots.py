@@ -30,7 +30,9 @@ async def notices(db: Database, query: SnapshotQuery) -> SnapshotPage:
 async def notifications(db: Database, query: SnapshotQuery) -> SnapshotPage:
     """Return a part of the unread notifications."""
     found, more = await patrons_store.find_unread(db, query)
-    return [notification_snapshot(NotificationSnapshot, told) for told in found], more
+    return [
+        notification_snapshot(NotificationSnapshot, notification) for notification in found
+    ], more
 
 
 async def enquiries(db: Database, query: SnapshotQuery) -> SnapshotPage:

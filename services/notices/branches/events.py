@@ -64,7 +64,9 @@ def _snapshot(branch: Branch) -> dict[str, Any]:
                 "from": closure.now.starts_on,
                 "reason": closure.now.reason,
                 "extra_renewals": closure.extra_renewals,
-                "announcements": [_announcement(said) for said in closure.announcements],
+                "announcements": [
+                    _announcement(announcement) for announcement in closure.announcements
+                ],
             }
             for closure in branch.closures
         ],
@@ -91,17 +93,17 @@ def _snapshot(branch: Branch) -> dict[str, Any]:
     }
 
 
-def _announcement(said: Announcement) -> dict[str, Any]:
-    special = said.terms.hours if said.terms else None
+def _announcement(announcement: Announcement) -> dict[str, Any]:
+    special = announcement.terms.hours if announcement.terms else None
     return {
-        "version": said.version,
-        "at": said.at,
-        "from": said.starts_on,
-        "reopened_on": said.reopened_on,
-        "reason": said.reason,
-        "in_error": said.withdrawn == "in-error",
-        "stagger_days": said.terms.stagger_days if said.terms else 1,
-        "on_terms": said.terms is not None,
+        "version": announcement.version,
+        "at": announcement.at,
+        "from": announcement.starts_on,
+        "reopened_on": announcement.reopened_on,
+        "reason": announcement.reason,
+        "in_error": announcement.withdrawn == "in-error",
+        "stagger_days": announcement.terms.stagger_days if announcement.terms else 1,
+        "on_terms": announcement.terms is not None,
         "special_hours": None if special is None else _hours(special),
     }
 

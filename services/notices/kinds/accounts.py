@@ -96,21 +96,21 @@ class ContactReplaced(
 
     def texts(self, known: Known) -> list[str]:
         """Return what was changed."""
-        said = []
+        sentences = []
         if self.asked:
-            said += [
+            sentences += [
                 marked("A new e-mail address was entered for your library account."),
                 marked("Until it is confirmed, the library goes on writing to the former one."),
             ]
         if self.changed:
-            said.append(marked("The e-mail address of your library account was changed."))
+            sentences.append(marked("The e-mail address of your library account was changed."))
         if self.removed:
-            said.append(marked("The e-mail address of your library account was removed."))
+            sentences.append(marked("The e-mail address of your library account was removed."))
         if self.phone:
-            said.append(marked("The telephone number of your library account was changed."))
+            sentences.append(marked("The telephone number of your library account was changed."))
         if self.by_staff:
-            said.append(marked("The library's staff did this."))
-        return [*said, TELL]
+            sentences.append(marked("The library's staff did this."))
+        return [*sentences, TELL]
 
 
 @dataclass(frozen=True, kw_only=True)

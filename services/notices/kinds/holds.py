@@ -105,10 +105,10 @@ class Ready(OnShelf, events=[HoldReady], name=marked("Reserved item ready")):
         """Return the facts of the hold, with the span in which the item can be collected."""
         return cls(**_identity(event), collect_from=await _opens_on(event.pickup_branch, run))
 
-    async def told_after(self, run: Run) -> timedelta:
+    async def delay(self, run: Run) -> timedelta:
         """Return the time that the branch takes to put the item on its hold shelf."""
-        delay = await branches_store.find_ready_delay(run.database, self.branch)
-        return timedelta(minutes=delay.minutes if delay else 0)
+        found = await branches_store.find_ready_delay(run.database, self.branch)
+        return timedelta(minutes=found.minutes if found else 0)
 
     @property
     def is_usual(self) -> bool:

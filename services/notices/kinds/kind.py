@@ -131,7 +131,7 @@ class Kind(ABC):
         """
         return self
 
-    async def told_after(self, run: Run) -> timedelta:
+    async def delay(self, run: Run) -> timedelta:
         """Return the time after the event at which its one patron is told, in inbox and e-mail."""
         return timedelta(0)
 

@@ -130,7 +130,7 @@ def _closed_days(event: BranchSnapshot, version: int, today: date) -> Closed | N
     """Return the closed days until the next reopening, as announced up to `version`."""
     closed = []
     for closure in event.closures:
-        said = [one for one in closure.announcements if one.version <= version]
-        if said:
-            closed.append(Closed(said[-1].from_ or closure.from_, said[-1].reopened_on))
+        announced = [one for one in closure.announcements if one.version <= version]
+        if announced:
+            closed.append(Closed(announced[-1].from_ or closure.from_, announced[-1].reopened_on))
     return closed_days(closed, today)

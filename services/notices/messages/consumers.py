@@ -106,7 +106,7 @@ async def keep_activity(event: ActivityPublished, run: Run) -> None:
 
 
 @subscriptions.to(PinIssued)
-async def tell_staff(event: PinIssued, run: Run) -> None:
+async def email_staff(event: PinIssued, run: Run) -> None:
     """Send somebody of the staff a code to choose a PIN."""
     await run(send_staff_code, event)
 
@@ -127,14 +127,14 @@ async def notify_patrons(event: Event, run: Run) -> None:
         return
     match kind.recipients(event):
         case OnePatron(patron_id):
-            delay = await about.told_after(run)
+            delay = await about.delay(run)
             command = NotifyPatron(
                 run.event_id,
                 patron_id,
                 event.topic,
                 run.now,
                 about.stored,
-                tell_at=run.now + delay if delay else None,
+                held_until=run.now + delay if delay else None,
                 urgent=kind.urgent,
             )
             await run(notify_patron, command)

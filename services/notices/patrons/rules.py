@@ -175,7 +175,7 @@ class Notification:
     also: tuple[Facts, ...] = ()
     """Sets of facts of other events at the same moment, covered by the same message."""
     happened: str = ""
-    """Id of the last event told; event ids of one moment are in the order of happening."""
+    """Id of the last event that it covers; ids of one moment are in the order of happening."""
     read: bool = False
     withdrawn: bool = False
     """True if older preferences that arrived later show that it was not wanted."""
@@ -206,44 +206,46 @@ def notification(
     event_id: str, patron_id: str, kind: str, at: datetime, about: Facts
 ) -> Notification:
     """Return a new, unread notification of an event about one patron."""
-    told = notification_id(event_id, patron_id)
-    return Notification(told, 1, patron_id, kind, whole_milliseconds(at), about, happened=event_id)
+    new_id = notification_id(event_id, patron_id)
+    return Notification(
+        new_id, 1, patron_id, kind, whole_milliseconds(at), about, happened=event_id
+    )
 
 
 def notification_of(broadcast: Broadcast, patron_id: str, about: Facts) -> Notification:
     """Return a new, unread notification of an event that concerns several patrons."""
-    told = notification_id(broadcast.message, patron_id)
+    new_id = notification_id(broadcast.message, patron_id)
     return Notification(
-        told, 1, patron_id, broadcast.kind, broadcast.at, about, happened=broadcast.id
+        new_id, 1, patron_id, broadcast.kind, broadcast.at, about, happened=broadcast.id
     )
 
 
-def joined(told: Notification, about: Facts, event_id: str) -> Notification:
+def joined(existing: Notification, about: Facts, event_id: str) -> Notification:
     """Return the notification with the facts of another event of the same moment, unread again.
 
     Unchanged if it has these facts already. It has each suspension once, as announced last.
     """
-    known = {str(one["suspension_id"]): one for one in (told.about, *told.also)}
+    known = {str(one["suspension_id"]): one for one in (existing.about, *existing.also)}
     before = known.get(str(about["suspension_id"]))
     if before is not None and (before.get("version") or 0) >= (about.get("version") or 0):
-        return told
+        return existing
     known[str(about["suspension_id"])] = about
     first, *rest = (known[suspension_id] for suspension_id in sorted(known))
     return replace(
-        told,
-        version=told.version + 1,
+        existing,
+        version=existing.version + 1,
         about=first,
         also=tuple(rest),
-        happened=max(told.happened, event_id),
+        happened=max(existing.happened, event_id),
         read=False,
     )
 
 
-def read(told: Notification) -> Notification:
+def read(existing: Notification) -> Notification:
     """Return the notification as read; a read one is returned unchanged."""
-    return told if told.read else replace(told, version=told.version + 1, read=True)
+    return existing if existing.read else replace(existing, version=existing.version + 1, read=True)
 
 
-def withdrawn(told: Notification, withdraw: bool) -> Notification:
+def withdrawn(existing: Notification, withdraw: bool) -> Notification:
     """Return the notification taken out of the inbox, or put back as it was."""
-    return replace(told, version=told.version + 1, withdrawn=withdraw)
+    return replace(existing, version=existing.version + 1, withdrawn=withdraw)

@@ -199,7 +199,7 @@ async def find_newest(db: Database, patron_id: str, kinds: Collection[str]) -> N
     return None if found is None else from_document(Notification, found)
 
 
-def told_before(
+def notified_before(
     work: Work, patron_ids: Collection[str], suspension_id: str, version: int
 ) -> set[str]:
     """Return those of these patrons who were told of an earlier version of a fine suspension."""

@@ -149,8 +149,8 @@ class Branch:
     @property
     def terms(self) -> tuple[Terms, ...]:
         """The terms of each reopening, past or future, in the order of announcement."""
-        said = sorted((c.now for c in self.closures), key=lambda a: a.version)
-        return tuple(a.terms for a in said if a.terms is not None)
+        announcements = sorted((c.now for c in self.closures), key=lambda a: a.version)
+        return tuple(a.terms for a in announcements if a.terms is not None)
 
     def closure(self, closure_id: str) -> BranchClosure | None:
         """Return the closure `closure_id` of this branch; None if it does not cover the branch."""
@@ -236,16 +236,16 @@ def close(
     past. Raises NeverClosed if no day would be closed, and ClosedAlready if a closure has the same
     days and reason.
     """
-    said = Announcement(branch.version + 1, at, starts_on, reopened_on, reason)
-    _check_days(said)
+    announcement = Announcement(branch.version + 1, at, starts_on, reopened_on, reason)
+    _check_days(announcement)
     same = (starts_on, reopened_on, reason, None)
     if any(
         (c.now.starts_on, c.now.reopened_on, c.now.reason, c.now.withdrawn) == same
         for c in branch.closures
     ):
         raise ClosedAlready(branches=[branch.id])
-    closure = BranchClosure(closure_id, (said,), extra_renewals)
-    return replace(branch, version=said.version, closures=(*branch.closures, closure))
+    closure = BranchClosure(closure_id, (announcement,), extra_renewals)
+    return replace(branch, version=announcement.version, closures=(*branch.closures, closure))
 
 
 def reopen(branch: Branch, terms: Terms, *, at: datetime) -> Branch:
@@ -292,8 +292,8 @@ def amend(
         starts_on=starts_on or closure.now.starts_on,
         reason=reason or closure.now.reason,
     )
-    if starts_on is not None and (said := amended.closure(closure_id)):
-        _check_days(said.now)
+    if starts_on is not None and (announcement := amended.closure(closure_id)):
+        _check_days(announcement.now)
     return amended
 
 
@@ -327,8 +327,8 @@ def _standing(branch: Branch, closure_id: str) -> BranchClosure:
     return closure
 
 
-def _check_days(said: Announcement) -> None:
-    if said.reopened_on is not None and said.reopened_on <= said.starts_on:
+def _check_days(announcement: Announcement) -> None:
+    if announcement.reopened_on is not None and announcement.reopened_on <= announcement.starts_on:
         raise NeverClosed
 
 
@@ -336,10 +336,10 @@ def _announce(branch: Branch, closure: BranchClosure, at: datetime, **change: An
     """Return the branch with another announcement; the same branch if it says nothing new."""
     if replace(closure.now, **change) == closure.now:
         return branch
-    said = replace(closure.now, version=branch.version + 1, at=at, **change)
-    announced = replace(closure, announcements=(*closure.announcements, said))
+    announcement = replace(closure.now, version=branch.version + 1, at=at, **change)
+    announced = replace(closure, announcements=(*closure.announcements, announcement))
     closures = tuple(announced if c is closure else c for c in branch.closures)
-    return replace(branch, version=said.version, closures=closures)
+    return replace(branch, version=announcement.version, closures=closures)
 
 
 def terms_on(branch: Branch, day: date) -> Terms | None:

@@ -187,8 +187,8 @@ async def _try(message: WebhookMessage, run: Run, master: Master) -> WebhookMess
     if webhook is None or webhook.state != "enabled":
         return dropped(message, "disabled", wall_clock())
     if not message.is_test:
-        told = await patrons_store.find_notification(run.database, message.notification_id)
-        if told is None or told.withdrawn:
+        notification = await patrons_store.find_notification(run.database, message.notification_id)
+        if notification is None or notification.withdrawn:
             return dropped(message, "withdrawn", wall_clock())
     content = content_of(message)
     headers = _headers(message, webhook, content, master)

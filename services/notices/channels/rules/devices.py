@@ -80,16 +80,16 @@ def message_id(subscription: str, notification_id: str) -> str:
 
 
 def message_to_queue(
-    device: PushSubscription, told: Notification, known: PushMessage | None, at: datetime
+    device: PushSubscription, notification: Notification, known: PushMessage | None, at: datetime
 ) -> PushMessage | None:
     """Return the message to write about a notification, or None; see `outgoing.to_queue`."""
     new = PushMessage(
-        id=message_id(device.id, told.id),
+        id=message_id(device.id, notification.id),
         version=1,
         subscription_id=device.id,
         service=urlsplit(device.endpoint).hostname or "",
-        patron_id=told.patron_id,
-        notification_id=told.id,
+        patron_id=notification.patron_id,
+        notification_id=notification.id,
         queued_at=at,
         next_at=at,
     )

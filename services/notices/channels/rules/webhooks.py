@@ -118,17 +118,17 @@ def message_id(webhook_id: str, notification_id: str) -> str:
 
 
 def message_to_queue(
-    webhook: Webhook, told: Notification, known: WebhookMessage | None, at: datetime
+    webhook: Webhook, notification: Notification, known: WebhookMessage | None, at: datetime
 ) -> WebhookMessage | None:
     """Return the message to write about a notification, or None; see `outgoing.to_queue`."""
     new = WebhookMessage(
-        id=message_id(webhook.id, told.id),
+        id=message_id(webhook.id, notification.id),
         version=1,
         webhook_id=webhook.id,
-        patron_id=told.patron_id,
-        notification_id=told.id,
-        kind=told.kind,
-        at=told.at,
+        patron_id=notification.patron_id,
+        notification_id=notification.id,
+        kind=notification.kind,
+        at=notification.at,
         queued_at=at,
         next_at=at,
     )

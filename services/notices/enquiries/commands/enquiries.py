@@ -58,11 +58,11 @@ def publish(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> Enquir
     return enquiry
 
 
-def tell_guest(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> None:
+def notify_guest(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> None:
     """Queue the e-mail that tells a guest of a change; patrons are notified of its event."""
     if enquiry.guest is not None:
-        told = delivery_to_guest(enquiry.id, kind.topic, enquiry.version, wall_clock())
-        deliveries_store.save(work, told)
+        email = delivery_to_guest(enquiry.id, kind.topic, enquiry.version, wall_clock())
+        deliveries_store.save(work, email)
 
 
 def attach(
@@ -210,7 +210,7 @@ def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
     )
     enquiry, files = attach(work, enquiry, command.librarian.id, command.attachments)
     publish(work, enquiry, EnquiryAnswered)
-    tell_guest(work, enquiry, EnquiryAnswered)
+    notify_guest(work, enquiry, EnquiryAnswered)
     add_message(work, enquiry, command.text, command.librarian, files)
     return enquiry
 
@@ -299,7 +299,7 @@ def merge_enquiry(work: Work, command: MergeEnquiry) -> Enquiry:
         seen_into=command.seen_into,
     )
     publish(work, into, EnquiryAssigned)
-    tell_guest(work, merged, EnquiryClosed)
+    notify_guest(work, merged, EnquiryClosed)
     return publish(work, merged, EnquiryClosed)
 
 

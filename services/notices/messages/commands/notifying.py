@@ -46,8 +46,8 @@ class NotifyPatron:
     kind: str
     at: datetime
     about: Facts
-    tell_at: datetime | None = None
-    """Time before which the patron is not told; None to tell them now."""
+    held_until: datetime | None = None
+    """Time until which it is held back; None: it is delivered at once."""
     urgent: bool = False
     """True if it is sent by e-mail at once, whatever the patron has chosen."""
 
@@ -55,7 +55,7 @@ class NotifyPatron:
 def notify_patron(work: Work, command: NotifyPatron) -> None:
     """Put one notification into the inbox, once, unless the patron is erased.
 
-    With `tell_at` it is only held back; the job `tell-held` puts it there.
+    With `held_until` it is only held back; the job `tell-held` puts it there.
     """
     patron = patrons_store.get(work, command.patron_id)
     if patron is not None and patron.erased:
@@ -63,8 +63,8 @@ def notify_patron(work: Work, command: NotifyPatron) -> None:
     new = notification(command.event_id, command.patron_id, command.kind, command.at, command.about)
     if patrons_store.get_notification(work, new.id):
         return
-    if command.tell_at is not None:
-        later = held_back(new, command.tell_at, wall_clock())
+    if command.held_until is not None:
+        later = held_back(new, command.held_until, wall_clock())
         if not deliveries_store.exists(work, later.id):
             patrons_store.hold(work, patron, command.patron_id)
             deliveries_store.save(work, later)
@@ -106,16 +106,19 @@ def queue_messages(work: Work, changed: Sequence[Notification]) -> None:
 
     Withdrawn ones are left out.
     """
-    told = [one for one in changed if not one.withdrawn]
-    if told:
-        _queue_for_devices(work, told)
-        _queue_for_webhooks(work, told)
+    notifications = [one for one in changed if not one.withdrawn]
+    if notifications:
+        _queue_for_devices(work, notifications)
+        _queue_for_webhooks(work, notifications)
 
 
-def _queue_for_devices(work: Work, told: Sequence[Notification]) -> None:
-    devices = devices_store.of_patrons(work, sorted({one.patron_id for one in told}))
+def _queue_for_devices(work: Work, notifications: Sequence[Notification]) -> None:
+    devices = devices_store.of_patrons(work, sorted({one.patron_id for one in notifications}))
     wanted = [
-        (device, one) for device in devices for one in told if one.patron_id == device.patron_id
+        (device, one)
+        for device in devices
+        for one in notifications
+        if one.patron_id == device.patron_id
     ]
     if not wanted:
         return
@@ -129,9 +132,9 @@ def _queue_for_devices(work: Work, told: Sequence[Notification]) -> None:
     devices_store.save_messages(work, *(one for one in queued if one is not None))
 
 
-def _queue_for_webhooks(work: Work, told: Sequence[Notification]) -> None:
-    webhooks = webhooks_store.wanting(work, sorted({one.kind for one in told}))
-    wanted = [(each, one) for each in webhooks for one in told if one.kind in each.topics]
+def _queue_for_webhooks(work: Work, notifications: Sequence[Notification]) -> None:
+    webhooks = webhooks_store.wanting(work, sorted({one.kind for one in notifications}))
+    wanted = [(each, one) for each in webhooks for one in notifications if one.kind in each.topics]
     if not wanted:
         return
     ids = [webhooks_rules.message_id(each.id, one.id) for each, one in wanted]
@@ -179,12 +182,12 @@ def notify_page(work: Work, command: NotifyPage) -> None:
     existing = patrons_store.some_notifications(
         work, [notification_id(broadcast.message, patron_id) for patron_id in command.patron_ids]
     )
-    untold = _never_told(work, broadcast, command.patron_ids)
+    first_notified = _not_notified_before(work, broadcast, command.patron_ids)
     changes = []
     for patron_id in dict.fromkeys(command.patron_ids):
         patron = known.get(patron_id)
         change = settled(
-            for_first_time(broadcast) if patron_id in untold else broadcast,
+            for_first_time(broadcast) if patron_id in first_notified else broadcast,
             patron or Patron(patron_id),
             existing.get(notification_id(broadcast.message, patron_id)),
             command.branches.get(patron_id),
@@ -205,14 +208,13 @@ def notify_page(work: Work, command: NotifyPage) -> None:
     )
 
 
-def _never_told(work: Work, broadcast: Broadcast, patron_ids: Sequence[str]) -> set[str]:
-    """Return the patrons to whom this replaces no announcement, as they were told of none."""
+def _not_notified_before(work: Work, broadcast: Broadcast, patron_ids: Sequence[str]) -> set[str]:
+    """Return the patrons to whom this replaces no announcement, as they got none of it."""
     about = broadcast.about
     suspension_id, version = about.get("suspension_id"), about.get("version")
     if suspension_id is None or version is None or not _replaces(about):
         return set()
-    told = patrons_store.told_before(work, patron_ids, suspension_id, version)
-    return set(patron_ids) - told
+    return set(patron_ids) - patrons_store.notified_before(work, patron_ids, suspension_id, version)
 
 
 def _replaces(about: Facts) -> bool:
@@ -224,7 +226,7 @@ def _replaces(about: Facts) -> bool:
 
 
 def for_first_time(broadcast: Broadcast) -> Broadcast:
-    """Return the broadcast as it is for patrons whom no earlier one has told of its suspension."""
+    """Return the broadcast as it is for patrons who got no earlier one of its suspension."""
     return replace(broadcast, about={**broadcast.about, "first_told": True})
 
 

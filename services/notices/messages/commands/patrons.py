@@ -89,10 +89,10 @@ def note_preferences(work: Work, event: PreferencesChanged) -> None:
     patrons_store.save(work, noted)
     if wants_email(noted) and noted.preferences[-1].version == event.version:
         # Those that arrived before this choice, although they happened after it.
-        for told in patrons_store.notifications_since(
+        for existing in patrons_store.notifications_since(
             work, patron.id, whole_milliseconds(work.now)
         ):
-            queue_email(work, told)
+            queue_email(work, existing)
 
 
 @dataclass(frozen=True)
@@ -122,13 +122,13 @@ def apply_preferences(work: Work, command: ApplyPreferences) -> None:
         activity_types={kind for p in patron.preferences for kind in p.activity_types},
     )
     ids = [notification_id(broadcast.message, patron.id) for broadcast in broadcasts]
-    told = patrons_store.some_notifications(work, ids)
+    existing = patrons_store.some_notifications(work, ids)
     changes = [
         change
         for broadcast in broadcasts
         if (
             change := settled(
-                broadcast, patron, told.get(notification_id(broadcast.message, patron.id))
+                broadcast, patron, existing.get(notification_id(broadcast.message, patron.id))
             )
         )
     ]

@@ -73,12 +73,12 @@ async def _try(message: PushMessage, run: Run, settings: Settings, vapid: Vapid)
     if is_too_late(message.queued_at, wall_clock()):
         return given_up(message, wall_clock())
     device = await devices_store.find_one(run.database, message.subscription_id)
-    told = await patrons_store.find_notification(run.database, message.notification_id)
+    notification = await patrons_store.find_notification(run.database, message.notification_id)
     if device is None or device.patron_id != message.patron_id:
         return dropped(message, "outdated", wall_clock())
-    if told is None or told.withdrawn:
+    if notification is None or notification.withdrawn:
         return dropped(message, "withdrawn", wall_clock())
-    current = await as_it_is(told, run)
+    current = await as_it_is(notification, run)
     if current is None:
         return dropped(message, "outdated", wall_clock())
     [shown] = await with_texts(run.database, message.patron_id, [current], settings.zone)
@@ -88,7 +88,7 @@ async def _try(message: PushMessage, run: Run, settings: Settings, vapid: Vapid)
         "title": language_of(code).say(texts_queries.SUBJECT_WITHOUT_TITLE),
         "text": shown.text[:MOST_CHARACTERS],
         "language": code,
-        "tag": told.id,
+        "tag": notification.id,
         "url": "/inbox",
     }
     headers = {

@@ -73,8 +73,8 @@ def email_of(
     """
     message = envelope(delivery_id, to.address, _subject(messages, language), at, settings)
     if to.code is not None:
-        said = language.say(kind.code_text).format(code=to.code)
-        text, html = _bodies_with_code(messages, language, code, said)
+        code_line = language.say(kind.code_text).format(code=to.code)
+        text, html = _bodies_with_code(messages, language, code, code_line)
     else:
         unsubscribe = None
         if to.unsubscribe is not None and not kind.urgent:
@@ -146,10 +146,10 @@ def bodies_of(
 
 
 def _bodies_with_code(
-    messages: Sequence[Message], language: Language, code: str, said: str
+    messages: Sequence[Message], language: Language, code: str, code_line: str
 ) -> tuple[str, str]:
     paragraphs = [paragraph for message in messages for paragraph in message.paragraphs]
-    paragraphs += [said, language.say(KEEP)]
+    paragraphs += [code_line, language.say(KEEP)]
     html = "".join(f"<p>{escape(paragraph)}</p>" for paragraph in paragraphs)
     return "\n\n".join(paragraphs) + "\n", html_page(html, code)
 

@@ -118,17 +118,17 @@ async def trial_of(
     NoSuchNotification if `notification_id` is no notification of the kind.
     """
     topics = [event.topic for event in kind.events]
-    told: Notification | None = None
+    stored: Notification | None = None
     if notification_id is not None:
-        told = await patrons_store.find_notification(db, notification_id)
-        if told is None or kind_of(told.kind) is not kind:
+        stored = await patrons_store.find_notification(db, notification_id)
+        if stored is None or kind_of(stored.kind) is not kind:
             raise NoSuchNotification
     elif patron_id is not None:
-        told = await patrons_store.find_newest(db, patron_id, topics)
-    if told is None:
+        stored = await patrons_store.find_newest(db, patron_id, topics)
+    if stored is None:
         facts, known = [sample_for(kind, texts.text).stored], sample_known(zone)
     else:
-        facts = [told.about, *told.also]
+        facts = [stored.about, *stored.also]
         known = await known_of(db, facts, language, zone)
     title = title_of(facts[0], known)
     spoken = language_of(language)

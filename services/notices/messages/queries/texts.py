@@ -143,15 +143,17 @@ async def with_texts(
     return items
 
 
-async def as_it_is(told: Notification, run: Run) -> Notification | None:
+async def as_it_is(notification: Notification, run: Run) -> Notification | None:
     """Return the notification with its facts as they are now; None if none of them is true.
 
     Other services may be asked.
     """
-    kind = kind_of(told.kind)
-    facts = [await kind.from_stored(one).current(run) for one in (told.about, *told.also)]
+    kind = kind_of(notification.kind)
+    facts = [
+        await kind.from_stored(one).current(run) for one in (notification.about, *notification.also)
+    ]
     true = [one.stored for one in facts if one is not None]
-    return replace(told, about=true[0], also=tuple(true[1:])) if true else None
+    return replace(notification, about=true[0], also=tuple(true[1:])) if true else None
 
 
 async def known_of(

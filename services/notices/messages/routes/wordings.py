@@ -165,14 +165,14 @@ class MessageWordingOut(BaseModel):
         """Build the response from a wording, None for the built-in one."""
         spoken = language_of(language)
         zone = run.settings.zone
-        said = sample_of(kind).texts(sample_known(zone))
+        built_in = sample_of(kind).texts(sample_known(zone))
         versions = wording.versions if wording else ()
         return cls(
             kind=kind.code(),
             language=language,
             version=wording.version if wording else 0,
             texts=TextsOut.of(wording.texts if wording else BUILT_IN),
-            built_in=spoken.space.join(spoken.say(text) for text in said),
+            built_in=spoken.space.join(spoken.say(text) for text in built_in),
             placeholders=placeholders_of(kind, zone, spoken),
             versions=[VersionOut.of(one) for one in reversed(versions)],
         )
