@@ -278,6 +278,7 @@ EXAMPLES: Mapping[str, Any] = {
     "changed_by": "Lee Ka-ming",
     "html": "<p>“Jane Eyre” waits for you at City Hall Public Library until 5 March 2021.</p>",
     "is_built_in": False,
+    "ListedWordingOut.name": "Reserved item ready",
     "paragraphs": ["“Jane Eyre” waits for you at City Hall Public Library until 5 March 2021."],
     "placeholders": ["branch", "collect_from", "shelf_until", "title"],
     "sent": True,
