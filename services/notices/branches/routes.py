@@ -8,14 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.notices.branches import queries, store
 from services.notices.branches.commands import (
-    ChangeHours,
-    RegisterBranch,
-    RemovePeriod,
-    RemoveService,
-    RenameBranch,
-    SetPeriod,
-    SetReadyDelay,
-    SetService,
     change_hours,
     register_branch,
     remove_period,
@@ -271,9 +263,18 @@ async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: R
     """Register a branch."""
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
-    command = RegisterBranch(body.code, body.name, body.kind, hours, today, body.names)
     return BranchOut.of(
-        await run(register_branch, command), today, now.astimezone(run.settings.zone)
+        await run(
+            register_branch,
+            code=body.code,
+            name=body.name,
+            kind=body.kind,
+            hours=hours,
+            today=today,
+            names=body.names,
+        ),
+        today,
+        now.astimezone(run.settings.zone),
     )
 
 
@@ -285,8 +286,11 @@ async def patch_branch(
     """Change the weekly hours; special hours in force end."""
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
-    command = ChangeHours(code, hours, body.from_ or today)
-    return BranchOut.of(await run(change_hours, command), today, now.astimezone(run.settings.zone))
+    return BranchOut.of(
+        await run(change_hours, code, hours, body.from_ or today),
+        today,
+        now.astimezone(run.settings.zone),
+    )
 
 
 @router.put("/branches/{code}/names")
@@ -295,7 +299,7 @@ async def put_names(
     code: Id, body: NamesBody, caller: Staff, now: BusinessTime, run: Run
 ) -> BranchOut:
     """Change the names of a branch, in all languages."""
-    branch = await run(rename_branch, RenameBranch(code, body.name, body.names))
+    branch = await run(rename_branch, code, body.name, body.names)
     zone = run.settings.zone
     return BranchOut.of(branch, library_day(now, zone), now.astimezone(zone))
 
@@ -342,14 +346,14 @@ async def put_service(
 ) -> BranchOut:
     """Set the usual hours of a service, whatever those of the branch are; its periods stay."""
     hours = tuple(one.hours() for one in body.hours)
-    return _shown(await run(set_service, SetService(code, service, hours)), run)
+    return _shown(await run(set_service, code, service, hours), run)
 
 
 @router.delete("/branches/{code}/services/{service}")
 @refuses(NoSuchBranch, NoSuchService)
 async def delete_service(code: Id, service: ServiceName, caller: Staff, run: Run) -> BranchOut:
     """Remove the hours of a service with its periods: it has those of the branch again."""
-    return _shown(await run(remove_service, RemoveService(code, service)), run)
+    return _shown(await run(remove_service, code, service), run)
 
 
 @router.put("/branches/{code}/services/{service}/periods/{starts_on}")
@@ -360,7 +364,7 @@ async def put_period(
     """Set the hours of a service in a period, by its first day; without any it is closed then."""
     hours = tuple(one.hours() for one in body.hours)
     period = Period(starts_on, body.until, body.reason, hours)
-    return _shown(await run(set_period, SetPeriod(code, service, period)), run)
+    return _shown(await run(set_period, code, service, period), run)
 
 
 @router.delete("/branches/{code}/services/{service}/periods/{starts_on}")
@@ -369,7 +373,7 @@ async def delete_period(
     code: Id, service: ServiceName, starts_on: Day, caller: Staff, run: Run
 ) -> BranchOut:
     """Remove a period of a service, by its first day."""
-    return _shown(await run(remove_period, RemovePeriod(code, service, starts_on)), run)
+    return _shown(await run(remove_period, code, service, starts_on), run)
 
 
 def _shown(branch: Branch, run: Run) -> BranchOut:
@@ -414,5 +418,4 @@ async def put_ready_delay(code: Id, body: ReadyDelayBody, caller: Staff, run: Ru
     Meanwhile neither the inbox nor an e-mail has the notification. If the item is collected or the
     hold ends in that time, the patron is told nothing.
     """
-    command = SetReadyDelay(code, body.minutes, caller.name)
-    return ReadyDelayOut.of(await run(set_ready_delay, command))
+    return ReadyDelayOut.of(await run(set_ready_delay, code, body.minutes, caller.name))

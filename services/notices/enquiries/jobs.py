@@ -1,7 +1,7 @@
 """Scheduled jobs of enquiries."""
 
 from services.notices.enquiries.commands.attachments import purge_attachment
-from services.notices.enquiries.commands.guests import PurgeGuest, purge_guest
+from services.notices.enquiries.commands.guests import purge_guest
 from services.notices.enquiries.rules.enquiries import UNUSED
 from services.notices.enquiries.rules.guests import CONFIRM_WITHIN, ENDED, last_purged
 from services.notices.enquiries.store import attachments as attachments_store
@@ -40,4 +40,4 @@ async def purge_guests(run: Run) -> int:
     """Delete questions that no guest has confirmed in time, and those that are no longer kept."""
     unconfirmed = await guests_store.find_unconfirmed(run.database, run.now - CONFIRM_WITHIN)
     over = await enquiries_store.find_of_guests(run.database, ENDED, last_purged(run.now))
-    return sum([await run(purge_guest, PurgeGuest(one)) or 0 for one in (*unconfirmed, *over)])
+    return sum([await run(purge_guest, one) or 0 for one in (*unconfirmed, *over)])

@@ -19,13 +19,11 @@ from services.notices.kinds.kind import (
 from services.notices.messages.commands.deliveries import send_staff_code
 from services.notices.messages.commands.notifying import (
     NotifyPage,
-    NotifyPatron,
     begin_notifying,
     notify_page,
     notify_patron,
 )
 from services.notices.messages.commands.patrons import (
-    ApplyPreferences,
     apply_preferences,
     note_activity,
     note_patron,
@@ -35,7 +33,7 @@ from services.notices.messages.commands.patrons import (
 from services.notices.patrons import store as patrons_store
 from services.notices.patrons.rules import Broadcast, Facts, whole_milliseconds
 from services.notices.settings import settings_of
-from services.notices.visits.commands import ForgetVisits, forget_visits
+from services.notices.visits.commands import forget_visits
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts.accounts import (
     PatronBlocked,
@@ -83,14 +81,14 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     await run(note_patron, event)
     if event.status == "erased":
         master = sealing.master_of(settings_of(run).visit_keys)
-        await run(forget_visits, ForgetVisits(event.patron_id, master))
+        await run(forget_visits, event.patron_id, master)
 
 
 @subscriptions.to(PreferencesChanged)
 async def keep_preferences(event: PreferencesChanged, run: Run) -> None:
     """Store a patron's preferences, then notify of earlier events that they cover."""
     await run(note_preferences, event)
-    await run(apply_preferences, ApplyPreferences(event.patron_id, event.version))
+    await run(apply_preferences, event.patron_id, event.version)
 
 
 @subscriptions.to(TitleCatalogued)
@@ -128,16 +126,16 @@ async def notify_patrons(event: Event, run: Run) -> None:
     match kind.recipients(event):
         case OnePatron(patron_id):
             delay = await about.delay(run)
-            command = NotifyPatron(
-                run.event_id,
-                patron_id,
-                event.topic,
-                run.now,
-                about.stored,
+            await run(
+                notify_patron,
+                event_id=run.event_id,
+                patron_id=patron_id,
+                kind=event.topic,
+                at=run.now,
+                about=about.stored,
                 held_until=run.now + delay if delay else None,
                 urgent=kind.urgent,
             )
-            await run(notify_patron, command)
         case ListedPatrons() as listed:
             await _notify_listed(_broadcast(event, about.stored, run), listed, run)
         case Followers(branch, activity_type):

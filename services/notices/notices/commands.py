@@ -1,7 +1,7 @@
 """Publish, amend and withdraw notices, and draft them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -35,87 +35,72 @@ MOST_NAMES = 10
 MOST_IN_TITLE = 2
 
 
-@dataclass(frozen=True)
-class PublishNotice:
-    """A notice of the branches named by code or kind; of the whole library if none is named."""
-
-    title: str
-    content: str
-    branches: frozenset[str]
-    kinds: frozenset[str]
-    date: date
-    wordings: Mapping[str, NoticeWording]
-
-
-def publish_notice(work: Work, command: PublishNotice) -> Notice:
+def publish_notice(
+    work: Work,
+    *,
+    title: str,
+    content: str,
+    branches: frozenset[str],
+    kinds: frozenset[str],
+    date: date,
+    wordings: Mapping[str, NoticeWording],
+) -> Notice:
     """Publish the notice and return it. Raises NoSuchBranch or NoBranchCovered."""
     codes: tuple[str, ...] = ()
-    if command.branches or command.kinds:
-        named = branches_store.some(work, command.branches, command.kinds)
+    if branches or kinds:
+        named = branches_store.some(work, branches, kinds)
         codes = tuple(branch.id for branch in named)
-        if unknown := command.branches - set(codes):
+        if unknown := branches - set(codes):
             raise NoSuchBranch(branches=sorted(unknown))
         if not codes:
             raise NoBranchCovered
     notice = Notice(
         id=new_id(),
         version=1,
-        title=command.title,
-        content=command.content,
+        title=title,
+        content=content,
         branches=codes,
-        date=command.date,
+        date=date,
         published_at=work.now,
-        wordings=command.wordings,
+        wordings=wordings,
     )
     store.add(work, notice)
     work.record(notice_snapshot(NoticePublished, notice))
     return notice
 
 
-@dataclass(frozen=True)
-class AmendNotice:
-    """All texts that a notice has from now on."""
-
-    notice_id: str
-    seen: int
-    """Version that the librarian read."""
-    title: str
-    content: str
-    wordings: Mapping[str, NoticeWording]
-
-
-@dataclass(frozen=True)
-class WithdrawNotice:
-    """A notice that readers are not to see any more."""
-
-    notice_id: str
-    seen: int
-
-
-def amend_notice(work: Work, command: AmendNotice) -> Notice:
+def amend_notice(
+    work: Work,
+    *,
+    notice_id: str,
+    seen: int,
+    title: str,
+    content: str,
+    wordings: Mapping[str, NoticeWording],
+) -> Notice:
     """Change the texts, and keep the earlier ones for readers. The same texts change nothing.
 
     Raises NoSuchNotice, NoticeChanged or TooManyAmendments.
     """
-    notice = _seen(work, command.notice_id, command.seen)
+    notice = _seen(work, notice_id, seen)
     before = (notice.title, notice.content, notice.wordings)
-    if before == (command.title, command.content, command.wordings):
+    if before == (title, content, wordings):
         return notice
     if notice.version >= MOST_VERSIONS:
         raise TooManyAmendments
-    amended = notice.amended(command.title, command.content, command.wordings, work.now)
+    amended = notice.amended(title, content, wordings, work.now)
     store.save(work, amended)
     store.keep_earlier(work, EarlierNotice.of(notice, work.now))
     work.record(notice_snapshot(NoticeAmended, amended))
     return amended
 
 
-def withdraw_notice(work: Work, command: WithdrawNotice) -> None:
+def withdraw_notice(work: Work, notice_id: str, seen: int) -> None:
     """Leave a tombstone of the notice, and delete its texts with the earlier ones.
 
     Raises NoSuchNotice or NoticeChanged.
     """
-    notice = _seen(work, command.notice_id, command.seen)
+    notice = _seen(work, notice_id, seen)
     withdrawn = notice.withdrawn(work.now)
     store.save(work, withdrawn)
     store.delete_earlier(work, notice.id)
@@ -131,46 +116,9 @@ def _seen(work: Work, notice_id: str, version: int) -> Notice:
     return notice
 
 
-@dataclass(frozen=True)
-class DraftNotice:
-    """A closure that a notice is drafted from."""
-
-    closure_id: str
-
-
-@dataclass(frozen=True)
-class ChangeDraft:
-    """All texts that a draft has from now on, and when it is published."""
-
-    draft_id: str
-    seen: int
-    """Version that the librarian read."""
-    title: str
-    content: str
-    wordings: Mapping[str, NoticeWording]
-    publish_at: datetime | None
-
-
-@dataclass(frozen=True)
-class SeenDraft:
-    """A draft to delete."""
-
-    draft_id: str
-    seen: int
-
-
-@dataclass(frozen=True)
-class PublishDraft:
-    """A draft to publish: at the version that the librarian read, or because its time has come."""
-
-    draft_id: str
-    zone: ZoneInfo
-    seen: int | None = None
-
-
-def draft_notice(work: Work, command: DraftNotice) -> NoticeDraft:
+def draft_notice(work: Work, closure_id: str) -> NoticeDraft:
     """Draft a notice in all languages. Raises NoSuchClosure or ClosureWithdrawn."""
-    closure, branches = closure_and_branches(work, command.closure_id)
+    closure, branches = closure_and_branches(work, closure_id)
     state = state_of(closure, branches)
     if state.withdrawn:
         raise ClosureWithdrawn(branches=sorted(closure.branches))
@@ -190,38 +138,47 @@ def draft_notice(work: Work, command: DraftNotice) -> NoticeDraft:
     return draft
 
 
-def change_draft(work: Work, command: ChangeDraft) -> NoticeDraft:
+def change_draft(
+    work: Work,
+    *,
+    draft_id: str,
+    seen: int,
+    title: str,
+    content: str,
+    wordings: Mapping[str, NoticeWording],
+    publish_at: datetime | None,
+) -> NoticeDraft:
     """Change the draft. Raises NoSuchDraft or DraftChanged."""
-    draft = _seen_draft(work, command.draft_id, command.seen)
+    draft = _seen_draft(work, draft_id, seen)
     changed = replace(
         draft,
         version=draft.version + 1,
-        title=command.title,
-        content=command.content,
-        wordings=command.wordings,
-        publish_at=command.publish_at,
+        title=title,
+        content=content,
+        wordings=wordings,
+        publish_at=publish_at,
     )
     store.save_draft(work, changed)
     return changed
 
 
-def delete_draft(work: Work, command: SeenDraft) -> None:
+def delete_draft(work: Work, draft_id: str, seen: int) -> None:
     """Delete the draft. Raises NoSuchDraft or DraftChanged."""
-    store.delete_draft(work, _seen_draft(work, command.draft_id, command.seen))
+    store.delete_draft(work, _seen_draft(work, draft_id, seen))
 
 
-def publish_draft(work: Work, command: PublishDraft) -> Notice:
+def publish_draft(work: Work, draft_id: str, zone: ZoneInfo, seen: int | None = None) -> Notice:
     """Publish the draft now, and delete it; return the notice. Raises NoSuchDraft or DraftChanged.
 
     Two that publish it at once delete the same draft: one of them is retried and finds none.
     """
-    if command.seen is None:
-        draft = store.get_draft(work, command.draft_id)
+    if seen is None:
+        draft = store.get_draft(work, draft_id)
         if draft is None or draft.publish_at is None or draft.publish_at > work.now:
             raise NoSuchDraft  # published, deleted or put off since
     else:
-        draft = _seen_draft(work, command.draft_id, command.seen)
-    notice = draft.published(work.now, library_day(work.now, command.zone))
+        draft = _seen_draft(work, draft_id, seen)
+    notice = draft.published(work.now, library_day(work.now, zone))
     store.delete_draft(work, draft)
     store.add(work, notice)
     work.record(notice_snapshot(NoticePublished, notice))

@@ -1,7 +1,7 @@
 """Scheduled jobs of notices."""
 
 from services.notices.notices import store
-from services.notices.notices.commands import PublishDraft, publish_draft
+from services.notices.notices.commands import publish_draft
 from services.notices.notices.refusals import NoSuchDraft
 from shared.jobs import Jobs
 from shared.unit_of_work import Run
@@ -17,7 +17,7 @@ async def publish_notices(run: Run) -> int:
     done = 0
     for draft_id in await store.find_due_drafts(run.database, run.now, AT_ONCE):
         try:
-            await run(publish_draft, PublishDraft(draft_id, run.settings.zone))
+            await run(publish_draft, draft_id, run.settings.zone)
         except NoSuchDraft:
             continue  # another replica published it, or staff changed it meanwhile
         done += 1

@@ -103,50 +103,32 @@ def published(occupancy: Occupancy, capacity: int | None, at: datetime) -> Branc
     )
 
 
-@dataclass(frozen=True)
-class CountVisitors:
-    """People who enter, or leave, by one door."""
-
-    branch: str
-    door: str
-    entered: int
-    left: int
-    local: datetime
-    """Time in the library's time zone."""
-
-
-def count_visitors(work: Work, command: CountVisitors) -> Inside:
+def count_visitors(
+    work: Work, *, branch: str, door: str, entered: int, left: int, local: datetime
+) -> Inside:
     """Count those who leave, then all who enter or none of them.
 
     Raises NoSuchBranch, TooManyDoors; BranchIsClosed or BranchFull if somebody enters.
     """
-    look = open_branch if command.entered else inside_of
-    found = look(work, command.branch, command.local)
-    now, door = found.occupancy, command.door
-    if command.left:
-        now = rules.leave(now, command.left, found.capacity, work.now, door)
-    if command.entered:
-        now = rules.enter(now, command.entered, found.capacity, work.now, door)
+    look = open_branch if entered else inside_of
+    found = look(work, branch, local)
+    now = found.occupancy
+    if left:
+        now = rules.leave(now, left, found.capacity, work.now, door)
+    if entered:
+        now = rules.enter(now, entered, found.capacity, work.now, door)
     saved = save(work, found, now)
     return Inside(found.branch, saved, found.capacity, found.open)
 
 
-@dataclass(frozen=True)
-class SettleOccupancy:
-    """The branch to settle at a time in the library's time zone."""
-
-    branch: str
-    local: datetime
-
-
-def settle_occupancy(work: Work, command: SettleOccupancy) -> bool:
+def settle_occupancy(work: Work, branch: str, local: datetime) -> bool:
     """Apply what time alone changes, and return whether anything did.
 
     A call from the queue lapses, and the next ones are called. After closing time nobody is inside.
     A change is published that had to wait.
     """
-    found = inside_of(work, command.branch, command.local)
-    stored: Occupancy | None = store.get_occupancy(work, command.branch)
+    found = inside_of(work, branch, local)
+    stored: Occupancy | None = store.get_occupancy(work, branch)
     now = rules.called(found.occupancy, found.capacity, work.now)
     if not found.open:
         now = rules.closed(now)
@@ -157,20 +139,12 @@ def settle_occupancy(work: Work, command: SettleOccupancy) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class RenewVenue:
-    """The branch, and the code that it gets."""
-
-    branch: str
-    code: str
-
-
-def renew_venue(work: Work, command: RenewVenue) -> Venue:
+def renew_venue(work: Work, branch: str, code: str) -> Venue:
     """Store the code and return the venue. Raises NoSuchBranch."""
-    if branches_store.get(work, command.branch) is None:
-        raise NoSuchBranch(branches=[command.branch])
-    known = store.get_venue(work, command.branch)
-    venue = Venue(command.branch, known.version + 1 if known else 1, command.code)
+    if branches_store.get(work, branch) is None:
+        raise NoSuchBranch(branches=[branch])
+    known = store.get_venue(work, branch)
+    venue = Venue(branch, known.version + 1 if known else 1, code)
     store.save_venue(work, venue)
     return venue
 
@@ -261,35 +235,17 @@ def _key(work: Work, master: Master, day: date) -> bytes:
     return key
 
 
-@dataclass(frozen=True)
-class LeaveBranch:
-    """The visit that ends; its id is known to its visitor only."""
-
-    visit_id: str
-    local: datetime
-    """Time in the library's time zone."""
-
-
-def leave_branch(work: Work, command: LeaveBranch) -> Entered:
+def leave_branch(work: Work, visit_id: str, local: datetime) -> Entered:
     """Count the visitor out. Repeats change nothing. Raises NoSuchVisit, also after its day."""
-    visit = store.get_visit(work, command.visit_id)
-    if visit is None or visit.day != command.local.date():
+    visit = store.get_visit(work, visit_id)
+    if visit is None or visit.day != local.date():
         raise NoSuchVisit
     if visit.left_at is None:
         store.save_visit(work, replace(visit, version=visit.version + 1, left_at=work.now))
-        found = inside_of(work, visit.branch, command.local)
+        found = inside_of(work, visit.branch, local)
         left = rules.leave(found.occupancy, 1, found.capacity, work.now, visit.door)
         save(work, found, left)
     return Entered(visit.id, visit.branch, visit.entered_at)
-
-
-@dataclass(frozen=True)
-class JoinQueue:
-    """One more person in the queue of the branch with this venue code."""
-
-    venue: str
-    local: datetime
-    """Time in the library's time zone."""
 
 
 @dataclass(frozen=True)
@@ -302,9 +258,9 @@ class Queued:
     wait_minutes: int | None
 
 
-def join_queue(work: Work, command: JoinQueue) -> Queued:
+def join_queue(work: Work, venue: str, local: datetime) -> Queued:
     """Give a ticket. Raises NoSuchVenue, BranchIsClosed, NotFull or QueueFull."""
-    found: Inside = open_branch(work, branch_of(work, command.venue), command.local)
+    found: Inside = open_branch(work, branch_of(work, venue), local)
     ticket_id = new_id()
     now = rules.wait(found.occupancy, ticket_id, found.capacity, work.now)
     save(work, found, now)
@@ -355,14 +311,6 @@ def record_look(work: Work, command: RecordLook) -> Look:
     return look
 
 
-@dataclass(frozen=True)
-class ForgetVisits:
-    """An erased patron."""
-
-    patron_id: str
-    master: Master | None = field(repr=False)
-
-
 def destroy_keys(work: Work, last: date) -> int:
     """Destroy the keys of the days up to `last`: nobody can read their visits any more."""
     return store.delete_keys(work, last)
@@ -373,14 +321,14 @@ def delete_visits(work: Work, visit_ids: Sequence[str]) -> int:
     return store.delete_visits(work, visit_ids)
 
 
-def forget_visits(work: Work, command: ForgetVisits) -> int:
+def forget_visits(work: Work, patron_id: str, master: Master | None) -> int:
     """Delete the visits of an erased patron. Those of a key that is lost can't be read anyway."""
-    if command.master is None:
+    if master is None:
         return 0
     done = 0
     for wrapped in store.all_keys(work):
-        key = sealing.unwrapped(command.master, wrapped.wrapped)
+        key = sealing.unwrapped(master, wrapped.wrapped)
         if key is not None:
-            holder = store.holder_of(key, command.patron_id)
+            holder = store.holder_of(key, patron_id)
             done += store.delete_of_holder(work, wrapped.id, holder)
     return done

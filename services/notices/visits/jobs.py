@@ -1,8 +1,8 @@
 """Scheduled jobs of visits."""
 
 from services.notices.visits import store
-from services.notices.visits.commands import SettleOccupancy, destroy_keys, settle_occupancy
 from services.notices.visits.commands import delete_visits as purge
+from services.notices.visits.commands import destroy_keys, settle_occupancy
 from services.notices.visits.rules import PUBLISH, last_destroyed
 from shared.clock import library_day
 from shared.jobs import Jobs
@@ -18,7 +18,7 @@ async def occupancy(run: Run) -> int:
     """Call the next ones from each queue, publish changed numbers, and empty closed branches."""
     local = run.now.astimezone(run.settings.zone)
     branches = await store.find_to_settle(run.database, run.now - PUBLISH)
-    return sum([await run(settle_occupancy, SettleOccupancy(code, local)) for code in branches])
+    return sum([await run(settle_occupancy, code, local) for code in branches])
 
 
 @jobs.every(minutes=10)

@@ -2,7 +2,6 @@
 
 import secrets
 from base64 import b64encode
-from dataclasses import dataclass
 from datetime import UTC
 
 import orjson
@@ -41,32 +40,7 @@ PURPOSE = "webhooks"
 SECRET_BYTES = 32
 
 
-@dataclass(frozen=True)
-class RegisterWebhook:
-    """A new webhook, whose URL and topics are checked, with its sealed secret."""
-
-    url: str
-    topics: tuple[str, ...]
-    secret: str
-
-
-@dataclass(frozen=True)
-class SwitchWebhook:
-    """Turn a webhook on or off."""
-
-    webhook_id: str
-    enabled: bool
-
-
-@dataclass(frozen=True)
-class ReplaceSecret:
-    """A new sealed secret of a webhook."""
-
-    webhook_id: str
-    secret: str
-
-
-def register_webhook(work: Work, command: RegisterWebhook) -> Webhook:
+def register_webhook(work: Work, url: str, topics: tuple[str, ...], secret: str) -> Webhook:
     """Register a webhook and return it. Raises TooManyWebhooks.
 
     Each has a slot of its own, by a unique index, so that two at once do not exceed the limit.
@@ -74,29 +48,27 @@ def register_webhook(work: Work, command: RegisterWebhook) -> Webhook:
     slot = webhooks_rules.free_slot({one.slot for one in webhooks_store.all_webhooks(work)})
     if slot is None:
         raise TooManyWebhooks(most=MOST_WEBHOOKS)
-    topics = tuple(sorted(set(command.topics)))
-    webhook = Webhook(new_id(), 1, slot, command.url, topics, command.secret, work.now)
+    topics = tuple(sorted(set(topics)))
+    webhook = Webhook(new_id(), 1, slot, url, topics, secret, work.now)
     webhooks_store.save(work, webhook)
     return webhook
 
 
-def switch_webhook(work: Work, command: SwitchWebhook) -> Webhook:
+def switch_webhook(work: Work, webhook_id: str, enabled: bool) -> Webhook:
     """Turn the webhook on or off and return it. Raises NoSuchWebhook.
 
     Messages that wait when it is turned off are dropped at their next try.
     """
-    webhook = _existing(work, command.webhook_id)
-    switched = webhooks_rules.switched(webhook, enabled=command.enabled)
+    webhook = _existing(work, webhook_id)
+    switched = webhooks_rules.switched(webhook, enabled=enabled)
     if switched is not webhook:
         webhooks_store.save(work, switched)
     return switched
 
 
-def replace_secret(work: Work, command: ReplaceSecret) -> Webhook:
+def replace_secret(work: Work, webhook_id: str, secret: str) -> Webhook:
     """Give the webhook a new secret and return it. Raises NoSuchWebhook."""
-    webhook = webhooks_rules.with_secret(
-        _existing(work, command.webhook_id), command.secret, wall_clock()
-    )
+    webhook = webhooks_rules.with_secret(_existing(work, webhook_id), secret, wall_clock())
     webhooks_store.save(work, webhook)
     return webhook
 
@@ -124,19 +96,11 @@ def _existing(work: Work, webhook_id: str) -> Webhook:
     return webhook
 
 
-@dataclass(frozen=True)
-class NoteWebhookMessage:
-    """A message after a try: the next version of the one that was claimed."""
-
-    message: WebhookMessage
-
-
-def note_webhook_message(work: Work, command: NoteWebhookMessage) -> None:
+def note_webhook_message(work: Work, message: WebhookMessage) -> None:
     """Save the message, and how sending to its webhook goes.
 
     Nothing is saved if another process has repeated the try, or the message was deleted.
     """
-    message = command.message
     known = webhooks_store.get_message(work, message.id)
     if known is None or known.version != message.version - 1:
         return
@@ -175,7 +139,7 @@ async def send_next(run: Run, webhook_id: str, master: Master) -> bool | None:
             reason=after.reason,
             status=after.status,
         )
-    await run(note_webhook_message, NoteWebhookMessage(after))
+    await run(note_webhook_message, after)
     return not after.receiver_failed
 
 

@@ -9,8 +9,6 @@ from pydantic import BaseModel, Field
 from services.notices.channels.clients.push import Vapid, are_keys, vapid_of
 from services.notices.channels.clients.receivers import may_send_to
 from services.notices.channels.commands.devices import (
-    AddDevice,
-    RemoveDevice,
     add_device,
     remove_device,
 )
@@ -90,12 +88,20 @@ async def post_device(body: DeviceBody, caller: Patron, run: Run) -> DeviceOut:
     allowed = may_send_to(body.endpoint, loopback=run.settings.simulation)
     if not allowed or not are_keys(body.p256dh, body.auth):
         raise BadSubscription
-    command = AddDevice(caller.id, body.endpoint, body.p256dh, body.auth, body.name)
-    return DeviceOut.of(await run(add_device, command))
+    return DeviceOut.of(
+        await run(
+            add_device,
+            patron_id=caller.id,
+            endpoint=body.endpoint,
+            public_key=body.p256dh,
+            auth=body.auth,
+            name=body.name,
+        )
+    )
 
 
 @router.delete("/push-subscriptions/{subscription_id}", status_code=204)
 @refuses(NoSuchDevice)
 async def delete_device(subscription_id: Id, caller: Patron, run: Run) -> None:
     """Stop showing notifications on a device."""
-    await run(remove_device, RemoveDevice(caller.id, subscription_id))
+    await run(remove_device, caller.id, subscription_id)

@@ -9,9 +9,6 @@ from pydantic import BaseModel, Field, StringConstraints
 from services.notices.channels.clients.receivers import may_send_to
 from services.notices.channels.commands.webhooks import (
     PURPOSE,
-    RegisterWebhook,
-    ReplaceSecret,
-    SwitchWebhook,
     delete_webhook,
     new_secret,
     queue_test,
@@ -159,7 +156,7 @@ async def post_webhook(
     if unknown := sorted({*body.topics} - {*_all_topics()}):
         raise NoSuchTopic(topics=unknown)
     sealed = master.encrypt(new_secret().encode()).decode()
-    webhook = await run(register_webhook, RegisterWebhook(body.url, tuple(body.topics), sealed))
+    webhook = await run(register_webhook, body.url, tuple(body.topics), sealed)
     return _with_secret(webhook, 0, master)
 
 
@@ -169,7 +166,7 @@ async def patch_webhook(
     webhook_id: Id, body: SwitchBody, caller: StaffOrOps, run: dependencies.Run
 ) -> WebhookOut:
     """Turn a webhook on or off."""
-    webhook = await run(switch_webhook, SwitchWebhook(webhook_id, body.enabled))
+    webhook = await run(switch_webhook, webhook_id, body.enabled)
     return await _as_it_is(webhook, run)
 
 
@@ -181,7 +178,7 @@ async def post_secret(
     """Replace the secret. For a day messages are signed with the former one too."""
     master = _master(run)
     sealed = master.encrypt(new_secret().encode()).decode()
-    webhook = await run(replace_secret, ReplaceSecret(webhook_id, sealed))
+    webhook = await run(replace_secret, webhook_id, sealed)
     waiting = await webhooks_store.count_waiting(run.database)
     return _with_secret(webhook, waiting.get(webhook.id, 0), master)
 

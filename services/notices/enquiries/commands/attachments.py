@@ -24,14 +24,6 @@ class UploadAttachment:
     size: int
 
 
-@dataclass(frozen=True)
-class KeepContent:
-    """An attachment and the name of its content, all of which is stored."""
-
-    attachment_id: str
-    content_id: str
-
-
 async def upload_attachment(run: Run, command: UploadAttachment, content: bytes) -> Attachment:
     """Store a file and return its attachment.
 
@@ -43,7 +35,7 @@ async def upload_attachment(run: Run, command: UploadAttachment, content: bytes)
     attachment = await run(begin_upload, command)
     written = await attachments_store.write_content(run.database, attachment, content)
     try:
-        kept = await run(keep_content, KeepContent(attachment.id, written))
+        kept = await run(keep_content, attachment.id, written)
     except NoSuchAttachment:
         await attachments_store.delete_content(run.database, written)
         raise
@@ -77,14 +69,14 @@ def begin_upload(work: Work, command: UploadAttachment) -> Attachment:
     return attachment
 
 
-def keep_content(work: Work, command: KeepContent) -> Attachment:
+def keep_content(work: Work, attachment_id: str, content_id: str) -> Attachment:
     """Give the attachment its content, unless it has one. Raises NoSuchAttachment."""
-    attachment = attachments_store.get(work, command.attachment_id)
+    attachment = attachments_store.get(work, attachment_id)
     if attachment is None:
         raise NoSuchAttachment
     if attachment.content_id is not None:
         return attachment
-    attachment = enquiries_rules.stored(attachment, command.content_id)
+    attachment = enquiries_rules.stored(attachment, content_id)
     attachments_store.save(work, attachment)
     return attachment
 

@@ -1,7 +1,6 @@
 """Publish, reword or withdraw a question of the question bank, and count votes on it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from services.notices.enquiries.refusals import NoSuchQuestion, QuestionChanged
 from services.notices.enquiries.rules import bank as bank_rules
@@ -13,45 +12,21 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class PublishQuestion:
-    """The wordings of a new question, by language."""
-
-    wordings: Mapping[str, Wording]
-
-
-@dataclass(frozen=True)
-class RewordQuestion:
-    """All wordings that a question has from now on."""
-
-    question_id: str
-    wordings: Mapping[str, Wording]
-    seen: int
-    """Version of the question that the librarian has read."""
-
-
-@dataclass(frozen=True)
-class VoteOnQuestion:
-    """A patron's opinion of an answer."""
-
-    question_id: str
-    patron_id: str
-    helpful: bool
-
-
-def publish_question(work: Work, command: PublishQuestion) -> BankQuestion:
+def publish_question(work: Work, wordings: Mapping[str, Wording]) -> BankQuestion:
     """Publish the question and return it."""
-    question = bank_rules.published(new_id(), command.wordings, work.now)
+    question = bank_rules.published(new_id(), wordings, work.now)
     bank_store.save(work, question)
     return question
 
 
-def reword_question(work: Work, command: RewordQuestion) -> BankQuestion:
+def reword_question(
+    work: Work, question_id: str, wordings: Mapping[str, Wording], seen: int
+) -> BankQuestion:
     """Change the wordings. Raises NoSuchQuestion or QuestionChanged."""
-    question = _existing(work, command.question_id)
-    if question.version != command.seen:
+    question = _existing(work, question_id)
+    if question.version != seen:
         raise QuestionChanged(version=question.version)
-    question = bank_rules.reworded(question, command.wordings, work.now)
+    question = bank_rules.reworded(question, wordings, work.now)
     bank_store.save(work, question)
     return question
 
@@ -65,23 +40,23 @@ def withdraw_question(work: Work, question_id: str) -> BankQuestion:
     return gone
 
 
-def vote_on_question(work: Work, command: VoteOnQuestion) -> BankQuestion:
+def vote_on_question(work: Work, question_id: str, patron_id: str, helpful: bool) -> BankQuestion:
     """Count the patron's vote instead of an earlier one, and return the question.
 
     Raises NoSuchQuestion if it is not published, or NoSuchPatron. Writes the patron's record, so
     that no erasure can commit meanwhile and leave the vote behind.
     """
-    question = _existing(work, command.question_id)
+    question = _existing(work, question_id)
     if question.withdrawn:
         raise NoSuchQuestion
-    patron = patrons_store.get(work, command.patron_id)
+    patron = patrons_store.get(work, patron_id)
     if patron is not None and patron.erased:
         raise NoSuchPatron
-    before = bank_store.get_vote(work, question.id, command.patron_id)
-    if before is not None and before.helpful == command.helpful:
+    before = bank_store.get_vote(work, question.id, patron_id)
+    if before is not None and before.helpful == helpful:
         return question
-    patrons_store.hold(work, patron, command.patron_id)
-    vote = bank_rules.cast(question, command.patron_id, before, helpful=command.helpful)
+    patrons_store.hold(work, patron, patron_id)
+    vote = bank_rules.cast(question, patron_id, before, helpful=helpful)
     question = bank_rules.counted(question, vote, before)
     bank_store.save_vote(work, vote, question)
     return question

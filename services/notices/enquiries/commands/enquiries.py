@@ -1,7 +1,6 @@
 """Open, answer, assign, merge and close enquiries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from services.notices.branches import store as branches_store
 from services.notices.branches.refusals import NoSuchBranch
@@ -105,216 +104,148 @@ def add_message(
     enquiries_store.add_message(work, message)
 
 
-@dataclass(frozen=True)
-class OpenEnquiry:
-    """A patron's question; without a language it is in the patron's own."""
-
-    patron_id: str
-    subject: str
-    text: str
-    language: str | None
-    branch: str | None
-    title_id: str | None
-    attachments: Sequence[str] = ()
-    """Ids of files that the patron has uploaded."""
-
-
-def open_enquiry(work: Work, command: OpenEnquiry) -> Enquiry:
+def open_enquiry(
+    work: Work,
+    *,
+    patron_id: str,
+    subject: str,
+    text: str,
+    language: str | None,
+    branch: str | None,
+    title_id: str | None,
+    attachments: Sequence[str] = (),
+) -> Enquiry:
     """Open the enquiry and return it.
 
     Raises NoSuchPatron, NoSuchBranch, NoSuchTitle, TooManyEnquiries, NoSuchAttachment or
     TooManyAttachments. Writes the patron's record, so that no erasure can commit meanwhile and
     leave the question behind.
     """
-    patron = patrons_store.get(work, command.patron_id)
+    patron = patrons_store.get(work, patron_id)
     if patron is not None and patron.erased:
         raise NoSuchPatron
-    if command.branch and branches_store.get(work, command.branch) is None:
-        raise NoSuchBranch(branches=[command.branch])
-    if command.title_id and not patrons_store.is_known(work, command.title_id):
+    if branch and branches_store.get(work, branch) is None:
+        raise NoSuchBranch(branches=[branch])
+    if title_id and not patrons_store.is_known(work, title_id):
         raise NoSuchTitle
-    if enquiries_store.count_open(work, command.patron_id) >= MOST_OPEN:
+    if enquiries_store.count_open(work, patron_id) >= MOST_OPEN:
         raise TooManyEnquiries
-    patrons_store.hold(work, patron, command.patron_id)
+    patrons_store.hold(work, patron, patron_id)
     enquiry = Enquiry(
         id=new_id(),
         version=1,
-        patron_id=command.patron_id,
-        subject=command.subject,
-        language=command.language or (patron or Patron(command.patron_id)).speaks,
+        patron_id=patron_id,
+        subject=subject,
+        language=language or (patron or Patron(patron_id)).speaks,
         opened_at=work.now,
         changed_at=work.now,
-        branch=command.branch,
-        title_id=command.title_id,
+        branch=branch,
+        title_id=title_id,
     )
-    enquiry, files = attach(work, enquiry, command.patron_id, command.attachments)
+    enquiry, files = attach(work, enquiry, patron_id, attachments)
     publish(work, enquiry, EnquiryOpened)
-    add_message(work, enquiry, command.text, None, files)
+    add_message(work, enquiry, text, None, files)
     return enquiry
 
 
-@dataclass(frozen=True)
-class ReplyToEnquiry:
-    """A reply of who asked."""
-
-    enquiry_id: str
-    patron_id: str | None
-    """The patron who replies; None: the guest of this enquiry."""
-    text: str
-    attachments: Sequence[str] = ()
-    """Ids of files that the patron has uploaded."""
-
-
-def reply_to_enquiry(work: Work, command: ReplyToEnquiry) -> Enquiry:
-    """Add the reply, which opens the enquiry again.
+def reply_to_enquiry(
+    work: Work, enquiry_id: str, patron_id: str | None, text: str, attachments: Sequence[str] = ()
+) -> Enquiry:
+    """Add the reply of a patron, None: of the enquiry's guest, which opens the enquiry again.
 
     Raises NoSuchEnquiry, EnquiryFull, EnquiryMerged, NoSuchAttachment or TooManyAttachments.
     """
-    enquiry = existing(work, command.enquiry_id)
-    if enquiry.patron_id != command.patron_id:
+    enquiry = existing(work, enquiry_id)
+    if enquiry.patron_id != patron_id:
         raise NoSuchEnquiry
     replied = enquiries_rules.replied(enquiry, work.now)
-    owner = command.patron_id or enquiry.id
-    enquiry, files = attach(work, replied, owner, command.attachments)
+    owner = patron_id or enquiry.id
+    enquiry, files = attach(work, replied, owner, attachments)
     publish(work, enquiry, EnquiryOpened)
-    add_message(work, enquiry, command.text, None, files)
+    add_message(work, enquiry, text, None, files)
     return enquiry
 
 
-@dataclass(frozen=True)
-class AnswerEnquiry:
-    """A librarian's answer, or with `asks` a question to the patron."""
-
-    enquiry_id: str
-    librarian: Librarian
-    text: str
-    seen: int
-    """Version of the enquiry that the librarian has read."""
-    asks: bool
-    attachments: Sequence[str] = ()
-    """Ids of files that the librarian has uploaded."""
-
-
-def answer_enquiry(work: Work, command: AnswerEnquiry) -> Enquiry:
-    """Add the answer.
+def answer_enquiry(
+    work: Work,
+    *,
+    enquiry_id: str,
+    librarian: Librarian,
+    text: str,
+    seen: int,
+    asks: bool,
+    attachments: Sequence[str] = (),
+) -> Enquiry:
+    """Add the answer of a librarian who has read the version `seen`.
 
     Raises NoSuchEnquiry, EnquiryChanged, EnquiryIsClosed, EnquiryFull, NoSuchAttachment or
     TooManyAttachments.
     """
     enquiry = enquiries_rules.answered(
-        existing(work, command.enquiry_id),
-        command.librarian,
+        existing(work, enquiry_id),
+        librarian,
         work.now,
-        seen=command.seen,
-        asks=command.asks,
+        seen=seen,
+        asks=asks,
     )
-    enquiry, files = attach(work, enquiry, command.librarian.id, command.attachments)
+    enquiry, files = attach(work, enquiry, librarian.id, attachments)
     publish(work, enquiry, EnquiryAnswered)
     notify_guest(work, enquiry, EnquiryAnswered)
-    add_message(work, enquiry, command.text, command.librarian, files)
+    add_message(work, enquiry, text, librarian, files)
     return enquiry
 
 
-@dataclass(frozen=True)
-class TakeEnquiry:
-    """An enquiry and the librarian who takes it."""
-
-    enquiry_id: str
-    librarian: Librarian
-    seen: int
-    """Version of the enquiry that the librarian has read."""
-
-
-@dataclass(frozen=True)
-class PassOnEnquiry:
-    """An enquiry and the branch whose staff get it; None: all staff."""
-
-    enquiry_id: str
-    branch: str | None
-    seen: int
-    """Version of the enquiry that the librarian has read."""
-
-
-def take_enquiry(work: Work, command: TakeEnquiry) -> Enquiry:
+def take_enquiry(work: Work, enquiry_id: str, librarian: Librarian, seen: int) -> Enquiry:
     """Assign the enquiry. Raises NoSuchEnquiry, EnquiryChanged or EnquiryIsClosed."""
-    enquiry = existing(work, command.enquiry_id)
-    taken = enquiries_rules.assigned(enquiry, command.librarian, work.now, seen=command.seen)
+    enquiry = existing(work, enquiry_id)
+    taken = enquiries_rules.assigned(enquiry, librarian, work.now, seen=seen)
     return publish(work, taken, EnquiryAssigned)
 
 
-def pass_on_enquiry(work: Work, command: PassOnEnquiry) -> Enquiry:
+def pass_on_enquiry(work: Work, enquiry_id: str, branch: str | None, seen: int) -> Enquiry:
     """Pass the enquiry on. Raises as `take_enquiry` does, or NoSuchBranch."""
-    if command.branch and branches_store.get(work, command.branch) is None:
-        raise NoSuchBranch(branches=[command.branch])
-    enquiry = existing(work, command.enquiry_id)
-    passed = enquiries_rules.passed_on(enquiry, command.branch, work.now, seen=command.seen)
+    if branch and branches_store.get(work, branch) is None:
+        raise NoSuchBranch(branches=[branch])
+    enquiry = existing(work, enquiry_id)
+    passed = enquiries_rules.passed_on(enquiry, branch, work.now, seen=seen)
     return publish(work, passed, EnquiryAssigned)
 
 
-@dataclass(frozen=True)
-class CloseEnquiry:
-    """An enquiry to close."""
+def close_enquiry(work: Work, enquiry_id: str, patron_id: str | None, seen: int | None) -> Enquiry:
+    """Close the enquiry for a patron; None: for the staff, or its guest.
 
-    enquiry_id: str
-    patron_id: str | None
-    """The patron who closes it; None: the staff, or the guest of this enquiry."""
-    seen: int | None
-    """Version of the enquiry that the caller has read; None: any."""
-
-
-def close_enquiry(work: Work, command: CloseEnquiry) -> Enquiry:
-    """Close the enquiry. Raises NoSuchEnquiry, EnquiryIsClosed or EnquiryChanged."""
-    enquiry = existing(work, command.enquiry_id)
-    if command.patron_id not in (None, enquiry.patron_id):
-        raise NoSuchEnquiry
-    return publish(
-        work, enquiries_rules.closed(enquiry, work.now, seen=command.seen), EnquiryClosed
-    )
-
-
-@dataclass(frozen=True)
-class MergeEnquiry:
-    """An enquiry, the one into which it is merged, and the librarian who takes that one."""
-
-    enquiry_id: str
-    into: str
-    librarian: Librarian
-    seen: int
-    """Version of the enquiry that the librarian has read."""
-    seen_into: int
-    """Version of the other enquiry that the librarian has read."""
-
-
-def merge_enquiry(work: Work, command: MergeEnquiry) -> Enquiry:
-    """Merge the enquiry and return it, closed.
-
-    Raises NoSuchEnquiry, NotMergeable, EnquiryChanged or EnquiryIsClosed.
+    Raises NoSuchEnquiry, EnquiryIsClosed or EnquiryChanged.
     """
-    merged, into = enquiries_rules.merged(
-        existing(work, command.enquiry_id),
-        existing(work, command.into),
-        command.librarian,
+    enquiry = existing(work, enquiry_id)
+    if patron_id not in (None, enquiry.patron_id):
+        raise NoSuchEnquiry
+    return publish(work, enquiries_rules.closed(enquiry, work.now, seen=seen), EnquiryClosed)
+
+
+def merge_enquiry(
+    work: Work, *, enquiry_id: str, into: str, librarian: Librarian, seen: int, seen_into: int
+) -> Enquiry:
+    """Merge the enquiry into another one, and return it, closed.
+
+    `seen` and `seen_into` are the versions of the two that the librarian has read. Raises
+    NoSuchEnquiry, NotMergeable, EnquiryChanged or EnquiryIsClosed.
+    """
+    merged, other = enquiries_rules.merged(
+        existing(work, enquiry_id),
+        existing(work, into),
+        librarian,
         work.now,
-        seen=command.seen,
-        seen_into=command.seen_into,
+        seen=seen,
+        seen_into=seen_into,
     )
-    publish(work, into, EnquiryAssigned)
+    publish(work, other, EnquiryAssigned)
     notify_guest(work, merged, EnquiryClosed)
     return publish(work, merged, EnquiryClosed)
 
 
-@dataclass(frozen=True)
-class NoteOnEnquiry:
-    """A librarian's note."""
-
-    enquiry_id: str
-    librarian: Librarian
-    text: str
-
-
-def note_on_enquiry(work: Work, command: NoteOnEnquiry) -> Enquiry:
+def note_on_enquiry(work: Work, enquiry_id: str, librarian: Librarian, text: str) -> Enquiry:
     """Add the note, which changes nothing else. Raises NoSuchEnquiry or EnquiryFull."""
-    enquiry = existing(work, command.enquiry_id)
+    enquiry = existing(work, enquiry_id)
     if enquiry.notes >= MOST_MESSAGES:
         raise EnquiryFull
     note = Message(
@@ -322,11 +253,11 @@ def note_on_enquiry(work: Work, command: NoteOnEnquiry) -> Enquiry:
         version=1,
         enquiry_id=enquiry.id,
         at=work.now,
-        text=command.text,
-        author=command.librarian,
+        text=text,
+        author=librarian,
         private=True,
         number=enquiry.messages + enquiry.notes + 1,
-        terms=terms_of(command.text),
+        terms=terms_of(text),
     )
     enquiries_store.add_note(work, note)
     return enquiry

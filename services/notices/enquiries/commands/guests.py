@@ -157,39 +157,36 @@ async def send_link(
     return await hand_over(delivery, message, address, mailer)
 
 
-@dataclass(frozen=True)
-class AskAsGuest:
-    """A guest's question, with the address sealed and its digests."""
-
-    question: Question
-    language: str
-    address: bytes = field(repr=False)
-    digest: str
-    mailbox: str
-
-
-def ask_as_guest(work: Work, command: AskAsGuest) -> datetime:
+def ask_as_guest(
+    work: Work,
+    *,
+    question: Question,
+    language: str,
+    address: bytes,
+    digest: str,
+    mailbox_digest: str,
+) -> datetime:
     """Keep the question and queue the e-mail to confirm it; return until when that is possible.
 
     Nothing is kept for a mailbox that has had enough of these e-mails. The answer is the same, so
     that nobody learns what others have asked.
     """
     until = work.now + CONFIRM_WITHIN
-    known = guests_store.get_mailbox(work, command.mailbox)
+    known = guests_store.get_mailbox(work, mailbox_digest)
     asked = Asked(new_id(), work.now)
-    mailbox = guests_rules.with_question(known, command.mailbox, asked, wall_clock())
+    mailbox = guests_rules.with_question(known, mailbox_digest, asked, wall_clock())
     if mailbox is None:
         return until
     guests_store.save_mailbox(work, mailbox)
     guest = Guest(
         id=asked.guest_id,
         version=1,
-        mailbox=command.mailbox,
-        digest=command.digest,
-        address=command.address,
-        language=command.language,
+        mailbox=mailbox_digest,
+        digest=digest,
+        address=address,
+        language=language,
         asked_at=work.now,
-        question=command.question,
+        question=question,
         expires_at=wall_clock() + CONFIRM_WITHIN,
     )
     guests_store.save(work, guest)
@@ -219,27 +216,20 @@ def confirm_guest(work: Work, guest_id: str) -> Enquiry:
     return enquiry
 
 
-@dataclass(frozen=True)
-class PurgeGuest:
-    """A guest whose question may have to be deleted."""
-
-    guest_id: str
-
-
 def erase_guest(work: Work, guest_id: str) -> None:
     """Delete the question, as its guest wishes. Raises NoSuchGuestEnquiry."""
     check_usable(guests_store.get(work, guest_id), work.now)
     _erase(work, guest_id)
 
 
-def purge_guest(work: Work, command: PurgeGuest) -> int:
+def purge_guest(work: Work, guest_id: str) -> int:
     """Delete the question if its time is over; return the number deleted."""
-    guest = guests_store.get(work, command.guest_id)
-    enquiry = enquiries_store.get(work, command.guest_id)
+    guest = guests_store.get(work, guest_id)
+    enquiry = enquiries_store.get(work, guest_id)
     expired = guest is not None and is_expired(guest, work.now)
     if not expired and (enquiry is None or not is_over(enquiry, work.now)):
         return 0
-    _erase(work, command.guest_id)
+    _erase(work, guest_id)
     return 1
 
 

@@ -7,9 +7,6 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.notices.enquiries.commands.bank import (
-    PublishQuestion,
-    RewordQuestion,
-    VoteOnQuestion,
     publish_question,
     reword_question,
     vote_on_question,
@@ -138,8 +135,7 @@ async def get_question(question_id: Id, db: Db) -> QuestionOut:
 @router.post("/questions", status_code=201)
 async def post_question(body: QuestionBody, caller: Staff, run: Run) -> QuestionOut:
     """Publish a question with its answer for everyone, without anything about a person."""
-    command = PublishQuestion(_wordings(body.wordings))
-    return QuestionOut.of(await run(publish_question, command))
+    return QuestionOut.of(await run(publish_question, _wordings(body.wordings)))
 
 
 @router.put("/questions/{question_id}")
@@ -148,8 +144,9 @@ async def put_question(
     question_id: Id, body: RewordingBody, caller: Staff, run: Run
 ) -> QuestionOut:
     """Replace all wordings of a question."""
-    command = RewordQuestion(question_id, _wordings(body.wordings), body.seen)
-    return QuestionOut.of(await run(reword_question, command))
+    return QuestionOut.of(
+        await run(reword_question, question_id, _wordings(body.wordings), body.seen)
+    )
 
 
 @router.delete("/questions/{question_id}")
@@ -163,8 +160,7 @@ async def delete_question(question_id: Id, caller: Staff, run: Run) -> QuestionO
 @refuses(NoSuchQuestion, NoSuchPatron)
 async def post_vote(question_id: Id, body: VoteBody, caller: Patron, run: Run) -> QuestionOut:
     """Say whether an answer helped. The last vote of each patron counts."""
-    command = VoteOnQuestion(question_id, caller.id, body.helpful)
-    return QuestionOut.of(await run(vote_on_question, command))
+    return QuestionOut.of(await run(vote_on_question, question_id, caller.id, body.helpful))
 
 
 def _wordings(body: dict[Language, WordingBody]) -> dict[str, Wording]:

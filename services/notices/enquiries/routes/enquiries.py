@@ -7,14 +7,6 @@ from fastapi import APIRouter, Query
 from services.notices.branches.refusals import NoSuchBranch
 from services.notices.enquiries import queries
 from services.notices.enquiries.commands.enquiries import (
-    AnswerEnquiry,
-    CloseEnquiry,
-    MergeEnquiry,
-    NoteOnEnquiry,
-    OpenEnquiry,
-    PassOnEnquiry,
-    ReplyToEnquiry,
-    TakeEnquiry,
     answer_enquiry,
     close_enquiry,
     merge_enquiry,
@@ -68,8 +60,7 @@ router = APIRouter(prefix="/v1", tags=["enquiries"])
 )
 async def post_enquiry(body: EnquiryBody, caller: Patron, run: Run) -> EnquiryOut:
     """Ask the librarians a question."""
-    command = OpenEnquiry(caller.id, **body.model_dump())
-    return EnquiryOut.of(await run(open_enquiry, command), caller)
+    return EnquiryOut.of(await run(open_enquiry, patron_id=caller.id, **body.model_dump()), caller)
 
 
 @router.get("/me/enquiries")
@@ -144,8 +135,9 @@ async def get_enquiry(enquiry_id: Id, caller: PatronOrStaff, db: Db) -> ThreadOu
 @refuses(NoSuchEnquiry, EnquiryFull, EnquiryMerged, NoSuchAttachment, TooManyAttachments)
 async def post_reply(enquiry_id: Id, body: ReplyBody, caller: Patron, run: Run) -> EnquiryOut:
     """Reply, as the patron who asked; the question is open again."""
-    command = ReplyToEnquiry(enquiry_id, caller.id, body.text, body.attachments)
-    return EnquiryOut.of(await run(reply_to_enquiry, command), caller)
+    return EnquiryOut.of(
+        await run(reply_to_enquiry, enquiry_id, caller.id, body.text, body.attachments), caller
+    )
 
 
 @router.post("/enquiries/{enquiry_id}/answers", status_code=201)
@@ -159,16 +151,21 @@ async def post_reply(enquiry_id: Id, body: ReplyBody, caller: Patron, run: Run) 
 )
 async def post_answer(enquiry_id: Id, body: AnswerBody, caller: Staff, run: Run) -> EnquiryOut:
     """Answer, or ask the patron something; the patron is notified."""
-    command = AnswerEnquiry(enquiry_id, _librarian(caller), **body.model_dump())
-    return EnquiryOut.of(await run(answer_enquiry, command), caller)
+    return EnquiryOut.of(
+        await run(
+            answer_enquiry, enquiry_id=enquiry_id, librarian=_librarian(caller), **body.model_dump()
+        ),
+        caller,
+    )
 
 
 @router.post("/enquiries/{enquiry_id}/notes", status_code=201)
 @refuses(NoSuchEnquiry, EnquiryFull)
 async def post_note(enquiry_id: Id, body: NoteBody, caller: Staff, run: Run) -> EnquiryOut:
     """Write a note that only staff see."""
-    command = NoteOnEnquiry(enquiry_id, _librarian(caller), body.text)
-    return EnquiryOut.of(await run(note_on_enquiry, command), caller)
+    return EnquiryOut.of(
+        await run(note_on_enquiry, enquiry_id, _librarian(caller), body.text), caller
+    )
 
 
 @router.post("/enquiries/{enquiry_id}/assignment")
@@ -178,10 +175,10 @@ async def post_assignment(
 ) -> EnquiryOut:
     """Take a question, or pass it on to the staff of a library or to all."""
     if body.to == "me":
-        take = TakeEnquiry(enquiry_id, _librarian(caller), body.seen)
-        return EnquiryOut.of(await run(take_enquiry, take), caller)
-    pass_on = PassOnEnquiry(enquiry_id, body.branch, body.seen)
-    return EnquiryOut.of(await run(pass_on_enquiry, pass_on), caller)
+        return EnquiryOut.of(
+            await run(take_enquiry, enquiry_id, _librarian(caller), body.seen), caller
+        )
+    return EnquiryOut.of(await run(pass_on_enquiry, enquiry_id, body.branch, body.seen), caller)
 
 
 @router.post("/enquiries/{enquiry_id}/closure")
@@ -191,8 +188,7 @@ async def post_enquiry_closure(
 ) -> EnquiryOut:
     """Close a question; a reply of the patron opens it again."""
     owner = None if "staff" in caller.roles else caller.id
-    command = CloseEnquiry(enquiry_id, owner, body.seen)
-    return EnquiryOut.of(await run(close_enquiry, command), caller)
+    return EnquiryOut.of(await run(close_enquiry, enquiry_id, owner, body.seen), caller)
 
 
 @router.post("/enquiries/{enquiry_id}/merger")
@@ -202,8 +198,12 @@ async def post_merger(enquiry_id: Id, body: MergerBody, caller: Staff, run: Run)
 
     It is closed, and its patron is told. The caller takes the other question.
     """
-    command = MergeEnquiry(enquiry_id, librarian=_librarian(caller), **body.model_dump())
-    return EnquiryOut.of(await run(merge_enquiry, command), caller)
+    return EnquiryOut.of(
+        await run(
+            merge_enquiry, enquiry_id=enquiry_id, librarian=_librarian(caller), **body.model_dump()
+        ),
+        caller,
+    )
 
 
 def _librarian(caller: Caller) -> Librarian:

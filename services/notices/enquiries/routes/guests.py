@@ -10,13 +10,10 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.notices.enquiries.commands.enquiries import (
-    CloseEnquiry,
-    ReplyToEnquiry,
     close_enquiry,
     reply_to_enquiry,
 )
 from services.notices.enquiries.commands.guests import (
-    AskAsGuest,
     ask_as_guest,
     confirm_guest,
     erase_guest,
@@ -162,14 +159,16 @@ async def post_guest_enquiry(body: GuestEnquiryBody, run: Run) -> GuestAskedOut:
     if "email" not in settings.channels:
         raise GuestsNotAnswered
     secret = settings.service_secret
-    command = AskAsGuest(
-        Question(body.subject, body.text),
-        body.language,
-        address=guests_store.seal_address(secret, body.address),
-        digest=guests_store.address_digest(secret, body.address),
-        mailbox=guests_store.mailbox_digest(secret, body.address),
+    return GuestAskedOut(
+        confirm_by=await run(
+            ask_as_guest,
+            question=Question(body.subject, body.text),
+            language=body.language,
+            address=guests_store.seal_address(secret, body.address),
+            digest=guests_store.address_digest(secret, body.address),
+            mailbox_digest=guests_store.mailbox_digest(secret, body.address),
+        )
     )
-    return GuestAskedOut(confirm_by=await run(ask_as_guest, command))
 
 
 @router.get("/guest-enquiries")
@@ -193,16 +192,16 @@ async def post_confirmation(body: LinkBody, run: Run) -> GuestStateOut:
 @refuses(NoSuchGuestEnquiry, NoSuchEnquiry, EnquiryFull, EnquiryMerged)
 async def post_guest_reply(body: GuestReplyBody, run: Run) -> GuestStateOut:
     """Reply as the guest who asked; the question is open again."""
-    command = ReplyToEnquiry(_guest(body.token, run), None, body.text)
-    return GuestStateOut.of(await run(reply_to_enquiry, command))
+    return GuestStateOut.of(await run(reply_to_enquiry, _guest(body.token, run), None, body.text))
 
 
 @router.post("/guest-enquiries/closure")
 @refuses(NoSuchGuestEnquiry, NoSuchEnquiry, EnquiryIsClosed)
 async def post_guest_closure(body: LinkBody, run: Run) -> GuestStateOut:
     """Close the question; a reply opens it again."""
-    command = CloseEnquiry(_guest(body.token, run), patron_id=None, seen=None)
-    return GuestStateOut.of(await run(close_enquiry, command))
+    return GuestStateOut.of(
+        await run(close_enquiry, _guest(body.token, run), patron_id=None, seen=None)
+    )
 
 
 @router.post("/guest-enquiries/erasure", status_code=204)

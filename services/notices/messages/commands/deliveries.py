@@ -25,25 +25,15 @@ from shared.contracts.accounts import PinIssued
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class HoldForDigest:
-    """A claimed delivery, and the local time of the next digest."""
-
-    delivery: NotificationEmail
-    due_at: datetime
-
-
-def hold_for_digest(work: Work, command: HoldForDigest) -> None:
+def hold_for_digest(work: Work, delivery: NotificationEmail, due_at: datetime) -> None:
     """Let the first digest that still takes deliveries send this one.
 
     Nothing changes if another process has claimed the delivery since, or the patron is erased.
     """
-    delivery = command.delivery
     if not deliveries_store.is_at_version(work, delivery.id, delivery.version):
         return
     patron = patrons_store.get(work, delivery.patron_id)
     patrons_store.hold(work, patron, delivery.patron_id)
-    due_at = command.due_at
     while True:
         new = digest_of(delivery.patron_id, due_at, due_at.date())
         digest = deliveries_store.get_digest(work, new.id) or new

@@ -37,40 +37,36 @@ from shared.contracts.notices import NotificationDelivered, NotificationRead
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class NotifyPatron:
-    """An event about one patron, and its facts."""
-
-    event_id: str
-    patron_id: str
-    kind: str
-    at: datetime
-    about: Facts
-    held_until: datetime | None = None
-    """Time until which it is held back; None: it is delivered at once."""
-    urgent: bool = False
-    """True if it is sent by e-mail at once, whatever the patron has chosen."""
-
-
-def notify_patron(work: Work, command: NotifyPatron) -> None:
+def notify_patron(
+    work: Work,
+    *,
+    event_id: str,
+    patron_id: str,
+    kind: str,
+    at: datetime,
+    about: Facts,
+    held_until: datetime | None = None,
+    urgent: bool = False,
+) -> None:
     """Put one notification into the inbox, once, unless the patron is erased.
 
-    With `held_until` it is only held back; the job `tell-held` puts it there.
+    With `held_until` it is only held back; the job `tell-held` puts it there. An `urgent` one is
+    sent by e-mail at once, whatever the patron has chosen.
     """
-    patron = patrons_store.get(work, command.patron_id)
+    patron = patrons_store.get(work, patron_id)
     if patron is not None and patron.erased:
         return
-    new = notification(command.event_id, command.patron_id, command.kind, command.at, command.about)
+    new = notification(event_id, patron_id, kind, at, about)
     if patrons_store.get_notification(work, new.id):
         return
-    if command.held_until is not None:
-        later = held_back(new, command.held_until, wall_clock())
+    if held_until is not None:
+        later = held_back(new, held_until, wall_clock())
         if not deliveries_store.exists(work, later.id):
-            patrons_store.hold(work, patron, command.patron_id)
+            patrons_store.hold(work, patron, patron_id)
             deliveries_store.save(work, later)
         return
-    patrons_store.hold(work, patron, command.patron_id)
-    deliver(work, new, patron, urgent=command.urgent)
+    patrons_store.hold(work, patron, patron_id)
+    deliver(work, new, patron, urgent=urgent)
     queue_messages(work, [new])
 
 
@@ -270,21 +266,13 @@ def deliver_held(work: Work, held: HeldNotification, about: Facts | None) -> Non
         queue_messages(work, [new])
 
 
-@dataclass(frozen=True)
-class ReadNotification:
-    """A notification in the inbox of the patron who reads it."""
-
-    notification_id: str
-    patron_id: str
-
-
-def read_notification(work: Work, command: ReadNotification) -> Notification:
+def read_notification(work: Work, notification_id: str, patron_id: str) -> Notification:
     """Mark the notification as read and return it. Raises NoSuchNotification.
 
     Repeating it changes nothing.
     """
-    found = patrons_store.get_notification(work, command.notification_id)
-    if found is None or found.patron_id != command.patron_id or found.withdrawn:
+    found = patrons_store.get_notification(work, notification_id)
+    if found is None or found.patron_id != patron_id or found.withdrawn:
         raise NoSuchNotification
     now_read = read(found)
     if now_read is not found:

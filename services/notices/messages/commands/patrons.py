@@ -1,7 +1,5 @@
 """Record patrons, preferences, titles and activities; notify of earlier events."""
 
-from dataclasses import dataclass
-
 from services.notices.channels.rules.deliveries import wants_email
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.channels.store import devices as devices_store
@@ -95,24 +93,16 @@ def note_preferences(work: Work, event: PreferencesChanged) -> None:
             queue_email(work, existing)
 
 
-@dataclass(frozen=True)
-class ApplyPreferences:
-    """A version of a patron's preferences that has just been stored."""
-
-    patron_id: str
-    version: int
-
-
-def apply_preferences(work: Work, command: ApplyPreferences) -> None:
+def apply_preferences(work: Work, patron_id: str, version: int) -> None:
     """Change the inbox to what it would be if these preferences had arrived in time.
 
     Usually they did, and there is nothing to do. Otherwise the patron is notified of what they
     followed then, and notifications of what they no longer followed are withdrawn.
     """
-    patron = patrons_store.get(work, command.patron_id)
+    patron = patrons_store.get(work, patron_id)
     if patron is None or patron.erased:
         return
-    span = in_force_between(patron, command.version)
+    span = in_force_between(patron, version)
     if span is None:
         return
     broadcasts = patrons_store.broadcasts_between(

@@ -8,7 +8,7 @@ from services.notices.channels.clients import push as channels_push
 from services.notices.channels.clients import receivers as channels_receivers
 from services.notices.channels.clients.push import Vapid, encrypted
 from services.notices.channels.clients.receivers import NotAllowed, ReceiverAway, side_by_side
-from services.notices.channels.commands.devices import NotePushMessage, note_push_message
+from services.notices.channels.commands.devices import note_push_message
 from services.notices.channels.rules.devices import ENDED, PushMessage
 from services.notices.channels.rules.outgoing import (
     LASTS,
@@ -64,7 +64,7 @@ async def send_next(run: Run, settings: Settings, service: str, vapid: Vapid) ->
         log.warning(
             "push message not sent", message=after.id, reason=after.reason, status=after.status
         )
-    await run(note_push_message, NotePushMessage(after))
+    await run(note_push_message, after)
     return not after.service_failed
 
 

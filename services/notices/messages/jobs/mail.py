@@ -28,7 +28,6 @@ from services.notices.enquiries.commands.guests import send_link
 from services.notices.kinds.kind import kind_of
 from services.notices.language import language_of
 from services.notices.messages.commands.deliveries import (
-    HoldForDigest,
     NoteDelivery,
     close_digest,
     hold_for_digest,
@@ -295,7 +294,7 @@ class Round:
             claimed, self._settings, self._run
         ):
             due_at = self._settings.next_digest(wall_clock())
-            await self._run(hold_for_digest, HoldForDigest(claimed, due_at))
+            await self._run(hold_for_digest, claimed, due_at)
             return None
         return claimed
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from services.notices.fields import Id
-from services.notices.messages.commands.notifying import ReadNotification, read_notification
+from services.notices.messages.commands.notifying import read_notification
 from services.notices.messages.queries import texts as texts_queries
 from services.notices.messages.queries.texts import InboxItem
 from services.notices.messages.refusals import NoSuchNotification
@@ -76,6 +76,6 @@ async def get_inbox(request: Request, caller: Patron, db: Db, page: PageQuery) -
 @refuses(NoSuchNotification)
 async def post_read(notification_id: Id, caller: Patron, run: Run) -> InboxItemOut:
     """Mark a notification as read; other patrons' notifications are not found."""
-    one = await run(read_notification, ReadNotification(notification_id, caller.id))
+    one = await run(read_notification, notification_id, caller.id)
     [item] = await texts_queries.with_texts(run.database, caller.id, [one], run.settings.zone)
     return InboxItemOut.of(item)

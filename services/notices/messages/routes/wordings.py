@@ -18,7 +18,7 @@ from services.notices.fields import Id, Language
 from services.notices.kinds.kind import Kind, all_kinds
 from services.notices.language import language_of
 from services.notices.messages import store
-from services.notices.messages.commands.wordings import ChangeWording, change_wording
+from services.notices.messages.commands.wordings import change_wording
 from services.notices.messages.queries.emails import Recipient, bodies_of, email_of
 from services.notices.messages.queries.samples import (
     placeholders_of,
@@ -265,8 +265,20 @@ async def put_wording(
     notification is not used for it; its patron gets the built-in text.
     """
     texts = _checked(_kind(kind), language, body, run)
-    command = ChangeWording(kind, language, texts, 0, body.seen, caller.name)
-    return MessageWordingOut.of(_kind(kind), language, await run(change_wording, command), run)
+    return MessageWordingOut.of(
+        _kind(kind),
+        language,
+        await run(
+            change_wording,
+            kind=kind,
+            language=language,
+            texts=texts,
+            again=0,
+            seen=body.seen,
+            librarian=caller.name,
+        ),
+        run,
+    )
 
 
 @router.post("/wordings/{kind}/{language}/restorations")
@@ -275,8 +287,20 @@ async def post_restoration(
     kind: Id, language: Language, body: RestorationBody, caller: Staff, run: Run
 ) -> MessageWordingOut:
     """Take back to an earlier version, or to the built-in wording, as the next version."""
-    command = ChangeWording(_kind(kind).code(), language, None, body.number, body.seen, caller.name)
-    return MessageWordingOut.of(_kind(kind), language, await run(change_wording, command), run)
+    return MessageWordingOut.of(
+        _kind(kind),
+        language,
+        await run(
+            change_wording,
+            kind=_kind(kind).code(),
+            language=language,
+            texts=None,
+            again=body.number,
+            seen=body.seen,
+            librarian=caller.name,
+        ),
+        run,
+    )
 
 
 @router.post("/wordings/{kind}/{language}/previews")

@@ -13,13 +13,6 @@ from services.notices.closures.refusals import NoSuchClosure
 from services.notices.fields import Id, Language, Name, ScopeBody, Text
 from services.notices.notices import queries
 from services.notices.notices.commands import (
-    AmendNotice,
-    ChangeDraft,
-    DraftNotice,
-    PublishDraft,
-    PublishNotice,
-    SeenDraft,
-    WithdrawNotice,
     amend_notice,
     change_draft,
     delete_draft,
@@ -176,8 +169,17 @@ async def post_notice(body: NoticeBody, caller: Staff, now: BusinessTime, run: R
     codes, kinds = body.codes_and_kinds
     day = body.date or library_day(now, run.settings.zone)
     wordings = texts_in(body.wordings)
-    command = PublishNotice(body.title, body.content, codes, kinds, day, wordings)
-    return NoticeOut.of(await run(publish_notice, command))
+    return NoticeOut.of(
+        await run(
+            publish_notice,
+            title=body.title,
+            content=body.content,
+            branches=codes,
+            kinds=kinds,
+            date=day,
+            wordings=wordings,
+        )
+    )
 
 
 @router.get("/notices")
@@ -210,8 +212,16 @@ async def get_versions(notice_id: Id, db: Db) -> EarlierList:
 async def put_notice(notice_id: Id, body: AmendedBody, caller: Staff, run: Run) -> NoticeOut:
     """Amend a notice; readers can still read its earlier texts."""
     wordings = texts_in(body.wordings)
-    command = AmendNotice(notice_id, body.seen, body.title, body.content, wordings)
-    return NoticeOut.of(await run(amend_notice, command))
+    return NoticeOut.of(
+        await run(
+            amend_notice,
+            notice_id=notice_id,
+            seen=body.seen,
+            title=body.title,
+            content=body.content,
+            wordings=wordings,
+        )
+    )
 
 
 @router.delete("/notices/{notice_id}", status_code=204)
@@ -220,7 +230,7 @@ async def delete_notice(
     notice_id: Id, caller: Staff, run: Run, seen: Annotated[int, Query(ge=1, le=1_000_000_000)]
 ) -> None:
     """Withdraw a notice: its page and feeds no longer have it, nor its earlier texts."""
-    await run(withdraw_notice, WithdrawNotice(notice_id, seen))
+    await run(withdraw_notice, notice_id, seen)
 
 
 class DraftBody(Body):
@@ -276,7 +286,7 @@ class DraftPage(BaseModel):
 @refuses(NoSuchClosure, ClosureWithdrawn)
 async def post_draft(closure_id: Id, caller: Staff, run: Run) -> DraftOut:
     """Draft a notice in three languages from a closure as it is now. Nobody but staff sees it."""
-    return DraftOut.of(await run(draft_notice, DraftNotice(closure_id)))
+    return DraftOut.of(await run(draft_notice, closure_id))
 
 
 @router.get("/notice-drafts")
@@ -297,23 +307,24 @@ async def get_draft(draft_id: Id, caller: Staff, db: Db) -> DraftOut:
 @refuses(NoSuchDraft, DraftChanged)
 async def put_draft(draft_id: Id, body: DraftBody, caller: Staff, run: Run) -> DraftOut:
     """Change a draft of a notice, and when it is published."""
-    command = ChangeDraft(
-        draft_id=draft_id,
-        seen=body.seen,
-        title=body.title,
-        content=body.content,
-        wordings=texts_in(body.wordings),
-        publish_at=body.publish_at and body.publish_at.astimezone(UTC).replace(microsecond=0),
+    return DraftOut.of(
+        await run(
+            change_draft,
+            draft_id=draft_id,
+            seen=body.seen,
+            title=body.title,
+            content=body.content,
+            wordings=texts_in(body.wordings),
+            publish_at=body.publish_at and body.publish_at.astimezone(UTC).replace(microsecond=0),
+        )
     )
-    return DraftOut.of(await run(change_draft, command))
 
 
 @router.post("/notice-drafts/{draft_id}/publication", status_code=201)
 @refuses(NoSuchDraft, DraftChanged)
 async def post_publication(draft_id: Id, body: SeenBody, caller: Staff, run: Run) -> NoticeOut:
     """Publish a draft now, whatever its time."""
-    command = PublishDraft(draft_id, run.settings.zone, body.seen)
-    return NoticeOut.of(await run(publish_draft, command))
+    return NoticeOut.of(await run(publish_draft, draft_id, run.settings.zone, body.seen))
 
 
 @router.delete("/notice-drafts/{draft_id}", status_code=204)
@@ -322,4 +333,4 @@ async def delete_one_draft(
     draft_id: Id, caller: Staff, run: Run, seen: Annotated[int, Query(ge=1, le=1_000_000_000)]
 ) -> None:
     """Delete a draft of a notice."""
-    await run(delete_draft, SeenDraft(draft_id, seen))
+    await run(delete_draft, draft_id, seen)

@@ -15,12 +15,8 @@ from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.settings import settings_of
 from services.notices.visits import rules, store
 from services.notices.visits.commands import (
-    CountVisitors,
     EnterBranch,
     Entered,
-    JoinQueue,
-    LeaveBranch,
-    RenewVenue,
     count_visitors,
     enter_branch,
     join_queue,
@@ -175,8 +171,14 @@ async def post_count(
     All who enter are counted, or none of them if there is not enough room.
     """
     local = now.astimezone(run.settings.zone)
-    command = CountVisitors(code, body.door, body.entered, body.left, local)
-    counted = await run(count_visitors, command)
+    counted = await run(
+        count_visitors,
+        branch=code,
+        door=body.door,
+        entered=body.entered,
+        left=body.left,
+        local=local,
+    )
     return OccupancyOut.of(
         Fullness(counted.branch, counted.occupancy, counted.capacity, counted.open, now)
     )
@@ -196,7 +198,7 @@ async def get_venue_code(code: Id, caller: Staff, db: Db) -> VenueCodeOut:
 @refuses(NoSuchBranch)
 async def post_venue_code(code: Id, caller: Staff, run: Run) -> VenueCodeOut:
     """Give a branch a new venue code; posters with the old one no longer work."""
-    venue = await run(renew_venue, RenewVenue(code, secrets.token_hex(8)))
+    venue = await run(renew_venue, code, secrets.token_hex(8))
     return VenueCodeOut(branch=code, venue=venue.code)
 
 
@@ -227,7 +229,7 @@ async def get_venue(
 async def post_ticket(body: QueueBody, now: BusinessTime, run: Run) -> TicketOut:
     """Join the queue of a branch that is full. Nothing about the person is kept."""
     local = now.astimezone(run.settings.zone)
-    queued = await run(join_queue, JoinQueue(body.venue, local))
+    queued = await run(join_queue, body.venue, local)
     return TicketOut(
         id=queued.id,
         number=queued.number,
@@ -313,8 +315,7 @@ async def post_desk_visit(
 @refuses(NoSuchVisit)
 async def post_leaving(body: LeavingBody, now: BusinessTime, run: Run) -> VisitOut:
     """Check out, with the id that the visitor got when checking in. Repeats change nothing."""
-    command = LeaveBranch(body.visit, now.astimezone(run.settings.zone))
-    return VisitOut.of(await run(leave_branch, command))
+    return VisitOut.of(await run(leave_branch, body.visit, now.astimezone(run.settings.zone)))
 
 
 def _check_in(
