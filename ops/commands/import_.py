@@ -29,9 +29,7 @@ from ops.direct import accounts_with_cards, origin_of, require_card_key, unit_of
 from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
 from services.accounts.settings import Settings as AccountsSettings
-from services.circulation.copies.commands import ImportedTitle, ImportTitles, import_titles
 from services.settings import Settings
-from shared.clock import library_day
 from shared.unit_of_work import UnitOfWork
 
 BATCH = 100
@@ -153,7 +151,7 @@ def _print_outcome(report: Report, as_json: bool) -> None:
 
 async def _marc(settings: Settings, file: Path, report: Report) -> None:
     async with unit_of_work_at(settings, "circulation") as unit:
-        batch: dict[int, ImportedTitle] = {}
+        batch: marc.Batch = {}
         keys: set[str] = set()
         with file.open("rb") as records:
             for number, record in enumerate(marc.records(records), 1):
@@ -173,13 +171,11 @@ async def _marc(settings: Settings, file: Path, report: Report) -> None:
         await _save_titles(unit, batch, report)
 
 
-async def _save_titles(unit: UnitOfWork, batch: dict[int, ImportedTitle], report: Report) -> None:
+async def _save_titles(unit: UnitOfWork, batch: marc.Batch, report: Report) -> None:
     if not batch:
         return
-    origin = origin_of("import titles")
-    command = ImportTitles(tuple(batch.values()), library_day(origin.now, unit.settings.zone))
-    results, _ = await unit.run(import_titles, command, origin, within=60)
-    for (number, title), result in zip(batch.items(), results or (), strict=True):
+    results = await marc.save(unit, batch.values(), origin_of("import titles"))
+    for (number, title), result in zip(batch.items(), results, strict=True):
         if result.refused:
             report.refuse(number, title.control_number, result.refused.reason)
         else:

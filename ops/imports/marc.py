@@ -1,4 +1,4 @@
-"""The conversion of MARC 21 records to titles of the catalogue.
+"""The import of MARC 21 records as titles of the catalogue.
 
 Titles are checked with the model of the API's requests: an import accepts what the API accepts.
 
@@ -7,15 +7,25 @@ Items in 952 are as Koha exports them, in 852 as in the MARC 21 Format for Holdi
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pymarc import Field, Record
 
 from services.circulation.catalogue.routes import TitleIn
-from services.circulation.copies.commands import ImportedTitle
+from services.circulation.copies.commands import (
+    Imported,
+    ImportedTitle,
+    ImportTitles,
+    import_titles,
+)
 from services.circulation.rules.title import normal_isbn
+from shared.clock import library_day
+from shared.unit_of_work import Origin, UnitOfWork
+
+Batch = dict[int, ImportedTitle]
+"""Titles by the number of their record."""
 
 MOST_CHARACTERS = 500
 """Characters kept of a title or a name; a longer one is cut."""
@@ -46,6 +56,13 @@ def count(path: Path) -> int:
     """Return the number of records in a file."""
     with path.open("rb") as file:
         return sum(block.count(_END) for block in iter(lambda: file.read(_BLOCK), b""))
+
+
+async def save(unit: UnitOfWork, titles: Iterable[ImportedTitle], origin: Origin) -> list[Imported]:
+    """Save these titles in one transaction; return the result of each."""
+    command = ImportTitles(tuple(titles), library_day(origin.now, unit.settings.zone))
+    results, _ = await unit.run(import_titles, command, origin, within=60)
+    return results or []
 
 
 def records(file: BinaryIO) -> Iterator[Record | Exception]:
