@@ -38,7 +38,6 @@ PERSONAL = (
     Personal("invitations", leave_out=("card_digest", "invited_id", "state")),
 )
 
-
 MOST_RECEIVED = 50
 """Invitations to one patron that are shown, the newest first."""
 

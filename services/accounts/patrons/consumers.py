@@ -1,6 +1,6 @@
 """Consumers of changed charges."""
 
-from services.accounts.patrons.commands.blocks import note_standing
+from services.accounts.patrons.commands.records import note_standing
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts.circulation import (
     ChargeSnapshot,

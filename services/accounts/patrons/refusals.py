@@ -12,7 +12,6 @@ NotSettled = refusal(
     "refund_due_cents",
 )
 
-
 AlreadyBlocked = refusal(409, "already-blocked", "This patron is blocked by the staff already.")
 NotBlocked = refusal(
     409,

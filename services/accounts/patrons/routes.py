@@ -18,17 +18,15 @@ from services.accounts.fields import (
     PathId,
     digest_of,
 )
-from services.accounts.patrons.commands.blocks import (
-    block_patron,
-    unblock_patron,
-)
 from services.accounts.patrons.commands.erasure import erase_settled
 from services.accounts.patrons.commands.records import (
     AmendPatron,
     PersonalChanges,
     RegisterPatron,
     amend_patron,
+    block_patron,
     register_patron,
+    unblock_patron,
 )
 from services.accounts.patrons.refusals import AlreadyBlocked, NotBlocked, NotSettled
 from services.accounts.pins.commands import new_pin_hash

@@ -23,7 +23,7 @@ from services.accounts.pins.refusals import (
 )
 from services.accounts.pins.rules import LOCAL_WORDS, PinReset, easiness, with_signs_read, word_of
 from services.accounts.sign_in import store as sign_in_store
-from services.accounts.sign_in.commands.budgets import (
+from services.accounts.sign_in.commands.confirm_pin import (
     Spending,
     logging_in,
     record_attempt,

@@ -38,7 +38,6 @@ WrongResetCode = refusal(
 )
 """The code is wrong, used or too old, or no code was sent at all."""
 
-
 NoStaffAddress = refusal(
     409,
     "no-staff-address",

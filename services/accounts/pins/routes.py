@@ -19,8 +19,7 @@ from services.accounts.pins.refusals import EASY_PINS, TooManyCodes, TooManyRese
 from services.accounts.pins.rules import VALID_FOR, code_of
 from services.accounts.refusals import NoSuchAccount, NoSuchPatron
 from services.accounts.settings import Settings
-from services.accounts.sign_in.commands.budgets import limits_of
-from services.accounts.sign_in.commands.confirm_pin import confirm_own_pin
+from services.accounts.sign_in.commands.confirm_pin import confirm_own_pin, limits_of
 from services.accounts.sign_in.refusals import Locked, WrongPin
 from services.accounts.sign_in.rules import LONGEST_TOKEN, Source, stranger_at, token_after_log_in
 from shared.audit_trail import changes_credentials
@@ -33,7 +32,6 @@ from shared.ids import card_digests
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
-
 
 own_pin = APIRouter(prefix="/v1")
 

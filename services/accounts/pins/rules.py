@@ -50,7 +50,6 @@ _ORDERS = ("dmy", "mdy", "ymd", "ym", "my")
 _WIDTHS = {"d": (1, 2), "m": (1, 2), "y": (2, 4)}
 _YEARS = range(1900, 2030)
 
-
 VALID_FOR = timedelta(minutes=15)
 ISSUED_FOR = timedelta(hours=24)
 """Time for which a code is valid that staff get for a new account, or in place of a PIN."""

@@ -20,7 +20,7 @@ from services.accounts.preferences.refusals import (
 from services.accounts.preferences.rules import ALWAYS, IN_USE, Branch, Setting, choose
 from services.accounts.refusals import NoSuchPatron
 from services.accounts.sign_in import store as sign_in_store
-from services.accounts.sign_in.commands.budgets import record_failure
+from services.accounts.sign_in.commands.confirm_pin import record_failure
 from services.accounts.sign_in.refusals import WrongPin
 from shared.clock import wall_clock
 from shared.contracts.accounts import AlertToConfirm

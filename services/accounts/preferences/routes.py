@@ -51,7 +51,6 @@ from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
-
 Channel = Literal["inbox", "email", "sms"]
 ActivityType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 

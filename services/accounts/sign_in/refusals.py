@@ -22,7 +22,6 @@ StrangersWait = refusal(
 """A known device may go on. The answer does not say whether the card exists."""
 WrongPin = refusal(403, "wrong-pin", "Your PIN is wrong. Nothing was changed.")
 
-
 AccountDisabled = refusal(
     403, "account-disabled", "This account is disabled. Please ask an administrator of the library."
 )

@@ -13,7 +13,7 @@ from services.accounts.fields import OwnSettings, Secret
 from services.accounts.keys.commands import SignedToken
 from services.accounts.refusals import NoSuchAccount, Refusal
 from services.accounts.settings import Settings
-from services.accounts.sign_in.commands.budgets import logging_in, record_failure
+from services.accounts.sign_in.commands.confirm_pin import logging_in, record_failure
 from services.accounts.sign_in.commands.log_in import LogIn, confirmed_holder, log_in
 from services.accounts.sign_in.commands.second_factors import (
     FactorKeys,
@@ -57,7 +57,6 @@ from shared.mongo import Database
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
-
 
 second_factors = APIRouter(prefix="/v1")
 

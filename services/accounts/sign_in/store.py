@@ -57,10 +57,8 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal("sessions", "account_id"),)
 
-
 SLOTS = 12
 """Number of parts of a budget's window that are counted apart."""
-
 
 CLOCK_MARGIN = timedelta(minutes=5)
 """Time by which the clocks of the database and of a replica may differ."""

@@ -55,7 +55,6 @@ from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
-
 _NEEDED = {
     "add": {"card_number", "name", "role", "email"},
     "role": {"staff_id", "role"},

@@ -18,7 +18,6 @@ MANAGED: Mapping[str, frozenset[StaffRole]] = {
 NEED_TWO_PERSONS: frozenset[str] = frozenset({"tracer", "admin", "ops"})
 """The roles of accounts to which one person alone gives nobody access."""
 
-
 LASTS = timedelta(days=7)
 """Time after which a request that nobody agreed to has ended."""
 Act = Literal["add", "enable", "role", "pin", "second-factor", "email"]

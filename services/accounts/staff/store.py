@@ -15,7 +15,6 @@ INDEXES: Indexes = {
     "staff_requests": [IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0)],
 }
 
-
 MOST_SHOWN = 200
 
 

@@ -1,4 +1,4 @@
-"""Register, import and amend patrons, and renew the digests of their cards."""
+"""Register, import, amend, block and unblock patrons, and renew the digests of their cards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,8 +10,9 @@ from services.accounts.cardholders.commands import alert_of_card, alert_of_conta
 from services.accounts.cardholders.rules import ADULT, JUNIOR, Cardholder, Patron, normal_card
 from services.accounts.family import store as family_store
 from services.accounts.family.commands import end_links_by_guardians
-from services.accounts.patrons.events import record_patron_event
-from services.accounts.patrons.rules import amend, is_of_age
+from services.accounts.patrons import store
+from services.accounts.patrons.events import record_block_event, record_patron_event
+from services.accounts.patrons.rules import Standing, amend, block, is_of_age, unblock, with_debt
 from services.accounts.pins import store as pins_store
 from services.accounts.preferences import store as preferences_store
 from services.accounts.preferences.commands import change_contact, follow_language
@@ -20,6 +21,7 @@ from services.accounts.refusals import CardTaken
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.commands.sessions import end_all
 from shared.contracts.accounts import PatronCameOfAge, PatronRegistered, PatronUpdated
+from shared.contracts.circulation import ChargeSnapshot
 from shared.ids import card_digest, new_id
 from shared.unit_of_work import Work
 
@@ -292,3 +294,42 @@ def forget_former_digests(work: Work, holder_ids: tuple[str, ...]) -> None:
         if holder.former_digest is not None:
             sign_in_store.delete_attempts(work, holder.former_digest)
             cardholders_store.save_cardholders(work, replace(holder, former_digest=None))
+
+
+def block_patron(work: Work, patron_id: str, reason: str) -> Patron:
+    """Block the patron, end their sessions and return the new state.
+
+    The reason is in the words of the staff and is not published. A blocked patron may log in again.
+    Raises NoSuchPatron or AlreadyBlocked.
+    """
+    patron, holder = cardholders_store.patron_and_holder(work, patron_id)
+    blocked = block(patron)
+    cardholders_store.save_patrons(work, blocked)
+    cardholders_store.save_cardholders(work, replace(holder, status_reason=reason))
+    end_all(work, patron.id)
+    record_block_event(work, patron, blocked)
+    return blocked
+
+
+def unblock_patron(work: Work, patron_id: str, reason: str) -> Patron:
+    """Lift the staff's block and return the new state. Raises NoSuchPatron or NotBlocked."""
+    patron, holder = cardholders_store.patron_and_holder(work, patron_id)
+    unblocked = unblock(patron)
+    cardholders_store.save_patrons(work, unblocked)
+    cardholders_store.save_cardholders(work, replace(holder, status_reason=reason))
+    record_block_event(work, patron, unblocked)
+    return unblocked
+
+
+def note_standing(work: Work, event: ChargeSnapshot) -> None:
+    """Block or unblock the patron by the newest standing. A block by the staff stays."""
+    patron = cardholders_store.patron(work, event.patron_id)
+    if patron is None or event.standing is None:
+        return
+    standing = Standing(patron.id, event.standing.version, event.standing.blocked)
+    if not store.note_standing(work, standing):
+        return
+    changed = with_debt(patron, owes_too_much=standing.owes_too_much)
+    if changed is not patron:
+        cardholders_store.save_patrons(work, changed)
+        record_block_event(work, patron, changed)

@@ -9,8 +9,7 @@ from services.accounts.cardholders.rules import Cardholder, SecondFactor
 from services.accounts.keys.commands import SignedToken
 from services.accounts.settings import Settings
 from services.accounts.sign_in import store
-from services.accounts.sign_in.commands.budgets import limits_of, logging_in
-from services.accounts.sign_in.commands.confirm_pin import confirm_pin
+from services.accounts.sign_in.commands.confirm_pin import confirm_pin, limits_of, logging_in
 from services.accounts.sign_in.commands.hashes import rehashed
 from services.accounts.sign_in.commands.second_factors import FactorKeys, after_code
 from services.accounts.sign_in.commands.sessions import end, signed
