@@ -54,10 +54,7 @@ def sent_by(work: Work, patron_id: str) -> list[Invitation]:
 
 def save_invitation(work: Work, invitation: Invitation) -> None:
     """Save an invitation; version 1 is a new one."""
-    if invitation.version == 1:
-        work.add("invitations", invitation)
-    else:
-        work.save("invitations", invitation)
+    work.put("invitations", invitation)
 
 
 def change_digest(work: Work, former: str, digest: str) -> None:

@@ -29,10 +29,7 @@ def erasure(work: Work, patron_id: str) -> Erasure | None:
 
 def save_erasure(work: Work, erasure: Erasure) -> None:
     """Save an erasure after a request for it; version 1 is a new one."""
-    if erasure.version == 1:
-        work.add("erasures", erasure)
-    else:
-        work.save("erasures", erasure)
+    work.put("erasures", erasure)
 
 
 def delete_erasure(work: Work, erasure: Erasure) -> None:

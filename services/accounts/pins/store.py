@@ -36,10 +36,7 @@ def get(work: Work, reset_id: str) -> PinReset | None:
 
 def save(work: Work, reset: PinReset) -> None:
     """Save a request for a new PIN; version 1 is a new one."""
-    if reset.version == 1:
-        work.add("pin_resets", reset)
-    else:
-        work.save("pin_resets", reset)
+    work.put("pin_resets", reset)
 
 
 def change_digest(work: Work, former: str, digest: str) -> None:

@@ -88,10 +88,7 @@ async def find_patron(db: Database, patron_id: str) -> tuple[Patron | None, Borr
 
 def save_borrower(work: Work, borrower: Borrower) -> None:
     """Save a patron's counts after a change. On concurrent changes one transaction is retried."""
-    if borrower.version == 1:
-        work.add("borrowers", borrower)
-    else:
-        work.save("borrowers", borrower)
+    work.put("borrowers", borrower)
 
 
 def note_link(work: Work, link: Link) -> None:

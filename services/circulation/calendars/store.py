@@ -56,10 +56,7 @@ def get_suspension(work: Work, suspension_id: str) -> FineSuspension | None:
 
 def save_suspension(work: Work, suspension: FineSuspension) -> None:
     """Insert a new fine suspension, or save one after a change."""
-    if suspension.version == 1:
-        work.add("suspensions", suspension)
-    else:
-        work.save("suspensions", suspension)
+    work.put("suspensions", suspension)
 
 
 async def find_suspensions(db: Database) -> list[FineSuspension]:

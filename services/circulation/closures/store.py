@@ -31,10 +31,7 @@ def get_sweep(work: Work, branch_code: str) -> Sweep | None:
 
 def save_sweep(work: Work, sweep: Sweep) -> None:
     """Insert a sweep of version 1, or save the next version of one."""
-    if sweep.version == 1:
-        work.add("sweeps", sweep)
-    else:
-        work.save("sweeps", sweep)
+    work.put("sweeps", sweep)
 
 
 async def find_sweeps(db: Database) -> list[Sweep]:

@@ -88,10 +88,7 @@ def get_ready_delay(work: Work, branch: str) -> ReadyDelay | None:
 
 def save_ready_delay(work: Work, delay: ReadyDelay) -> None:
     """Save the next version of a delay; version 1 is a new one."""
-    if delay.version == 1:
-        work.add(READY_DELAYS, delay)
-    else:
-        work.save(READY_DELAYS, delay)
+    work.put(READY_DELAYS, delay)
 
 
 async def find_ready_delay(db: Database, branch: str) -> ReadyDelay | None:

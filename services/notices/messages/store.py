@@ -18,10 +18,7 @@ def get(work: Work, wording: str) -> MessageWording | None:
 
 def save(work: Work, wording: MessageWording) -> None:
     """Save the next version of a wording; version 1 is a new one."""
-    if wording.version == 1:
-        work.add(WORDINGS, wording)
-    else:
-        work.save(WORDINGS, wording)
+    work.put(WORDINGS, wording)
 
 
 async def find_one(db: Database, wording: str) -> MessageWording | None:

@@ -74,10 +74,7 @@ def some(work: Work, patron_ids: Sequence[str]) -> dict[str, Patron]:
 
 def save(work: Work, patron: Patron) -> None:
     """Save the next version of a patron's record; version 1 is a new one."""
-    if patron.version == 1:
-        work.add(PATRONS, patron)
-    else:
-        work.save(PATRONS, patron)
+    work.put(PATRONS, patron)
 
 
 def hold(work: Work, patron: Patron | None, patron_id: str) -> None:
@@ -132,10 +129,7 @@ def some_notifications(work: Work, ids: Iterable[str]) -> dict[str, Notification
 
 def save_notification(work: Work, notification: Notification) -> None:
     """Save a notification; version 1 is a new one."""
-    if notification.version == 1:
-        work.add(NOTIFICATIONS, notification)
-    else:
-        work.save(NOTIFICATIONS, notification)
+    work.put(NOTIFICATIONS, notification)
 
 
 def notifications_since(work: Work, patron_id: str, start: datetime) -> list[Notification]:
@@ -156,10 +150,7 @@ def get_broadcast(work: Work, event_id: str) -> Broadcast | None:
 
 def save_broadcast(work: Work, broadcast: Broadcast) -> None:
     """Save a broadcast with its progress; version 1 is a new one."""
-    if broadcast.version == 1:
-        work.add(BROADCASTS, broadcast)
-    else:
-        work.save(BROADCASTS, broadcast)
+    work.put(BROADCASTS, broadcast)
 
 
 def broadcasts_between(

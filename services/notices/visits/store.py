@@ -62,10 +62,7 @@ def get_occupancy(work: Work, branch: str) -> Occupancy | None:
 
 def save_occupancy(work: Work, occupancy: Occupancy) -> None:
     """Save the next version; of two writers of one version only one succeeds."""
-    if occupancy.version == 1:
-        work.add(OCCUPANCY, occupancy)
-    else:
-        work.save(OCCUPANCY, occupancy)
+    work.put(OCCUPANCY, occupancy)
 
 
 def get_venue(work: Work, branch: str) -> Venue | None:
@@ -80,10 +77,7 @@ def venue_with(work: Work, code: str) -> Venue | None:
 
 def save_venue(work: Work, venue: Venue) -> None:
     """Save the next version of a venue; version 1 is a new one."""
-    if venue.version == 1:
-        work.add(VENUES, venue)
-    else:
-        work.save(VENUES, venue)
+    work.put(VENUES, venue)
 
 
 async def find_occupancy(db: Database, branch: str) -> Occupancy | None:

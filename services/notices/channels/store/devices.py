@@ -55,10 +55,7 @@ def of_patrons(work: Work, patron_ids: Sequence[str]) -> list[PushSubscription]:
 
 def save(work: Work, device: PushSubscription) -> None:
     """Save the next version of a device; version 1 is a new one."""
-    if device.version == 1:
-        work.add(SUBSCRIPTIONS, device)
-    else:
-        work.save(SUBSCRIPTIONS, device)
+    work.put(SUBSCRIPTIONS, device)
 
 
 def delete(work: Work, subscription_id: str) -> None:

@@ -52,10 +52,7 @@ def wanting(work: Work, kinds: Sequence[str]) -> list[Webhook]:
 
 def save(work: Work, webhook: Webhook) -> None:
     """Save the next version of a webhook; version 1 is a new one."""
-    if webhook.version == 1:
-        work.add(WEBHOOKS, webhook)
-    else:
-        work.save(WEBHOOKS, webhook)
+    work.put(WEBHOOKS, webhook)
 
 
 def delete(work: Work, webhook_id: str) -> None:

@@ -53,10 +53,7 @@ def get(work: Work, attachment_id: str) -> Attachment | None:
 
 def save(work: Work, attachment: Attachment) -> None:
     """Save the next version of an attachment; version 1 is a new one."""
-    if attachment.version == 1:
-        work.add(ATTACHMENTS, attachment)
-    else:
-        work.save(ATTACHMENTS, attachment)
+    work.put(ATTACHMENTS, attachment)
 
 
 def count_unused(work: Work, owner_id: str) -> int:

@@ -33,10 +33,7 @@ def get(work: Work, question_id: str) -> BankQuestion | None:
 
 def save(work: Work, question: BankQuestion) -> None:
     """Save the next version of a question; version 1 is a new one."""
-    if question.version == 1:
-        work.add(BANK, question)
-    else:
-        work.save(BANK, question)
+    work.put(BANK, question)
 
 
 def get_vote(work: Work, question_id: str, patron_id: str) -> Vote | None:
@@ -46,10 +43,7 @@ def get_vote(work: Work, question_id: str, patron_id: str) -> Vote | None:
 
 def save_vote(work: Work, vote: Vote, counted: BankQuestion) -> None:
     """Save a vote, and the numbers of votes of its question; version 1 is a new vote."""
-    if vote.version == 1:
-        work.add(VOTES, vote)
-    else:
-        work.save(VOTES, vote)
+    work.put(VOTES, vote)
     numbers = {"helpful": counted.helpful, "unhelpful": counted.unhelpful}
     work.update(BANK, {"_id": counted.id}, {"$set": numbers})
 

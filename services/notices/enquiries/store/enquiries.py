@@ -106,10 +106,7 @@ def merged_into(work: Work, enquiry_id: str) -> list[Enquiry]:
 
 def save(work: Work, enquiry: Enquiry) -> None:
     """Save the next version of an enquiry; version 1 is a new one."""
-    if enquiry.version == 1:
-        work.add(ENQUIRIES, enquiry)
-    else:
-        work.save(ENQUIRIES, enquiry)
+    work.put(ENQUIRIES, enquiry)
 
 
 def add_message(work: Work, message: Message) -> None:

@@ -41,10 +41,7 @@ def get(work: Work, guest_id: str) -> Guest | None:
 
 def save(work: Work, guest: Guest) -> None:
     """Save the next version of a guest; version 1 is a new one."""
-    if guest.version == 1:
-        work.add(GUESTS, guest)
-    else:
-        work.save(GUESTS, guest)
+    work.put(GUESTS, guest)
 
 
 def delete(work: Work, guest_id: str) -> None:
@@ -59,10 +56,7 @@ def get_mailbox(work: Work, mailbox_id: str) -> Mailbox | None:
 
 def save_mailbox(work: Work, mailbox: Mailbox) -> None:
     """Save the next version of a mailbox; version 1 is a new one."""
-    if mailbox.version == 1:
-        work.add(MAILBOXES, mailbox)
-    else:
-        work.save(MAILBOXES, mailbox)
+    work.put(MAILBOXES, mailbox)
 
 
 async def find_one(db: Database, guest_id: str) -> Guest | None:
