@@ -292,7 +292,9 @@ def test_the_documented_refusal_codes_are_exactly_the_existing_ones(
     refusals = {
         refusal.code
         for service in OWNERS
-        for refusal in importlib.import_module(f"services.{service}.app").Refusal.__subclasses__()
+        for refusal in importlib.import_module(
+            f"services.{service}.refusals"
+        ).Refusal.__subclasses__()
     }
     named, told = set[str](), ""
     for _, operation in operations:
