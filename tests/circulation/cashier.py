@@ -7,7 +7,6 @@ from services.circulation.borrowers import store as borrowers_store
 from services.circulation.charges import store as charges_store
 from services.circulation.charges.commands.ledger import post
 from services.circulation.charges.commands.payments import (
-    AdvancePayment,
     BeginPayment,
     BeginRefund,
     advance_payment,
@@ -120,4 +119,4 @@ async def refund_begun(desk: Desk, charge: dict[str, Any]) -> Refund:
 
 async def step(desk: Desk, payment: Payment, step: Step) -> Payment:
     day = desk.run().now.date()
-    return await desk.run()(advance_payment, AdvancePayment(payment.id, step, day))
+    return await desk.run()(advance_payment, payment.id, step, day)

@@ -9,7 +9,7 @@ import pytest
 from services.circulation.app import create_app
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.borrowers.consumers import keep_reader
-from services.circulation.loans.commands.notices import PurgeLoan, purge_loan
+from services.circulation.loans.commands.notices import purge_loan
 from shared.contracts.accounts import PatronErased, PreferencesChanged
 from shared.unit_of_work import Work
 from tests.circulation.desk import OPS, STAFF, Desk, card_of, noon, settings_for
@@ -192,16 +192,16 @@ async def test_turning_the_history_off_while_a_loan_is_moved_into_it_deletes_tha
     tries = 0
     loop = asyncio.get_running_loop()
 
-    def purge_meanwhile(work: Work, command: PurgeLoan) -> bool:
+    def purge_meanwhile(work: Work, loan_id: str) -> bool:
         nonlocal tries
         tries += 1
         borrowers_store.get_reader(work, "p1")  # the snapshot of this transaction's start
         if tries == 1:
             # A use case runs in a thread of its own.
             asyncio.run_coroutine_threadsafe(choose(desk, 2, keep=False), loop).result()
-        return purge_loan(work, command)
+        return purge_loan(work, loan_id)
 
-    assert await desk.run()(purge_meanwhile, PurgeLoan(loan["id"]))
+    assert await desk.run()(purge_meanwhile, loan["id"])
     assert (tries, await history(desk)) == (2, [])
 
 

@@ -8,14 +8,7 @@ from typing import Any
 import pytest
 
 from services.circulation.app import create_app
-from services.circulation.closures.commands import (
-    CHUNK,
-    MoveDueDates,
-    TakeChunk,
-    move_chunk,
-    move_due_dates,
-    take_chunk,
-)
+from services.circulation.closures.commands import CHUNK, move_chunk, move_due_dates, take_chunk
 from services.circulation.closures.consumers import keep_calendar
 from services.circulation.closures.jobs import due_dates, sweep
 from services.circulation.rules.sweep import HOLD, SETTLE
@@ -106,10 +99,10 @@ async def test_a_chunk_of_a_dead_worker_is_processed_by_another(
 ) -> None:
     await lend_many(desk, CHUNK + 20)
     await announce(desk)
-    taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock() - HOLD))
+    taken = await desk.run()(take_chunk, "HKCL", wall_clock() - HOLD)
     assert taken is not None
     if moved_before_it_died:
-        await desk.run()(move_due_dates, MoveDueDates(taken.chunk.ids))
+        await desk.run()(move_due_dates, taken.chunk.ids)
     await sweep(desk.run())
     assert await where(desk) == {"2021-02-19": CHUNK + 20}
     assert await desk.count("loan.due-date-changed") == CHUNK + 20
@@ -119,7 +112,7 @@ async def test_a_chunk_of_a_dead_worker_is_processed_by_another(
 async def test_a_chunk_of_a_live_worker_is_left_to_it(desk: Desk) -> None:
     await lend_many(desk, CHUNK + 20)
     await announce(desk)
-    assert await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock()))
+    assert await desk.run()(take_chunk, "HKCL", wall_clock())
     assert await sweep(desk.run()) == 20
     found = await progress(desk)
     assert (found["state"], found["done"], found["workers"]) == ("moving", 20, 1)
@@ -128,10 +121,10 @@ async def test_a_chunk_of_a_live_worker_is_left_to_it(desk: Desk) -> None:
 async def test_another_announcement_restarts_the_sweep(desk: Desk) -> None:
     await lend_many(desk, CHUNK + 20)
     await announce(desk)
-    taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock()))
+    taken = await desk.run()(take_chunk, "HKCL", wall_clock())
     assert taken is not None
     await announce(desk, AGAIN)
-    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.ids))  # with either calendar
+    await desk.run()(move_due_dates, taken.chunk.ids)  # with either calendar
     await sweep(desk.run())
     assert await where(desk) == {"2021-03-01": CHUNK + 20}
     assert await desk.count("loan.due-date-changed") == 2 * (CHUNK + 20)
@@ -145,10 +138,10 @@ async def test_a_loan_committed_behind_the_sweep_is_found_by_the_final_pass(
     await lend_many(desk, 3)  # made under the earlier calendar
     assert await sweep(desk.run()) == 0
     later = wall_clock() + SETTLE
-    taken = await desk.run()(take_chunk, TakeChunk("HKCL", later))
+    taken = await desk.run()(take_chunk, "HKCL", later)
     assert taken is not None
-    await desk.run()(move_due_dates, MoveDueDates(taken.chunk.ids))
-    assert await desk.run()(take_chunk, TakeChunk("HKCL", later, taken.chunk.number)) is None
+    await desk.run()(move_due_dates, taken.chunk.ids)
+    assert await desk.run()(take_chunk, "HKCL", later, taken.chunk.number) is None
     assert await where(desk) == {"2021-02-19": 3}
     assert (await progress(desk))["state"] == "done"
     # A repeat of what all loans already follow is not processed again.
@@ -203,7 +196,7 @@ async def test_shelf_dates_of_a_dead_worker_are_moved_by_another(
 ) -> None:
     await shelved(desk, 3)
     await announce(desk)
-    taken = await desk.run()(take_chunk, TakeChunk("HKCL", wall_clock() - HOLD))
+    taken = await desk.run()(take_chunk, "HKCL", wall_clock() - HOLD)
     assert taken is not None
     if moved_before_it_died:
         assert await move_chunk(desk.run(), taken) == 3

@@ -1,7 +1,6 @@
 """Follow patrons, their linked cards and their choices as accounts publishes them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -41,19 +40,11 @@ def _patron(found: Mapping[str, Any]) -> Patron:
     )
 
 
-@dataclass(frozen=True)
-class NotePatron:
-    """Command to save a patron's data from accounts; of an `erased` one it is a tombstone."""
-
-    patron: Patron
-    erased: bool
-
-
-def note_patron(work: Work, command: NotePatron) -> None:
+def note_patron(work: Work, patron: Patron, erased: bool) -> None:
     """Save the patron, unless a newer state is known; delete the history of an erased reader."""
-    store.note_patron(work, command.patron)
-    if command.erased:
-        store.purge_reader(work, command.patron.id)
+    store.note_patron(work, patron)
+    if erased:
+        store.purge_reader(work, patron.id)
 
 
 async def follow_patron(run: Run, event: PatronSnapshot) -> None:
@@ -75,7 +66,7 @@ async def follow_patron(run: Run, event: PatronSnapshot) -> None:
         if known is not None and known.version < event.version:
             raise OwnerBehind("accounts")
         told = known or told
-    await run(note_patron, NotePatron(told, erased))
+    await run(note_patron, told, erased)
 
 
 def note_link(work: Work, event: LinkSnapshot) -> None:

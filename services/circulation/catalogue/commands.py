@@ -61,21 +61,13 @@ def new_copies(title_id: str, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
     )
 
 
-@dataclass(frozen=True)
-class AmendTitle:
-    """Command to change fields of a title: title, authors, isbn or kind. Other fields stay."""
-
-    title_id: str
-    changes: Mapping[str, Any]
-
-
-def amend_title(work: Work, command: AmendTitle) -> Catalogued:
-    """Amend the title; publish it if something changed. Raises NoSuchTitle."""
-    title = store.get(work, command.title_id)
+def amend_title(work: Work, title_id: str, changes: Mapping[str, Any]) -> Catalogued:
+    """Change some fields of a title; publish it if something changed. Raises NoSuchTitle."""
+    title = store.get(work, title_id)
     if title is None:
         raise NoSuchTitle
     copies = store.copies_of(work, [title.id])
-    amended = amend(title, command.changes)
+    amended = amend(title, changes)
     if amended is not title:
         store.save(work, [amended])
         work.record(events.catalogued(amended, copies))

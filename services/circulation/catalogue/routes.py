@@ -7,7 +7,6 @@ from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from services.circulation.catalogue import store
 from services.circulation.catalogue.commands import (
-    AmendTitle,
     CatalogueTitle,
     NewCopy,
     amend_title,
@@ -190,8 +189,7 @@ async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
 @refuses(NoSuchTitle)
 async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run) -> TitleInFull:
     """Correct the catalogue's data of a title."""
-    command = AmendTitle(title_id, body.model_dump(exclude_unset=True))
-    amended = await run(amend_title, command)
+    amended = await run(amend_title, title_id, body.model_dump(exclude_unset=True))
     return TitleInFull.with_copies(amended.title, list(amended.copies))
 
 

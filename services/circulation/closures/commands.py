@@ -120,19 +120,6 @@ CHUNK = 20
 
 
 @dataclass(frozen=True)
-class TakeChunk:
-    """Command to take the next chunk of a branch's sweep.
-
-    `at` is by the wall clock. `finished` is the number of the chunk that this worker has moved
-    before.
-    """
-
-    branch_code: str
-    at: datetime
-    finished: int | None = None
-
-
-@dataclass(frozen=True)
 class Taken:
     """A chunk and its sweep."""
 
@@ -140,16 +127,20 @@ class Taken:
     chunk: Chunk
 
 
-def take_chunk(work: Work, command: TakeChunk) -> Taken | None:
-    """Take the next chunk; None if there is none now.
+def take_chunk(
+    work: Work, branch_code: str, at: datetime, finished: int | None = None
+) -> Taken | None:
+    """Take the next chunk of a branch's sweep; None if there is none now.
+
+    `at` is by the wall clock. `finished` is the number of the chunk that this worker moved before.
 
     When none is left, the sweep advances its state.
     """
-    before = store.get_sweep(work, command.branch_code)
+    before = store.get_sweep(work, branch_code)
     if before is None or before.state is SweepState.DONE:
         return None
-    sweep = before if command.finished is None else sweep_rules.finish(before, command.finished)
-    sweep, chunk = _next_chunk(work, sweep, command.at)
+    sweep = before if finished is None else sweep_rules.finish(before, finished)
+    sweep, chunk = _next_chunk(work, sweep, at)
     if sweep is not before:
         # Several steps in one transaction count as one version.
         store.save_sweep(work, sweep_rules.one_version_after(sweep, before))
@@ -185,19 +176,12 @@ def _count(work: Work, sweep: Sweep, spans: Sequence[Movable]) -> int:
     return sum(holds) + store.count_to_move(work, sweep, spans)
 
 
-@dataclass(frozen=True)
-class MoveDueDates:
-    """Command to move the due dates of some loans: few, because they share one transaction."""
-
-    loan_ids: tuple[str, ...]
-
-
-def move_due_dates(work: Work, command: MoveDueDates) -> int:
-    """Move the due dates; return how many loans moved.
+def move_due_dates(work: Work, loan_ids: tuple[str, ...]) -> int:
+    """Move the due dates of some loans, few for one transaction; return how many loans moved.
 
     Each move is published. A loan that has moved already is left unchanged.
     """
-    loans = current_loans(work, loans_store.some(work, command.loan_ids))
+    loans = current_loans(work, loans_store.some(work, loan_ids))
     moved = [known.moves for known in loans.values() if known.moves]
     loans_store.save(work, chain.from_iterable(moved))
     for moves in moved:
@@ -205,32 +189,20 @@ def move_due_dates(work: Work, command: MoveDueDates) -> int:
     return len(moved)
 
 
-@dataclass(frozen=True)
-class MoveShelfDates:
-    """Command to move the last shelf days of some ready holds of one branch.
-
-    They are few, because they share one transaction. `on` is the library day.
-    """
-
-    branch: str
-    hold_ids: tuple[str, ...]
-    on: date
-
-
-def move_shelf_dates(work: Work, command: MoveShelfDates) -> int:
-    """Move the last shelf days; return how many moved.
+def move_shelf_dates(work: Work, branch: str, hold_ids: tuple[str, ...], on: date) -> int:
+    """Move the last shelf days of some ready holds of a branch; return how many moved.
 
     Each move is published. A hold that has moved already is left unchanged.
     """
-    calendar = calendars_store.get(work, command.branch)
+    calendar = calendars_store.get(work, branch)
     if calendar is None:
         return 0
-    holds = holds_store.some(work, command.hold_ids)
+    holds = holds_store.some(work, hold_ids)
     moves = [
         (hold, moved)
         for hold in holds.values()
-        if hold.pickup_branch == command.branch
-        and (moved := move_shelf(hold, calendar.now, command.on)) is not hold
+        if hold.pickup_branch == branch
+        and (moved := move_shelf(hold, calendar.now, on)) is not hold
     ]
     holds_store.save(work, [moved for _, moved in moves])
     for hold, moved in moves:
@@ -248,7 +220,7 @@ async def sweep_branch(
     """
     moved = 0
     finished: int | None = None
-    while taken := await run(take_chunk, TakeChunk(branch_code, wall_clock(), finished)):
+    while taken := await run(take_chunk, branch_code, wall_clock(), finished):
         began = time.perf_counter()
         moved += await move_chunk(run, taken, today)
         failpoint("sweep.moved")
@@ -273,10 +245,9 @@ async def move_chunk(run: Run, taken: Taken, today: date | None = None) -> int:
         case Stage.QUEUES:
             return await _serve(because, chunk.ids, day)
         case Stage.SHELF:
-            moving = MoveShelfDates(taken.sweep.id, chunk.ids, day)
-            return await because(move_shelf_dates, moving)
+            return await because(move_shelf_dates, taken.sweep.id, chunk.ids, day)
         case Stage.LOANS:
-            return await because(move_due_dates, MoveDueDates(chunk.ids))
+            return await because(move_due_dates, chunk.ids)
 
 
 async def _serve(run: Run, hold_ids: Collection[str], day: date) -> int:
@@ -284,26 +255,17 @@ async def _serve(run: Run, hold_ids: Collection[str], day: date) -> int:
     return await serve_titles(run, titles, day)
 
 
-@dataclass(frozen=True)
-class ReworkFines:
-    """Command to work some fines out again: few, because they share one transaction."""
-
-    charge_ids: tuple[str, ...]
-    rework_id: str
-    on: date
-
-
-def rework_fines(work: Work, command: ReworkFines) -> int:
+def rework_fines(work: Work, charge_ids: tuple[str, ...], rework_id: str, on: date) -> int:
     """Lower the fines that cost less now; return how many were lowered.
 
     The part of the difference that was paid becomes due back. Running it again changes nothing.
     """
-    charges = charges_store.some(work, command.charge_ids)
+    charges = charges_store.some(work, charge_ids)
     codes = {charge.basis.branch_code for charge in charges if charge.basis}
     calendars = calendars_store.some(work, codes)
     suspensions = calendars_store.all_suspensions(work)
     occasion = Occasion(
-        on=command.on,
+        on=on,
         at=work.now,
         reason="worked out again: days that it charged are free",
     )
@@ -315,7 +277,7 @@ def rework_fines(work: Work, command: ReworkFines) -> int:
         again = worked_out_again(charge, calendars[code].now, suspensions)
         if again is None:
             continue
-        cause = lowered_by(charge.statement, again, code, command.rework_id)
+        cause = lowered_by(charge.statement, again, code, rework_id)
         posting = lower(
             charge, again.amount_cents, replace(occasion, reference=cause), statement=again
         )
@@ -357,10 +319,10 @@ async def run_reworks(run: Run, on: date) -> int:
         async for charge in _charges_of(run.database, rework):
             chunk.append(charge.id)
             if len(chunk) == FINES_AT_ONCE:
-                done += await run(rework_fines, ReworkFines(tuple(chunk), rework.id, on))
+                done += await run(rework_fines, tuple(chunk), rework.id, on)
                 chunk.clear()
         if chunk:
-            done += await run(rework_fines, ReworkFines(tuple(chunk), rework.id, on))
+            done += await run(rework_fines, tuple(chunk), rework.id, on)
         await run(store.finish_rework, rework)
     return done
 

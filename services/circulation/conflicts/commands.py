@@ -1,6 +1,5 @@
 """Settle and purge conflicts."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from services.circulation.conflicts import store
@@ -9,32 +8,16 @@ from services.circulation.rules.conflict import Conflict, Resolution, resolve
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class ResolveConflict:
-    """Command to settle a conflict: its id, the account that settles it, and a note."""
-
-    conflict_id: str
-    by: str
-    note: str
-
-
-def resolve_conflict(work: Work, command: ResolveConflict) -> Conflict:
+def resolve_conflict(work: Work, conflict_id: str, by: str, note: str) -> Conflict:
     """Settle the conflict. Raises NoSuchConflict or ConflictResolved."""
-    conflict = store.get(work, command.conflict_id)
+    conflict = store.get(work, conflict_id)
     if conflict is None:
         raise NoSuchConflict
-    settled = resolve(conflict, Resolution(command.by, work.now, command.note))
+    settled = resolve(conflict, Resolution(by, work.now, note))
     store.save(work, settled)
     return settled
 
 
-@dataclass(frozen=True)
-class PurgeConflicts:
-    """Command to delete the conflicts that were settled before an instant, UTC."""
-
-    settled_before: datetime
-
-
-def purge_conflicts(work: Work, command: PurgeConflicts) -> int:
+def purge_conflicts(work: Work, settled_before: datetime) -> int:
     """Delete the conflicts, because they say who had what; return how many there were."""
-    return store.purge_settled(work, command.settled_before)
+    return store.purge_settled(work, settled_before)

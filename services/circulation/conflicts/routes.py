@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.circulation.conflicts import store
-from services.circulation.conflicts.commands import ResolveConflict, resolve_conflict
+from services.circulation.conflicts.commands import resolve_conflict
 from services.circulation.fields import Id, Line
 from services.circulation.refusals import ConflictResolved, NoSuchConflict
 from services.circulation.rules.conflict import Conflict
@@ -99,5 +99,4 @@ async def post_resolution(
     conflict_id: Id, body: ResolutionIn, caller: Staff, run: Run
 ) -> ConflictOut:
     """Settle a conflict."""
-    command = ResolveConflict(conflict_id, caller.id, body.note)
-    return ConflictOut.of(await run(resolve_conflict, command))
+    return ConflictOut.of(await run(resolve_conflict, conflict_id, caller.id, body.note))

@@ -183,57 +183,39 @@ def _described(copy: Copy, given: NewCopy | None) -> Copy:
     )
 
 
-@dataclass(frozen=True)
-class ReceiveCopy:
-    """Command to receive a copy that was scanned at a branch."""
-
-    barcode: str
-    branch: str
-    on: date
-
-
-def receive_copy(work: Work, command: ReceiveCopy) -> Served:
+def receive_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
     """Receive the copy: it is on the hold shelf, at home, or in transit to another branch.
 
     Raises NoSuchCopy, NoSuchBranch, or NotInThisState if it was not in transit or to be fetched.
     """
-    copy = (catalogue_store.copies_with(work, [command.barcode])).get(command.barcode)
+    copy = (catalogue_store.copies_with(work, [barcode])).get(barcode)
     if copy is None:
-        raise NoSuchCopy(barcode=command.barcode)
-    if calendars_store.get(work, command.branch) is None:
-        raise NoSuchBranch(branch=command.branch)
+        raise NoSuchCopy(barcode=barcode)
+    if calendars_store.get(work, branch) is None:
+        raise NoSuchBranch(branch=branch)
     holds_store.take_turn(work, [copy.title_id])
-    unpacked = unpack(work, copy, command.branch, command.on)
-    served = hand_out(work, [copy.title_id], command.on, freed=[unpacked.copy], in_hand=[copy.id])
+    unpacked = unpack(work, copy, branch, on)
+    served = hand_out(work, [copy.title_id], on, freed=[unpacked.copy], in_hand=[copy.id])
     return served.get(copy.id, unpacked)
 
 
-@dataclass(frozen=True)
-class RecoverCopy:
-    """Command to recover a copy at the branch where it is."""
-
-    barcode: str
-    branch: str
-    on: date
-
-
-def recover_copy(work: Work, command: RecoverCopy) -> Served:
+def recover_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
     """Recover the copy: it is kept or sent for a hold, at home, or in transit to its home.
 
     Raises NoSuchCopy, NoSuchBranch, NotInThisState, or LostByPatron if a return has to settle its
     loan.
     """
-    copy = (catalogue_store.copies_with(work, [command.barcode])).get(command.barcode)
+    copy = (catalogue_store.copies_with(work, [barcode])).get(barcode)
     if copy is None:
-        raise NoSuchCopy(barcode=command.barcode)
-    if calendars_store.get(work, command.branch) is None:
-        raise NoSuchBranch(branch=command.branch)
+        raise NoSuchCopy(barcode=barcode)
+    if calendars_store.get(work, branch) is None:
+        raise NoSuchBranch(branch=branch)
     if loans_store.lost_of_copies(work, [copy.id]):
         raise LostByPatron
     holds_store.take_turn(work, [copy.title_id])
-    back = recover(copy, command.branch)
+    back = recover(copy, branch)
     catalogue_store.save_copies(work, [back])
-    served = hand_out(work, [copy.title_id], command.on, freed=[back], in_hand=[copy.id])
+    served = hand_out(work, [copy.title_id], on, freed=[back], in_hand=[copy.id])
     return served.get(copy.id, Served(back, None))
 
 
@@ -246,29 +228,20 @@ _TAKE_OUT = {
 }
 
 
-@dataclass(frozen=True)
-class TakeOutCopy:
-    """Command to take a copy out of lending, with its fault."""
-
-    barcode: str
-    fault: Fault
-    on: date
-
-
-def take_out_copy(work: Work, command: TakeOutCopy) -> Served:
+def take_out_copy(work: Work, barcode: str, fault: Fault, on: date) -> Served:
     """Take the copy out; its hold waits again at its place, or gets another copy at once.
 
     Raises NoSuchCopy, or NotInThisState, for example for a copy on loan.
     """
-    copy = (catalogue_store.copies_with(work, [command.barcode])).get(command.barcode)
+    copy = (catalogue_store.copies_with(work, [barcode])).get(barcode)
     if copy is None:
-        raise NoSuchCopy(barcode=command.barcode)
+        raise NoSuchCopy(barcode=barcode)
     holds_store.take_turn(work, [copy.title_id])
-    out = _TAKE_OUT[command.fault](copy)
+    out = _TAKE_OUT[fault](copy)
     catalogue_store.save_copies(work, [out])
     if copy.hold_id and (hold := holds_store.get(work, copy.hold_id)):
         waits = put_back(hold)
         holds_store.save(work, [waits])
         work.record(holds_events.changed(hold, waits))
-        hand_out(work, [copy.title_id], command.on)
+        hand_out(work, [copy.title_id], on)
     return Served(out, None)

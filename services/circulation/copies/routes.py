@@ -7,9 +7,6 @@ from services.circulation.catalogue.routes import CopiesIn, CopyDetail, TitleInF
 from services.circulation.copies.commands import (
     AddCopies,
     Fault,
-    ReceiveCopy,
-    RecoverCopy,
-    TakeOutCopy,
     add_copies,
     receive_copy,
     recover_copy,
@@ -79,9 +76,7 @@ async def post_arrival(barcode: BarcodePath, body: Place, _caller: Desk, run: Ru
 
     The copy is then on the hold shelf, back at its own branch, or sent on.
     """
-    return PlacedOut.of(
-        await run(receive_copy, ReceiveCopy(barcode, body.branch, day_of(None, run)))
-    )
+    return PlacedOut.of(await run(receive_copy, barcode, body.branch, day_of(None, run)))
 
 
 @router.post("/copies/{barcode}/removal")
@@ -91,9 +86,7 @@ async def post_removal(barcode: BarcodePath, body: Removal, _caller: Staff, run:
 
     A copy on loan can't be taken out.
     """
-    return PlacedOut.of(
-        await run(take_out_copy, TakeOutCopy(barcode, body.fault, day_of(None, run)))
-    )
+    return PlacedOut.of(await run(take_out_copy, barcode, body.fault, day_of(None, run)))
 
 
 @router.post("/copies/{barcode}/recovery")
@@ -103,6 +96,4 @@ async def post_recovery(barcode: BarcodePath, body: Place, _caller: Staff, run: 
 
     A copy that a patron lost has to be returned instead.
     """
-    return PlacedOut.of(
-        await run(recover_copy, RecoverCopy(barcode, body.branch, day_of(None, run)))
-    )
+    return PlacedOut.of(await run(recover_copy, barcode, body.branch, day_of(None, run)))

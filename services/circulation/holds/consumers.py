@@ -1,7 +1,7 @@
 """Consumer of changed patrons, whose holds follow."""
 
 from services.circulation.borrowers.commands import follow_patron
-from services.circulation.holds.commands.holds import CancelHolds, cancel_holds
+from services.circulation.holds.commands.holds import cancel_holds
 from services.circulation.holds.commands.queue import serve_waiting
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
@@ -36,6 +36,6 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     await follow_patron(run, event)
     day = library_day(run.now, run.settings.zone)
     if event.status == "erased":
-        await run.in_steps()(cancel_holds, CancelHolds(event.patron_id, day))
+        await run.in_steps()(cancel_holds, event.patron_id, day)
     elif event.status == "active":
         await serve_waiting(run.in_steps(), day, patron_id=event.patron_id)

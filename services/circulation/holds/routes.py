@@ -12,7 +12,6 @@ from services.circulation.fields import BranchCode, Id, day_of
 from services.circulation.holds import queries, store
 from services.circulation.holds.commands.holds import (
     AmendHold,
-    CancelHold,
     PlaceHold,
     QueuedHold,
     amend_hold,
@@ -242,12 +241,8 @@ async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: 
 @refuses(NoSuchHold, HoldEnded)
 async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
     """Cancel a hold: patrons their own and those of linked patrons, staff any."""
-    command = CancelHold(
-        hold_id=hold_id,
-        patron_id=None if "staff" in caller.roles else caller.id,
-        on=day_of(None, run),
-    )
-    return HoldOut.of(await run(cancel_hold, command), None)
+    asking = None if "staff" in caller.roles else caller.id
+    return HoldOut.of(await run(cancel_hold, hold_id, asking, day_of(None, run)), None)
 
 
 @router.get("/me/holds")

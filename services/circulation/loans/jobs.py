@@ -2,19 +2,12 @@
 
 from datetime import timedelta
 
-from services.circulation.conflicts.commands import PurgeConflicts, purge_conflicts
+from services.circulation.conflicts.commands import purge_conflicts
 from services.circulation.holds import store as holds_store
-from services.circulation.holds.commands.holds import PurgeHold, purge_hold
+from services.circulation.holds.commands.holds import purge_hold
 from services.circulation.loans import queries, store
 from services.circulation.loans.commands.losses import DeclareLost, declare_long_overdue
-from services.circulation.loans.commands.notices import (
-    NoticeDueSoon,
-    NoticeOverdue,
-    PurgeLoan,
-    notice_due_soon,
-    notice_overdue,
-    purge_loan,
-)
+from services.circulation.loans.commands.notices import notice_due_soon, notice_overdue, purge_loan
 from services.circulation.settings import settings_of
 from shared.clock import library_day
 from shared.jobs import Jobs, in_any_order
@@ -34,7 +27,7 @@ async def overdue(run: Run) -> int:
     days = settings_of(run).overdue_days
     done = 0
     async for loan_id in in_any_order(queries.loans_to_notice(run.database, day, days)):
-        done += await run(notice_overdue, NoticeOverdue(loan_id, day, days))
+        done += await run(notice_overdue, loan_id, day, days)
     return done
 
 
@@ -46,7 +39,7 @@ async def due_soon(run: Run) -> int:
     last = day + timedelta(days=days)
     done = 0
     async for loan_id in in_any_order(store.to_remind(run.database, day, last)):
-        done += await run(notice_due_soon, NoticeDueSoon(loan_id, day, days))
+        done += await run(notice_due_soon, loan_id, day, days)
     return done
 
 
@@ -60,12 +53,10 @@ async def purge_loans(run: Run) -> int:
     done = 0
     # Until the end of the day, a client that was told of a hold can still read it.
     async for hold_id in in_any_order(holds_store.ended(run.database, day)):
-        done += await run(purge_hold, PurgeHold(hold_id))
+        done += await run(purge_hold, hold_id)
     async for loan_id in in_any_order(queries.loans_to_purge(run.database)):
-        done += await run(purge_loan, PurgeLoan(loan_id))
-    settled = PurgeConflicts(run.now - CONFLICTS_ARE_KEPT)
-    done += await run(purge_conflicts, settled)
-    return done
+        done += await run(purge_loan, loan_id)
+    return done + await run(purge_conflicts, run.now - CONFLICTS_ARE_KEPT)
 
 
 @jobs.every(minutes=60)

@@ -105,20 +105,12 @@ def withdraw_suspension(work: Work, command: WithdrawSuspension) -> FineSuspensi
     return withdrawn
 
 
-@dataclass(frozen=True)
-class ResumeFines:
-    """Command to publish the end of a suspension if it has ended by `on`."""
-
-    suspension_id: str
-    on: date
-
-
-def resume_fines(work: Work, command: ResumeFines) -> bool:
+def resume_fines(work: Work, suspension_id: str, on: date) -> bool:
     """Publish the end if it has come and was not noticed yet; return whether it was published."""
-    suspension = calendars_store.get_suspension(work, command.suspension_id)
+    suspension = calendars_store.get_suspension(work, suspension_id)
     if suspension is None:
         return False
-    noticed = notice_resumption(suspension, command.on)
+    noticed = notice_resumption(suspension, on)
     if noticed == suspension:
         return False
     calendars_store.save_suspension(work, noticed)

@@ -1,7 +1,7 @@
 """Post to patrons' ledgers, waive charges, and close a patron's borrowing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from services.circulation.borrowers import store as borrowers_store
@@ -71,49 +71,36 @@ def _standing(work: Work, borrower: Borrower) -> Standing:
     )
 
 
-@dataclass(frozen=True)
-class WaiveCharge:
-    """Command to waive `cents` of a charge; `by` is the member of staff."""
+def waive_charge(
+    work: Work, *, charge_id: str, cents: int, reason: str, by: str, on: date
+) -> Charge:
+    """Waive `cents` of a charge; `by` is the member of staff.
 
-    charge_id: str
-    cents: int
-    reason: str
-    by: str
-    on: date
-
-
-def waive_charge(work: Work, command: WaiveCharge) -> Charge:
-    """Waive the cents. Raises NoSuchCharge, MoreThanOutstanding or PaymentUnderWay."""
-    charge = store.get(work, command.charge_id)
+    Raises NoSuchCharge, MoreThanOutstanding or PaymentUnderWay.
+    """
+    charge = store.get(work, charge_id)
     if charge is None:
         raise NoSuchCharge
     if store.claimed(work, [charge.id]):
         raise PaymentUnderWay
     borrower = borrowers_store.borrower(work, charge.patron_id)
-    occasion = Occasion(on=command.on, at=work.now, by=command.by, reason=command.reason)
-    waived = waive(charge, command.cents, occasion)
+    occasion = Occasion(on=on, at=work.now, by=by, reason=reason)
+    waived = waive(charge, cents, occasion)
     post(work, borrower, [waived])
     return waived.charge
 
 
-@dataclass(frozen=True)
-class CloseBorrower:
-    """Command to close the borrowing of a patron whom accounts is about to erase."""
-
-    patron_id: str
-
-
-def close_borrower(work: Work, command: CloseBorrower) -> OpenItems:
+def close_borrower(work: Work, patron_id: str) -> OpenItems:
     """Close it unless loans, charges or refunds are open; return those. Repeating it is harmless.
 
     Every check-out, hold and charge writes the patron's counts. So one at the same time commits
     before this transaction, and is found open, or after it, and finds the borrowing closed.
     """
-    borrower = borrowers_store.borrower(work, command.patron_id)
+    borrower = borrowers_store.borrower(work, patron_id)
     still_open = OpenItems(
         loans=borrower.open_loans,
         outstanding_cents=borrower.outstanding_cents,
-        refund_due_cents=store.refund_due_cents(work, command.patron_id),
+        refund_due_cents=store.refund_due_cents(work, patron_id),
     )
     if not still_open and not borrower.closed:
         closed = replace(borrower, closed=True, version=borrower.version + 1)

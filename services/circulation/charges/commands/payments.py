@@ -39,43 +39,41 @@ def own_charges(work: Work, charge_ids: Sequence[str], patron_id: str) -> list[C
     return own
 
 
-@dataclass(frozen=True)
-class TakeCash:
-    """Command to record a payment of a patron's charges; `by` is the member of staff."""
+def take_cash(
+    work: Work,
+    *,
+    charge_ids: tuple[str, ...],
+    patron_id: str,
+    cents: int,
+    by: str,
+    on: date,
+    shown_cents: int | None = None,
+) -> Payment:
+    """Record that a patron paid charges in cash; `by` is the member of staff who took it.
 
-    charge_ids: tuple[str, ...]
-    patron_id: str
-    cents: int
-    """Cents that were taken; the last charges may be paid in part, or not at all."""
-    by: str
-    on: date
-    shown_cents: int | None = None
-    """Cents to be paid as the member of staff was shown them, if known."""
-
-
-def take_cash(work: Work, command: TakeCash) -> Payment:
-    """Record the payment, which is over at once.
+    `cents` were taken; the last charges may be paid in part, or not at all. `shown_cents` were to
+    be paid as the member of staff was shown them, if known.
 
     Raises NoSuchCharge (also for another patron's charge), NothingToPay, AmountChanged if less than
     was taken or another sum than was shown is to be paid, or PaymentUnderWay if another payment or
     a refund of one of the charges is under way.
     """
-    charges = own_charges(work, command.charge_ids, command.patron_id)
-    if store.claimed(work, command.charge_ids):
+    charges = own_charges(work, charge_ids, patron_id)
+    if store.claimed(work, charge_ids):
         raise PaymentUnderWay
     payment = payment_rules.take_cash(
         new_id(),
-        command.patron_id,
+        patron_id,
         charges,
         work.now,
-        cents=command.cents,
-        by=command.by,
-        shown_cents=command.shown_cents,
+        cents=cents,
+        by=by,
+        shown_cents=shown_cents,
     )
-    occasion = Occasion(on=command.on, at=work.now, reference=payment.id, by=command.by)
+    occasion = Occasion(on=on, at=work.now, reference=payment.id, by=by)
     by_id = {charge.id: charge for charge in charges}
     postings = [pay(by_id[part.charge_id], part.cents, occasion) for part in payment.parts]
-    post(work, borrowers_store.borrower(work, command.patron_id), postings)
+    post(work, borrowers_store.borrower(work, patron_id), postings)
     store.add_payment(work, payment)
     return payment
 
@@ -114,31 +112,22 @@ def _under_way(work: Work, command: BeginPayment) -> Payment:
     raise PaymentUnderWay
 
 
-@dataclass(frozen=True)
-class AdvancePayment:
-    """Command to apply a step to a payment."""
-
-    payment_id: str
-    step: Step
-    on: date
-
-
-def advance_payment(work: Work, command: AdvancePayment) -> Payment:
+def advance_payment(work: Work, payment_id: str, step: Step, on: date) -> Payment:
     """Apply the step; a repeated step changes nothing, and shows what the first one changed.
 
     Once the money was taken, the charges are paid. Raises NoSuchPayment or PaymentOver.
     """
-    payment = store.get_payment(work, command.payment_id)
+    payment = store.get_payment(work, payment_id)
     if payment is None:
         raise NoSuchPayment
-    advanced = take_step(payment, command.step)
+    advanced = take_step(payment, step)
     if advanced is payment:
         if payment.state is PaymentState.PAID:
             paid = [part.charge_id for part in payment.parts]
             show_posted(work, PostingKind.PAID, payment.id, payment.patron_id, paid)
         return payment
     if advanced.state is PaymentState.PAID:
-        postings = _paid(work, payment, command.on)
+        postings = _paid(work, payment, on)
         post(work, borrowers_store.borrower(work, payment.patron_id), postings)
     store.save_payment(work, advanced)
     return advanced
@@ -241,7 +230,7 @@ async def _resume(
                 return await _resume(run, provider, payment, on, send_again=False)
         if standing in ("unknown", "declined"):
             step = Step.DROP if standing == "unknown" else Step.RELEASE
-            payment = await run(advance_payment, AdvancePayment(payment.id, step, on))
+            payment = await run(advance_payment, payment.id, step, on)
     return await _carry_out(run, provider, payment, on)
 
 
@@ -249,7 +238,7 @@ async def _as_ended(run: Run, payment_id: str, on: date) -> Payment:
     """Return a payment that another call may have ended, and the events of that in `run`."""
     payment = await _find(run, payment_id)
     if payment.state is PaymentState.PAID:
-        payment = await run(advance_payment, AdvancePayment(payment.id, Step.SETTLE, on))
+        payment = await run(advance_payment, payment.id, Step.SETTLE, on)
     return payment
 
 
@@ -259,12 +248,12 @@ async def _carry_out(run: Run, provider: Provider, payment: Payment, on: date) -
         accepted = await provider.authorise(payment.id, payment.cents)
         failpoint("payment.authorised")
         step = Step.AUTHORISE if accepted else Step.RELEASE
-        payment = await run(advance_payment, AdvancePayment(payment.id, step, on))
+        payment = await run(advance_payment, payment.id, step, on)
     if payment.state is PaymentState.AUTHORISED:
         taken = await provider.capture(payment.id)
         failpoint("payment.captured")
         step = Step.SETTLE if taken else Step.RELEASE
-        payment = await run(advance_payment, AdvancePayment(payment.id, step, on))
+        payment = await run(advance_payment, payment.id, step, on)
     return payment
 
 
@@ -322,20 +311,12 @@ def begin_refund(work: Work, command: BeginRefund) -> Refund:
     return refund
 
 
-@dataclass(frozen=True)
-class SettleRefund:
-    """Command to settle a refund that the provider has given."""
-
-    refund_id: str
-    on: date
-
-
-def settle_refund(work: Work, command: SettleRefund) -> Refund:
+def settle_refund(work: Work, refund_id: str, on: date) -> Refund:
     """Settle the refund; a repeated call changes nothing, and shows what the first one changed.
 
     Raises NoSuchPayment.
     """
-    refund = store.get_refund(work, command.refund_id)
+    refund = store.get_refund(work, refund_id)
     charge = store.get(work, refund.charge_id) if refund else None
     if refund is None or charge is None:
         raise NoSuchPayment
@@ -343,7 +324,7 @@ def settle_refund(work: Work, command: SettleRefund) -> Refund:
     if settled is refund:
         show_posted(work, PostingKind.REFUNDED, refund.id, refund.patron_id, [charge.id])
         return refund
-    occasion = Occasion(on=command.on, at=work.now, reference=refund.id, by=refund.by)
+    occasion = Occasion(on=on, at=work.now, reference=refund.id, by=refund.by)
     borrower = borrowers_store.borrower(work, refund.patron_id)
     post(work, borrower, [ledger_rules.refund(charge, refund.cents, occasion)])
     store.save_refund(work, settled)
@@ -376,4 +357,4 @@ async def give_refund(run: Run, provider: Provider, refund: Refund, on: date) ->
             log.warning("provider away", refund_id=refund.id)
             return refund
     # Also if it is settled: this call then returns the events of what settled it.
-    return await run(settle_refund, SettleRefund(refund.id, on))
+    return await run(settle_refund, refund.id, on)

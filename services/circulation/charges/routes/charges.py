@@ -7,12 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.circulation.charges import queries, store
-from services.circulation.charges.commands.ledger import (
-    CloseBorrower,
-    WaiveCharge,
-    close_borrower,
-    waive_charge,
-)
+from services.circulation.charges.commands.ledger import close_borrower, waive_charge
 from services.circulation.fields import Id, Line, Today
 from services.circulation.refusals import MoreThanOutstanding, NoSuchCharge, PaymentUnderWay
 from services.circulation.rules.charge import Charge
@@ -158,8 +153,15 @@ async def post_waiver(
     charge_id: Id, body: WaiverIn, caller: Staff, run: Run, today: Today
 ) -> ChargeOut:
     """Waive a charge or a part of it."""
-    command = WaiveCharge(charge_id, body.amount_cents, body.reason, caller.id, today)
-    return ChargeOut.of(await run(waive_charge, command))
+    waived = await run(
+        waive_charge,
+        charge_id=charge_id,
+        cents=body.amount_cents,
+        reason=body.reason,
+        by=caller.id,
+        on=today,
+    )
+    return ChargeOut.of(waived)
 
 
 @router.get("/charges/{charge_id}")
@@ -247,7 +249,7 @@ async def post_closing(patron_id: Id, _caller: OtherService, run: Run) -> Closin
 
     For accounts, which then erases the patron. Open holds do not count: the erasure cancels them.
     """
-    still_open = await run(close_borrower, CloseBorrower(patron_id))
+    still_open = await run(close_borrower, patron_id)
     return ClosingOut(
         closed=not still_open,
         open_loans=still_open.loans,

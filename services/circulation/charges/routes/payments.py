@@ -11,7 +11,6 @@ from services.circulation.charges.clients import Provider, provider_of
 from services.circulation.charges.commands.payments import (
     BeginPayment,
     BeginRefund,
-    TakeCash,
     pay_charges,
     refund_charge,
     take_cash,
@@ -173,10 +172,16 @@ async def post_cash_payment(patron_id: Id, body: CashIn, caller: Staff, run: Run
     example because a fine was lowered.
     """
     day = day_of(None, run)
-    command = TakeCash(
-        body.charge_ids, patron_id, body.amount_cents, caller.id, day, body.shown_cents
+    payment = await run(
+        take_cash,
+        charge_ids=body.charge_ids,
+        patron_id=patron_id,
+        cents=body.amount_cents,
+        by=caller.id,
+        on=day,
+        shown_cents=body.shown_cents,
     )
-    return PaymentOut.of(await run(take_cash, command))
+    return PaymentOut.of(payment)
 
 
 @router.get("/payments/{payment_id}")

@@ -162,87 +162,56 @@ def _set_aside(work: Work, hold: Hold) -> None:
         catalogue_store.save_copies(work, [free, copy_rules.set_aside(free, hold.id)])
 
 
-@dataclass(frozen=True)
-class CancelHold:
-    """Command to cancel a hold. `patron_id` is the patron who asks; None: staff.
+def cancel_hold(work: Work, hold_id: str, patron_id: str | None, on: date) -> Hold:
+    """Cancel the hold. `patron_id` is the patron who asks; None: staff.
 
-    A patron may cancel the holds of those whose cards are linked with theirs.
+    A patron may cancel the holds of those whose cards are linked with theirs. Raises NoSuchHold,
+    also for another patron's hold, or HoldEnded.
     """
-
-    hold_id: str
-    patron_id: str | None
-    on: date
-
-
-def cancel_hold(work: Work, command: CancelHold) -> Hold:
-    """Cancel the hold. Raises NoSuchHold (also for another patron's hold) or HoldEnded."""
-    hold = store.get(work, command.hold_id)
-    if hold is None or not may_act(work, command.patron_id, hold.patron_id):
+    hold = store.get(work, hold_id)
+    if hold is None or not may_act(work, patron_id, hold.patron_id):
         raise NoSuchHold
-    ended = cancel(hold, command.on, "staff" if command.patron_id is None else "patron")
-    end(work, hold, ended, acting(command.patron_id, hold.patron_id))
+    ended = cancel(hold, on, "staff" if patron_id is None else "patron")
+    end(work, hold, ended, acting(patron_id, hold.patron_id))
     return ended
 
 
-@dataclass(frozen=True)
-class CancelHolds:
-    """Command to cancel the holds of a patron who was erased on `on`."""
-
-    patron_id: str
-    on: date
-
-
-def cancel_holds(work: Work, command: CancelHolds) -> int:
-    """Cancel the patron's open holds; return how many there were."""
-    holds = store.open_of_patron(work, command.patron_id)
+def cancel_holds(work: Work, patron_id: str, on: date) -> int:
+    """Cancel the open holds of a patron who was erased; return how many there were."""
+    holds = store.open_of_patron(work, patron_id)
     for hold in holds:
-        end(work, hold, cancel(hold, command.on, "erased"))
+        end(work, hold, cancel(hold, on, "erased"))
     return len(holds)
 
 
-@dataclass(frozen=True)
-class ExpireHold:
-    """Command to expire a hold if its time is over on `on`."""
-
-    hold_id: str
-    on: date
-
-
-def expire_hold(work: Work, command: ExpireHold) -> bool:
+def expire_hold(work: Work, hold_id: str, on: date) -> bool:
     """Expire the hold if its time is over; return whether it was.
 
     If a closure has moved its last day on the shelf meanwhile, publishes the new day instead.
     """
-    hold = store.get(work, command.hold_id)
+    hold = store.get(work, hold_id)
     if hold is None or not hold.is_open:
         return False
     branch = calendars_store.get(work, hold.pickup_branch)
     if branch is None:
         return False
-    if is_unwanted(hold, command.on) or is_uncollected(hold, branch.now, command.on):
-        end(work, hold, expire(hold, command.on))
+    if is_unwanted(hold, on) or is_uncollected(hold, branch.now, on):
+        end(work, hold, expire(hold, on))
         return True
-    moved = move_shelf(hold, branch.now, command.on)
+    moved = move_shelf(hold, branch.now, on)
     if moved is not hold:
         store.save(work, [moved])
         work.record(events.changed(hold, moved))
     return False
 
 
-@dataclass(frozen=True)
-class PurgeHold:
-    """Command to delete a hold if it has ended."""
-
-    hold_id: str
-
-
-def purge_hold(work: Work, command: PurgeHold) -> bool:
+def purge_hold(work: Work, hold_id: str) -> bool:
     """Delete the hold if it has ended; return whether it was deleted.
 
     The fee for collecting it stays, without a title. Of two calls at the same time, one returns
     True.
     """
-    hold = store.get(work, command.hold_id)
+    hold = store.get(work, hold_id)
     if hold is None or hold.state in OPEN_STATES:
         return False
     store.purge(work, hold)

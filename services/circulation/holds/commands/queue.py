@@ -140,17 +140,9 @@ def _for_hold(work: Work, copy: Copy, hold: Hold, on: date) -> Served:
     return Served(placed, after)
 
 
-@dataclass(frozen=True)
-class ServeTitle:
-    """Command to serve the queue of a title on `on`."""
-
-    title_id: str
-    on: date
-
-
-def serve_title(work: Work, command: ServeTitle) -> int:
+def serve_title(work: Work, title_id: str, on: date) -> int:
     """Serve the queue of a title; return how many holds got a copy."""
-    served = serve(work, {command.title_id}, command.on)
+    served = serve(work, {title_id}, on)
     return sum(each.hold is not None for each in served.values())
 
 
@@ -177,4 +169,4 @@ async def serve_waiting(run: Run, on: date, *, patron_id: str | None = None) -> 
 async def serve_titles(run: Run, title_ids: Collection[str], on: date) -> int:
     """Serve some titles like `serve_waiting`; return how many holds got a copy."""
     free = await catalogue_store.with_free_copies(run.database, title_ids)
-    return sum([await run(serve_title, ServeTitle(title_id, on)) for title_id in free])
+    return sum([await run(serve_title, title_id, on) for title_id in free])

@@ -109,34 +109,23 @@ def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLo
     return Loss(lost, charges, overdue)
 
 
-@dataclass(frozen=True)
-class ClaimReturned:
-    """Command to claim that a loan came back on `on`.
+def claim_returned(work: Work, loan_id: str, patron_id: str | None, on: date, today: date) -> Loan:
+    """Record the claim that a loan came back on `on`; a repeated claim changes nothing.
 
     `patron_id` is the patron who claims it; None: staff.
-    """
-
-    loan_id: str
-    patron_id: str | None
-    on: date
-    today: date
-
-
-def claim_returned(work: Work, command: ClaimReturned) -> Loan:
-    """Record the claim; a repeated claim changes nothing.
 
     Announcements are applied to the loan first, so that the day of the claim is compared with the
     due date in force.
 
     Raises InTheFuture, NoSuchLoan, LoanNotOpen, LoanLost or ReturnedBeforeBorrowed.
     """
-    if command.on > command.today:
-        raise InTheFuture(on=command.on)
-    loan = store.get(work, command.loan_id)
-    if loan is None or command.patron_id not in (None, loan.patron_id):
+    if on > today:
+        raise InTheFuture(on=on)
+    loan = store.get(work, loan_id)
+    if loan is None or patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
     known = current_loan(work, loan)
-    claimed = loan_rules.claim_returned(known.loan, command.on)
+    claimed = loan_rules.claim_returned(known.loan, on)
     if claimed is known.loan:
         return loan
     save_change(work, known, claimed)
@@ -144,19 +133,12 @@ def claim_returned(work: Work, command: ClaimReturned) -> Loan:
     return claimed
 
 
-@dataclass(frozen=True)
-class RejectClaim:
-    """Command to reject the claim on a loan."""
-
-    loan_id: str
-
-
-def reject_claim(work: Work, command: RejectClaim) -> Loan:
+def reject_claim(work: Work, loan_id: str) -> Loan:
     """Reject the claim; the loan's fine is counted again.
 
     Raises NoSuchLoan, LoanNotOpen, LoanLost or NoClaim.
     """
-    loan = store.get(work, command.loan_id)
+    loan = store.get(work, loan_id)
     if loan is None:
         raise NoSuchLoan
     rejected = loan_rules.reject_claim(loan)

@@ -1,6 +1,5 @@
 """Notice loans that are due soon or overdue, and purge those that are over."""
 
-from dataclasses import dataclass
 from datetime import date
 
 from services.circulation.borrowers import store as borrowers_store
@@ -27,74 +26,46 @@ def loan_to_notice(work: Work, loan_id: str) -> CurrentLoan | None:
     return known
 
 
-@dataclass(frozen=True)
-class NoticeDueSoon:
-    """Command to notice a loan if it is due within `days` days from `on`."""
-
-    loan_id: str
-    on: date
-    days: int
-
-
-def notice_due_soon(work: Work, command: NoticeDueSoon) -> bool:
-    """Notice the loan if it is due soon and was not noticed yet; return whether it was noticed now.
+def notice_due_soon(work: Work, loan_id: str, on: date, days: int) -> bool:
+    """Notice a loan that is due within `days` days from `on`, once; return whether it was now.
 
     Of two calls at the same time, one returns True.
     """
-    known = loan_to_notice(work, command.loan_id)
-    if known is None or not due_date_rules.is_due_soon(
-        known.loan, known.calendar, command.on, command.days
-    ):
+    known = loan_to_notice(work, loan_id)
+    if known is None or not due_date_rules.is_due_soon(known.loan, known.calendar, on, days):
         return False
-    noticed = due_date_rules.notice_due_soon(known.loan, on=command.on)
+    noticed = due_date_rules.notice_due_soon(known.loan, on=on)
     store.save(work, [noticed])
-    work.record(events.due_soon(noticed, on=command.on))
+    work.record(events.due_soon(noticed, on=on))
     return True
 
 
-@dataclass(frozen=True)
-class NoticeOverdue:
-    """Command to give a loan the overdue notice that is due on `on`.
+def notice_overdue(work: Work, loan_id: str, on: date, days: tuple[int, ...]) -> bool:
+    """Give a loan the overdue notice that is due on `on`, if any; return whether one was given.
 
     `days` are the days after the due date on which notices are given.
-    """
-
-    loan_id: str
-    on: date
-    days: tuple[int, ...]
-
-
-def notice_overdue(work: Work, command: NoticeOverdue) -> bool:
-    """Give the overdue notice that is due, if any; return whether one was given.
 
     Of two calls at the same time, one returns True.
     """
-    known = loan_to_notice(work, command.loan_id)
+    known = loan_to_notice(work, loan_id)
     if known is None:
         return False
-    number = due_date_rules.overdue_notice(known.loan, known.calendar, command.on, command.days)
+    number = due_date_rules.overdue_notice(known.loan, known.calendar, on, days)
     if number is None:
         return False
-    noticed = due_date_rules.notice_overdue(known.loan, on=command.on, number=number)
+    noticed = due_date_rules.notice_overdue(known.loan, on=on, number=number)
     store.save(work, [noticed])
-    work.record(events.overdue(noticed, on=command.on, number=number))
+    work.record(events.overdue(noticed, on=on, number=number))
     return True
 
 
-@dataclass(frozen=True)
-class PurgeLoan:
-    """Command to delete a loan if it is over."""
-
-    loan_id: str
-
-
-def purge_loan(work: Work, command: PurgeLoan) -> bool:
+def purge_loan(work: Work, loan_id: str) -> bool:
     """Delete the loan if it is over and nothing is open about its charges; return whether it was.
 
     Its charges stay, with their statements and the inputs of these: none of that says what was
     lent. Of two calls at the same time, one returns True.
     """
-    loan = store.get(work, command.loan_id)
+    loan = store.get(work, loan_id)
     if loan is None:
         return False
     charges = charges_store.of_loan(work, loan.id)

@@ -12,10 +12,8 @@ from services.circulation.charges.routes.charges import ChargeOut, StatementOut
 from services.circulation.fields import Id, Today, When, day_of
 from services.circulation.loans import queries, store
 from services.circulation.loans.commands.losses import (
-    ClaimReturned,
     DeclareLost,
     Loss,
-    RejectClaim,
     claim_returned,
     declare_lost,
     reject_claim,
@@ -306,20 +304,21 @@ async def post_claim(
 ) -> LoanOut:
     """Claim that a loan was returned: patrons their own, staff any. Staff may also give the day."""
     staff = "staff" in caller.roles
-    command = ClaimReturned(
-        loan_id=loan_id,
+    claimed = await run(
+        claim_returned,
+        loan_id,
         patron_id=None if staff else caller.id,
         on=day_of(body.at if body and staff else None, run),
         today=day_of(None, run),
     )
-    return await _shown(await run(claim_returned, command), run)
+    return await _shown(claimed, run)
 
 
 @router.delete("/loans/{loan_id}/claim")
 @refuses(NoSuchLoan, NoClaim, LoanLost, LoanNotOpen)
 async def delete_claim(loan_id: Id, _caller: Staff, run: Run) -> LoanOut:
     """Reject a claim, because the copy was not found. If it is found, take it back instead."""
-    return await _shown(await run(reject_claim, RejectClaim(loan_id)), run)
+    return await _shown(await run(reject_claim, loan_id), run)
 
 
 @router.get("/loans")
