@@ -53,7 +53,7 @@ async def follow_patron(run: Run, event: PatronSnapshot) -> None:
     Raises OwnerAway, or OwnerBehind while accounts has an older state than its event.
     """
     erased = event.status == "erased"
-    told = Patron(
+    patron = Patron(
         id=event.patron_id,
         category="" if erased else event.category,
         blocked=blocked_elsewhere(event.status, event.blocked_by),
@@ -62,11 +62,11 @@ async def follow_patron(run: Run, event: PatronSnapshot) -> None:
     )
     if not erased and not event.card_digest:  # events of earlier releases have it
         # Without an answer the patron was erased meanwhile, and that event follows.
-        known = await ask_for_patron(run.owners, event.patron_id, run.now)
-        if known is not None and known.version < event.version:
+        answer = await ask_for_patron(run.owners, event.patron_id, run.now)
+        if answer is not None and answer.version < event.version:
             raise OwnerBehind("accounts")
-        told = known or told
-    await run(note_patron, told, erased)
+        patron = answer or patron
+    await run(note_patron, patron, erased)
 
 
 def note_link(work: Work, event: LinkSnapshot) -> None:

@@ -5,7 +5,9 @@ from datetime import date
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from services.circulation.borrowers import queries
+from services.circulation.borrowers import store
+from services.circulation.catalogue import store as catalogue_store
+from services.circulation.rules.history import PastLoan
 from shared.auth import Patron
 from shared.http.dependencies import Db
 from shared.http.paging import PageQuery, page_of
@@ -24,15 +26,15 @@ class PastLoanOut(BaseModel):
     returned_on: date
 
     @classmethod
-    def of(cls, read: queries.Read) -> "PastLoanOut":
-        """Build the response from a past loan and the name of its title."""
+    def of(cls, loan: PastLoan, title: str) -> "PastLoanOut":
+        """Build the response from a past loan and the name of its title, if it is still known."""
         return cls(
-            id=read.loan.id,
-            title_id=read.loan.title_id,
-            title=read.title,
-            branch=read.loan.branch_code,
-            borrowed_on=read.loan.borrowed_on,
-            returned_on=read.loan.returned_on,
+            id=loan.id,
+            title_id=loan.title_id,
+            title=title,
+            branch=loan.branch_code,
+            borrowed_on=loan.borrowed_on,
+            returned_on=loan.returned_on,
         )
 
 
@@ -46,6 +48,7 @@ class PastLoanPage(BaseModel):
 @router.get("/me/history")
 async def get_my_history(caller: Patron, db: Db, page: PageQuery) -> PastLoanPage:
     """List the patron's past loans since they turned on `keep_history` in My Setting."""
-    found = await queries.history_of(db, caller.id, page.limit, page.after)
-    items = [PastLoanOut.of(read) for read in found]
+    found = await store.find_history(db, caller.id, page.limit, page.after)
+    names = await catalogue_store.find_names(db, {loan.title_id for loan in found})
+    items = [PastLoanOut.of(loan, names.get(loan.title_id, "")) for loan in found]
     return PastLoanPage(**page_of(items, page, lambda item: str(item.id)))

@@ -75,15 +75,15 @@ def borrower(work: Work, patron_id: str) -> Borrower:
 
 def borrowers(work: Work, patron_ids: Collection[str]) -> dict[str, Borrower]:
     """Return the counts of some patrons, keyed by patron id."""
-    known = work.all(Borrower, "borrowers", {"_id": {"$in": sorted(patron_ids)}})
-    return {one: Borrower(one) for one in patron_ids} | {one.id: one for one in known}
+    counts = work.all(Borrower, "borrowers", {"_id": {"$in": sorted(patron_ids)}})
+    return {id_: Borrower(id_) for id_ in patron_ids} | {each.id: each for each in counts}
 
 
 async def find_patron(db: Database, patron_id: str) -> tuple[Patron | None, Borrower]:
     """Return a patron's data from accounts, if any, and the counts."""
-    known = await reading.every(db, Patron, "patrons", {"_id": patron_id})
+    found = await reading.every(db, Patron, "patrons", {"_id": patron_id})
     counts = await reading.every(db, Borrower, "borrowers", {"_id": patron_id})
-    return (known[0] if known else None), (counts[0] if counts else Borrower(patron_id))
+    return (found[0] if found else None), (counts[0] if counts else Borrower(patron_id))
 
 
 def save_borrower(work: Work, borrower: Borrower) -> None:
@@ -96,12 +96,15 @@ def note_link(work: Work, link: Link) -> None:
     work.save_if_newer("links", link)
 
 
-def are_linked(work: Work, one: str, other: str) -> bool:
+def are_linked(work: Work, patron_id: str, member_id: str) -> bool:
     """Return whether the cards of two patrons are linked, by both sides of the link.
 
     The first side that ends is enough, because the events of the two can come apart.
     """
-    sides = [{"patron_id": one, "member_id": other}, {"patron_id": other, "member_id": one}]
+    sides = [
+        {"patron_id": patron_id, "member_id": member_id},
+        {"patron_id": member_id, "member_id": patron_id},
+    ]
     return work.count("links", {"$or": sides}) == len(sides)
 
 

@@ -34,7 +34,7 @@ def of_transaction(
     each fine that a closure or a suspension lowers.
     """
     groups: dict[object, list[Posting]] = {}
-    for posting in sorted(postings, key=lambda one: one.charge.kind is not ChargeKind.LOST):
+    for posting in sorted(postings, key=lambda posting: posting.charge.kind is not ChargeKind.LOST):
         groups.setdefault(_group(posting), []).append(posting)
     for posting in postings:
         title_id = titles.get(posting.charge.id)

@@ -83,9 +83,9 @@ OPEN = {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 
 def post(work: Work, postings: Iterable[Posting]) -> None:
     """Save each charge after its change, and add the entries that record the changes."""
     postings = list(postings)
-    work.add("charges", *(one.charge for one in postings if one.charge.version == 1))
-    work.save("charges", *(one.charge for one in postings if one.charge.version > 1))
-    work.add("entries", *(entry for one in postings for entry in one.entries))
+    work.add("charges", *(posting.charge for posting in postings if posting.charge.version == 1))
+    work.save("charges", *(posting.charge for posting in postings if posting.charge.version > 1))
+    work.add("entries", *(entry for posting in postings for entry in posting.entries))
 
 
 def get(work: Work, charge_id: str) -> Charge | None:
@@ -101,7 +101,7 @@ def some(work: Work, charge_ids: Collection[str]) -> list[Charge]:
 def refund_due_cents(work: Work, patron_id: str) -> int:
     """Return what the library owes a patron, in cents."""
     query = {"patron_id": patron_id, "refund_due_cents": {"$gt": 0}}
-    return sum([one.refund_due_cents for one in work.all(Charge, "charges", query)])
+    return sum(charge.refund_due_cents for charge in work.all(Charge, "charges", query))
 
 
 def of_loan(work: Work, loan_id: str) -> list[Charge]:

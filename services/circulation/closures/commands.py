@@ -97,19 +97,21 @@ def _closure(closure: calendars.ClosureOut) -> AnnouncedClosure:
         reason=closure.reason,
         announcements=tuple(
             Announcement(
-                version=said.version,
-                at=said.at,
-                reopened_on=said.reopened_on,
-                starts_on=said.from_,
-                reason=said.reason,
-                in_error=said.in_error,
-                stagger_days=said.stagger_days,
-                on_terms=said.on_terms,
+                version=announcement.version,
+                at=announcement.at,
+                reopened_on=announcement.reopened_on,
+                starts_on=announcement.from_,
+                reason=announcement.reason,
+                in_error=announcement.in_error,
+                stagger_days=announcement.stagger_days,
+                on_terms=announcement.on_terms,
                 special_closed=(
-                    None if said.special_hours is None else _closed(said.special_hours)
+                    None
+                    if announcement.special_hours is None
+                    else _closed(announcement.special_hours)
                 ),
             )
-            for said in closure.announcements
+            for announcement in closure.announcements
         ),
         extra_renewals=closure.extra_renewals,
     )

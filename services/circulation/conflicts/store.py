@@ -34,7 +34,7 @@ def add(work: Work, conflicts: Iterable[Conflict]) -> None:
     work.add("conflicts", *conflicts)
 
 
-def known(work: Work, patron_id: str, lent_on: date) -> set[str]:
+def reported(work: Work, patron_id: str, lent_on: date) -> set[str]:
     """Return the barcodes of a patron's check-outs of a day that are stored as conflicts."""
     query = {"patron_id": patron_id, "lent_on": lent_on.isoformat()}
     return {found.barcode for found in work.all(Conflict, "conflicts", query)}

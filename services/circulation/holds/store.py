@@ -7,7 +7,6 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation import reading
-from services.circulation.reading import by_id, values
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.hold import OPEN_STATES, SERVED_STATES, Hold, HoldState
 from services.circulation.rules.hold_queue import Queue, Waiting
@@ -254,11 +253,11 @@ def queue_reads(title_ids: Collection[str]) -> dict[str, Read]:
 
 def read_queues(found: Document) -> dict[str, list[Waiting]]:
     """Take the queues out of the document that `_queue_reads` filled; return them by title."""
-    patrons = by_id(Patron, found.pop("waiting_patrons"))
-    borrowers = by_id(Borrower, found.pop("waiting_borrowers"))
-    calendars = by_id(BranchCalendar, found.pop("waiting_calendars"))
+    patrons = reading.by_id(Patron, found.pop("waiting_patrons"))
+    borrowers = reading.by_id(Borrower, found.pop("waiting_borrowers"))
+    calendars = reading.by_id(BranchCalendar, found.pop("waiting_calendars"))
     queues: dict[str, list[Waiting]] = {}
-    for hold in values(Hold, found.pop("waiting")):
+    for hold in reading.values(Hold, found.pop("waiting")):
         borrower, calendar = borrowers.get(hold.patron_id), calendars.get(hold.pickup_branch)
         queues.setdefault(hold.title_id, []).append(
             Waiting(

@@ -9,9 +9,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation import reading
 from services.circulation.holds import store as holds_store
-from services.circulation.holds.store import queue_reads, read_queues
 from services.circulation.policies import store as policies_store
-from services.circulation.reading import by_id, values
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.fines import Statement
@@ -131,12 +129,6 @@ def get(work: Work, loan_id: str) -> Loan | None:
 def some(work: Work, loan_ids: Collection[str]) -> list[Loan]:
     """Return loans by id."""
     return work.all(Loan, "loans", {"_id": {"$in": sorted(loan_ids)}})
-
-
-def open_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
-    """Return the open loans of some copies, keyed by copy id."""
-    found = work.all(Loan, "loans", {"copy_id": {"$in": sorted(copy_ids)}, **OPEN})
-    return {loan.copy_id: loan for loan in found}
 
 
 def borrowed_on(work: Work, patron_id: str, copy_ids: Collection[str], day: date) -> list[Loan]:
@@ -305,16 +297,16 @@ def check_out_facts(
     )
     if found is None:
         return None
-    patrons = values(Patron, found.pop("patrons"))
+    patrons = reading.values(Patron, found.pop("patrons"))
     patron = patrons[0] if len(patrons) == 1 else None
-    borrowers = values(Borrower, found.pop("borrowers"))
+    borrowers = reading.values(Borrower, found.pop("borrowers"))
     counts = {borrower.id: borrower for borrower in borrowers}
     patron_id = patron.id if patron else ""
     return CheckOutFacts(
         patron=patron,
         borrower=counts.get(patron_id, Borrower(patron_id)),
-        holds=values(Hold, found.pop("holds")),
-        copies={copy.barcode: copy for copy in values(Copy, found.pop("copies"))},
+        holds=reading.values(Hold, found.pop("holds")),
+        copies={copy.barcode: copy for copy in reading.values(Copy, found.pop("copies"))},
         policies=policies_store.of_editions(work, found.pop("editions")),
         branch=from_document(BranchCalendar, found),
     )
@@ -351,15 +343,15 @@ def return_facts(work: Work, branch_code: str, barcodes: Collection[str]) -> Ret
     )
     if found is None:
         return None
-    open_loans = values(Loan, found["loans"])
+    open_loans = reading.values(Loan, found["loans"])
     counts = {loan.patron_id: Borrower(loan.patron_id) for loan in open_loans}
     return ReturnFacts(
-        copies={copy.barcode: copy for copy in values(Copy, found["copies"])},
+        copies={copy.barcode: copy for copy in reading.values(Copy, found["copies"])},
         loans={loan.copy_id: loan for loan in open_loans},
-        calendars=by_id(BranchCalendar, found["calendars"]),
-        borrowers=counts | by_id(Borrower, found["borrowers"]),
+        calendars=reading.by_id(BranchCalendar, found["calendars"]),
+        borrowers=counts | reading.by_id(Borrower, found["borrowers"]),
         awaited=frozenset(hold["title_id"] for hold in found["waiting"]),
-        suspensions=values(FineSuspension, found["suspensions"]),
+        suspensions=reading.values(FineSuspension, found["suspensions"]),
     )
 
 
@@ -369,6 +361,7 @@ class RenewalFacts:
 
     patron: Patron
     borrower: Borrower
+    """Counts before the renewals, so that the cost of one renewal does not refuse another."""
     calendars: Mapping[str, BranchCalendar]
     """Calendars of the branches that lent the copies, by code."""
     queues: Mapping[str, Sequence[Waiting]]
@@ -390,16 +383,16 @@ def renewal_facts(work: Work, patron_id: str, renewed: Collection[Loan]) -> Rene
         calendars=Read("calendars", {"_id": {"$in": branches}}),
         suspensions=Read("suspensions"),
         editions=policies_store.EDITION,
-        **queue_reads({loan.title_id for loan in renewed}),
+        **holds_store.queue_reads({loan.title_id for loan in renewed}),
     )
     if found is None:
         return None
-    borrowers = by_id(Borrower, found.pop("borrowers"))
+    borrowers = reading.by_id(Borrower, found.pop("borrowers"))
     return RenewalFacts(
         borrower=borrowers.get(patron_id, Borrower(patron_id)),
-        calendars=by_id(BranchCalendar, found.pop("calendars")),
-        suspensions=values(FineSuspension, found.pop("suspensions")),
+        calendars=reading.by_id(BranchCalendar, found.pop("calendars")),
+        suspensions=reading.values(FineSuspension, found.pop("suspensions")),
         policies=policies_store.of_editions(work, found.pop("editions")),
-        queues=read_queues(found),
+        queues=holds_store.read_queues(found),
         patron=from_document(Patron, found),
     )

@@ -165,10 +165,10 @@ def payment_to_refund(
     through the provider, because it paid all that was outstanding. None if nothing is kept.
     """
     for in_cash in (True, False):
-        paid = [one for one in payments if one.in_cash is in_cash]
+        paid = [payment for payment in payments if payment.in_cash is in_cash]
         cents = sum(
-            part.cents for one in paid for part in one.parts if part.charge_id == charge_id
-        ) - sum(one.cents for one in refunds if one.in_cash is in_cash)
+            part.cents for payment in paid for part in payment.parts if part.charge_id == charge_id
+        ) - sum(refund.cents for refund in refunds if refund.in_cash is in_cash)
         if cents > 0:
             return paid[-1], cents
     return None

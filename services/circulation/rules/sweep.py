@@ -96,20 +96,20 @@ class Sweep:
     version: int = 1
 
 
-def begin(known: Sweep | None, branch_code: str, calendar_version: int, cause: Trigger) -> Sweep:
+def begin(before: Sweep | None, branch_code: str, calendar_version: int, cause: Trigger) -> Sweep:
     """Return the sweep for a newer version of a branch's calendar.
 
     A sweep that is under way starts again; it finds nothing to do for loans that it has moved.
     """
-    if known is None:
+    if before is None:
         return Sweep(id=branch_code, calendar_version=calendar_version, since=0, cause=cause)
     return Sweep(
         id=branch_code,
         calendar_version=calendar_version,
-        since=known.since,
+        since=before.since,
         cause=cause,
-        taken=known.taken,
-        version=known.version + 1,
+        taken=before.taken,
+        version=before.version + 1,
     )
 
 
@@ -140,7 +140,7 @@ def take(sweep: Sweep, places: tuple[Position, ...], total: int, at: datetime) -
 
 def take_again(sweep: Sweep, chunk: Chunk, at: datetime) -> Sweep:
     """Lease an abandoned chunk to another worker, as the last chunk of `in_hand`."""
-    others = tuple(one for one in sweep.in_hand if one is not chunk)
+    others = tuple(other for other in sweep.in_hand if other is not chunk)
     again = replace(chunk, until=at + HOLD)
     return replace(sweep, in_hand=(*others, again), version=sweep.version + 1)
 
@@ -234,15 +234,15 @@ def newly_closed(branch: BranchCalendar, since: int) -> tuple[date, date] | None
 
     Only days in this span can have become free since. Returns None if there is none.
     """
-    said_since = [
-        (closure, said)
+    announced = [
+        (closure, announcement)
         for closure in branch.closures
-        for said in closure.announcements
-        if said.version > since
+        for announcement in closure.announcements
+        if announcement.version > since
     ]
     spans = [
-        (said.starts_on or closure.starts_on, last_before(said.reopened_on))
-        for closure, said in said_since
+        (announcement.starts_on or closure.starts_on, last_before(announcement.reopened_on))
+        for closure, announcement in announced
     ]
     # Weekly hours, and the beginning or end of special hours, can close any later day.
     spans += [(week.from_, NO_END) for week in branch.weeks if week.version > since]

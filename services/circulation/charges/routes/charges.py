@@ -229,7 +229,7 @@ async def _charges_of(db: Database, patron_id: str, page: Page, *, only_open: bo
         db, patron_id, only_open=only_open, limit=page.limit, after=page.after
     )
     about = await queries.items_of_charges(db, found)
-    items = [ListedCharge(**dict(ChargeOut.of(one)), title=about.get(one.id)) for one in found]
+    items = [ListedCharge(**dict(ChargeOut.of(each)), title=about.get(each.id)) for each in found]
     return ChargePage(**page_of(items, page, lambda item: str(item.id)))
 
 

@@ -283,7 +283,7 @@ def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
 
 def _keep_conflicts(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
     """Save a conflict for each refused copy that has left the library, once for each copy."""
-    known = conflicts_store.known(work, terms.patron.id, terms.on)
+    reported = conflicts_store.reported(work, terms.patron.id, terms.on)
     conflicts = [
         Conflict(
             id=new_id(),
@@ -297,6 +297,6 @@ def _keep_conflicts(work: Work, terms: LendingTerms, results: Sequence[Lent]) ->
             reported_at=work.now,
         )
         for each in results
-        if each.refused is not None and each.barcode not in known
+        if each.refused is not None and each.barcode not in reported
     ]
     conflicts_store.add(work, conflicts)

@@ -24,16 +24,16 @@ def current_loans(work: Work, loans: Iterable[Loan]) -> Mapping[str, CurrentLoan
     return {loan.id: current(loan, calendars[loan.branch_code]) for loan in loans}
 
 
-def save_change(work: Work, known: CurrentLoan, changed: Loan) -> None:
+def save_change(work: Work, present: CurrentLoan, changed: Loan) -> None:
     """Save a current loan after a change, and save and publish its moves."""
-    store.save(work, [*known.moves, changed])
-    record_moves(work, known.moves)
+    store.save(work, [*present.moves, changed])
+    record_moves(work, present.moves)
 
 
-def save_moves(work: Work, known: CurrentLoan) -> None:
+def save_moves(work: Work, present: CurrentLoan) -> None:
     """Save and publish the moves of a current loan that does not change otherwise."""
-    store.save(work, known.moves)
-    record_moves(work, known.moves)
+    store.save(work, present.moves)
+    record_moves(work, present.moves)
 
 
 def record_moves(work: Work, moves: Iterable[Loan]) -> None:

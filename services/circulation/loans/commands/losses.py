@@ -58,38 +58,38 @@ def declare_lost(work: Work, command: DeclareLost) -> Loss:
     loan = store.get(work, command.loan_id)
     if loan is None or command.patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
-    known = current_loan(work, loan)
-    return _lose(work, known, _fine(work, known, command.on), command)
+    present = current_loan(work, loan)
+    return _lose(work, present, _fine(work, present, command.on), command)
 
 
 def declare_long_overdue(work: Work, command: DeclareLost) -> bool:
     """Declare the loan lost if the rule says so on that day; return whether it did.
 
-    A loan whose copy has no known price is left for the staff to declare lost.
+    A loan whose copy has no recorded price is left for the staff to declare lost.
     """
     loan = store.get(work, command.loan_id)
     if loan is None:
         return False
-    known = current_loan(work, loan)
-    overdue = _fine(work, known, command.on)
-    if not is_long_overdue(known.loan, overdue):
+    present = current_loan(work, loan)
+    overdue = _fine(work, present, command.on)
+    if not is_long_overdue(present.loan, overdue):
         return False
     try:
-        _lose(work, known, overdue, command)
+        _lose(work, present, overdue, command)
     except PriceUnknown:
         log.warning("loss needs a price", loan_id=loan.id)
         return False
     return True
 
 
-def _fine(work: Work, known: CurrentLoan, on: date) -> Statement:
+def _fine(work: Work, present: CurrentLoan, on: date) -> Statement:
     """Return the fine so far of a current loan, as if no claim had been made that it is back."""
-    unclaimed = replace(known.loan, claimed_returned_on=None)
-    return fine(unclaimed, known.calendar, calendars_store.all_suspensions(work), on)
+    unclaimed = replace(present.loan, claimed_returned_on=None)
+    return fine(unclaimed, present.calendar, calendars_store.all_suspensions(work), on)
 
 
-def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLost) -> Loss:
-    loan = known.loan
+def _lose(work: Work, present: CurrentLoan, overdue: Statement, command: DeclareLost) -> Loss:
+    loan = present.loan
     lost = loan_rules.lose(loan, command.on, overdue)
     copy = (catalogue_store.copies_with(work, [loan.barcode]))[loan.barcode]
     price = copy.price_cents if command.price_cents is None else command.price_cents
@@ -103,7 +103,7 @@ def _lose(work: Work, known: CurrentLoan, overdue: Statement, command: DeclareLo
     borrower = borrowers_store.borrower(work, loan.patron_id)
     post(work, borrower, [assessed(charge, work.now) for charge in charges], loans=-1)
     catalogue_store.save_copies(work, [copy_rules.lose(copy)])
-    save_change(work, known, lost)
+    save_change(work, present, lost)
     charged = any(charge.kind is ChargeKind.LOST for charge in charges)
     work.record(events.lost(lost, on=command.on, declared_by=command.declared_by, charged=charged))
     return Loss(lost, charges, overdue)
@@ -124,11 +124,11 @@ def claim_returned(work: Work, loan_id: str, patron_id: str | None, on: date, to
     loan = store.get(work, loan_id)
     if loan is None or patron_id not in (None, loan.patron_id):
         raise NoSuchLoan
-    known = current_loan(work, loan)
-    claimed = loan_rules.claim_returned(known.loan, on)
-    if claimed is known.loan:
+    present = current_loan(work, loan)
+    claimed = loan_rules.claim_returned(present.loan, on)
+    if claimed is present.loan:
         return loan
-    save_change(work, known, claimed)
+    save_change(work, present, claimed)
     work.record(events.claimed(claimed))
     return claimed
 

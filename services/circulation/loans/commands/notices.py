@@ -21,9 +21,9 @@ def loan_to_notice(work: Work, loan_id: str) -> CurrentLoan | None:
     loan = store.get(work, loan_id)
     if loan is None:
         return None
-    known = current_loan(work, loan)
-    save_moves(work, known)
-    return known
+    present = current_loan(work, loan)
+    save_moves(work, present)
+    return present
 
 
 def notice_due_soon(work: Work, loan_id: str, on: date, days: int) -> bool:
@@ -31,10 +31,10 @@ def notice_due_soon(work: Work, loan_id: str, on: date, days: int) -> bool:
 
     Of two calls at the same time, one returns True.
     """
-    known = loan_to_notice(work, loan_id)
-    if known is None or not due_date_rules.is_due_soon(known.loan, known.calendar, on, days):
+    present = loan_to_notice(work, loan_id)
+    if present is None or not due_date_rules.is_due_soon(present.loan, present.calendar, on, days):
         return False
-    noticed = due_date_rules.notice_due_soon(known.loan, on=on)
+    noticed = due_date_rules.notice_due_soon(present.loan, on=on)
     store.save(work, [noticed])
     work.record(events.due_soon(noticed, on=on))
     return True
@@ -47,13 +47,13 @@ def notice_overdue(work: Work, loan_id: str, on: date, days: tuple[int, ...]) ->
 
     Of two calls at the same time, one returns True.
     """
-    known = loan_to_notice(work, loan_id)
-    if known is None:
+    present = loan_to_notice(work, loan_id)
+    if present is None:
         return False
-    number = due_date_rules.overdue_notice(known.loan, known.calendar, on, days)
+    number = due_date_rules.overdue_notice(present.loan, present.calendar, on, days)
     if number is None:
         return False
-    noticed = due_date_rules.notice_overdue(known.loan, on=on, number=number)
+    noticed = due_date_rules.notice_overdue(present.loan, on=on, number=number)
     store.save(work, [noticed])
     work.record(events.overdue(noticed, on=on, number=number))
     return True

@@ -1,6 +1,6 @@
 """Renew one, some or all loans of a patron."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -8,16 +8,14 @@ from services.circulation.borrowers.commands import acting, may_act
 from services.circulation.charges.commands.ledger import post
 from services.circulation.loans import events, store
 from services.circulation.loans.commands.current import save_change
+from services.circulation.loans.store import RenewalFacts
 from services.circulation.refusals import ItemRefusal, NoSuchLoan, Refusal
 from services.circulation.rules.charge import Charge, assess
-from services.circulation.rules.due_date import CurrentLoan, current, fine
+from services.circulation.rules.due_date import current, fine
 from services.circulation.rules.fines import Statement
-from services.circulation.rules.hold_queue import Waiting
 from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan, renew, renewal_reference
-from services.circulation.rules.patron import Borrower, Patron, is_blocked
-from services.circulation.rules.policy import PolicyMatrix
-from services.circulation.rules.suspension import FineSuspension
+from services.circulation.rules.patron import is_blocked
 from shared.ids import new_id
 from shared.unit_of_work import Work, brief
 
@@ -44,21 +42,6 @@ class Renewal:
     statement: Statement
 
 
-@dataclass(frozen=True)
-class Terms:
-    """Facts that decide the renewals of a patron's loans."""
-
-    patron: Patron
-    borrower: Borrower
-    """Counts before the renewals, so that the cost of one renewal does not refuse another."""
-    loans: Mapping[str, CurrentLoan]
-    """The loans as of their branches' newest announcements, by loan id."""
-    queues: Mapping[str, Sequence[Waiting]]
-    """Waiting holds, by title."""
-    policies: PolicyMatrix
-    suspensions: Sequence[FineSuspension]
-
-
 @brief
 def renew_loan(work: Work, command: RenewLoan) -> Renewal:
     """Renew the loan.
@@ -68,48 +51,42 @@ def renew_loan(work: Work, command: RenewLoan) -> Renewal:
     loan = store.get(work, command.loan_id)
     if loan is None or not may_act(work, command.patron_id, loan.patron_id):
         raise NoSuchLoan
-    terms = renewal_terms(work, loan.patron_id, [loan])
+    facts = _facts(work, loan.patron_id, [loan])
     member = acting(command.patron_id, loan.patron_id)
-    renewal = renew_one(work, loan, terms, command.on, member)
-    post_renewals(work, terms, [renewal])
+    renewal = renew_one(work, loan, facts, command.on, member)
+    post_renewals(work, facts, [renewal])
     return renewal
 
 
-def renewal_terms(work: Work, patron_id: str, loans: Sequence[Loan]) -> Terms:
-    """Return the facts that decide the renewals of some loans of one patron, in one read."""
+def _facts(work: Work, patron_id: str, loans: Sequence[Loan]) -> RenewalFacts:
     facts = store.renewal_facts(work, patron_id, loans)
     if facts is None:
         raise NoSuchLoan
-    return Terms(
-        facts.patron,
-        facts.borrower,
-        {loan.id: current(loan, facts.calendars[loan.branch_code]) for loan in loans},
-        facts.queues,
-        facts.policies,
-        facts.suspensions,
-    )
+    return facts
 
 
-def renew_one(work: Work, loan: Loan, terms: Terms, on: date, member: str | None = None) -> Renewal:
+def renew_one(
+    work: Work, loan: Loan, facts: RenewalFacts, on: date, member: str | None = None
+) -> Renewal:
     """Renew one loan: save and publish it. Its charge is left to `post_renewals`.
 
     A refusal is raised before anything changes. `member` is the linked patron who renews it.
     """
-    known = terms.loans[loan.id]
-    loan = known.loan
+    present = current(loan, facts.calendars[loan.branch_code])
+    loan = present.loan
     renewed = renew(
         loan,
         on=on,
-        calendar=known.calendar,
+        calendar=present.calendar,
         queue=sum(
-            waiting.can_be_served(loan.copy_category, terms.policies, on)
-            for waiting in terms.queues.get(loan.title_id, ())
+            waiting.can_be_served(loan.copy_category, facts.policies, on)
+            for waiting in facts.queues.get(loan.title_id, ())
         ),
-        blocked=is_blocked(terms.patron, terms.borrower.outstanding_cents, loan.policy),
+        blocked=is_blocked(facts.patron, facts.borrower.outstanding_cents, loan.policy),
     )
-    statement = fine(loan, known.calendar, terms.suspensions, on)
+    statement = fine(loan, present.calendar, facts.suspensions, on)
     charge = assess(new_id(), loan, statement, on)
-    save_change(work, known, renewed)
+    save_change(work, present, renewed)
     reference = renewal_reference(renewed)
     work.record(
         events.renewed(renewed, previous_due_on=loan.due_on, reference=reference, acting=member)
@@ -117,7 +94,7 @@ def renew_one(work: Work, loan: Loan, terms: Terms, on: date, member: str | None
     return Renewal(renewed, reference, charge, statement)
 
 
-def post_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -> None:
+def post_renewals(work: Work, facts: RenewalFacts, renewals: Sequence[Renewal]) -> None:
     """Post the charges of the renewals.
 
     The patron's counts are written even if nothing is charged. A fine assessed by another
@@ -125,7 +102,7 @@ def post_renewals(work: Work, terms: Terms, renewals: Sequence[Renewal]) -> None
     """
     if renewals:
         charges = [renewal.charge for renewal in renewals if renewal.charge]
-        post(work, terms.borrower, [assessed(charge, work.now) for charge in charges])
+        post(work, facts.borrower, [assessed(charge, work.now) for charge in charges])
 
 
 @dataclass(frozen=True)
@@ -160,14 +137,14 @@ def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
     none = [Attempt(loan_id, None, ItemRefusal.by(NoSuchLoan())) for loan_id in sorted(missing)]
     if not loans:
         return none
-    terms = renewal_terms(work, command.patron_id, loans)
+    facts = _facts(work, command.patron_id, loans)
     attempts = []
     for loan in loans:
         try:
-            renewal = renew_one(work, loan, terms, command.on)
+            renewal = renew_one(work, loan, facts, command.on)
         except Refusal as refusal:
             attempts.append(Attempt(loan.id, None, ItemRefusal.by(refusal)))
         else:
             attempts.append(Attempt(loan.id, renewal, None))
-    post_renewals(work, terms, [each.renewal for each in attempts if each.renewal])
+    post_renewals(work, facts, [each.renewal for each in attempts if each.renewal])
     return attempts + none

@@ -116,7 +116,7 @@ def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     results = _receive(work, command, facts.copies)
     others = [barcode for barcode in command.barcodes if barcode not in results]
     results |= _take_back(work, command, others, facts)
-    scanned = [one.copy for one in results.values() if one.copy and not one.refused]
+    scanned = [each.copy for each in results.values() if each.copy and not each.refused]
     served = hand_out(
         work,
         {copy.title_id for copy in scanned} & facts.awaited,
@@ -156,8 +156,8 @@ def _take_back(
     borrowers = facts.borrowers
     if lost := [copy.id for copy in facts.copies.values() if copy.state in LOST_STATES]:
         loans = store.lost_of_copies(work, lost)
-        known = current_loans(work, loans.values())
-        of_copies |= {copy_id: known[loan.id] for copy_id, loan in loans.items()}
+        present = current_loans(work, loans.values())
+        of_copies |= {copy_id: present[loan.id] for copy_id, loan in loans.items()}
         owing = {loan.patron_id for loan in loans.values()}
         borrowers = {**borrowers_store.borrowers(work, owing), **borrowers}
 
