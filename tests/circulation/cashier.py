@@ -8,7 +8,6 @@ from services.circulation.charges import store as charges_store
 from services.circulation.charges.commands.ledger import post
 from services.circulation.charges.commands.payments import (
     BeginPayment,
-    BeginRefund,
     advance_payment,
     begin_payment,
     begin_refund,
@@ -114,7 +113,9 @@ async def begun(desk: Desk, charge: dict[str, Any]) -> Payment:
 async def refund_begun(desk: Desk, charge: dict[str, Any]) -> Refund:
     """Begin a refund whose process ends before it asks the provider."""
     run = desk.run()
-    return await run(begin_refund, BeginRefund(charge["id"], "s1", run.now.date(), True))
+    return await run(
+        begin_refund, charge_id=charge["id"], by="s1", on=run.now.date(), has_provider=True
+    )
 
 
 async def step(desk: Desk, payment: Payment, step: Step) -> Payment:

@@ -1,6 +1,5 @@
 """Suspend fines, amend and withdraw suspensions, and publish their end."""
 
-from dataclasses import dataclass
 from datetime import date
 
 from services.circulation.calendars import store as calendars_store
@@ -13,33 +12,31 @@ from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class SuspendFines:
-    """Command to suspend fines from `starts_on` to the day before `resumes_on`.
+def suspend_fines(
+    work: Work,
+    *,
+    starts_on: date,
+    resumes_on: date | None,
+    branches: frozenset[str],
+    kinds: frozenset[str],
+    reason: str,
+) -> FineSuspension:
+    """Suspend fines from `starts_on` to the day before `resumes_on`, and publish it.
 
-    Without branches and kinds it covers the whole library.
+    Without branches and kinds it covers the whole library. Raises ResumesBeforeStart or
+    NoSuchBranch.
     """
-
-    starts_on: date
-    resumes_on: date | None
-    branches: frozenset[str]
-    kinds: frozenset[str]
-    reason: str
-
-
-def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
-    """Record and publish the suspension. Raises ResumesBeforeStart or NoSuchBranch."""
-    check_span(command.starts_on, command.resumes_on)
-    known = calendars_store.some(work, command.branches)
-    if unknown := command.branches - set(known):
+    check_span(starts_on, resumes_on)
+    known = calendars_store.some(work, branches)
+    if unknown := branches - set(known):
         raise NoSuchBranch(branch=", ".join(sorted(unknown)))
     suspension = FineSuspension(
         id=new_id(),
-        starts_on=command.starts_on,
-        resumes_on=command.resumes_on,
-        branches=command.branches,
-        kinds=command.kinds,
-        reason=command.reason,
+        starts_on=starts_on,
+        resumes_on=resumes_on,
+        branches=branches,
+        kinds=kinds,
+        reason=reason,
     )
     calendars_store.save_suspension(work, suspension)
     closures_store.want_rework(work, suspension.rework_id, suspension.version)
@@ -47,30 +44,28 @@ def suspend_fines(work: Work, command: SuspendFines) -> FineSuspension:
     return suspension
 
 
-@dataclass(frozen=True)
-class AmendSuspension:
-    """Command to amend a suspension. None for `starts_on` or `reason` leaves it unchanged."""
-
-    suspension_id: str
-    resumes_on: date | None
-    """First day that counts again; None: none is announced any more."""
-    starts_on: date | None = None
-    reason: str | None = None
-
-
-def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspension:
+def amend_suspension(
+    work: Work,
+    suspension_id: str,
+    resumes_on: date | None,
+    starts_on: date | None = None,
+    reason: str | None = None,
+) -> FineSuspension:
     """Amend the suspension; publish it if something changed.
+
+    `resumes_on` None: no first day that counts again is announced any more. None for `starts_on` or
+    `reason` leaves it unchanged.
 
     Raises NoSuchSuspension, SuspensionWithdrawn or ResumesBeforeStart.
     """
-    suspension = calendars_store.get_suspension(work, command.suspension_id)
+    suspension = calendars_store.get_suspension(work, suspension_id)
     if suspension is None:
         raise NoSuchSuspension
     amended = suspension_rules.amend(
         suspension,
-        command.starts_on or suspension.starts_on,
-        command.resumes_on,
-        command.reason or suspension.reason,
+        starts_on or suspension.starts_on,
+        resumes_on,
+        reason or suspension.reason,
     )
     if amended != suspension:
         calendars_store.save_suspension(work, amended)
@@ -79,27 +74,19 @@ def amend_suspension(work: Work, command: AmendSuspension) -> FineSuspension:
     return amended
 
 
-@dataclass(frozen=True)
-class WithdrawSuspension:
-    """Command to withdraw a suspension; `in_error`: it should never have been recorded."""
-
-    suspension_id: str
-    on: date
-    in_error: bool
-    reason: str
-
-
-def withdraw_suspension(work: Work, command: WithdrawSuspension) -> FineSuspension:
+def withdraw_suspension(
+    work: Work, suspension_id: str, on: date, in_error: bool, reason: str
+) -> FineSuspension:
     """Withdraw the suspension, and publish the resumption of fines.
+
+    `in_error`: it should never have been recorded.
 
     Raises NoSuchSuspension, SuspensionWithdrawn or SuspensionOver.
     """
-    suspension = calendars_store.get_suspension(work, command.suspension_id)
+    suspension = calendars_store.get_suspension(work, suspension_id)
     if suspension is None:
         raise NoSuchSuspension
-    withdrawn = suspension_rules.withdraw(
-        suspension, on=command.on, in_error=command.in_error, reason=command.reason
-    )
+    withdrawn = suspension_rules.withdraw(suspension, on=on, in_error=in_error, reason=reason)
     calendars_store.save_suspension(work, withdrawn)
     work.record(events.resumed(withdrawn, suspension))
     return withdrawn

@@ -1,7 +1,7 @@
 """Routes of fine suspensions."""
 
 from datetime import date
-from typing import TypeVar
+from typing import ParamSpec
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
@@ -19,9 +19,6 @@ from services.circulation.refusals import (
 )
 from services.circulation.rules.suspension import FineSuspension
 from services.circulation.suspensions.commands import (
-    AmendSuspension,
-    SuspendFines,
-    WithdrawSuspension,
     amend_suspension,
     suspend_fines,
     withdraw_suspension,
@@ -37,7 +34,7 @@ from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1")
 
-C = TypeVar("C")
+P = ParamSpec("P")
 
 
 class SuspensionIn(Body):
@@ -139,16 +136,16 @@ async def post_suspension(
     body: SuspensionIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
     """Suspend fines. With `preview=true`, returns the effect and changes nothing."""
-    command = SuspendFines(
+    return await _change(
+        run,
+        preview,
+        suspend_fines,
         starts_on=body.starts_on,
         resumes_on=body.resumes_on,
         branches=body.branches,
         kinds=frozenset(body.kinds),
         reason=body.reason,
     )
-    if preview:
-        return await _effect(suspend_fines, command, run)
-    return SuspensionOut.of(await run(suspend_fines, command))
 
 
 @router.patch("/fine-suspensions/{suspension_id}")
@@ -160,10 +157,15 @@ async def patch_suspension(
 
     With `preview=true`, returns the effect and changes nothing.
     """
-    command = AmendSuspension(suspension_id, body.resumes_on, body.starts_on, body.reason)
-    if preview:
-        return await _effect(amend_suspension, command, run)
-    return SuspensionOut.of(await run(amend_suspension, command))
+    return await _change(
+        run,
+        preview,
+        amend_suspension,
+        suspension_id,
+        body.resumes_on,
+        body.starts_on,
+        body.reason,
+    )
 
 
 @router.post("/fine-suspensions/{suspension_id}/withdrawal")
@@ -172,16 +174,28 @@ async def post_withdrawal(
     suspension_id: Id, body: WithdrawalIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
     """Withdraw a suspension. With `preview=true`, returns the effect and changes nothing."""
-    command = WithdrawSuspension(suspension_id, day_of(None, run), body.in_error, body.reason)
-    if preview:
-        return await _effect(withdraw_suspension, command, run)
-    return SuspensionOut.of(await run(withdraw_suspension, command))
+    return await _change(
+        run,
+        preview,
+        withdraw_suspension,
+        suspension_id,
+        day_of(None, run),
+        body.in_error,
+        body.reason,
+    )
 
 
-async def _effect(
-    use_case: UseCase[[C], FineSuspension], command: C, run: Run
-) -> SuspensionEffectOut:
-    suspension, events = await run.try_out(use_case, command)
+async def _change(
+    run: Run,
+    preview: bool,
+    use_case: UseCase[P, FineSuspension],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> SuspensionOut | SuspensionEffectOut:
+    """Make a change, or return the effect that it would have."""
+    if not preview:
+        return SuspensionOut.of(await run(use_case, *args, **kwargs))
+    suspension, events = await run.try_out(use_case, *args, **kwargs)
     is_announced = any(isinstance(event, SuspensionSnapshot) for event in events)
     found = await closures_queries.effect_of_suspension(
         run.database, suspension, day_of(None, run), is_announced=is_announced

@@ -257,31 +257,21 @@ async def _carry_out(run: Run, provider: Provider, payment: Payment, on: date) -
     return payment
 
 
-@dataclass(frozen=True)
-class BeginRefund:
-    """Command to refund a charge; `by` is the member of staff who gives the refund."""
-
-    charge_id: str
-    by: str
-    on: date
-    has_provider: bool
-    """True if a payment provider is set up; cash is given back without one."""
-    cents: int | None = None
-    """Cents that the member of staff was shown, if known."""
-
-
-def begin_refund(work: Work, command: BeginRefund) -> Refund:
-    """Begin the refund; if one for this charge is under way, return that one.
+def begin_refund(
+    work: Work, *, charge_id: str, by: str, on: date, has_provider: bool, cents: int | None = None
+) -> Refund:
+    """Begin a refund by `by`, of the staff; if one for the charge is under way, return that one.
 
     What was paid in cash is given back in cash, so this refund is over at once. A charge that was
-    paid in both ways has two refunds, the first in cash.
+    paid in both ways has two refunds, the first in cash. `cents` were shown to the member of
+    staff, if known.
 
     Raises NoSuchCharge, NoRefundDue, AmountChanged if other cents are due back,
     NoPaymentProvider, or PaymentUnderWay if a payment of the charge is under way.
 
     The patron's counts are written for the reason that `begin_payment` gives.
     """
-    charge = store.get(work, command.charge_id)
+    charge = store.get(work, charge_id)
     if charge is None:
         raise NoSuchCharge
     if store.claimed(work, [charge.id]):
@@ -296,14 +286,14 @@ def begin_refund(work: Work, command: BeginRefund) -> Refund:
         raise NoRefundDue
     payment, kept = found
     refund = payment_rules.begin_refund(
-        new_id(), charge, payment, kept, work.now, by=command.by, cents=command.cents
+        new_id(), charge, payment, kept, work.now, by=by, cents=cents
     )
     borrower = borrowers_store.borrower(work, charge.patron_id)
     if refund.in_cash:
-        occasion = Occasion(on=command.on, at=work.now, reference=refund.id, by=command.by)
+        occasion = Occasion(on=on, at=work.now, reference=refund.id, by=by)
         post(work, borrower, [ledger_rules.refund(charge, refund.cents, occasion)])
         store.add_refund(work, refund)
-    elif command.has_provider:
+    elif has_provider:
         post(work, borrower, [])
         store.begin_refund(work, refund)
     else:
@@ -331,19 +321,28 @@ def settle_refund(work: Work, refund_id: str, on: date) -> Refund:
     return settled
 
 
-async def refund_charge(run: Run, provider: Provider | None, command: BeginRefund) -> Refund:
+async def refund_charge(
+    run: Run, provider: Provider | None, *, charge_id: str, by: str, on: date, cents: int | None
+) -> Refund:
     """Refund the charge; return the refund, still under way if the provider does not answer.
 
     Raises a refusal of `begin_refund`.
     """
-    begun = await run(begin_refund, command)
+    begun = await run(
+        begin_refund,
+        charge_id=charge_id,
+        by=by,
+        on=on,
+        has_provider=provider is not None,
+        cents=cents,
+    )
     if provider is None or begun.settled:
         return begun  # given in cash, or begun while there was a provider
     refund = await store.find_refund(run.database, begun.id)
     if refund is None:
         raise NoSuchPayment
     steps = run.in_steps()
-    refund = await give_refund(steps, provider, refund, command.on)
+    refund = await give_refund(steps, provider, refund, on)
     run.events.extend(steps.events)
     return refund
 

@@ -10,7 +10,6 @@ from services.circulation.charges import store
 from services.circulation.charges.clients import Provider, provider_of
 from services.circulation.charges.commands.payments import (
     BeginPayment,
-    BeginRefund,
     pay_charges,
     refund_charge,
     take_cash,
@@ -211,8 +210,13 @@ async def post_refund(
     `in_cash`: a library's desk gives it. What was paid in cash comes first; ask again for what was
     paid through the provider. 202: the provider has not answered yet; ask again.
     """
-    day, cents = day_of(None, run), body.amount_cents if body else None
-    command = BeginRefund(charge_id, caller.id, day, provider is not None, cents)
-    refund = await refund_charge(run, provider, command)
+    refund = await refund_charge(
+        run,
+        provider,
+        charge_id=charge_id,
+        by=caller.id,
+        on=day_of(None, run),
+        cents=body.amount_cents if body else None,
+    )
     response.status_code = 201 if refund.settled else 202
     return RefundOut.of(refund)

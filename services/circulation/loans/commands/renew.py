@@ -21,18 +21,6 @@ from shared.unit_of_work import Work, brief
 
 
 @dataclass(frozen=True)
-class RenewLoan:
-    """Command to renew a loan. `patron_id` is the patron who asks; None: staff.
-
-    A patron may renew the loans of those whose cards are linked with theirs.
-    """
-
-    loan_id: str
-    patron_id: str | None
-    on: date
-
-
-@dataclass(frozen=True)
 class Renewal:
     """A renewed loan, its reference, and the fine up to the renewal if it was overdue."""
 
@@ -43,17 +31,18 @@ class Renewal:
 
 
 @brief
-def renew_loan(work: Work, command: RenewLoan) -> Renewal:
-    """Renew the loan.
+def renew_loan(work: Work, loan_id: str, patron_id: str | None, on: date) -> Renewal:
+    """Renew the loan. `patron_id` is the patron who asks; None: staff.
 
-    Raises NoSuchLoan (also for another patron's loan) or a refusal of `loan.renew`.
+    A patron may renew the loans of those whose cards are linked with theirs. Raises NoSuchLoan,
+    also for another patron's loan, or a refusal of `loan.renew`.
     """
-    loan = store.get(work, command.loan_id)
-    if loan is None or not may_act(work, command.patron_id, loan.patron_id):
+    loan = store.get(work, loan_id)
+    if loan is None or not may_act(work, patron_id, loan.patron_id):
         raise NoSuchLoan
     facts = _facts(work, loan.patron_id, [loan])
-    member = acting(command.patron_id, loan.patron_id)
-    renewal = renew_one(work, loan, facts, command.on, member)
+    member = acting(patron_id, loan.patron_id)
+    renewal = renew_one(work, loan, facts, on, member)
     post_renewals(work, facts, [renewal])
     return renewal
 
@@ -106,15 +95,6 @@ def post_renewals(work: Work, facts: RenewalFacts, renewals: Sequence[Renewal]) 
 
 
 @dataclass(frozen=True)
-class RenewAllLoans:
-    """Command to renew a patron's loans; `loan_ids` selects some of them, None: all."""
-
-    patron_id: str
-    on: date
-    loan_ids: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
 class Attempt:
     """Outcome for one loan: a renewal or a refusal."""
 
@@ -123,25 +103,26 @@ class Attempt:
     refused: ItemRefusal | None
 
 
-def renew_all_loans(work: Work, command: RenewAllLoans) -> list[Attempt]:
-    """Renew the loans; return the outcome for each, in the order of borrowing.
+def renew_all_loans(
+    work: Work, patron_id: str, on: date, loan_ids: tuple[str, ...] | None = None
+) -> list[Attempt]:
+    """Renew a patron's loans, all or those given; return the outcome for each, in turn.
 
     Each loan is renewed or refused on its own; the cost of one renewal does not refuse another. Ids
     that are no open loan of the patron come last, as refused.
     """
-    loans = store.open_of_patron(work, command.patron_id)
-    wanted = command.loan_ids
-    if wanted is not None:
-        loans = [loan for loan in loans if loan.id in wanted]
-    missing = {*(wanted or ())} - {loan.id for loan in loans}
+    loans = store.open_of_patron(work, patron_id)
+    if loan_ids is not None:
+        loans = [loan for loan in loans if loan.id in loan_ids]
+    missing = {*(loan_ids or ())} - {loan.id for loan in loans}
     none = [Attempt(loan_id, None, ItemRefusal.by(NoSuchLoan())) for loan_id in sorted(missing)]
     if not loans:
         return none
-    facts = _facts(work, command.patron_id, loans)
+    facts = _facts(work, patron_id, loans)
     attempts = []
     for loan in loans:
         try:
-            renewal = renew_one(work, loan, facts, command.on)
+            renewal = renew_one(work, loan, facts, on)
         except Refusal as refusal:
             attempts.append(Attempt(loan.id, None, ItemRefusal.by(refusal)))
         else:

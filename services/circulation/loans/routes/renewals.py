@@ -8,14 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
 from services.circulation.fields import Id, Ids, day_of
-from services.circulation.loans.commands.renew import (
-    Attempt,
-    Renewal,
-    RenewAllLoans,
-    RenewLoan,
-    renew_all_loans,
-    renew_loan,
-)
+from services.circulation.loans.commands.renew import Attempt, Renewal, renew_all_loans, renew_loan
 from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut, renewals_left
 from services.circulation.refusals import (
     HoldWaiting,
@@ -160,15 +153,11 @@ async def post_renewal(
     With `preview=true`, returns the effect and changes nothing. Renewing an overdue loan charges
     its fine so far.
     """
-    command = RenewLoan(
-        loan_id=loan_id,
-        patron_id=None if "staff" in caller.roles else caller.id,
-        on=day_of(None, run),
-    )
+    asking, today = None if "staff" in caller.roles else caller.id, day_of(None, run)
     if preview:
-        would, _events = await run.try_out(renew_loan, command)
+        would, _events = await run.try_out(renew_loan, loan_id, asking, today)
         return RenewalEffectOut.of(would, await renewals_left(run, would.loan))
-    renewal = await run(renew_loan, command)
+    renewal = await run(renew_loan, loan_id, asking, today)
     return RenewalOut.of(renewal, await renewals_left(run, renewal.loan))
 
 
@@ -181,11 +170,11 @@ async def post_renewals(
 
     With `preview=true`, returns the effect and changes nothing.
     """
-    command = RenewAllLoans(caller.id, day_of(None, run), body.loan_ids if body else None)
+    today, loan_ids = day_of(None, run), body.loan_ids if body else None
     if preview:
-        attempts, _events = await run.try_out(renew_all_loans, command)
+        attempts, _events = await run.try_out(renew_all_loans, caller.id, today, loan_ids)
     else:
-        attempts = await run(renew_all_loans, command)
+        attempts = await run(renew_all_loans, caller.id, today, loan_ids)
     left = await renewals_left(run, *(each.renewal.loan for each in attempts if each.renewal))
     if not preview:
         return RenewAllOut(results=[AttemptOut.of(attempt, left) for attempt in attempts])
