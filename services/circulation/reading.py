@@ -16,6 +16,12 @@ async def every(
     return [from_document(kind, document) async for document in cursor]
 
 
+async def first(db: Database, kind: type[V], collection: str, query: Mapping[str, Any]) -> V | None:
+    """Return a value that matches, or None."""
+    document = await db[collection].find_one(query)
+    return None if document is None else from_document(kind, document)
+
+
 async def page(
     db: Database,
     kind: type[V],

@@ -70,7 +70,7 @@ async def find_digests(
 
 def borrower(work: Work, patron_id: str) -> Borrower:
     """Return the counts of a patron."""
-    return (borrowers(work, [patron_id]))[patron_id]
+    return borrowers(work, [patron_id])[patron_id]
 
 
 def borrowers(work: Work, patron_ids: Collection[str]) -> dict[str, Borrower]:
@@ -81,9 +81,9 @@ def borrowers(work: Work, patron_ids: Collection[str]) -> dict[str, Borrower]:
 
 async def find_patron(db: Database, patron_id: str) -> tuple[Patron | None, Borrower]:
     """Return a patron's data from accounts, if any, and the counts."""
-    found = await reading.every(db, Patron, "patrons", {"_id": patron_id})
-    counts = await reading.every(db, Borrower, "borrowers", {"_id": patron_id})
-    return (found[0] if found else None), (counts[0] if counts else Borrower(patron_id))
+    patron = await reading.first(db, Patron, "patrons", {"_id": patron_id})
+    counts = await reading.first(db, Borrower, "borrowers", {"_id": patron_id})
+    return patron, counts or Borrower(patron_id)
 
 
 def save_borrower(work: Work, borrower: Borrower) -> None:

@@ -67,8 +67,7 @@ async def find_suspensions(db: Database) -> list[FineSuspension]:
 
 async def find_suspension(db: Database, suspension_id: str) -> FineSuspension | None:
     """Return a fine suspension by its id, or None."""
-    found = await reading.every(db, FineSuspension, "suspensions", {"_id": suspension_id})
-    return found[0] if found else None
+    return await reading.first(db, FineSuspension, "suspensions", {"_id": suspension_id})
 
 
 async def find_suspension_page(

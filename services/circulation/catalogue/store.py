@@ -220,8 +220,7 @@ async def find_copies(db: Database, title_ids: Sequence[str]) -> dict[str, list[
 
 async def find_copy(db: Database, barcode: str) -> Copy | None:
     """Return the copy with a barcode, or None."""
-    found = await reading.every(db, Copy, "copies", {"barcode": barcode})
-    return found[0] if found else None
+    return await reading.first(db, Copy, "copies", {"barcode": barcode})
 
 
 async def find_to_fetch(db: Database, branch: str, limit: int, after: str | None) -> list[Copy]:

@@ -122,8 +122,7 @@ def entries(work: Work, charge_id: str, reference: str) -> list[Entry]:
 
 async def find(db: Database, charge_id: str) -> Charge | None:
     """Return a charge by its id, or None."""
-    found = await reading.every(db, Charge, "charges", {"_id": charge_id})
-    return found[0] if found else None
+    return await reading.first(db, Charge, "charges", {"_id": charge_id})
 
 
 async def find_unpaid(db: Database, query: SnapshotQuery) -> tuple[list[Charge], str | None]:
@@ -251,8 +250,7 @@ def _free(work: Work, charge_ids: Iterable[str]) -> None:
 
 async def find_payment(db: Database, payment_id: str) -> Payment | None:
     """Return a payment by its id, or None."""
-    found = await reading.every(db, Payment, "payments", {"_id": payment_id})
-    return found[0] if found else None
+    return await reading.first(db, Payment, "payments", {"_id": payment_id})
 
 
 async def find_payments_under_way_for(db: Database, charge_ids: Collection[str]) -> list[Payment]:
@@ -288,8 +286,7 @@ async def find_refunds_under_way(db: Database, begun_by: datetime, limit: int) -
 
 async def find_refund(db: Database, refund_id: str) -> Refund | None:
     """Return a refund by its id, or None."""
-    found = await reading.every(db, Refund, "refunds", {"_id": refund_id})
-    return found[0] if found else None
+    return await reading.first(db, Refund, "refunds", {"_id": refund_id})
 
 
 async def record_call(db: Database, reference: str, facts: dict[str, Any]) -> Document:

@@ -183,14 +183,19 @@ def _described(copy: Copy, given: NewCopy | None) -> Copy:
     )
 
 
+def _copy(work: Work, barcode: str) -> Copy:
+    copy = catalogue_store.copies_with(work, [barcode]).get(barcode)
+    if copy is None:
+        raise NoSuchCopy(barcode=barcode)
+    return copy
+
+
 def receive_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
     """Receive the copy: it is on the hold shelf, at home, or in transit to another branch.
 
     Raises NoSuchCopy, NoSuchBranch, or NotInThisState if it was not in transit or to be fetched.
     """
-    copy = (catalogue_store.copies_with(work, [barcode])).get(barcode)
-    if copy is None:
-        raise NoSuchCopy(barcode=barcode)
+    copy = _copy(work, barcode)
     if calendars_store.get(work, branch) is None:
         raise NoSuchBranch(branch=branch)
     holds_store.take_turn(work, [copy.title_id])
@@ -205,9 +210,7 @@ def recover_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
     Raises NoSuchCopy, NoSuchBranch, NotInThisState, or LostByPatron if a return has to settle its
     loan.
     """
-    copy = (catalogue_store.copies_with(work, [barcode])).get(barcode)
-    if copy is None:
-        raise NoSuchCopy(barcode=barcode)
+    copy = _copy(work, barcode)
     if calendars_store.get(work, branch) is None:
         raise NoSuchBranch(branch=branch)
     if loans_store.lost_of_copies(work, [copy.id]):
@@ -233,9 +236,7 @@ def take_out_copy(work: Work, barcode: str, fault: Fault, on: date) -> Served:
 
     Raises NoSuchCopy, or NotInThisState, for example for a copy on loan.
     """
-    copy = (catalogue_store.copies_with(work, [barcode])).get(barcode)
-    if copy is None:
-        raise NoSuchCopy(barcode=barcode)
+    copy = _copy(work, barcode)
     holds_store.take_turn(work, [copy.title_id])
     out = _TAKE_OUT[fault](copy)
     catalogue_store.save_copies(work, [out])

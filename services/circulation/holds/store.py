@@ -150,8 +150,7 @@ async def ended(db: Database, before: date) -> AsyncIterator[str]:
 
 async def find(db: Database, hold_id: str) -> Hold | None:
     """Return a hold by its id, or None."""
-    found = await reading.every(db, Hold, "holds", {"_id": hold_id})
-    return found[0] if found else None
+    return await reading.first(db, Hold, "holds", {"_id": hold_id})
 
 
 async def find_some(db: Database, hold_ids: Collection[str]) -> dict[str, Hold]:

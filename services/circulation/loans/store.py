@@ -166,8 +166,7 @@ async def returned(db: Database) -> AsyncIterator[str]:
 
 async def find(db: Database, loan_id: str) -> Loan | None:
     """Return a loan by its id, or None."""
-    found = await reading.every(db, Loan, "loans", {"_id": loan_id})
-    return found[0] if found else None
+    return await reading.first(db, Loan, "loans", {"_id": loan_id})
 
 
 async def find_of(

@@ -157,7 +157,7 @@ def _changes(hold: Hold, command: AmendHold) -> Iterator[Hold]:
 
 
 def _set_aside(work: Work, hold: Hold) -> None:
-    for copy in (catalogue_store.some_copies(work, [hold.copy_id or ""])).values():
+    for copy in catalogue_store.some_copies(work, [hold.copy_id or ""]).values():
         free = copy_rules.hand_on(copy, None)
         catalogue_store.save_copies(work, [free, copy_rules.set_aside(free, hold.id)])
 
@@ -234,7 +234,7 @@ def release_hold(work: Work, hold: Hold, ended: Hold, acting: str | None = None)
     work.record(events.changed(hold, ended, acting))
     if hold.copy_id is None or ended.ended_on is None or ended.state is HoldState.COLLECTED:
         return
-    kept = (catalogue_store.some_copies(work, [hold.copy_id]))[hold.copy_id]
+    kept = catalogue_store.some_copies(work, [hold.copy_id])[hold.copy_id]
     freed = copy_rules.hand_on(kept, None)
     catalogue_store.save_copies(work, [freed])
     serve(work, [hold.title_id], ended.ended_on, freed=[freed])

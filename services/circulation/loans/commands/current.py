@@ -14,7 +14,7 @@ def current_loan(work: Work, loan: Loan) -> CurrentLoan:
 
     Nothing is saved: a command that changes the loan saves its moves with the change.
     """
-    return (current_loans(work, [loan]))[loan.id]
+    return current_loans(work, [loan])[loan.id]
 
 
 def current_loans(work: Work, loans: Iterable[Loan]) -> Mapping[str, CurrentLoan]:

@@ -91,7 +91,7 @@ def _fine(work: Work, present: CurrentLoan, on: date) -> Statement:
 def _lose(work: Work, present: CurrentLoan, overdue: Statement, command: DeclareLost) -> Loss:
     loan = present.loan
     lost = loan_rules.lose(loan, command.on, overdue)
-    copy = (catalogue_store.copies_with(work, [loan.barcode]))[loan.barcode]
+    copy = catalogue_store.copies_with(work, [loan.barcode])[loan.barcode]
     price = copy.price_cents if command.price_cents is None else command.price_cents
     if price is None:
         raise PriceUnknown
