@@ -22,42 +22,32 @@ from services.circulation.refusals import (
     NoSuchTitle,
     Refusal,
 )
-from services.circulation.rules import copy as copy_rules
-from services.circulation.rules.copy import Copy, describe, recover
+from services.circulation.rules.copy import Copy, damage, describe, miss, recover, withdraw
 from services.circulation.rules.hold import put_back
 from services.circulation.rules.title import Title, amend, check_copies, next_version
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
 
-@dataclass(frozen=True)
-class AddCopies:
-    """Command to add copies to a title."""
-
-    title_id: str
-    copies: tuple[NewCopy, ...]
-    on: date
-
-
-def add_copies(work: Work, command: AddCopies) -> Catalogued:
+def add_copies(work: Work, title_id: str, new: Sequence[NewCopy], on: date) -> Catalogued:
     """Add the copies; return the title with all its copies.
 
     Raises NoSuchTitle, BarcodeTaken or TooManyCopies.
     """
-    title = catalogue_store.get(work, command.title_id)
+    title = catalogue_store.get(work, title_id)
     if title is None:
         raise NoSuchTitle
-    if taken := catalogue_store.copies_with(work, [copy.barcode for copy in command.copies]):
+    if taken := catalogue_store.copies_with(work, [copy.barcode for copy in new]):
         raise BarcodeTaken(barcode=min(taken))
     before = catalogue_store.copies_of(work, [title.id])
-    added = new_copies(title.id, command.copies)
+    added = new_copies(title.id, new)
     copies = (*before, *added)
     check_copies(len(copies))
     title = next_version(title)
     catalogue_store.save(work, [title])
     catalogue_store.add_copies(work, added)
     work.record(catalogue_events.catalogued(title, copies))
-    served = serve(work, [title.id], command.on)
+    served = serve(work, [title.id], on)
     now = tuple(served[copy.id].copy if copy.id in served else copy for copy in copies)
     return Catalogued(title, now)
 
@@ -225,9 +215,9 @@ def recover_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
 Fault = Literal["damaged", "withdrawn", "missing"]
 
 _TAKE_OUT = {
-    "damaged": copy_rules.damage,
-    "withdrawn": copy_rules.withdraw,
-    "missing": copy_rules.miss,
+    "damaged": damage,
+    "withdrawn": withdraw,
+    "missing": miss,
 }
 
 

@@ -5,7 +5,6 @@ from pydantic import BaseModel, Field
 
 from services.circulation.catalogue.routes import CopiesIn, CopyDetail, TitleInFull
 from services.circulation.copies.commands import (
-    AddCopies,
     Fault,
     add_copies,
     receive_copy,
@@ -36,9 +35,8 @@ router = APIRouter(prefix="/v1")
 @refuses(NoSuchTitle, BarcodeTaken, TooManyCopies)
 async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) -> TitleInFull:
     """Add copies to a title."""
-    copies = tuple(copy.new() for copy in body.copies)
-    command = AddCopies(title_id, copies, day_of(None, run))
-    catalogued = await run(add_copies, command)
+    new = [copy.new() for copy in body.copies]
+    catalogued = await run(add_copies, title_id, new, day_of(None, run))
     return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
 
 

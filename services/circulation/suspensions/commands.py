@@ -5,8 +5,13 @@ from datetime import date
 from services.circulation.calendars import store as calendars_store
 from services.circulation.closures import store as closures_store
 from services.circulation.refusals import NoSuchBranch, NoSuchSuspension
-from services.circulation.rules import suspension as suspension_rules
-from services.circulation.rules.suspension import FineSuspension, check_span, notice_resumption
+from services.circulation.rules.suspension import (
+    FineSuspension,
+    amend,
+    check_span,
+    notice_resumption,
+    withdraw,
+)
 from services.circulation.suspensions import events
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -61,7 +66,7 @@ def amend_suspension(
     suspension = calendars_store.get_suspension(work, suspension_id)
     if suspension is None:
         raise NoSuchSuspension
-    amended = suspension_rules.amend(
+    amended = amend(
         suspension,
         starts_on or suspension.starts_on,
         resumes_on,
@@ -86,7 +91,7 @@ def withdraw_suspension(
     suspension = calendars_store.get_suspension(work, suspension_id)
     if suspension is None:
         raise NoSuchSuspension
-    withdrawn = suspension_rules.withdraw(suspension, on=on, in_error=in_error, reason=reason)
+    withdrawn = withdraw(suspension, on=on, in_error=in_error, reason=reason)
     calendars_store.save_suspension(work, withdrawn)
     work.record(events.resumed(withdrawn, suspension))
     return withdrawn

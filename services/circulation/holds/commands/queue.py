@@ -10,8 +10,7 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.holds import events, store
 from services.circulation.policies import store as policies_store
 from services.circulation.refusals import NoSuchBranch
-from services.circulation.rules import copy as copy_rules
-from services.circulation.rules.copy import Copy, CopyState, arrive
+from services.circulation.rules.copy import Copy, CopyState, arrive, send
 from services.circulation.rules.hold import Hold
 from services.circulation.rules.hold_queue import Waiting, allot, assign, nearest
 from services.circulation.rules.policy import PolicyMatrix
@@ -56,7 +55,7 @@ def hand_out(
     queues = store.of_queues(work, title_ids)
     given = _give(work, queues, on, in_hand) if queues else {}
     homeward = [
-        copy_rules.send(copy, copy.branch_code)
+        send(copy, copy.branch_code)
         for copy in freed
         if copy.id not in given
         and copy.state is CopyState.AVAILABLE

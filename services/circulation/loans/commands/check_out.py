@@ -30,7 +30,7 @@ from services.circulation.rules.conflict import Conflict
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold, HoldState, cancel, collect
 from services.circulation.rules.ledger import assessed
-from services.circulation.rules.loan import Loan, renewals_left
+from services.circulation.rules.loan import Loan
 from services.circulation.rules.patron import Borrower, Patron, is_blocked
 from services.circulation.rules.policy import PolicyMatrix
 from shared.ids import new_id
@@ -275,7 +275,7 @@ def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
             loan.barcode,
             loan,
             None,
-            renewals_left(loan, calendars[loan.branch_code].now, terms.today),
+            loan_rules.renewals_left(loan, calendars[loan.branch_code].now, terms.today),
         )
         for loan in made
     }
