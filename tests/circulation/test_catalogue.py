@@ -117,6 +117,7 @@ async def test_a_search_reads_only_the_titles_that_contain_its_rarest_word(desk:
         assert explained["executionStats"]["totalDocsExamined"] <= most, text
 
 
+@pytest.mark.deadlines
 async def test_a_search_that_takes_too_long_is_given_up_and_other_reads_go_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
