@@ -6,17 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.notices.branches import queries, store
-from services.notices.branches.commands import (
-    change_hours,
-    register_branch,
-    remove_period,
-    remove_service,
-    rename_branch,
-    set_period,
-    set_ready_delay,
-    set_service,
-)
+from services.notices.branches import commands, queries, store
 from services.notices.branches.refusals import (
     BadHours,
     BadPeriod,
@@ -26,9 +16,12 @@ from services.notices.branches.refusals import (
     NoSuchService,
     TooManyPeriods,
 )
-from services.notices.branches.rules import branch as branch_rules
-from services.notices.branches.rules import opening as opening_rules
-from services.notices.branches.rules.branch import Branch
+from services.notices.branches.rules.branch import (
+    Branch,
+    BranchClosure,
+    day_of,
+    opens_after_closure,
+)
 from services.notices.branches.rules.hours import (
     LONGEST_MINUTES,
     Hours,
@@ -38,6 +31,7 @@ from services.notices.branches.rules.hours import (
     ServiceHours,
     ServiceName,
 )
+from services.notices.branches.rules.opening import hours_on, next_opening, open_until
 from services.notices.fields import BranchKind, Code, Id, Name, Names
 from shared.auth import Staff
 from shared.clock import library_day
@@ -48,6 +42,20 @@ from shared.refusals import refuses
 
 Weekday = Annotated[
     int, Field(ge=1, le=7, description="Weekday as in ISO 8601: 1 is Monday, 7 is Sunday.")
+]
+OpenUntil = Annotated[
+    dt.datetime | None,
+    Field(
+        description="Time at which it closes, if it is open now, whatever the day `on` is; else "
+        "null."
+    ),
+]
+OpensAt = Annotated[
+    dt.datetime | None,
+    Field(
+        description="Time at which it opens next, if it is closed now; null: it is open, or no "
+        "opening is announced."
+    ),
 ]
 router = APIRouter(prefix="/v1", tags=["branches"])
 
@@ -119,7 +127,7 @@ class DayClosureOut(BaseModel):
     reason: str
 
     @classmethod
-    def of(cls, closure: branch_rules.BranchClosure) -> "DayClosureOut":
+    def of(cls, closure: BranchClosure) -> "DayClosureOut":
         """Build the response from a branch's closure."""
         return cls(
             id=closure.closure_id,
@@ -162,14 +170,8 @@ class ServiceOut(BaseModel):
     reason: PeriodReason | None = Field(
         description="Reason of the period that has the day `on`; null: the usual hours."
     )
-    open_until: dt.datetime | None = Field(
-        description="Time at which it closes, if it is open now, whatever the day `on` is; else "
-        "null."
-    )
-    opens_at: dt.datetime | None = Field(
-        description="Time at which it opens next, if it is closed now; null: it is open, or no "
-        "opening is announced."
-    )
+    open_until: OpenUntil
+    opens_at: OpensAt
 
     @classmethod
     def of(
@@ -177,15 +179,15 @@ class ServiceOut(BaseModel):
     ) -> "ServiceOut":
         """Build the response from a service as it is on a day; `local` is the present time."""
         period = service.period_on(on)
-        until = opening_rules.open_until(branch, local, service)
+        until = open_until(branch, local, service)
         return cls(
             service=service.service,
             weekly_hours=[HoursOut.of(hours) for hours in service.hours],
             periods=[PeriodOut.of(one) for one in service.periods if one.ends_on >= on],
-            hours=[HoursOut.of(hours) for hours in opening_rules.hours_on(branch, on, service)],
+            hours=[HoursOut.of(hours) for hours in hours_on(branch, on, service)],
             reason=period.reason if period else None,
             open_until=until,
-            opens_at=None if until else opening_rules.next_opening(branch, local, service),
+            opens_at=None if until else next_opening(branch, local, service),
         )
 
 
@@ -211,14 +213,8 @@ class BranchOut(BaseModel):
         description="First open day after the closure; null: the branch is not closed, or no end "
         "is announced."
     )
-    open_until: dt.datetime | None = Field(
-        description="Time at which it closes, if it is open now, whatever the day `on` is; else "
-        "null."
-    )
-    opens_at: dt.datetime | None = Field(
-        description="Time at which it opens next, if it is closed now; null: it is open, or no "
-        "opening is announced."
-    )
+    open_until: OpenUntil
+    opens_at: OpensAt
     service_hours: list[ServiceOut] = Field(
         description="Services with hours of their own; the others have those of the branch."
     )
@@ -226,9 +222,9 @@ class BranchOut(BaseModel):
     @classmethod
     def of(cls, branch: Branch, on: dt.date, local: dt.datetime) -> "BranchOut":
         """Build the response from a branch as it is on a day; `local` is the present local time."""
-        day = branch_rules.day_of(branch, on)
+        day = day_of(branch, on)
         closure = day.closure
-        until = opening_rules.open_until(branch, local)
+        until = open_until(branch, local)
         return cls(
             code=branch.id,
             name=branch.name,
@@ -243,9 +239,9 @@ class BranchOut(BaseModel):
             measures=list(day.measures),
             capacity=day.capacity,
             closure=None if closure is None else DayClosureOut.of(closure),
-            opens_on=branch_rules.opens_after_closure(branch, on),
+            opens_on=opens_after_closure(branch, on),
             open_until=until,
-            opens_at=None if until else opening_rules.next_opening(branch, local),
+            opens_at=None if until else next_opening(branch, local),
             service_hours=[ServiceOut.of(branch, one, on, local) for one in branch.service_hours],
         )
 
@@ -265,7 +261,7 @@ async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: R
     hours = tuple(one.hours() for one in body.hours)
     return BranchOut.of(
         await run(
-            register_branch,
+            commands.register_branch,
             code=body.code,
             name=body.name,
             kind=body.kind,
@@ -287,7 +283,7 @@ async def patch_branch(
     today = library_day(now, run.settings.zone)
     hours = tuple(one.hours() for one in body.hours)
     return BranchOut.of(
-        await run(change_hours, code, hours, body.from_ or today),
+        await run(commands.change_hours, code, hours, body.from_ or today),
         today,
         now.astimezone(run.settings.zone),
     )
@@ -299,7 +295,7 @@ async def put_names(
     code: Id, body: NamesBody, caller: Staff, now: BusinessTime, run: Run
 ) -> BranchOut:
     """Change the names of a branch, in all languages."""
-    branch = await run(rename_branch, code, body.name, body.names)
+    branch = await run(commands.rename_branch, code, body.name, body.names)
     zone = run.settings.zone
     return BranchOut.of(branch, library_day(now, zone), now.astimezone(zone))
 
@@ -346,14 +342,14 @@ async def put_service(
 ) -> BranchOut:
     """Set the usual hours of a service, whatever those of the branch are; its periods stay."""
     hours = tuple(one.hours() for one in body.hours)
-    return _shown(await run(set_service, code, service, hours), run)
+    return _shown(await run(commands.set_service, code, service, hours), run)
 
 
 @router.delete("/branches/{code}/services/{service}")
 @refuses(NoSuchBranch, NoSuchService)
 async def delete_service(code: Id, service: ServiceName, caller: Staff, run: Run) -> BranchOut:
     """Remove the hours of a service with its periods: it has those of the branch again."""
-    return _shown(await run(remove_service, code, service), run)
+    return _shown(await run(commands.remove_service, code, service), run)
 
 
 @router.put("/branches/{code}/services/{service}/periods/{starts_on}")
@@ -364,7 +360,7 @@ async def put_period(
     """Set the hours of a service in a period, by its first day; without any it is closed then."""
     hours = tuple(one.hours() for one in body.hours)
     period = Period(starts_on, body.until, body.reason, hours)
-    return _shown(await run(set_period, code, service, period), run)
+    return _shown(await run(commands.set_period, code, service, period), run)
 
 
 @router.delete("/branches/{code}/services/{service}/periods/{starts_on}")
@@ -373,7 +369,7 @@ async def delete_period(
     code: Id, service: ServiceName, starts_on: Day, caller: Staff, run: Run
 ) -> BranchOut:
     """Remove a period of a service, by its first day."""
-    return _shown(await run(remove_period, code, service, starts_on), run)
+    return _shown(await run(commands.remove_period, code, service, starts_on), run)
 
 
 def _shown(branch: Branch, run: Run) -> BranchOut:
@@ -418,4 +414,4 @@ async def put_ready_delay(code: Id, body: ReadyDelayBody, caller: Staff, run: Ru
     Meanwhile neither the inbox nor an e-mail has the notification. If the item is collected or the
     hold ends in that time, the patron is told nothing.
     """
-    return ReadyDelayOut.of(await run(set_ready_delay, code, body.minutes, caller.name))
+    return ReadyDelayOut.of(await run(commands.set_ready_delay, code, body.minutes, caller.name))
