@@ -3,8 +3,9 @@
 from fastapi import FastAPI
 
 from services.notices import examples, snapshots
-from services.notices.branches import routes as branches_routes
 from services.notices.branches import store as branches_store
+from services.notices.branches.routes import branches as branches_routes
+from services.notices.branches.routes import hours as hours_routes
 from services.notices.channels import jobs as channels_jobs
 from services.notices.channels.routes import deliveries as deliveries_routes
 from services.notices.channels.routes import devices as devices_routes
@@ -86,6 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
                 attachments_routes.router,
                 bank_routes.router,
                 branches_routes.router,
+                hours_routes.router,
                 closures_routes.router,
                 deliveries_routes.router,
                 enquiries_routes.router,

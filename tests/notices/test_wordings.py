@@ -7,8 +7,13 @@ import pytest
 
 from services.notices.kinds.kind import Kind, all_kinds, kind_of
 from services.notices.language import LANGUAGES, language_of
-from services.notices.messages.queries.samples import placeholders_of, sample_known, sample_of
-from services.notices.messages.queries.texts import Message, message_of
+from services.notices.messages.queries.texts import (
+    Message,
+    message_of,
+    placeholders_of,
+    sample_known,
+    sample_of,
+)
 from services.notices.messages.rules import Texts
 from services.notices.settings import Settings
 from shared.contracts.circulation import HoldReady

@@ -2,7 +2,7 @@
 
 from services.notices import sealing
 from services.notices.channels.clients.receivers import side_by_side
-from services.notices.channels.commands.webhooks import PURPOSE, send_next
+from services.notices.channels.commands import PURPOSE, send_next
 from services.notices.channels.store import webhooks as webhooks_store
 from services.notices.settings import settings_of
 from shared.jobs import Jobs

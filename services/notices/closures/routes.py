@@ -17,7 +17,7 @@ from services.notices.branches.refusals import (
     NotInClosure,
     ReopenedAlready,
 )
-from services.notices.branches.routes import WeekBody
+from services.notices.branches.routes.branches import WeekBody
 from services.notices.branches.rules import branch as branch_rules
 from services.notices.branches.rules.branch import Terms
 from services.notices.closures import queries

@@ -8,10 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.notices.channels.clients.push import Vapid, are_keys, vapid_of
 from services.notices.channels.clients.receivers import may_send_to
-from services.notices.channels.commands.devices import (
-    add_device,
-    remove_device,
-)
+from services.notices.channels.commands import add_device, remove_device
 from services.notices.channels.refusals import (
     BadSubscription,
     NoSuchDevice,

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.notices.channels.clients.receivers import may_send_to
-from services.notices.channels.commands.webhooks import (
+from services.notices.channels.commands import (
     PURPOSE,
     delete_webhook,
     new_secret,

@@ -8,7 +8,7 @@ from services.notices.channels.clients import push as channels_push
 from services.notices.channels.clients import receivers as channels_receivers
 from services.notices.channels.clients.push import Vapid, encrypted
 from services.notices.channels.clients.receivers import NotAllowed, ReceiverAway, side_by_side
-from services.notices.channels.commands.devices import note_push_message
+from services.notices.channels.commands import note_push_message
 from services.notices.channels.rules.devices import ENDED, PushMessage
 from services.notices.channels.rules.outgoing import (
     LASTS,

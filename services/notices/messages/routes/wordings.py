@@ -20,7 +20,7 @@ from services.notices.language import language_of
 from services.notices.messages import store
 from services.notices.messages.commands.wordings import change_wording
 from services.notices.messages.queries.emails import Recipient, bodies_of, email_of
-from services.notices.messages.queries.samples import (
+from services.notices.messages.queries.texts import (
     placeholders_of,
     sample_known,
     sample_of,

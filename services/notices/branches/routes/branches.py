@@ -1,4 +1,4 @@
-"""Routes of branches, their hours, and the delays of ready holds."""
+"""Routes of branches."""
 
 import datetime as dt
 from typing import Annotated
@@ -6,16 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.notices.branches import commands, queries, store
-from services.notices.branches.refusals import (
-    BadHours,
-    BadPeriod,
-    BranchExists,
-    NoSuchBranch,
-    NoSuchPeriod,
-    NoSuchService,
-    TooManyPeriods,
-)
+from services.notices.branches import commands, queries
+from services.notices.branches.refusals import BadHours, BranchExists, NoSuchBranch
 from services.notices.branches.rules.branch import (
     Branch,
     BranchClosure,
@@ -23,11 +15,9 @@ from services.notices.branches.rules.branch import (
     opens_after_closure,
 )
 from services.notices.branches.rules.hours import (
-    LONGEST_MINUTES,
     Hours,
     Period,
     PeriodReason,
-    ReadyDelay,
     ServiceHours,
     ServiceName,
 )
@@ -35,8 +25,8 @@ from services.notices.branches.rules.opening import hours_on, next_opening, open
 from services.notices.fields import BranchKind, Code, Id, Name, Names
 from shared.auth import Staff
 from shared.clock import library_day
-from shared.http.bodies import Body, Day
-from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.bodies import Body
+from shared.http.dependencies import BusinessTime, Run
 from shared.http.paging import PageQuery
 from shared.refusals import refuses
 
@@ -319,99 +309,3 @@ async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None =
     day = on or library_day(now, run.settings.zone)
     local = now.astimezone(run.settings.zone)
     return BranchOut.of(await queries.get(run.database, code), day, local)
-
-
-class ServiceBody(Body):
-    """The usual weekly hours of a service."""
-
-    hours: WeekBody
-
-
-class PeriodBody(Body):
-    """A period in which a service has other hours; a special day is a period of one day."""
-
-    until: dt.date
-    reason: PeriodReason
-    hours: WeekBody
-
-
-@router.put("/branches/{code}/services/{service}")
-@refuses(NoSuchBranch, BadHours)
-async def put_service(
-    code: Id, service: ServiceName, body: ServiceBody, caller: Staff, run: Run
-) -> BranchOut:
-    """Set the usual hours of a service, whatever those of the branch are; its periods stay."""
-    hours = tuple(one.hours() for one in body.hours)
-    return _shown(await run(commands.set_service, code, service, hours), run)
-
-
-@router.delete("/branches/{code}/services/{service}")
-@refuses(NoSuchBranch, NoSuchService)
-async def delete_service(code: Id, service: ServiceName, caller: Staff, run: Run) -> BranchOut:
-    """Remove the hours of a service with its periods: it has those of the branch again."""
-    return _shown(await run(commands.remove_service, code, service), run)
-
-
-@router.put("/branches/{code}/services/{service}/periods/{starts_on}")
-@refuses(NoSuchBranch, NoSuchService, BadHours, BadPeriod, TooManyPeriods)
-async def put_period(
-    code: Id, service: ServiceName, *, starts_on: Day, body: PeriodBody, caller: Staff, run: Run
-) -> BranchOut:
-    """Set the hours of a service in a period, by its first day; without any it is closed then."""
-    hours = tuple(one.hours() for one in body.hours)
-    period = Period(starts_on, body.until, body.reason, hours)
-    return _shown(await run(commands.set_period, code, service, period), run)
-
-
-@router.delete("/branches/{code}/services/{service}/periods/{starts_on}")
-@refuses(NoSuchBranch, NoSuchService, NoSuchPeriod)
-async def delete_period(
-    code: Id, service: ServiceName, starts_on: Day, caller: Staff, run: Run
-) -> BranchOut:
-    """Remove a period of a service, by its first day."""
-    return _shown(await run(commands.remove_period, code, service, starts_on), run)
-
-
-def _shown(branch: Branch, run: Run) -> BranchOut:
-    zone = run.settings.zone
-    return BranchOut.of(branch, library_day(run.now, zone), run.now.astimezone(zone))
-
-
-class ReadyDelayBody(Body):
-    """The time that the branch takes to put a ready item on its hold shelf."""
-
-    minutes: int = Field(ge=0, le=LONGEST_MINUTES)
-
-
-class ReadyDelayOut(BaseModel):
-    """Minutes after which patrons are told that an item is ready, and who set them when."""
-
-    minutes: int
-    set_by: str | None = Field(description="Null: it was never set.")
-    set_at: dt.datetime | None
-
-    @classmethod
-    def of(cls, delay: ReadyDelay | None) -> "ReadyDelayOut":
-        """Build the response from a delay; none was set: 0 minutes."""
-        if delay is None:
-            return cls(minutes=0, set_by=None, set_at=None)
-        return cls(minutes=delay.minutes, set_by=delay.set_by, set_at=delay.set_at)
-
-
-@router.get("/branches/{code}/ready-delay")
-@refuses(NoSuchBranch)
-async def get_ready_delay(code: Id, caller: Staff, db: Db) -> ReadyDelayOut:
-    """Show the delay before patrons are told that an item is ready at this branch."""
-    await queries.get(db, code)
-    return ReadyDelayOut.of(await store.find_ready_delay(db, code))
-
-
-@router.put("/branches/{code}/ready-delay")
-@refuses(NoSuchBranch)
-async def put_ready_delay(code: Id, body: ReadyDelayBody, caller: Staff, run: Run) -> ReadyDelayOut:
-    """Set the delay, for items that become ready from now on; 0 tells patrons at once.
-
-    Meanwhile neither the inbox nor an e-mail has the notification. If the item is collected or the
-    hold ends in that time, the patron is told nothing.
-    """
-    return ReadyDelayOut.of(await run(commands.set_ready_delay, code, body.minutes, caller.name))
