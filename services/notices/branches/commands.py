@@ -6,7 +6,7 @@ from datetime import date
 
 from services.notices.branches import store
 from services.notices.branches.events import hours_changed, registered
-from services.notices.branches.refusals import BranchExists, NoSuchBranch
+from services.notices.branches.refusals import BranchExists
 from services.notices.branches.rules import branch as branch_rules
 from services.notices.branches.rules.branch import Branch, register
 from services.notices.branches.rules.hours import (
@@ -44,9 +44,7 @@ def register_branch(
 
 def rename_branch(work: Work, code: str, name: str, names: Mapping[str, str]) -> Branch:
     """Change the names, in all languages; return the branch. Raises NoSuchBranch."""
-    branch = store.get(work, code)
-    if branch is None:
-        raise NoSuchBranch(branches=[code])
+    branch = store.existing(work, code)
     renamed = branch_rules.rename(branch, name, names)
     if renamed != branch:
         store.save(work, renamed)
@@ -56,9 +54,7 @@ def rename_branch(work: Work, code: str, name: str, names: Mapping[str, str]) ->
 
 def change_hours(work: Work, code: str, hours: tuple[Hours, ...], from_: date) -> Branch:
     """Change the hours; return the branch. Raises NoSuchBranch or BadHours."""
-    branch = store.get(work, code)
-    if branch is None:
-        raise NoSuchBranch(branches=[code])
+    branch = store.existing(work, code)
     changed = branch_rules.change_hours(branch, hours, from_)
     store.save(work, changed)
     work.record(hours_changed(changed))
@@ -67,7 +63,7 @@ def change_hours(work: Work, code: str, hours: tuple[Hours, ...], from_: date) -
 
 def set_service(work: Work, code: str, service: ServiceName, hours: tuple[Hours, ...]) -> Branch:
     """Set the usual hours; periods stay. Return the branch. Raises NoSuchBranch or BadHours."""
-    branch = _branch(work, code)
+    branch = store.existing(work, code)
     known = {one.service: one for one in branch.service_hours}
     before = known.get(service, ServiceHours(service))
     return _saved(work, branch, replace(before, hours=checked_hours(hours)))
@@ -75,7 +71,7 @@ def set_service(work: Work, code: str, service: ServiceName, hours: tuple[Hours,
 
 def remove_service(work: Work, code: str, service: ServiceName) -> Branch:
     """Remove the hours of a service; return the branch. Raises NoSuchBranch or NoSuchService."""
-    branch = _branch(work, code)
+    branch = store.existing(work, code)
     changed = branch_rules.remove_service(branch, service)
     store.save(work, changed)
     work.record(hours_changed(changed))
@@ -87,23 +83,16 @@ def set_period(work: Work, code: str, service_name: ServiceName, period: Period)
 
     Raises NoSuchBranch, NoSuchService, BadHours, BadPeriod or TooManyPeriods.
     """
-    branch = _branch(work, code)
+    branch = store.existing(work, code)
     service = branch.service(service_name)
     return _saved(work, branch, with_period(service, period))
 
 
 def remove_period(work: Work, code: str, service_name: ServiceName, starts_on: date) -> Branch:
     """Remove a period; return the branch. Raises NoSuchBranch, NoSuchService or NoSuchPeriod."""
-    branch = _branch(work, code)
+    branch = store.existing(work, code)
     service = branch.service(service_name)
     return _saved(work, branch, without_period(service, starts_on))
-
-
-def _branch(work: Work, code: str) -> Branch:
-    branch = store.get(work, code)
-    if branch is None:
-        raise NoSuchBranch(branches=[code])
-    return branch
 
 
 def _saved(work: Work, branch: Branch, service: ServiceHours) -> Branch:
@@ -119,8 +108,7 @@ def set_ready_delay(work: Work, branch: str, minutes: int, librarian: str) -> Re
 
     Raises NoSuchBranch.
     """
-    if store.get(work, branch) is None:
-        raise NoSuchBranch(branches=[branch])
+    store.existing(work, branch)
     before = store.get_ready_delay(work, branch)
     if before is not None and before.minutes == minutes:
         return before

@@ -5,6 +5,7 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
+from services.notices.branches.refusals import NoSuchBranch
 from services.notices.branches.rules.branch import Branch
 from services.notices.branches.rules.hours import ReadyDelay
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
@@ -26,6 +27,14 @@ INDEXES: Indexes = {
 def get(work: Work, code: str) -> Branch | None:
     """Return the branch with a code, or None."""
     return work.find(Branch, BRANCHES, {"_id": code})
+
+
+def existing(work: Work, code: str) -> Branch:
+    """Return a branch. Raises NoSuchBranch."""
+    branch = get(work, code)
+    if branch is None:
+        raise NoSuchBranch(branches=[code])
+    return branch
 
 
 def some(work: Work, codes: Collection[str] = (), kinds: Collection[str] = ()) -> list[Branch]:

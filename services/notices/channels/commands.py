@@ -33,7 +33,6 @@ from services.notices.channels.rules.webhooks import (
 from services.notices.channels.store import devices as devices_store
 from services.notices.channels.store import webhooks as webhooks_store
 from services.notices.patrons import store as patrons_store
-from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.sealing import Master, unwrapped
 from shared.clock import wall_clock
 from shared.failpoint import failpoint
@@ -58,9 +57,7 @@ def add_device(
     A browser that another patron used until now changes hands. Raises NoSuchPatron or
     TooManyDevices. Writes the patron's record, so that no erasure can commit meanwhile.
     """
-    patron = patrons_store.get(work, patron_id)
-    if patron is not None and patron.erased:
-        raise NoSuchPatron
+    patron = patrons_store.get_unless_erased(work, patron_id)
     patrons_store.hold(work, patron, patron_id)
     known = devices_store.get(work, devices_rules.subscription_id(endpoint))
     if known is not None and known.patron_id != patron_id:

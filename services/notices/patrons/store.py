@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.patrons.rules import Broadcast, Notification, Patron
 from shared.mongo import (
     Database,
@@ -64,6 +65,14 @@ PERSONAL = (Personal(PATRONS, "_id"), Personal(NOTIFICATIONS))
 def get(work: Work, patron_id: str) -> Patron | None:
     """Return the record of a patron, which may be a tombstone, or None."""
     return work.find(Patron, PATRONS, {"_id": patron_id})
+
+
+def get_unless_erased(work: Work, patron_id: str) -> Patron | None:
+    """Return a patron, None if none is stored so far. Raises NoSuchPatron for an erased one."""
+    patron = get(work, patron_id)
+    if patron is not None and patron.erased:
+        raise NoSuchPatron
+    return patron
 
 
 def some(work: Work, patron_ids: Sequence[str]) -> dict[str, Patron]:

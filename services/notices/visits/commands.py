@@ -6,11 +6,9 @@ from datetime import date, datetime
 
 from services.notices import sealing
 from services.notices.branches import store as branches_store
-from services.notices.branches.refusals import NoSuchBranch
 from services.notices.branches.rules import branch as branch_rules
 from services.notices.branches.rules.branch import Branch
 from services.notices.patrons import store as patrons_store
-from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.sealing import Master
 from services.notices.visits import rules, store
 from services.notices.visits.refusals import (
@@ -53,9 +51,7 @@ class Inside:
 
 def inside_of(work: Work, code: str, local: datetime) -> Inside:
     """Return a branch with its occupancy at a local time. Raises NoSuchBranch."""
-    branch = branches_store.get(work, code)
-    if branch is None:
-        raise NoSuchBranch(branches=[code])
+    branch = branches_store.existing(work, code)
     day = local.date()
     occupancy = rules.of_day(store.get_occupancy(work, code), code, day)
     capacity = branch_rules.day_of(branch, day).capacity
@@ -141,8 +137,7 @@ def settle_occupancy(work: Work, branch: str, local: datetime) -> bool:
 
 def renew_venue(work: Work, branch: str, code: str) -> Venue:
     """Store the code and return the venue. Raises NoSuchBranch."""
-    if branches_store.get(work, branch) is None:
-        raise NoSuchBranch(branches=[branch])
+    branches_store.existing(work, branch)
     known = store.get_venue(work, branch)
     venue = Venue(branch, known.version + 1 if known else 1, code)
     store.save_venue(work, venue)
@@ -194,9 +189,7 @@ def enter_branch(work: Work, command: EnterBranch) -> Entered:
     key = _key(work, command.master, day)
     holder = None
     if command.patron_id is not None:
-        patron = patrons_store.get(work, command.patron_id)
-        if patron is not None and patron.erased:
-            raise NoSuchPatron
+        patron = patrons_store.get_unless_erased(work, command.patron_id)
         patrons_store.hold(work, patron, command.patron_id)
         holder = store.holder_of(key, command.patron_id)
     visit = Visit(
@@ -288,8 +281,7 @@ class RecordLook:
 def record_look(work: Work, command: RecordLook) -> Look:
     """Store the look and return it. Raises NoSuchBranch, BadSpan or TooManyVisits."""
     check_span(command.start, command.until)
-    if branches_store.get(work, command.branch) is None:
-        raise NoSuchBranch(branches=[command.branch])
+    branches_store.existing(work, command.branch)
     look = Look(
         id=new_id(),
         at=work.now,

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from services.notices import sealing
-from services.notices.branches import store as branches_store
-from services.notices.branches.refusals import NoSuchBranch
+from services.notices.branches import queries as branches_queries
 from services.notices.branches.rules import branch as branch_rules
 from services.notices.branches.rules.branch import Branch
 from services.notices.sealing import Master
@@ -37,9 +36,7 @@ class Fullness:
 
 async def fullness(db: Database, code: str, now: datetime, local: datetime) -> Fullness:
     """Return how full a branch is. Raises NoSuchBranch."""
-    branch = await branches_store.find_one(db, code)
-    if branch is None:
-        raise NoSuchBranch(branches=[code])
+    branch = await branches_queries.get(db, code)
     day = local.date()
     capacity = branch_rules.day_of(branch, day).capacity
     stored = await store.find_occupancy(db, code)

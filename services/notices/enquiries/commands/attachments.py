@@ -7,7 +7,6 @@ from services.notices.enquiries.rules import enquiries as enquiries_rules
 from services.notices.enquiries.rules.enquiries import MOST_UNUSED, Attachment, is_unused
 from services.notices.enquiries.store import attachments as attachments_store
 from services.notices.patrons import store as patrons_store
-from services.notices.patrons.refusals import NoSuchPatron
 from shared.ids import new_id
 from shared.unit_of_work import Run, Work
 
@@ -50,9 +49,7 @@ def begin_upload(work: Work, command: UploadAttachment) -> Attachment:
     Writes the patron's record, so that neither an erasure nor another upload commits meanwhile.
     """
     if command.of_patron:
-        patron = patrons_store.get(work, command.owner_id)
-        if patron is not None and patron.erased:
-            raise NoSuchPatron
+        patron = patrons_store.get_unless_erased(work, command.owner_id)
         if attachments_store.count_unused(work, command.owner_id) >= MOST_UNUSED:
             raise TooManyAttachments
         patrons_store.hold(work, patron, command.owner_id)

@@ -7,7 +7,6 @@ from services.notices.enquiries.rules import bank as bank_rules
 from services.notices.enquiries.rules.bank import BankQuestion, Wording
 from services.notices.enquiries.store import bank as bank_store
 from services.notices.patrons import store as patrons_store
-from services.notices.patrons.refusals import NoSuchPatron
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -49,9 +48,7 @@ def vote_on_question(work: Work, question_id: str, patron_id: str, helpful: bool
     question = _existing(work, question_id)
     if question.withdrawn:
         raise NoSuchQuestion
-    patron = patrons_store.get(work, patron_id)
-    if patron is not None and patron.erased:
-        raise NoSuchPatron
+    patron = patrons_store.get_unless_erased(work, patron_id)
     before = bank_store.get_vote(work, question.id, patron_id)
     if before is not None and before.helpful == helpful:
         return question

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from services.notices.branches import store as branches_store
-from services.notices.branches.refusals import NoSuchBranch
 from services.notices.channels.rules.deliveries import delivery_to_guest
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.enquiries.events import enquiry_snapshot
@@ -25,7 +24,7 @@ from services.notices.enquiries.rules.enquiries import (
 from services.notices.enquiries.store import attachments as attachments_store
 from services.notices.enquiries.store import enquiries as enquiries_store
 from services.notices.patrons import store as patrons_store
-from services.notices.patrons.refusals import NoSuchPatron, NoSuchTitle
+from services.notices.patrons.refusals import NoSuchTitle
 from services.notices.patrons.rules import Patron
 from shared.clock import wall_clock
 from shared.contracts.notices import (
@@ -121,11 +120,9 @@ def open_enquiry(
     TooManyAttachments. Writes the patron's record, so that no erasure can commit meanwhile and
     leave the question behind.
     """
-    patron = patrons_store.get(work, patron_id)
-    if patron is not None and patron.erased:
-        raise NoSuchPatron
-    if branch and branches_store.get(work, branch) is None:
-        raise NoSuchBranch(branches=[branch])
+    patron = patrons_store.get_unless_erased(work, patron_id)
+    if branch:
+        branches_store.existing(work, branch)
     if title_id and not patrons_store.is_known(work, title_id):
         raise NoSuchTitle
     if enquiries_store.count_open(work, patron_id) >= MOST_OPEN:
@@ -204,8 +201,8 @@ def take_enquiry(work: Work, enquiry_id: str, librarian: Librarian, seen: int) -
 
 def pass_on_enquiry(work: Work, enquiry_id: str, branch: str | None, seen: int) -> Enquiry:
     """Pass the enquiry on. Raises as `take_enquiry` does, or NoSuchBranch."""
-    if branch and branches_store.get(work, branch) is None:
-        raise NoSuchBranch(branches=[branch])
+    if branch:
+        branches_store.existing(work, branch)
     enquiry = existing(work, enquiry_id)
     passed = enquiries_rules.passed_on(enquiry, branch, work.now, seen=seen)
     return publish(work, passed, EnquiryAssigned)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.notices import sealing
-from services.notices.branches import store as branches_store
+from services.notices.branches import queries as branches_queries
 from services.notices.branches.refusals import NoSuchBranch
 from services.notices.fields import Id
 from services.notices.patrons.refusals import NoSuchPatron
@@ -188,8 +188,7 @@ async def post_count(
 @refuses(NoSuchBranch)
 async def get_venue_code(code: Id, caller: Staff, db: Db) -> VenueCodeOut:
     """Show the venue code of a branch, for the poster at its doors."""
-    if await branches_store.find_one(db, code) is None:
-        raise NoSuchBranch(branches=[code])
+    await branches_queries.get(db, code)
     venue = await store.find_venue(db, code)
     return VenueCodeOut(branch=code, venue=venue.code if venue else None)
 
