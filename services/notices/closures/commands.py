@@ -1,7 +1,6 @@
 """Close branches, amend and withdraw closures, and announce reopenings."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date
 
 from services.notices.branches import store as branches_store
@@ -52,37 +51,34 @@ def carry_out(
     return state_of(closure, branches.values())
 
 
-@dataclass(frozen=True)
-class CloseBranches:
-    """A closure of the branches named by code or by kind."""
-
-    branches: frozenset[str]
-    kinds: frozenset[str]
-    starts_on: date
-    reopened_on: date | None
-    reason: str
-    extra_renewals: int | None
-
-
-def close_branches(work: Work, command: CloseBranches) -> ClosureState:
+def close_branches(
+    work: Work,
+    *,
+    branches: frozenset[str],
+    kinds: frozenset[str],
+    starts_on: date,
+    reopened_on: date | None,
+    reason: str,
+    extra_renewals: int | None,
+) -> ClosureState:
     """Record the closure; return its state.
 
     Raises NoSuchBranch, NoBranchCovered, NeverClosed, or ClosedAlready with all branches that have
     this closure already. Two concurrent closures of one branch write the same record, so the second
     is retried and finds the first.
     """
-    covered = branches_store.some(work, command.branches, command.kinds)
-    if unknown := command.branches - {branch.id for branch in covered}:
+    covered = branches_store.some(work, branches, kinds)
+    if unknown := branches - {branch.id for branch in covered}:
         raise NoSuchBranch(branches=sorted(unknown))
     if not covered:
         raise NoBranchCovered
     closure = Closure(
         id=new_id(),
-        starts_on=command.starts_on,
-        reason=command.reason,
+        starts_on=starts_on,
+        reason=reason,
         branches=tuple(branch.id for branch in covered),
-        kinds=tuple(sorted(command.kinds)),
-        extra_renewals=command.extra_renewals,
+        kinds=tuple(sorted(kinds)),
+        extra_renewals=extra_renewals,
         recorded_at=work.now,
     )
     shut: list[Branch] = []
@@ -93,11 +89,11 @@ def close_branches(work: Work, command: CloseBranches) -> ClosureState:
                 branch_rules.close(
                     branch,
                     closure.id,
-                    command.starts_on,
-                    command.reopened_on,
-                    command.reason,
+                    starts_on,
+                    reopened_on,
+                    reason,
                     at=work.now,
-                    extra_renewals=command.extra_renewals or 0,
+                    extra_renewals=extra_renewals or 0,
                 )
             )
         except ClosedAlready:
@@ -111,28 +107,21 @@ def close_branches(work: Work, command: CloseBranches) -> ClosureState:
     return state_of(closure, shut)
 
 
-@dataclass(frozen=True)
-class AmendClosure:
-    """A closure and its corrections; None leaves the value."""
-
-    closure_id: str
-    starts_on: date | None
-    reason: str | None
-
-
-def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
+def amend_closure(
+    work: Work, closure_id: str, starts_on: date | None, reason: str | None
+) -> ClosureState:
     """Correct the closure for all branches for which it was not withdrawn; return its state.
 
     Due dates that it has moved stay. Raises NoSuchClosure, ClosureWithdrawn or NeverClosed.
     """
-    closure, covered = closure_and_branches(work, command.closure_id)
+    closure, covered = closure_and_branches(work, closure_id)
     everywhere: frozenset[str] = frozenset()
     standing = concerned(
         closure, covered, everywhere, everywhere, lambda here: not here.now.withdrawn
     )
     if not standing:
         raise ClosureWithdrawn(branches=sorted(closure.branches))
-    closure = amended(closure, command.starts_on, command.reason)
+    closure = amended(closure, starts_on, reason)
     store.save(work, closure)
     return carry_out(
         work,
@@ -142,8 +131,8 @@ def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
             branch_rules.amend(
                 branch,
                 closure.id,
-                starts_on=command.starts_on,
-                reason=command.reason,
+                starts_on=starts_on,
+                reason=reason,
                 at=work.now,
             )
             for branch in standing
@@ -152,38 +141,20 @@ def amend_closure(work: Work, command: AmendClosure) -> ClosureState:
     )
 
 
-@dataclass(frozen=True)
-class AnnounceReopening:
-    """The terms of a reopening, from `terms.starts_on`, for some or all branches of a closure."""
-
-    terms: Terms
-    branches: frozenset[str]
-    kinds: frozenset[str]
-    today: date
-
-
-@dataclass(frozen=True)
-class CancelReopening:
-    """Command to cancel an announced reopening, for some or all branches of a closure."""
-
-    closure_id: str
-    branches: frozenset[str]
-    kinds: frozenset[str]
-    today: date
-
-
-def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureState:
+def announce_reopening(
+    work: Work, terms: Terms, branches: frozenset[str], kinds: frozenset[str], today: date
+) -> ClosureState:
     """Announce the reopening; return the closure's state.
 
     Raises NoSuchClosure, NotInClosure, NothingToReopen, NeverClosed, ClosureWithdrawn or BadHours.
     """
-    closure, covered = closure_and_branches(work, command.terms.closure_id)
+    closure, covered = closure_and_branches(work, terms.closure_id)
     opening = concerned(
         closure,
         covered,
-        command.branches,
-        command.kinds,
-        lambda here: not (here.over(command.today) or here.now.withdrawn),
+        branches,
+        kinds,
+        lambda here: not (here.over(today) or here.now.withdrawn),
     )
     if not opening:
         raise NothingToReopen
@@ -191,23 +162,25 @@ def announce_reopening(work: Work, command: AnnounceReopening) -> ClosureState:
         work,
         closure,
         covered,
-        [branch_rules.reopen(branch, command.terms, at=work.now) for branch in opening],
-        lambda branch: reopened(branch, closure.id, command.terms.starts_on),
+        [branch_rules.reopen(branch, terms, at=work.now) for branch in opening],
+        lambda branch: reopened(branch, closure.id, terms.starts_on),
     )
 
 
-def cancel_reopening(work: Work, command: CancelReopening) -> ClosureState:
+def cancel_reopening(
+    work: Work, closure_id: str, branches: frozenset[str], kinds: frozenset[str], today: date
+) -> ClosureState:
     """Cancel the announced reopening of those branches; return the closure's state.
 
     Raises NoSuchClosure, NotInClosure, NothingToReopen, ReopenedAlready or ClosureWithdrawn.
     """
-    closure, covered = closure_and_branches(work, command.closure_id)
+    closure, covered = closure_and_branches(work, closure_id)
     waiting = concerned(
         closure,
         covered,
-        command.branches,
-        command.kinds,
-        lambda here: not (here.over(command.today) or here.now.withdrawn),
+        branches,
+        kinds,
+        lambda here: not (here.over(today) or here.now.withdrawn),
     )
     if not waiting:
         raise NothingToReopen
@@ -216,42 +189,39 @@ def cancel_reopening(work: Work, command: CancelReopening) -> ClosureState:
         closure,
         covered,
         [
-            branch_rules.cancel_reopening(branch, closure.id, at=work.now, today=command.today)
+            branch_rules.cancel_reopening(branch, closure.id, at=work.now, today=today)
             for branch in waiting
         ],
         lambda branch: closure_changed(branch, closure.id, "reopening-taken-back"),
     )
 
 
-@dataclass(frozen=True)
-class WithdrawClosure:
-    """A closure, the branches to withdraw it for, and if it was recorded in error."""
-
-    closure_id: str
-    branches: frozenset[str]
-    kinds: frozenset[str]
-    in_error: bool
-    reason: str
-    today: date
-
-
-def withdraw_closure(work: Work, command: WithdrawClosure) -> ClosureState:
+def withdraw_closure(
+    work: Work,
+    *,
+    closure_id: str,
+    branches: frozenset[str],
+    kinds: frozenset[str],
+    in_error: bool,
+    reason: str,
+    today: date,
+) -> ClosureState:
     """Withdraw the closure; return its state.
 
     Circulation restores the due dates that a closure recorded in error has moved. Raises
     NoSuchClosure, NotInClosure, NothingToWithdraw or ClosureOver.
     """
-    closure, covered = closure_and_branches(work, command.closure_id)
+    closure, covered = closure_and_branches(work, closure_id)
 
     def stands(here: BranchClosure) -> bool:
-        if command.in_error:
+        if in_error:
             return here.now.withdrawn != "in-error"
-        return not (here.now.withdrawn or here.over(command.today))
+        return not (here.now.withdrawn or here.over(today))
 
-    leaving = concerned(closure, covered, command.branches, command.kinds, stands)
+    leaving = concerned(closure, covered, branches, kinds, stands)
     if not leaving:
         raise NothingToWithdraw
-    change: ClosureChange = "withdrawn-in-error" if command.in_error else "withdrawn"
+    change: ClosureChange = "withdrawn-in-error" if in_error else "withdrawn"
     return carry_out(
         work,
         closure,
@@ -260,11 +230,11 @@ def withdraw_closure(work: Work, command: WithdrawClosure) -> ClosureState:
             branch_rules.withdraw(
                 branch,
                 closure.id,
-                in_error=command.in_error,
+                in_error=in_error,
                 at=work.now,
-                today=command.today,
+                today=today,
             )
             for branch in leaving
         ],
-        lambda branch: closure_changed(branch, closure.id, change, command.reason),
+        lambda branch: closure_changed(branch, closure.id, change, reason),
     )

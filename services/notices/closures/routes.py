@@ -1,7 +1,7 @@
 """Routes that record, change and preview closures."""
 
 import datetime as dt
-from typing import Annotated, TypeVar
+from typing import Annotated, ParamSpec
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,11 +22,6 @@ from services.notices.branches.rules import branch as branch_rules
 from services.notices.branches.rules.branch import Terms
 from services.notices.closures import queries
 from services.notices.closures.commands import (
-    AmendClosure,
-    AnnounceReopening,
-    CancelReopening,
-    CloseBranches,
-    WithdrawClosure,
     amend_closure,
     announce_reopening,
     cancel_reopening,
@@ -53,7 +48,7 @@ from shared.unit_of_work import UseCase
 
 router = APIRouter(prefix="/v1", tags=["closures"])
 
-C = TypeVar("C")
+P = ParamSpec("P")
 
 
 class ReliefBody(Body):
@@ -244,7 +239,10 @@ async def post_closure(
     A problem about some of the branches names them in `branches`.
     """
     codes, kinds = body.codes_and_kinds
-    command = CloseBranches(
+    return await _done(
+        run,
+        preview,
+        close_branches,
         branches=codes,
         kinds=kinds,
         starts_on=body.from_,
@@ -252,7 +250,6 @@ async def post_closure(
         reason=body.reason,
         extra_renewals=body.relief.extra_renewals if body.relief else None,
     )
-    return await _done(close_branches, command, run, preview)
 
 
 @router.patch("/closures/{closure_id}")
@@ -261,8 +258,7 @@ async def patch_closure(
     closure_id: Id, body: AmendmentBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
     """Correct a closure's first day or reason."""
-    command = AmendClosure(closure_id, body.from_, body.reason)
-    return await _done(amend_closure, command, run, preview)
+    return await _done(run, preview, amend_closure, closure_id, body.from_, body.reason)
 
 
 @router.post("/closures/{closure_id}/reopening")
@@ -290,8 +286,7 @@ async def post_reopening(
     codes, kinds = body.codes_and_kinds
     today = library_day(run.now, run.settings.zone)
     if body.reopened_on is None:
-        cancelled = CancelReopening(closure_id, codes, kinds, today)
-        return await _done(cancel_reopening, cancelled, run, preview)
+        return await _done(run, preview, cancel_reopening, closure_id, codes, kinds, today)
     terms = Terms(
         closure_id=closure_id,
         starts_on=body.reopened_on,
@@ -301,8 +296,7 @@ async def post_reopening(
         hours=None if body.hours is None else tuple(one.hours() for one in body.hours),
         stagger_days=body.stagger_days,
     )
-    command = AnnounceReopening(terms, codes, kinds, today)
-    return await _done(announce_reopening, command, run, preview)
+    return await _done(run, preview, announce_reopening, terms, codes, kinds, today)
 
 
 @router.post("/closures/{closure_id}/withdrawal")
@@ -317,17 +311,30 @@ async def post_withdrawal(
     """Withdraw a closure, for the named branches or for all."""
     codes, kinds = body.codes_and_kinds
     today = library_day(run.now, run.settings.zone)
-    command = WithdrawClosure(closure_id, codes, kinds, body.in_error, body.reason, today)
-    return await _done(withdraw_closure, command, run, preview)
+    return await _done(
+        run,
+        preview,
+        withdraw_closure,
+        closure_id=closure_id,
+        branches=codes,
+        kinds=kinds,
+        in_error=body.in_error,
+        reason=body.reason,
+        today=today,
+    )
 
 
 async def _done(
-    use_case: UseCase[[C], ClosureState], command: C, run: Run, preview: bool
+    run: Run,
+    preview: bool,
+    use_case: UseCase[P, ClosureState],
+    *args: P.args,
+    **kwargs: P.kwargs,
 ) -> ClosureOut | ClosureEffectOut:
     """Run the use case, or for a preview return its effect and change nothing."""
     if not preview:
-        return ClosureOut.of(await run(use_case, command))
-    state, events = await run.try_out(use_case, command)
+        return ClosureOut.of(await run(use_case, *args, **kwargs))
+    state, events = await run.try_out(use_case, *args, **kwargs)
     snapshots = [event for event in events if isinstance(event, BranchSnapshot)]
     return ClosureEffectOut.of(await queries.effect_of(run, state, snapshots))
 

@@ -1,6 +1,5 @@
 """Count visitors, let them queue, enter and leave, and trace visits."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -262,55 +261,45 @@ def join_queue(work: Work, venue: str, local: datetime) -> Queued:
     return Queued(ticket_id, now.tickets, position, wait)
 
 
-@dataclass(frozen=True)
-class RecordLook:
-    """A request to see who was inside a branch in a span of time."""
+def record_look(
+    work: Work,
+    *,
+    by: str,
+    name: str,
+    branch: str,
+    start: datetime,
+    until: datetime,
+    since: datetime,
+    case_number: str,
+    reason: str,
+    output: Format,
+) -> Look:
+    """Store the look and return it. Raises NoSuchBranch, BadSpan or TooManyVisits.
 
-    by: str
-    name: str
-    branch: str
-    start: datetime
-    until: datetime
-    since: datetime
-    """Begin of the library day of `start`: visits without a known end are looked for from here."""
-    case_number: str
-    reason: str
-    format: Format
-
-
-def record_look(work: Work, command: RecordLook) -> Look:
-    """Store the look and return it. Raises NoSuchBranch, BadSpan or TooManyVisits."""
-    check_span(command.start, command.until)
-    branches_store.existing(work, command.branch)
+    `since` is the begin of the library day of `start`: visits without a known end are looked for
+    from there.
+    """
+    check_span(start, until)
+    branches_store.existing(work, branch)
     look = Look(
         id=new_id(),
         at=work.now,
-        by=command.by,
-        name=command.name,
-        branch=command.branch,
-        start=command.start,
-        until=command.until,
-        case_number=command.case_number,
-        reason=command.reason,
-        format=command.format,
+        by=by,
+        name=name,
+        branch=branch,
+        start=start,
+        until=until,
+        case_number=case_number,
+        reason=reason,
+        format=output,
         found=0,
     )
-    found = store.count_inside(work, command.since, look)
+    found = store.count_inside(work, since, look)
     if found > MOST_SHOWN:
         raise TooManyVisits(most=MOST_SHOWN)
     look = replace(look, found=found)
     store.add_look(work, look)
     return look
-
-
-def destroy_keys(work: Work, last: date) -> int:
-    """Destroy the keys of the days up to `last`: nobody can read their visits any more."""
-    return store.delete_keys(work, last)
-
-
-def delete_visits(work: Work, visit_ids: Sequence[str]) -> int:
-    """Delete visits."""
-    return store.delete_visits(work, visit_ids)
 
 
 def forget_visits(work: Work, patron_id: str, master: Master | None) -> int:

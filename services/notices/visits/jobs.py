@@ -1,8 +1,7 @@
 """Scheduled jobs of visits."""
 
 from services.notices.visits import store
-from services.notices.visits.commands import delete_visits as purge
-from services.notices.visits.commands import destroy_keys, settle_occupancy
+from services.notices.visits.commands import settle_occupancy
 from services.notices.visits.rules import PUBLISH, last_destroyed
 from shared.clock import library_day
 from shared.jobs import Jobs
@@ -25,7 +24,7 @@ async def occupancy(run: Run) -> int:
 async def purge_visits(run: Run) -> int:
     """Destroy the keys of visits that are no longer kept, then delete the visits."""
     last = last_destroyed(library_day(run.now, run.settings.zone))
-    done = await run(destroy_keys, last)
+    done = await run(store.delete_keys, last)
     while found := await store.find_ids_until(run.database, last, MOST_AT_ONCE):
-        done += await run(purge, found)
+        done += await run(store.delete_visits, found)
     return done

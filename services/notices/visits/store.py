@@ -147,7 +147,7 @@ def add_key(work: Work, key: DayKey) -> None:
 
 
 def delete_keys(work: Work, last: date) -> int:
-    """Delete the keys of the days up to `last`."""
+    """Destroy the keys of the days up to `last`: nobody can read their visits any more."""
     return work.delete(KEYS, {"_id": {"$lte": last.isoformat()}})
 
 

@@ -13,7 +13,7 @@ from services.notices import sealing
 from services.notices.branches.refusals import NoSuchBranch
 from services.notices.fields import Code, Line
 from services.notices.settings import settings_of
-from services.notices.visits.commands import RecordLook, record_look
+from services.notices.visits.commands import record_look
 from services.notices.visits.queries import SeenVisit, page_of_looks, visits_of_look
 from services.notices.visits.refusals import BadSpan, TooManyVisits
 from services.notices.visits.rules import Format, Look
@@ -134,21 +134,22 @@ async def post_tracing(
     arrives. It is recorded each time, also for a repeated Idempotency-Key.
     """
     zone = run.settings.zone
-    since = body.start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    command = RecordLook(
+    midnight = body.start.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    since = midnight.astimezone(dt.UTC)
+    look = await run.in_steps()(
+        record_look,
         by=caller.id,
         name=caller.name,
         branch=body.branch,
         start=body.start.astimezone(dt.UTC),
         until=body.until.astimezone(dt.UTC),
-        since=since.astimezone(dt.UTC),
+        since=since,
         case_number=body.case_number,
         reason=body.reason,
-        format=body.format,
+        output=body.format,
     )
-    look = await run.in_steps()(record_look, command)
     master = sealing.master_of(settings_of(run).visit_keys)
-    seen = await visits_of_look(run.database, look, command.since, master)
+    seen = await visits_of_look(run.database, look, since, master)
     visits = [SeenVisitOut.of(one) for one in seen]
     if body.format == "csv":
         name = f'attachment; filename="visits-{look.branch}-{look.id}.csv"'
