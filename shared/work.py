@@ -181,12 +181,10 @@ class Work:
         if writes and self._update(collection, writes) < len(writes):
             raise Stale(f"one of {len(writes)} {collection} is no longer at its version")
 
-    def put(self, collection: str, value: Any) -> None:
-        """Insert a value of version 1, or replace the previous version of another."""
-        if value.version == 1:
-            self.add(collection, value)
-        else:
-            self.save(collection, value)
+    def put(self, collection: str, *values: Any) -> None:
+        """Insert the values at version 1, and replace the previous version of the others."""
+        self.add(collection, *(one for one in values if one.version == 1))
+        self.save(collection, *(one for one in values if one.version != 1))
 
     def save_if_newer(self, collection: str, value: Any) -> bool:
         """Store `value` unless this or a newer version is there; return whether it was stored."""

@@ -12,6 +12,9 @@ branch.occupancy.
 
 Subscribes to patron.*, preferences.changed, title.catalogued and activity.published, to know which
 patrons to notify and in which language. Subscribes to the events of each notification kind
-(`kinds/`), and notifies the patrons concerned. At the moment of a notification it asks circulation
+(`kinds`), and notifies the patrons concerned. At the moment of a notification it asks circulation
 for amounts, and events for the registered patrons of an activity.
+
+A package for each subject: patrons, branches, closures, notices, messages, channels, enquiries,
+visits; and `kinds`, with a class for each kind of notification.
 """

@@ -195,11 +195,6 @@ def closed(occupancy: Occupancy) -> Occupancy:
     return replace(occupancy, inside=0, queue=())
 
 
-def is_empty(occupancy: Occupancy) -> bool:
-    """Return whether nobody is inside and nobody waits."""
-    return not occupancy.inside and not occupancy.queue
-
-
 def minutes_to_wait(occupancy: Occupancy, position: int, at: datetime) -> int | None:
     """Return an estimate for a place in the queue, by those who left within the last hour.
 

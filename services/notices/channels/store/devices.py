@@ -83,8 +83,7 @@ def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, PushMessa
 
 def save_messages(work: Work, *messages: PushMessage) -> None:
     """Save the next version of each message; version 1 is a new one."""
-    work.add(MESSAGES, *(one for one in messages if one.version == 1))
-    work.save(MESSAGES, *(one for one in messages if one.version > 1))
+    work.put(MESSAGES, *messages)
 
 
 async def find_of_patron(db: Database, patron_id: str) -> list[PushSubscription]:

@@ -74,8 +74,7 @@ def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, WebhookMe
 
 def save_messages(work: Work, *messages: WebhookMessage) -> None:
     """Save the next version of each message; version 1 is a new one."""
-    work.add(MESSAGES, *(one for one in messages if one.version == 1))
-    work.save(MESSAGES, *(one for one in messages if one.version > 1))
+    work.put(MESSAGES, *messages)
 
 
 def delete_of_patron(work: Work, patron_id: str) -> None:
