@@ -20,14 +20,7 @@ from services.notices.branches.refusals import (
 from services.notices.branches.routes.branches import WeekBody
 from services.notices.branches.rules import branch as branch_rules
 from services.notices.branches.rules.branch import Terms
-from services.notices.closures import queries
-from services.notices.closures.commands import (
-    amend_closure,
-    announce_reopening,
-    cancel_reopening,
-    close_branches,
-    withdraw_closure,
-)
+from services.notices.closures import commands, queries
 from services.notices.closures.queries import (
     ActivitiesInside,
     ClosureEffect,
@@ -242,7 +235,7 @@ async def post_closure(
     return await _done(
         run,
         preview,
-        close_branches,
+        commands.close_branches,
         branches=codes,
         kinds=kinds,
         starts_on=body.from_,
@@ -258,7 +251,7 @@ async def patch_closure(
     closure_id: Id, body: AmendmentBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
     """Correct a closure's first day or reason."""
-    return await _done(run, preview, amend_closure, closure_id, body.from_, body.reason)
+    return await _done(run, preview, commands.amend_closure, closure_id, body.from_, body.reason)
 
 
 @router.post("/closures/{closure_id}/reopening")
@@ -286,7 +279,7 @@ async def post_reopening(
     codes, kinds = body.codes_and_kinds
     today = library_day(run.now, run.settings.zone)
     if body.reopened_on is None:
-        return await _done(run, preview, cancel_reopening, closure_id, codes, kinds, today)
+        return await _done(run, preview, commands.cancel_reopening, closure_id, codes, kinds, today)
     terms = Terms(
         closure_id=closure_id,
         starts_on=body.reopened_on,
@@ -296,7 +289,7 @@ async def post_reopening(
         hours=None if body.hours is None else tuple(one.hours() for one in body.hours),
         stagger_days=body.stagger_days,
     )
-    return await _done(run, preview, announce_reopening, terms, codes, kinds, today)
+    return await _done(run, preview, commands.announce_reopening, terms, codes, kinds, today)
 
 
 @router.post("/closures/{closure_id}/withdrawal")
@@ -314,7 +307,7 @@ async def post_withdrawal(
     return await _done(
         run,
         preview,
-        withdraw_closure,
+        commands.withdraw_closure,
         closure_id=closure_id,
         branches=codes,
         kinds=kinds,

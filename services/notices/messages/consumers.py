@@ -16,20 +16,9 @@ from services.notices.kinds.kind import (
     kind_of,
     notified_events,
 )
+from services.notices.messages.commands import notifying as notifying_commands
+from services.notices.messages.commands import patrons as patrons_commands
 from services.notices.messages.commands.deliveries import send_staff_code
-from services.notices.messages.commands.notifying import (
-    NotifyPage,
-    begin_notifying,
-    notify_page,
-    notify_patron,
-)
-from services.notices.messages.commands.patrons import (
-    apply_preferences,
-    note_activity,
-    note_patron,
-    note_preferences,
-    note_title,
-)
 from services.notices.patrons import store as patrons_store
 from services.notices.patrons.rules import Broadcast, Facts, whole_milliseconds
 from services.notices.settings import settings_of
@@ -78,7 +67,7 @@ class PatronPage(BaseModel):
 @subscriptions.to(PatronRegistered, PatronUpdated, PatronBlocked, PatronUnblocked, PatronErased)
 async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     """Store a patron's language; delete the data of an erased patron."""
-    await run(note_patron, event)
+    await run(patrons_commands.note_patron, event)
     if event.status == "erased":
         master = sealing.master_of(settings_of(run).visit_keys)
         await run(forget_visits, event.patron_id, master)
@@ -87,20 +76,20 @@ async def keep_patron(event: PatronSnapshot, run: Run) -> None:
 @subscriptions.to(PreferencesChanged)
 async def keep_preferences(event: PreferencesChanged, run: Run) -> None:
     """Store a patron's preferences, then notify of earlier events that they cover."""
-    await run(note_preferences, event)
-    await run(apply_preferences, event.patron_id, event.version)
+    await run(patrons_commands.note_preferences, event)
+    await run(patrons_commands.apply_preferences, event.patron_id, event.version)
 
 
 @subscriptions.to(TitleCatalogued)
 async def keep_title(event: TitleCatalogued, run: Run) -> None:
     """Store a book's title."""
-    await run(note_title, event)
+    await run(patrons_commands.note_title, event)
 
 
 @subscriptions.to(ActivityPublished)
 async def keep_activity(event: ActivityPublished, run: Run) -> None:
     """Store an activity's title and its start."""
-    await run(note_activity, event)
+    await run(patrons_commands.note_activity, event)
 
 
 @subscriptions.to(PinIssued)
@@ -116,9 +105,9 @@ async def email_staff(event: PinIssued, run: Run) -> None:
 async def notify_patrons(event: Event, run: Run) -> None:
     """Notify the patrons that an event concerns, as its notification kind says."""
     if isinstance(event, ActivitySnapshot):
-        await run(note_activity, event)
+        await run(patrons_commands.note_activity, event)
     elif isinstance(event, PatronSnapshot):
-        await run(note_patron, event)
+        await run(patrons_commands.note_patron, event)
     kind = kind_of(event.topic)
     about = await kind.of(event, run)
     if about is None:
@@ -127,7 +116,7 @@ async def notify_patrons(event: Event, run: Run) -> None:
         case OnePatron(patron_id):
             delay = await about.delay(run)
             await run(
-                notify_patron,
+                notifying_commands.notify_patron,
                 event_id=run.event_id,
                 patron_id=patron_id,
                 kind=event.topic,
@@ -147,7 +136,7 @@ async def notify_patrons(event: Event, run: Run) -> None:
 
 async def _notify_listed(broadcast: Broadcast, listed: ListedPatrons, run: Run) -> None:
     """Notify the patrons that another service lists at this moment."""
-    await run(begin_notifying, broadcast)
+    await run(notifying_commands.begin_notifying, broadcast)
     async for progress, paged in _pages_to_notify(run):
         params = {"limit": str(PAGE)} | ({"after": progress.after} if progress.after else {})
         answer = await run.owners.get(listed.service, listed.path, now=run.now, params=params)
@@ -155,17 +144,23 @@ async def _notify_listed(broadcast: Broadcast, listed: ListedPatrons, run: Run) 
         patron_ids = tuple(item.patron_id for item in page.items)
         branches = {item.patron_id: item.branches for item in page.items if item.branches}
         await paged(
-            notify_page, NotifyPage(progress.id, progress.after, patron_ids, page.next, branches)
+            notifying_commands.notify_page,
+            notifying_commands.NotifyPage(
+                progress.id, progress.after, patron_ids, page.next, branches
+            ),
         )
 
 
 async def _notify_followers(broadcast: Broadcast, run: Run) -> None:
     """Notify the patrons who followed the branch or activity type of the broadcast at that time."""
-    await run(begin_notifying, broadcast)
+    await run(notifying_commands.begin_notifying, broadcast)
     async for progress, paged in _pages_to_notify(run):
         found = await patrons_store.find_followers(run.database, progress, PAGE)
         following = found[-1] if len(found) == PAGE else None
-        await paged(notify_page, NotifyPage(progress.id, progress.after, tuple(found), following))
+        await paged(
+            notifying_commands.notify_page,
+            notifying_commands.NotifyPage(progress.id, progress.after, tuple(found), following),
+        )
 
 
 async def _pages_to_notify(run: Run) -> AsyncIterator[tuple[Broadcast, Run]]:

@@ -6,16 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
+from services.notices.channels import commands
 from services.notices.channels.clients.receivers import may_send_to
-from services.notices.channels.commands import (
-    PURPOSE,
-    delete_webhook,
-    new_secret,
-    queue_test,
-    register_webhook,
-    replace_secret,
-    switch_webhook,
-)
 from services.notices.channels.refusals import (
     BadWebhookUrl,
     NoSuchTopic,
@@ -123,7 +115,7 @@ def _shown(webhook: Webhook, waiting: int) -> dict[str, object]:
 
 def _master(run: dependencies.Run) -> Master:
     """Return the master keys. Raises WebhooksOff."""
-    master = master_of(settings_of(run).webhook_keys, PURPOSE)
+    master = master_of(settings_of(run).webhook_keys, commands.PURPOSE)
     if master is None:
         raise WebhooksOff
     return master
@@ -155,8 +147,8 @@ async def post_webhook(
         raise BadWebhookUrl
     if unknown := sorted({*body.topics} - {*_all_topics()}):
         raise NoSuchTopic(topics=unknown)
-    sealed = master.encrypt(new_secret().encode()).decode()
-    webhook = await run(register_webhook, body.url, tuple(body.topics), sealed)
+    sealed = master.encrypt(commands.new_secret().encode()).decode()
+    webhook = await run(commands.register_webhook, body.url, tuple(body.topics), sealed)
     return _with_secret(webhook, 0, master)
 
 
@@ -166,7 +158,7 @@ async def patch_webhook(
     webhook_id: Id, body: SwitchBody, caller: StaffOrOps, run: dependencies.Run
 ) -> WebhookOut:
     """Turn a webhook on or off."""
-    webhook = await run(switch_webhook, webhook_id, body.enabled)
+    webhook = await run(commands.switch_webhook, webhook_id, body.enabled)
     return await _as_it_is(webhook, run)
 
 
@@ -177,8 +169,8 @@ async def post_secret(
 ) -> WebhookSecretOut:
     """Replace the secret. For a day messages are signed with the former one too."""
     master = _master(run)
-    sealed = master.encrypt(new_secret().encode()).decode()
-    webhook = await run(replace_secret, webhook_id, sealed)
+    sealed = master.encrypt(commands.new_secret().encode()).decode()
+    webhook = await run(commands.replace_secret, webhook_id, sealed)
     waiting = await webhooks_store.count_waiting(run.database)
     return _with_secret(webhook, waiting.get(webhook.id, 0), master)
 
@@ -187,7 +179,7 @@ async def post_secret(
 @refuses(NoSuchWebhook, WebhookDisabled)
 async def post_test(webhook_id: Id, caller: StaffOrOps, run: dependencies.Run) -> WebhookTrialOut:
     """Queue a message of the kind `webhook.test`, which is sent once, within seconds."""
-    message = await run(queue_test, webhook_id)
+    message = await run(commands.queue_test, webhook_id)
     return WebhookTrialOut(message_id=message.id, state=message.state)
 
 
@@ -195,7 +187,7 @@ async def post_test(webhook_id: Id, caller: StaffOrOps, run: dependencies.Run) -
 @refuses(NoSuchWebhook)
 async def remove_webhook(webhook_id: Id, caller: StaffOrOps, run: dependencies.Run) -> None:
     """Delete a webhook. Messages that wait for it are not sent."""
-    await run(delete_webhook, webhook_id)
+    await run(commands.delete_webhook, webhook_id)
 
 
 async def _as_it_is(webhook: Webhook, run: dependencies.Run) -> WebhookOut:

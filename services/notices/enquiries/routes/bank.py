@@ -6,12 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from services.notices.enquiries.commands.bank import (
-    publish_question,
-    reword_question,
-    vote_on_question,
-    withdraw_question,
-)
+from services.notices.enquiries.commands import bank as commands
 from services.notices.enquiries.refusals import NoSuchQuestion, QuestionChanged
 from services.notices.enquiries.routes.models import Seen
 from services.notices.enquiries.rules.bank import BankQuestion, Wording, words_of
@@ -135,7 +130,7 @@ async def get_question(question_id: Id, db: Db) -> QuestionOut:
 @router.post("/questions", status_code=201)
 async def post_question(body: QuestionBody, caller: Staff, run: Run) -> QuestionOut:
     """Publish a question with its answer for everyone, without anything about a person."""
-    return QuestionOut.of(await run(publish_question, _wordings(body.wordings)))
+    return QuestionOut.of(await run(commands.publish_question, _wordings(body.wordings)))
 
 
 @router.put("/questions/{question_id}")
@@ -145,7 +140,7 @@ async def put_question(
 ) -> QuestionOut:
     """Replace all wordings of a question."""
     return QuestionOut.of(
-        await run(reword_question, question_id, _wordings(body.wordings), body.seen)
+        await run(commands.reword_question, question_id, _wordings(body.wordings), body.seen)
     )
 
 
@@ -153,14 +148,16 @@ async def put_question(
 @refuses(NoSuchQuestion)
 async def delete_question(question_id: Id, caller: Staff, run: Run) -> QuestionOut:
     """Withdraw a question; searches no longer find it."""
-    return QuestionOut.of(await run(withdraw_question, question_id))
+    return QuestionOut.of(await run(commands.withdraw_question, question_id))
 
 
 @router.post("/questions/{question_id}/votes")
 @refuses(NoSuchQuestion, NoSuchPatron)
 async def post_vote(question_id: Id, body: VoteBody, caller: Patron, run: Run) -> QuestionOut:
     """Say whether an answer helped. The last vote of each patron counts."""
-    return QuestionOut.of(await run(vote_on_question, question_id, caller.id, body.helpful))
+    return QuestionOut.of(
+        await run(commands.vote_on_question, question_id, caller.id, body.helpful)
+    )
 
 
 def _wordings(body: dict[Language, WordingBody]) -> dict[str, Wording]:

@@ -6,16 +6,7 @@ from fastapi import APIRouter, Query
 
 from services.notices.branches.refusals import NoSuchBranch
 from services.notices.enquiries import queries
-from services.notices.enquiries.commands.enquiries import (
-    answer_enquiry,
-    close_enquiry,
-    merge_enquiry,
-    note_on_enquiry,
-    open_enquiry,
-    pass_on_enquiry,
-    reply_to_enquiry,
-    take_enquiry,
-)
+from services.notices.enquiries.commands import enquiries as commands
 from services.notices.enquiries.queries import Queue, QueueQuery
 from services.notices.enquiries.refusals import (
     EnquiryChanged,
@@ -60,7 +51,9 @@ router = APIRouter(prefix="/v1", tags=["enquiries"])
 )
 async def post_enquiry(body: EnquiryBody, caller: Patron, run: Run) -> EnquiryOut:
     """Ask the librarians a question."""
-    return EnquiryOut.of(await run(open_enquiry, patron_id=caller.id, **body.model_dump()), caller)
+    return EnquiryOut.of(
+        await run(commands.open_enquiry, patron_id=caller.id, **body.model_dump()), caller
+    )
 
 
 @router.get("/me/enquiries")
@@ -136,7 +129,8 @@ async def get_enquiry(enquiry_id: Id, caller: PatronOrStaff, db: Db) -> ThreadOu
 async def post_reply(enquiry_id: Id, body: ReplyBody, caller: Patron, run: Run) -> EnquiryOut:
     """Reply, as the patron who asked; the question is open again."""
     return EnquiryOut.of(
-        await run(reply_to_enquiry, enquiry_id, caller.id, body.text, body.attachments), caller
+        await run(commands.reply_to_enquiry, enquiry_id, caller.id, body.text, body.attachments),
+        caller,
     )
 
 
@@ -153,7 +147,10 @@ async def post_answer(enquiry_id: Id, body: AnswerBody, caller: Staff, run: Run)
     """Answer, or ask the patron something; the patron is notified."""
     return EnquiryOut.of(
         await run(
-            answer_enquiry, enquiry_id=enquiry_id, librarian=_librarian(caller), **body.model_dump()
+            commands.answer_enquiry,
+            enquiry_id=enquiry_id,
+            librarian=_librarian(caller),
+            **body.model_dump(),
         ),
         caller,
     )
@@ -164,7 +161,7 @@ async def post_answer(enquiry_id: Id, body: AnswerBody, caller: Staff, run: Run)
 async def post_note(enquiry_id: Id, body: NoteBody, caller: Staff, run: Run) -> EnquiryOut:
     """Write a note that only staff see."""
     return EnquiryOut.of(
-        await run(note_on_enquiry, enquiry_id, _librarian(caller), body.text), caller
+        await run(commands.note_on_enquiry, enquiry_id, _librarian(caller), body.text), caller
     )
 
 
@@ -176,9 +173,11 @@ async def post_assignment(
     """Take a question, or pass it on to the staff of a library or to all."""
     if body.to == "me":
         return EnquiryOut.of(
-            await run(take_enquiry, enquiry_id, _librarian(caller), body.seen), caller
+            await run(commands.take_enquiry, enquiry_id, _librarian(caller), body.seen), caller
         )
-    return EnquiryOut.of(await run(pass_on_enquiry, enquiry_id, body.branch, body.seen), caller)
+    return EnquiryOut.of(
+        await run(commands.pass_on_enquiry, enquiry_id, body.branch, body.seen), caller
+    )
 
 
 @router.post("/enquiries/{enquiry_id}/closure")
@@ -188,7 +187,7 @@ async def post_enquiry_closure(
 ) -> EnquiryOut:
     """Close a question; a reply of the patron opens it again."""
     owner = None if "staff" in caller.roles else caller.id
-    return EnquiryOut.of(await run(close_enquiry, enquiry_id, owner, body.seen), caller)
+    return EnquiryOut.of(await run(commands.close_enquiry, enquiry_id, owner, body.seen), caller)
 
 
 @router.post("/enquiries/{enquiry_id}/merger")
@@ -200,7 +199,10 @@ async def post_merger(enquiry_id: Id, body: MergerBody, caller: Staff, run: Run)
     """
     return EnquiryOut.of(
         await run(
-            merge_enquiry, enquiry_id=enquiry_id, librarian=_librarian(caller), **body.model_dump()
+            commands.merge_enquiry,
+            enquiry_id=enquiry_id,
+            librarian=_librarian(caller),
+            **body.model_dump(),
         ),
         caller,
     )

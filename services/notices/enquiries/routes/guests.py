@@ -9,15 +9,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.notices.enquiries.commands.enquiries import (
-    close_enquiry,
-    reply_to_enquiry,
-)
-from services.notices.enquiries.commands.guests import (
-    ask_as_guest,
-    confirm_guest,
-    erase_guest,
-)
+from services.notices.enquiries.commands import enquiries as enquiries_commands
+from services.notices.enquiries.commands import guests as guests_commands
 from services.notices.enquiries.queries import GuestThread, file_of_guest, thread_of_guest
 from services.notices.enquiries.refusals import (
     EnquiryFull,
@@ -161,7 +154,7 @@ async def post_guest_enquiry(body: GuestEnquiryBody, run: Run) -> GuestAskedOut:
     secret = settings.service_secret
     return GuestAskedOut(
         confirm_by=await run(
-            ask_as_guest,
+            guests_commands.ask_as_guest,
             question=Question(body.subject, body.text),
             language=body.language,
             address=guests_store.seal_address(secret, body.address),
@@ -185,14 +178,16 @@ async def get_guest_enquiry(
 @refuses(NoSuchGuestEnquiry, NoSuchEnquiry, TooManyEnquiries)
 async def post_confirmation(body: LinkBody, run: Run) -> GuestStateOut:
     """Confirm the address; the question then reaches the librarians."""
-    return GuestStateOut.of(await run(confirm_guest, _guest(body.token, run)))
+    return GuestStateOut.of(await run(guests_commands.confirm_guest, _guest(body.token, run)))
 
 
 @router.post("/guest-enquiries/replies", status_code=201)
 @refuses(NoSuchGuestEnquiry, NoSuchEnquiry, EnquiryFull, EnquiryMerged)
 async def post_guest_reply(body: GuestReplyBody, run: Run) -> GuestStateOut:
     """Reply as the guest who asked; the question is open again."""
-    return GuestStateOut.of(await run(reply_to_enquiry, _guest(body.token, run), None, body.text))
+    return GuestStateOut.of(
+        await run(enquiries_commands.reply_to_enquiry, _guest(body.token, run), None, body.text)
+    )
 
 
 @router.post("/guest-enquiries/closure")
@@ -200,7 +195,9 @@ async def post_guest_reply(body: GuestReplyBody, run: Run) -> GuestStateOut:
 async def post_guest_closure(body: LinkBody, run: Run) -> GuestStateOut:
     """Close the question; a reply opens it again."""
     return GuestStateOut.of(
-        await run(close_enquiry, _guest(body.token, run), patron_id=None, seen=None)
+        await run(
+            enquiries_commands.close_enquiry, _guest(body.token, run), patron_id=None, seen=None
+        )
     )
 
 
@@ -208,7 +205,7 @@ async def post_guest_closure(body: LinkBody, run: Run) -> GuestStateOut:
 @refuses(NoSuchGuestEnquiry)
 async def post_erasure(body: LinkBody, run: Run) -> None:
     """Delete the question, its messages and the address, confirmed or not."""
-    await run(erase_guest, _guest(body.token, run))
+    await run(guests_commands.erase_guest, _guest(body.token, run))
 
 
 @router.get("/guest-enquiries/files", response_class=Response, responses=FILE)

@@ -27,12 +27,7 @@ from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.enquiries.commands.guests import send_link
 from services.notices.kinds.kind import kind_of
 from services.notices.language import language_of
-from services.notices.messages.commands.deliveries import (
-    NoteDelivery,
-    close_digest,
-    hold_for_digest,
-    note_delivery,
-)
+from services.notices.messages.commands import deliveries as deliveries_commands
 from services.notices.messages.queries.emails import (
     Recipient,
     StaffRecipient,
@@ -113,18 +108,24 @@ async def can_wait(delivery: NotificationEmail, settings: Settings, run: Run) ->
     return all(day is None or day > digest_day for day in until)
 
 
-async def send(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run) -> NoteDelivery:
+async def send(
+    delivery: Delivery, mailer: Mailer, settings: Settings, run: Run
+) -> deliveries_commands.NoteDelivery:
     """Send a delivery if it still is to be sent; return what became of it and of its parts.
 
     Raises MailServerAway, OwnerAway, OwnerRefused or TimeoutError.
     """
     if is_too_late(delivery.queued_at, wall_clock()):
-        return NoteDelivery(postponed(delivery, wall_clock()))
+        return deliveries_commands.NoteDelivery(postponed(delivery, wall_clock()))
     match delivery:
         case GuestEmail():
-            return NoteDelivery(await send_link(delivery, mailer, settings, run))
+            return deliveries_commands.NoteDelivery(
+                await send_link(delivery, mailer, settings, run)
+            )
         case StaffEmail():
-            return NoteDelivery(await _to_staff(delivery, mailer, settings, run))
+            return deliveries_commands.NoteDelivery(
+                await _to_staff(delivery, mailer, settings, run)
+            )
         case Digest():
             return await _send_digest(delivery, mailer, settings, run)
         case NotificationEmail():
@@ -134,26 +135,30 @@ async def send(delivery: Delivery, mailer: Mailer, settings: Settings, run: Run)
 
 async def _send_notification(
     delivery: NotificationEmail, mailer: Mailer, settings: Settings, run: Run
-) -> NoteDelivery:
+) -> deliveries_commands.NoteDelivery:
     true, untrue = await _present([delivery], run)
     if untrue:
-        return NoteDelivery(untrue[0])
+        return deliveries_commands.NoteDelivery(untrue[0])
     [(_, stored, current)] = true
     after = await _to_patron(delivery, [current], mailer, settings, run)
-    return NoteDelivery(covering(after, stored) if after.state == "sent" else after)
+    return deliveries_commands.NoteDelivery(
+        covering(after, stored) if after.state == "sent" else after
+    )
 
 
 async def _send_digest(
     digest: Digest, mailer: Mailer, settings: Settings, run: Run
-) -> NoteDelivery:
+) -> deliveries_commands.NoteDelivery:
     parts = await deliveries_store.find_held_for(run.database, digest.id)
     true, ended = await _present(parts, run)
     if not true:
-        return NoteDelivery(dropped(digest, "outdated", wall_clock()), tuple(ended))
+        return deliveries_commands.NoteDelivery(
+            dropped(digest, "outdated", wall_clock()), tuple(ended)
+        )
     after = await _to_patron(digest, [current for _, _, current in true], mailer, settings, run)
     if after.state == "sent":
         ended += [covering(ended_as(part, after), stored) for part, stored, _ in true]
-    return NoteDelivery(after, tuple(ended))
+    return deliveries_commands.NoteDelivery(after, tuple(ended))
 
 
 async def _present(
@@ -234,7 +239,7 @@ async def _to_staff(
     return await hand_over(delivery, message, address, mailer)
 
 
-async def note(noted: NoteDelivery, run: Run) -> None:
+async def note(noted: deliveries_commands.NoteDelivery, run: Run) -> None:
     """Record what became of a try, and count it."""
     delivery = noted.delivery
     DELIVERIES.labels(delivery.state).inc()
@@ -246,7 +251,7 @@ async def note(noted: NoteDelivery, run: Run) -> None:
             reason=delivery.reason,
             smtp_code=delivery.smtp_code,
         )
-    await run(note_delivery, noted)
+    await run(deliveries_commands.note_delivery, noted)
 
 
 class Round:
@@ -289,25 +294,29 @@ class Round:
     async def _not_held(self, claimed: Delivery) -> Delivery | None:
         """Return what is to be sent now; None: it was held for a digest, or is gone."""
         if isinstance(claimed, Digest):
-            return await self._run(close_digest, claimed)
+            return await self._run(deliveries_commands.close_digest, claimed)
         if isinstance(claimed, NotificationEmail) and await can_wait(
             claimed, self._settings, self._run
         ):
             due_at = self._settings.next_digest(wall_clock())
-            await self._run(hold_for_digest, claimed, due_at)
+            await self._run(deliveries_commands.hold_for_digest, claimed, due_at)
             return None
         return claimed
 
     async def _try(self, delivery: Delivery, mailer: Mailer) -> None:
         recipient = delivery.recipient
         if recipient and recipient in self._resting:
-            await note(NoteDelivery(postponed(delivery, wall_clock())), self._run)
+            await note(
+                deliveries_commands.NoteDelivery(postponed(delivery, wall_clock())), self._run
+            )
             return
         try:
             after = await send(delivery, mailer, self._settings, self._run)
         except (MailServerAway, OwnerAway, OwnerRefused, TimeoutError) as away:
             log.warning("delivery waits", delivery=delivery.id, error=type(away).__name__)
-            await note(NoteDelivery(postponed(delivery, wall_clock())), self._run)
+            await note(
+                deliveries_commands.NoteDelivery(postponed(delivery, wall_clock())), self._run
+            )
             self._broken += 1
             reached = isinstance(away, MailServerAway) and away.reached
             self._is_over = self._is_over or not reached or self._broken >= MOST_BROKEN

@@ -11,16 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from services.notices.branches.refusals import ClosureWithdrawn, NoBranchCovered, NoSuchBranch
 from services.notices.closures.refusals import NoSuchClosure
 from services.notices.fields import Id, Language, Name, ScopeBody, Text
-from services.notices.notices import queries
-from services.notices.notices.commands import (
-    amend_notice,
-    change_draft,
-    delete_draft,
-    draft_notice,
-    publish_draft,
-    publish_notice,
-    withdraw_notice,
-)
+from services.notices.notices import commands, queries
 from services.notices.notices.refusals import (
     DraftChanged,
     NoSuchDraft,
@@ -171,7 +162,7 @@ async def post_notice(body: NoticeBody, caller: Staff, now: BusinessTime, run: R
     wordings = texts_in(body.wordings)
     return NoticeOut.of(
         await run(
-            publish_notice,
+            commands.publish_notice,
             title=body.title,
             content=body.content,
             branches=codes,
@@ -214,7 +205,7 @@ async def put_notice(notice_id: Id, body: AmendedBody, caller: Staff, run: Run) 
     wordings = texts_in(body.wordings)
     return NoticeOut.of(
         await run(
-            amend_notice,
+            commands.amend_notice,
             notice_id=notice_id,
             seen=body.seen,
             title=body.title,
@@ -230,7 +221,7 @@ async def delete_notice(
     notice_id: Id, caller: Staff, run: Run, seen: Annotated[int, Query(ge=1, le=1_000_000_000)]
 ) -> None:
     """Withdraw a notice: its page and feeds no longer have it, nor its earlier texts."""
-    await run(withdraw_notice, notice_id, seen)
+    await run(commands.withdraw_notice, notice_id, seen)
 
 
 class DraftBody(Body):
@@ -286,7 +277,7 @@ class DraftPage(BaseModel):
 @refuses(NoSuchClosure, ClosureWithdrawn)
 async def post_draft(closure_id: Id, caller: Staff, run: Run) -> DraftOut:
     """Draft a notice in three languages from a closure as it is now. Nobody but staff sees it."""
-    return DraftOut.of(await run(draft_notice, closure_id))
+    return DraftOut.of(await run(commands.draft_notice, closure_id))
 
 
 @router.get("/notice-drafts")
@@ -309,7 +300,7 @@ async def put_draft(draft_id: Id, body: DraftBody, caller: Staff, run: Run) -> D
     """Change a draft of a notice, and when it is published."""
     return DraftOut.of(
         await run(
-            change_draft,
+            commands.change_draft,
             draft_id=draft_id,
             seen=body.seen,
             title=body.title,
@@ -324,7 +315,7 @@ async def put_draft(draft_id: Id, body: DraftBody, caller: Staff, run: Run) -> D
 @refuses(NoSuchDraft, DraftChanged)
 async def post_publication(draft_id: Id, body: SeenBody, caller: Staff, run: Run) -> NoticeOut:
     """Publish a draft now, whatever its time."""
-    return NoticeOut.of(await run(publish_draft, draft_id, run.settings.zone, body.seen))
+    return NoticeOut.of(await run(commands.publish_draft, draft_id, run.settings.zone, body.seen))
 
 
 @router.delete("/notice-drafts/{draft_id}", status_code=204)
@@ -333,4 +324,4 @@ async def delete_one_draft(
     draft_id: Id, caller: Staff, run: Run, seen: Annotated[int, Query(ge=1, le=1_000_000_000)]
 ) -> None:
     """Delete a draft of a notice."""
-    await run(delete_draft, draft_id, seen)
+    await run(commands.delete_draft, draft_id, seen)

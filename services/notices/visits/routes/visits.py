@@ -13,16 +13,7 @@ from services.notices.branches.refusals import NoSuchBranch
 from services.notices.fields import Id
 from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.settings import settings_of
-from services.notices.visits import rules, store
-from services.notices.visits.commands import (
-    EnterBranch,
-    Entered,
-    count_visitors,
-    enter_branch,
-    join_queue,
-    leave_branch,
-    renew_venue,
-)
+from services.notices.visits import commands, rules, store
 from services.notices.visits.queries import Fullness, fullness, fullness_at_venue
 from services.notices.visits.refusals import (
     BranchFull,
@@ -172,7 +163,7 @@ async def post_count(
     """
     local = now.astimezone(run.settings.zone)
     counted = await run(
-        count_visitors,
+        commands.count_visitors,
         branch=code,
         door=body.door,
         entered=body.entered,
@@ -197,7 +188,7 @@ async def get_venue_code(code: Id, caller: Staff, db: Db) -> VenueCodeOut:
 @refuses(NoSuchBranch)
 async def post_venue_code(code: Id, caller: Staff, run: Run) -> VenueCodeOut:
     """Give a branch a new venue code; posters with the old one no longer work."""
-    venue = await run(renew_venue, code, secrets.token_hex(8))
+    venue = await run(commands.renew_venue, code, secrets.token_hex(8))
     return VenueCodeOut(branch=code, venue=venue.code)
 
 
@@ -228,7 +219,7 @@ async def get_venue(
 async def post_ticket(body: QueueBody, now: BusinessTime, run: Run) -> TicketOut:
     """Join the queue of a branch that is full. Nothing about the person is kept."""
     local = now.astimezone(run.settings.zone)
-    queued = await run(join_queue, body.venue, local)
+    queued = await run(commands.join_queue, body.venue, local)
     return TicketOut(
         id=queued.id,
         number=queued.number,
@@ -273,7 +264,7 @@ class VisitOut(BaseModel):
     entered_at: dt.datetime
 
     @classmethod
-    def of(cls, visit: Entered) -> "VisitOut":
+    def of(cls, visit: commands.Entered) -> "VisitOut":
         """Build the answer from a visit."""
         return cls(id=visit.id, branch=visit.branch, entered_at=visit.entered_at)
 
@@ -282,7 +273,7 @@ class VisitOut(BaseModel):
 @refuses(VisitsNotKept, NoSuchVenue, BranchIsClosed, BranchFull, TooManyDoors)
 async def post_visit(body: CheckInBody, now: BusinessTime, run: Run) -> VisitOut:
     """Check in with the code at the door, without an account."""
-    return VisitOut.of(await run(enter_branch, _check_in(body, now, run)))
+    return VisitOut.of(await run(commands.enter_branch, _check_in(body, now, run)))
 
 
 @router.post("/me/visits", status_code=201)
@@ -291,7 +282,7 @@ async def post_own_visit(
     body: CheckInBody, caller: Patron, now: BusinessTime, run: Run
 ) -> VisitOut:
     """Check in as a patron; the visit is deleted early if the patron is erased."""
-    return VisitOut.of(await run(enter_branch, _check_in(body, now, run, caller.id)))
+    return VisitOut.of(await run(commands.enter_branch, _check_in(body, now, run, caller.id)))
 
 
 @router.post("/branches/{code}/visits", status_code=201)
@@ -300,27 +291,29 @@ async def post_desk_visit(
     code: Id, body: DeskVisitBody, caller: Desk, now: BusinessTime, run: Run
 ) -> VisitOut:
     """Register a visitor at a door, for people without a phone of their own."""
-    command = EnterBranch(
+    command = commands.EnterBranch(
         Visitor(body.name, body.phone),
         now.astimezone(run.settings.zone),
         sealing.master_of(settings_of(run).visit_keys),
         branch=code,
         door=body.door,
     )
-    return VisitOut.of(await run(enter_branch, command))
+    return VisitOut.of(await run(commands.enter_branch, command))
 
 
 @router.post("/visits/leavings")
 @refuses(NoSuchVisit)
 async def post_leaving(body: LeavingBody, now: BusinessTime, run: Run) -> VisitOut:
     """Check out, with the id that the visitor got when checking in. Repeats change nothing."""
-    return VisitOut.of(await run(leave_branch, body.visit, now.astimezone(run.settings.zone)))
+    return VisitOut.of(
+        await run(commands.leave_branch, body.visit, now.astimezone(run.settings.zone))
+    )
 
 
 def _check_in(
     body: CheckInBody, now: dt.datetime, run: Run, patron_id: str | None = None
-) -> EnterBranch:
-    return EnterBranch(
+) -> commands.EnterBranch:
+    return commands.EnterBranch(
         Visitor(body.name, body.phone),
         now.astimezone(run.settings.zone),
         sealing.master_of(settings_of(run).visit_keys),
