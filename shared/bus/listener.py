@@ -152,17 +152,6 @@ class Listener:
         member of the group; or it never fetches one of the partitions again. For a topic that a
         broker has lost it asks only every five minutes, and nobody creates it: a start does both.
         """
-        try:
-            await self._keep_consuming()
-        finally:
-            # A static member keeps its partitions when it stops: right for a process that is killed
-            # and comes back, wrong for one that is asked to stop.
-            with contextlib.suppress(KafkaError, OSError):
-                async with asyncio.timeout(LEAVE_SECONDS):
-                    group = self._names.on_kafka(self.service)
-                    await leave_group(self._settings, group, self._client_id)
-
-    async def _keep_consuming(self) -> None:
         pause = FIRST_PAUSE
         while True:
             # Not the former one, some of whose tasks may not have ended yet.
@@ -275,7 +264,7 @@ class Listener:
         return positions, ends
 
     async def _stop(self, broker: KafkaBroker) -> None:
-        """Commit, let FastStream finish the messages in hand, and close the consumer."""
+        """Commit, let FastStream finish the messages in hand, and leave the group."""
         if self._state == "listening":
             self._state = "stopping"
         self.processor.stop()
@@ -288,7 +277,20 @@ class Listener:
         closing.add_done_callback(self._closed)
         await asyncio.wait([closing], timeout=CLOSE_SECONDS)
         self.offsets.end()
+        if closing.done():  # else the next consumer takes its place, by the same instance id
+            await self._leave_group()
         await self.processor.dead_letters.close()
+
+    async def _leave_group(self) -> None:
+        """Give the partitions to other replicas at once, and get new ones from the next start.
+
+        A static member keeps its partitions when it stops: right for a process that is killed and
+        comes back, wrong for one that is asked to stop, or that is to find a topic again.
+        """
+        with contextlib.suppress(KafkaError, OSError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                group = self._names.on_kafka(self.service)
+                await leave_group(self._settings, group, self._client_id)
 
     def _closed(self, closing: asyncio.Task[None]) -> None:
         self._closing.discard(closing)

@@ -4,11 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
 LOOK_SECONDS = 0.002
-"""Seconds between two looks whether everything has been read."""
+"""Seconds to the first look which partitions have been read; doubled after each."""
 GROWTH = 1.2
 """Factor by which a pause grows after one in which nothing came."""
 LIMIT = 25
@@ -20,7 +20,7 @@ GATHER_LIMIT = 6
 async def rest_between_fetches(
     consumer: AIOKafkaConsumer, idle_poll_ms: int, processed: Callable[[], int]
 ) -> None:
-    """Pause the partitions of a started consumer whenever all is read, until cancelled.
+    """Pause each partition of a started consumer once it is read, for a while; until cancelled.
 
     aiokafka sends a fetch again as soon as it is answered, which keeps a core busy with a broker
     that does not wait for events. `idle_poll_ms` is the setting of this name: 0 for a broker that
@@ -32,27 +32,30 @@ async def rest_between_fetches(
     before = processed()
     while pause:
         consumer.resume(*consumer.paused())
-        resumed = int(time.time() * 1000)
-        # There is no event for the answer to a fetch.
-        while not await _is_all_read(consumer, resumed):  # noqa: ASYNC110
-            await asyncio.sleep(LOOK_SECONDS)
+        resumed, until = int(time.time() * 1000), time.monotonic() + pause
+        unread, look = set(consumer.assignment()), LOOK_SECONDS
+        while unread and time.monotonic() < until:
+            await asyncio.sleep(look)
+            look *= 2
+            unread -= {one for one in unread if await _paused_if_read(consumer, one, resumed)}
+        await asyncio.sleep(max(until - time.monotonic(), 0))
         arrived, before = processed() - before, processed()
         if arrived:
             pause = shortest * min(arrived, GATHER_LIMIT)
         else:
             pause = min(pause * GROWTH, shortest * LIMIT)
-        consumer.pause(*consumer.assignment())
-        await asyncio.sleep(pause)
 
 
-async def _is_all_read(consumer: AIOKafkaConsumer, since: int) -> bool:
-    """Return whether each partition has been fetched since then, and all its events were read."""
+async def _paused_if_read(
+    consumer: AIOKafkaConsumer, partition: TopicPartition, since: int
+) -> bool:
+    """Pause a partition if it was fetched since then and all its events were read."""
     try:
-        for partition in consumer.assignment():
-            if (consumer.last_poll_timestamp(partition) or 0) < since:
-                return False
-            if consumer.highwater(partition) > await consumer.position(partition):
-                return False
-    except (IllegalStateError, AssertionError):  # the partition was taken away meanwhile
+        if (consumer.last_poll_timestamp(partition) or 0) < since:
+            return False
+        if await consumer.position(partition) < consumer.highwater(partition):
+            return False
+        consumer.pause(partition)
+    except (IllegalStateError, AssertionError):  # another replica reads it now
         return False
     return True
