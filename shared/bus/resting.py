@@ -7,8 +7,8 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
-LOOK_SECONDS = 0.002
-"""Seconds to the first look which partitions have been read; doubled after each."""
+LOOK_SECONDS = 0.003
+"""Seconds between two looks which partitions have been read."""
 GROWTH = 1.2
 """Factor by which a pause grows after one in which nothing came."""
 LIMIT = 25
@@ -33,10 +33,9 @@ async def rest_between_fetches(
     while pause:
         consumer.resume(*consumer.paused())
         resumed, until = int(time.time() * 1000), time.monotonic() + pause
-        unread, look = set(consumer.assignment()), LOOK_SECONDS
+        unread = set(consumer.assignment())
         while unread and time.monotonic() < until:
-            await asyncio.sleep(look)
-            look *= 2
+            await asyncio.sleep(LOOK_SECONDS)
             unread -= {one for one in unread if await _paused_if_read(consumer, one, resumed)}
         await asyncio.sleep(max(until - time.monotonic(), 0))
         arrived, before = processed() - before, processed()
