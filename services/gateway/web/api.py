@@ -94,9 +94,12 @@ class Reply:
             raise self.failure()
 
     def refusal(self, *statuses: int) -> Failure:
-        """Return a problem that the visitor can correct, by its status; raise any other."""
+        """Return a problem that the visitor can correct, by its status.
+
+        Raises any other, and the refusal of a caller without the right.
+        """
         failure = self.failure()
-        if failure.status not in statuses:
+        if failure.status not in statuses or failure.code == "forbidden":
             raise failure
         return failure
 

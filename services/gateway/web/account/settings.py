@@ -81,8 +81,6 @@ _FORMS: dict[str, dict[str, str]] = {
     "pin": {"pin": "pin-until-now"},
 }
 """The forms of the page, with the ids of fields that two of them have."""
-_EDITABLE = frozenset({403, 409, 422, 429})
-"""Refusals that the form's page tells, with what was typed."""
 
 
 @router.get("/setting")
@@ -193,10 +191,7 @@ async def post_pin(request: PatronRequest) -> Response:
 async def _changed(request: PageRequest, reply: Reply, form: str, said: str) -> Response:
     if reply.done:
         return request.go("/setting", said)
-    failure = reply.failure()
-    if failure.status not in _EDITABLE or failure.code == "forbidden":
-        raise failure
-    return await _setting(request, failure, form)
+    return await _setting(request, reply.refusal(403, 409, 422, 429), form)
 
 
 DEVICES = "/v1/me/push-subscriptions"
@@ -237,9 +232,6 @@ def device_name(user_agent: str) -> str:
     return ", ".join(name for name in found if name) or user_agent[:100] or "?"
 
 
-_HERE = "/setting"
-
-
 def addresses(request: PageRequest, calendar: dict[str, Any]) -> dict[str, Any]:
     """Return what the page shows of a link: its address for programs, and one to open."""
     if calendar["path"] is None:
@@ -255,7 +247,7 @@ async def post_calendar(request: PatronRequest) -> Response:
     body = {"with_titles": bool(request.text("with_titles"))}
     reply = await request.send("POST", "/v1/me/calendar", body)
     reply.succeed()
-    return request.go(_HERE, "calendar-made")
+    return request.go("/setting", "calendar-made")
 
 
 @router.post("/setting/calendar/ending")
@@ -263,7 +255,7 @@ async def post_ending(request: PatronRequest) -> Response:
     """End the link."""
     reply = await request.send("DELETE", "/v1/me/calendar")
     reply.succeed()
-    return request.go(_HERE, "calendar-ended")
+    return request.go("/setting", "calendar-ended")
 
 
 @router.get("/unsubscribe/{token}")

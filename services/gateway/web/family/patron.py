@@ -178,17 +178,8 @@ async def no_members() -> dict[str, str]:
 
 async def _family(request: PageRequest, refused: Failure | None = None) -> Response:
     family: dict[str, Any] = (await request.api.get("/v1/me/family")).json()
-    return request.page(
-        "family/family.html",
-        family=family,
-        **forms.outcome_of(request, refused),
-    )
-
-
-def of_member(failure: Failure) -> Failure:
-    """Return a refusal about a linked card with the code of a text that does not say "you"."""
-    code = OF_MEMBER.get(failure.code, failure.code)
-    return Failure(failure.status, code, failure.detail, failure.errors)
+    outcome = forms.outcome_of(request, refused)
+    return request.page("family/family.html", family=family, **outcome)
 
 
 def _gone(request: PageRequest, reply: Reply) -> Response | None:

@@ -8,7 +8,7 @@ from fastapi import Response
 from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names, home_branch, names_of
-from services.gateway.web.family.patron import member_names, no_members, of_member
+from services.gateway.web.family.patron import OF_MEMBER, member_names, no_members
 from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
@@ -78,7 +78,9 @@ async def post_hold(request: PatronRequest, title_id: str) -> Response:
     reply = await request.send("POST", "/v1/holds", wanted)
     here = f"/catalogue/{segment(title_id)}"
     if reply.status in (409, 422):
-        refused = of_member(reply.failure()) if wanted["patron_id"] else reply.failure()
+        refused = (
+            forms.reworded(reply.failure(), OF_MEMBER) if wanted["patron_id"] else reply.failure()
+        )
         return await _title(request, title_id, refused=refused)
     if wanted["patron_id"] and not reply.done and reply.failure().code == "no-such-patron":
         return request.go(here, FlashMessage("not-linked", went_well=False))

@@ -153,9 +153,6 @@ async def post_log_out(request: Anyone) -> Response:
     return response
 
 
-_EDITABLE = (409, 422, 429)
-
-
 @router.get("/forgotten-pin")
 async def get_request(request: Anyone) -> Response:
     """Show the form to ask for a code; without e-mail, where to get a new PIN instead."""
@@ -169,7 +166,7 @@ async def post_request(request: Anyone) -> Response:
     reply = await request.send("POST", "/v1/pin-resets", typed)
     if reply.done:
         return request.go(f"/forgotten-pin/{segment(reply.json()['id'])}")
-    return await _request(request, reply.refusal(*_EDITABLE))
+    return await _request(request, reply.refusal(409, 422, 429))
 
 
 @router.get("/forgotten-pin/{reset_id}")
@@ -195,7 +192,7 @@ async def post_code(request: Anyone, reset_id: str) -> Response:
         if reply.json()["device_token"]:
             session.keep_device(request.http, response, reply.json()["device_token"])
         return response
-    return _code(request, reset_id, reply.refusal(*_EDITABLE))
+    return _code(request, reset_id, reply.refusal(409, 422, 429))
 
 
 async def _request(request: PageRequest, refused: Failure | None = None) -> Response:
@@ -209,8 +206,5 @@ async def _request(request: PageRequest, refused: Failure | None = None) -> Resp
 
 
 def _code(request: PageRequest, reset_id: str, refused: Failure | None = None) -> Response:
-    return request.page(
-        "sign_in/pin-code.html",
-        **forms.outcome_of(request, refused),
-        reset_id=reset_id,
-    )
+    outcome = forms.outcome_of(request, refused)
+    return request.page("sign_in/pin-code.html", reset_id=reset_id, **outcome)

@@ -58,7 +58,6 @@ router = Pages(
 
 
 PATH = "/v1/second-factors"
-_FACTOR_EDITABLE = (401, 403, 404, 409, 422, 429)
 
 
 @router.get("/second-factor")
@@ -114,7 +113,7 @@ def _factor_page(
     codes: list[str] | None = None,
     removing: bool = False,
 ) -> Response:
-    refused = reply.refusal(*_FACTOR_EDITABLE) if reply and not reply.done else None
+    refused = reply.refusal(401, 403, 404, 409, 422, 429) if reply and not reply.done else None
     uri = made.get("uri") if made else None
     # Without a size it is as large as the page lets it be, and never cut off.
     picture = segno.make(uri, micro=False).svg_inline(omitsize=True) if uri else ""
@@ -126,10 +125,6 @@ def _factor_page(
         removing=removing,
         picture=Markup(picture),  # noqa: S704 - ours
     )
-
-
-_PIN_EDITABLE = frozenset({403, 409, 422, 429})
-"""Refusals that the page tells beside the form."""
 
 
 @router.get(OWN_LOG_IN)
@@ -149,14 +144,8 @@ async def post_own_pin(request: PersonRequest) -> Response:
     reply = await request.api.send("PUT", "/v1/me/pin", typed)
     if reply.done:
         return request.go(OWN_LOG_IN, "pin-changed")
-    failure = reply.failure()
-    if failure.status not in _PIN_EDITABLE or failure.code == "forbidden":
-        raise failure
-    return _own_page(request, failure)
+    return _own_page(request, reply.refusal(403, 409, 422, 429))
 
 
 def _own_page(request: PageRequest, refused: Failure | None = None) -> Response:
-    return request.page(
-        "sign_in/own-log-in.html",
-        **forms.outcome_of(request, refused),
-    )
+    return request.page("sign_in/own-log-in.html", **forms.outcome_of(request, refused))
