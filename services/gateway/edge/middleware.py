@@ -83,8 +83,10 @@ class Edge:
 
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                said = {name.lower() for name, _ in message["headers"]}
-                more = [(name, value) for name, value in self._headers.items() if name not in said]
+                present = {name.lower() for name, _ in message["headers"]}
+                more = [
+                    (name, value) for name, value in self._headers.items() if name not in present
+                ]
                 message["headers"] = [*message["headers"], *more]
             await send(message)
 

@@ -107,7 +107,7 @@ def _for_clients(operation: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _but_services(roles: Mapping[str, Any]) -> dict[str, Any]:
-    return {role: said for role, said in roles.items() if role != "service"}
+    return {role: description for role, description in roles.items() if role != "service"}
 
 
 _REFERENCE = "#/components/schemas/"
@@ -310,8 +310,8 @@ def _parameter(parameter: Mapping[str, Any]) -> str:
     like = (
         f", as <code>{escape(str(parameter['example']))}</code>" if "example" in parameter else ""
     )
-    name, said = escape(parameter["name"]), _text(parameter.get("description", ""))
-    return f"<li><code>{name}</code> ({parameter['in']}{must}{like}) {said}</li>"
+    name, description = escape(parameter["name"]), _text(parameter.get("description", ""))
+    return f"<li><code>{name}</code> ({parameter['in']}{must}{like}) {description}</li>"
 
 
 def _text(text: str) -> str:

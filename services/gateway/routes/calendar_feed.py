@@ -248,12 +248,12 @@ def calendar(
 
 def _summary(entry: Entry, language: Language, *, with_titles: bool) -> str:
     if with_titles and entry.title:
-        said = language.say(CALENDAR_TITLES[entry.kind]) % {"title": entry.title}
+        summary = language.say(CALENDAR_TITLES[entry.kind]) % {"title": entry.title}
     else:
-        said = language.say(ACTIVITY_TYPES.get(entry.activity_type, CALENDAR[entry.kind]))
+        summary = language.say(ACTIVITY_TYPES.get(entry.activity_type, CALENDAR[entry.kind]))
     if entry.tentative:
-        said = language.say(CALENDAR["tentative"]) % {"activity": said}
-    return said
+        summary = language.say(CALENDAR["tentative"]) % {"activity": summary}
+    return summary
 
 
 def _printable(text: str) -> str:

@@ -53,7 +53,7 @@ async def ask(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | None:
     try:
         async with asyncio.timeout(allowed(ACCRUING_SECONDS)):
             answer = await owners.get("circulation", "/v1/me/accruing", now=now, token=token)
-        said = _accruing_answer.validate_python(answer)
+        response = _accruing_answer.validate_python(answer)
     except (OwnerAway, TimeoutError):
         liveness.saw("circulation", False)
         return None
@@ -63,7 +63,7 @@ async def ask(app: FastAPI, token: str, now: datetime) -> dict[str, Any] | None:
         )
         return None
     liveness.saw("circulation", True)
-    return said.model_dump()
+    return response.model_dump()
 
 
 def past_due(loans: Mapping[str, Document], today: date) -> dict[str, Document]:
@@ -71,17 +71,19 @@ def past_due(loans: Mapping[str, Document], today: date) -> dict[str, Document]:
     return {key: loan for key, loan in loans.items() if loan["due_on"] < today.isoformat()}
 
 
-def last_known(said: Mapping[str, Any] | None, loans: Mapping[str, Document]) -> Sequence[Document]:
+def last_known(
+    response: Mapping[str, Any] | None, loans: Mapping[str, Document]
+) -> Sequence[Document]:
     """Return circulation's items for open loans whose due date has not changed since."""
     return [
         item
-        for item in (said or {}).get("items", ())
+        for item in (response or {}).get("items", ())
         if item["loan_id"] in loans and loans[item["loan_id"]]["due_on"] == item["due_on"]
     ]
 
 
 def is_valid(
-    said: Mapping[str, Any] | None, late: Mapping[str, Document], common: Common, today: date
+    response: Mapping[str, Any] | None, late: Mapping[str, Document], common: Common, today: date
 ) -> bool:
     """Return whether circulation's last response is still valid for these loans today.
 
@@ -90,9 +92,9 @@ def is_valid(
     version that a loan gets by a move of its due date, even before it publishes the move. So the
     due date is compared too: it is that of the view when circulation was asked.
     """
-    if said is None or said.get("suspensions_version") != common.suspensions_version:
+    if response is None or response.get("suspensions_version") != common.suspensions_version:
         return False
-    items = {item["loan_id"]: item for item in said["items"]}
+    items = {item["loan_id"]: item for item in response["items"]}
     return all(
         (item := items.get(loan_id)) is not None
         and item["as_of"] == today.isoformat()

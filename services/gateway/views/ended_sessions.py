@@ -35,8 +35,8 @@ async def watch_sessions(app: FastAPI) -> None:
     """Refuse the tokens of each session that ends, until cancelled."""
     while True:
         try:
-            async with contextlib.aclosing(ended_sessions(app.state.database)) as told:
-                async for ended in told:
+            async with contextlib.aclosing(ended_sessions(app.state.database)) as stream:
+                async for ended in stream:
                     refuse(app, ended)
                     app.state.sessions_known = True
         except PyMongoError as error:

@@ -164,8 +164,8 @@ class OverviewService:
         today = library_day(now, self._app.state.settings.zone)
         seen = await in_time(self._seen(caller.id))
         late = accruing.past_due(open_loans(seen.view), today)
-        said = (seen.view or {}).get("accruing") if late else None
-        return self._account(caller, today, seen, said, self._app.state.liveness.report())
+        response = (seen.view or {}).get("accruing") if late else None
+        return self._account(caller, today, seen, response, self._app.state.liveness.report())
 
     async def of_member(self, caller: Caller, member_id: str, now: datetime) -> Document | None:
         """Return the loans and holds of a patron whose card is linked with the caller's.
@@ -201,15 +201,15 @@ class OverviewService:
         seen = await in_time(self._seen(caller.id))
         live = self._app.state.liveness.report()
         late = accruing.past_due(open_loans(seen.view), today)
-        said = (seen.view or {}).get("accruing") if late else None
-        if late and not accruing.is_valid(said, late, seen.common, today):
+        response = (seen.view or {}).get("accruing") if late else None
+        if late and not accruing.is_valid(response, late, seen.common, today):
             asked = await accruing.ask(self._app, caller.token, now)
             live["circulation"] = asked is not None
-            said = self._noted(caller.id, now, seen.view, asked) if asked else said
-        account = self._account(caller, today, seen, said, live)
+            response = self._noted(caller.id, now, seen.view, asked) if asked else response
+        account = self._account(caller, today, seen, response, live)
         body = orjson.dumps(account)
         answer = Answer(body, caller.name, live, today, seen.stamps, seen.waiting, seen.positions)
-        if not late or accruing.is_valid(said, late, seen.common, today):
+        if not late or accruing.is_valid(response, late, seen.common, today):
             self._cache.keep(caller.id, answer)
         return answer
 
@@ -218,7 +218,7 @@ class OverviewService:
         caller: Caller,
         today: date,
         seen: Seen,
-        said: Mapping[str, Any] | None,
+        response: Mapping[str, Any] | None,
         live: Mapping[str, bool],
     ) -> Document:
         return overview(
@@ -229,7 +229,7 @@ class OverviewService:
             common=seen.common,
             activities=seen.activities,
             positions=seen.positions,
-            accruing=accruing.last_known(said, open_loans(seen.view)),
+            accruing=accruing.last_known(response, open_loans(seen.view)),
             live=live,
         )
 
@@ -264,27 +264,27 @@ class OverviewService:
             return await reads.account_views(self._app.state.database, patron_ids)
 
     def _noted(
-        self, patron_id: str, now: datetime, view: Document | None, said: Document
+        self, patron_id: str, now: datetime, view: Document | None, response: Document
     ) -> Document:
         """Return circulation's response for the open loans, and store it in the background."""
         loans = open_loans(view)
         items = [
             {**item, "due_on": loans[item["loan_id"]]["due_on"]}
-            for item in said["items"]
+            for item in response["items"]
             if item["loan_id"] in loans
         ]
-        said = {**said, "items": items}
+        response = {**response, "items": items}
         before = (view or {}).get("accruing") or {}
-        if said != {name: value for name, value in before.items() if name != "at"}:
-            task = asyncio.create_task(self._keep(patron_id, now, said))
+        if response != {name: value for name, value in before.items() if name != "at"}:
+            task = asyncio.create_task(self._keep(patron_id, now, response))
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
-        return said
+        return response
 
-    async def _keep(self, patron_id: str, now: datetime, said: Document) -> None:
+    async def _keep(self, patron_id: str, now: datetime, response: Document) -> None:
         """Store circulation's response; after a failure the next call that gets one stores it."""
         with contextlib.suppress(PyMongoError):
-            await writes.keep_accruing(self._app.state.database, patron_id, now, said)
+            await writes.keep_accruing(self._app.state.database, patron_id, now, response)
 
 
 async def in_time(read: Awaitable[T]) -> T:

@@ -162,8 +162,8 @@ class PageRequest:
         """Redirect the browser to a page of ours, with messages about the command, or codes."""
         response = RedirectResponse(path, 303, HEADERS)
         if messages:
-            said = [FlashMessage(one) if isinstance(one, str) else one for one in messages]
-            session.show_next(self.http, response, self.secret, said)
+            shown = [FlashMessage(one) if isinstance(one, str) else one for one in messages]
+            session.show_next(self.http, response, self.secret, shown)
         return self._remember(response)
 
     def file(self, reply: Reply) -> Response:

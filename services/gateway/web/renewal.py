@@ -85,10 +85,10 @@ async def _renewed(request: Request, kept: Tokens) -> Tokens | None:
 
     None if accounts does not answer.
     """
-    said = {"renewal_token": kept.renewal}
+    body = {"renewal_token": kept.renewal}
     try:
         async with asyncio.timeout(allowed(RENEW_SECONDS)):
-            reply = await Api(request, None, "en").send("POST", "/v1/sessions/renewal", said)
+            reply = await Api(request, None, "en").send("POST", "/v1/sessions/renewal", body)
     except TimeoutError:
         return None
     if reply.done:
@@ -104,7 +104,7 @@ def _cookie(request: Request, start: Message, tokens: Tokens) -> list[tuple[byte
     [(name, value)] = [one for one in carrier.raw_headers if one[0] == b"set-cookie"]
     beginning = value.partition(b"=")[0] + b"="
     itself = any(
-        header.lower() == b"set-cookie" and said.startswith(beginning)
-        for header, said in start["headers"]
+        header.lower() == b"set-cookie" and sent.startswith(beginning)
+        for header, sent in start["headers"]
     )
     return [] if itself else [(name, value)]

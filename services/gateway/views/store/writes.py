@@ -100,7 +100,7 @@ async def _correct_titles(views: Collections, shown: Mapping[str, Document | Non
 
 
 async def keep_accruing(
-    database: Database, patron_id: str, at: datetime, said: Mapping[str, Any]
+    database: Database, patron_id: str, at: datetime, response: Mapping[str, Any]
 ) -> None:
     """Store circulation's response of business time `at` about accruing fines.
 
@@ -112,7 +112,7 @@ async def keep_accruing(
             "patron.status": {"$ne": "erased"},
             "accruing.at": {"$not": {"$gt": at}},
         },
-        {"$set": {"accruing": {"at": at, **said}}},
+        {"$set": {"accruing": {"at": at, **response}}},
     )
 
 
@@ -302,5 +302,5 @@ async def _show_titles(views: Collections, titles: Sequence[Document]) -> None:
 
 def session_end_write(change: SessionEnd) -> UpdateOne:
     """Return the write of an ended session. Safe to repeat."""
-    said = {"account_id": change.account_id, "expires_at": change.expires_at}
-    return UpdateOne({"_id": change.session_id}, {"$setOnInsert": said}, upsert=True)
+    stored = {"account_id": change.account_id, "expires_at": change.expires_at}
+    return UpdateOne({"_id": change.session_id}, {"$setOnInsert": stored}, upsert=True)

@@ -126,8 +126,8 @@ async def post_payment(request: DeskRequest, patron_id: str) -> Response:
     reply = await request.send("POST", path, body)
     if not reply.done:
         return await _account(request, patron_id, reply)
-    said = FlashMessage("cash-recorded", {"paid_cents": reply.json()["amount_cents"]})
-    return request.go(page_of_account(patron_id), said)
+    message = FlashMessage("cash-recorded", {"paid_cents": reply.json()["amount_cents"]})
+    return request.go(page_of_account(patron_id), message)
 
 
 def page_of_account(patron_id: str) -> str:
@@ -139,20 +139,22 @@ def _changed(request: PageRequest, name: str) -> bool:
     return request.text(name) != request.text(f"former_{name}")
 
 
-async def _amend(request: PageRequest, patron_id: str, body: dict[str, Any], said: str) -> Response:
+async def _amend(
+    request: PageRequest, patron_id: str, body: dict[str, Any], message: str
+) -> Response:
     reply = await request.api.send("PATCH", f"{PATH}/{segment(patron_id)}", body)
-    return await _done(request, patron_id, reply, said)
+    return await _done(request, patron_id, reply, message)
 
 
-async def _block(request: PageRequest, patron_id: str, change: str, said: str) -> Response:
+async def _block(request: PageRequest, patron_id: str, change: str, message: str) -> Response:
     path = f"{PATH}/{segment(patron_id)}/{change}"
     reply = await request.send("POST", path, {"reason": request.text("reason")})
-    return await _done(request, patron_id, reply, said)
+    return await _done(request, patron_id, reply, message)
 
 
-async def _done(request: PageRequest, patron_id: str, reply: Reply, said: str) -> Response:
+async def _done(request: PageRequest, patron_id: str, reply: Reply, message: str) -> Response:
     if reply.done:
-        return request.go(page_of_account(patron_id), said)
+        return request.go(page_of_account(patron_id), message)
     return await _account(request, patron_id, reply)
 
 

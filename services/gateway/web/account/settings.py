@@ -188,9 +188,9 @@ async def post_pin(request: PatronRequest) -> Response:
     return await _changed(request, reply, "pin", "pin-changed")
 
 
-async def _changed(request: PageRequest, reply: Reply, form: str, said: str) -> Response:
+async def _changed(request: PageRequest, reply: Reply, form: str, message: str) -> Response:
     if reply.done:
-        return request.go("/setting", said)
+        return request.go("/setting", message)
     return await _setting(request, reply.refusal(403, 409, 422, 429), form)
 
 

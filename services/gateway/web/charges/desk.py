@@ -59,8 +59,8 @@ async def post_waiver(request: DeskRequest, charge_id: str) -> Response:
     reply = await request.send("POST", path, body)
     if not reply.done:
         return await _charge(request, charge_id, forms.refusal(reply))
-    said = FlashMessage("charge-waived", {"waived_cents": cents})
-    return request.go(page_of_account(reply.json()["patron_id"]), said)
+    message = FlashMessage("charge-waived", {"waived_cents": cents})
+    return request.go(page_of_account(reply.json()["patron_id"]), message)
 
 
 @router.post("/desk/charges/{charge_id}/refund")
@@ -72,9 +72,9 @@ async def post_refund(request: DeskRequest, charge_id: str) -> Response:
     if not reply.done:
         return await _charge(request, charge_id, forms.refusal(reply))
     refund = reply.json()
-    said = f"refund-{refund['state']}"
+    message = f"refund-{refund['state']}"
     facts = {"refunded_cents": refund["amount_cents"]}
-    return request.go(f"/desk/charges/{segment(charge_id)}", FlashMessage(said, facts))
+    return request.go(f"/desk/charges/{segment(charge_id)}", FlashMessage(message, facts))
 
 
 async def _charge(request: PageRequest, charge_id: str, refused: Failure | None = None) -> Response:

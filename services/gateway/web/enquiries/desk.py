@@ -123,8 +123,8 @@ async def post_answer(request: DeskRequest, enquiry_id: str) -> Response:
     asks = request.text("asks") == "yes"
     body = {"text": request.text("text"), "asks": asks, "seen": forms.seen(request)}
     reply = await send_with_files(request, f"/v1/enquiries/{segment(enquiry_id)}/answers", body)
-    said = FlashMessage("enquiry-asked-back" if asks else "enquiry-answered")
-    return await _outcome(request, enquiry_id, reply, said)
+    message = FlashMessage("enquiry-asked-back" if asks else "enquiry-answered")
+    return await _outcome(request, enquiry_id, reply, message)
 
 
 @router.post("/desk/enquiries/{enquiry_id}/notes")

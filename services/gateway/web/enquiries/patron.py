@@ -240,11 +240,13 @@ async def get_file(request: Anyone, token: str, file: str) -> Response:
     return request.file(reply)
 
 
-async def _sent(request: PageRequest, token: str, command: str, said: str, **more: Any) -> Response:
+async def _sent(
+    request: PageRequest, token: str, command: str, message: str, **more: Any
+) -> Response:
     body = {"token": token, **more}
     reply = await request.send("POST", f"{API}/{command}", body)
     if reply.done:
-        return request.go(f"/ask/{segment(token)}", said)
+        return request.go(f"/ask/{segment(token)}", message)
     return await _thread(request, token, reply.refusal(409, 422))
 
 

@@ -201,8 +201,8 @@ def _refused(request: PageRequest, reply: Reply, here: str) -> Response | None:
     """
     if reply.done or reply.status not in (409, 422) or reply.failure().code in _ENDED:
         return _gone(request, reply)
-    said = request.refusal(reply)
-    return request.go(here, replace(said, code=OF_MEMBER.get(said.code, said.code)))
+    message = request.refusal(reply)
+    return request.go(here, replace(message, code=OF_MEMBER.get(message.code, message.code)))
 
 
 def _page_of(member_id: str) -> str:

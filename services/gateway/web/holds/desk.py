@@ -38,11 +38,11 @@ async def get_fetching(request: DeskRequest, branch: str = "", after: str = "") 
     delay: dict[str, Any] | None = None
     if place:
         query = {"limit": MOST, **({"after": after} if after else {})}
-        listed, told = await asyncio.gather(
+        listed, waiting = await asyncio.gather(
             request.api.get(f"/v1/holds/to-fetch/{segment(place)}", **query),
             request.api.get(f"/v1/branches/{segment(place)}/ready-delay"),
         )
-        page, delay = listed.json(), told.json() if told.done else None
+        page, delay = listed.json(), waiting.json() if waiting.done else None
     return request.page(
         "holds/desk-fetching.html",
         branches=names,

@@ -100,9 +100,9 @@ def _week(request: PageRequest) -> list[dict[str, Any]]:
     return week
 
 
-async def _outcome(request: PageRequest, code: str, reply: Reply, said: str) -> Response:
+async def _outcome(request: PageRequest, code: str, reply: Reply, message: str) -> Response:
     if reply.done:
-        return request.go(f"/desk/libraries/{segment(code)}", said)
+        return request.go(f"/desk/libraries/{segment(code)}", message)
     if reply.status in (404, 409, 422):
         return await _library(request, code, reply)
     raise reply.failure()

@@ -75,9 +75,9 @@ def _path(loan_id: str) -> str:
     return f"/v1/loans/{segment(loan_id)}"
 
 
-async def _done(request: PageRequest, loan_id: str, reply: Reply, said: str) -> Response:
+async def _done(request: PageRequest, loan_id: str, reply: Reply, message: str) -> Response:
     if reply.done:
-        return request.go(f"/desk/loans/{segment(loan_id)}", said)
+        return request.go(f"/desk/loans/{segment(loan_id)}", message)
     return await _page(request, loan_id, forms.refusal(reply))
 
 

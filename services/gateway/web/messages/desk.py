@@ -230,9 +230,9 @@ async def post_deletion(request: DeskRequest, webhook_id: str) -> Response:
     return _done(request, reply, "webhook-deleted")
 
 
-def _done(request: PageRequest, reply: Reply, said: str) -> Response:
+def _done(request: PageRequest, reply: Reply, message: str) -> Response:
     if reply.done:
-        return request.go("/desk/webhooks", said)
+        return request.go("/desk/webhooks", message)
     return request.refused("/desk/webhooks", reply)
 
 
@@ -286,7 +286,7 @@ async def post_wording(request: DeskRequest) -> Response:
                 found = await request.api.get("/v1/patrons", card=request.text("card_number"))
                 patrons = found.json()["items"]
                 if not patrons:
-                    return await _form(request, kind, of, said="no-such-card", went_well=False)
+                    return await _form(request, kind, of, message="no-such-card", went_well=False)
                 texts["patron_id"] = patrons[0]["id"]
             reply = await request.api.send("POST", f"{_path(kind, of)}/previews", texts)
             shown = reply.json() if reply.done else None
@@ -295,8 +295,8 @@ async def post_wording(request: DeskRequest) -> Response:
             texts["address"] = request.text("address")
             path = f"{_path(kind, of)}/trials"
             reply = await request.send("POST", path, texts)
-            said = "trial-sent" if reply.done else None
-            return await _form(request, kind, of, refused=reply, said=said)
+            message = "trial-sent" if reply.done else None
+            return await _form(request, kind, of, refused=reply, message=message)
         case _:
             texts["seen"] = forms.seen(request)
             reply = await request.send("PUT", _path(kind, of), texts)
@@ -330,7 +330,7 @@ async def _form(
     *,
     refused: Reply | None = None,
     preview: dict[str, Any] | None = None,
-    said: str | None = None,
+    message: str | None = None,
     went_well: bool = True,
 ) -> Response:
     """Show the form, as it was typed if it was sent."""
@@ -347,7 +347,7 @@ async def _form(
         name=next(one["name"] for one in listed.json()["items"] if one["kind"] == kind),
         spoken=LANGUAGES[of].name,
         preview=preview,
-        said=said,
+        message=message,
         went_well=went_well,
         **outcome,
     )

@@ -139,15 +139,15 @@ async def post_log_out(request: Anyone) -> Response:
 
     Without accounts the browser is still logged out, but "on all devices" fails.
     """
-    said = "logged-out"
+    message = "logged-out"
     if request.text("everywhere"):
         reply = await request.api.send("DELETE", "/v1/sessions")
         if not reply.done and reply.status != 401:
             raise reply.failure()
-        said = "logged-out-everywhere"
+        message = "logged-out-everywhere"
     elif request.caller:
         await request.api.send("DELETE", "/v1/sessions/current")
-    response = request.go("/log-in", said)
+    response = request.go("/log-in", message)
     session.drop(request.http, response, session.SESSION)
     response.headers["Clear-Site-Data"] = '"cache"'
     return response

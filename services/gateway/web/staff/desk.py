@@ -105,8 +105,8 @@ async def post_decision(request: AdministratorRequest, request_id: str) -> Respo
         reply = await request.api.send("DELETE", path)
     if not reply.done:
         return await _list(request, reply=reply)
-    said = "staff-agreed" if request.text("decision") == "agree" else "staff-request-ended"
-    return request.go("/desk/staff", said)
+    message = "staff-agreed" if request.text("decision") == "agree" else "staff-request-ended"
+    return request.go("/desk/staff", message)
 
 
 @router.get("/desk/staff/{staff_id}")
@@ -157,11 +157,11 @@ async def post_factor_removal(request: AdministratorRequest, staff_id: str) -> R
 
 
 async def _done(
-    request: PageRequest, staff_id: str, reply: Reply, said: str, act: str, **fields: str
+    request: PageRequest, staff_id: str, reply: Reply, message: str, act: str, **fields: str
 ) -> Response:
     """Tell that a change is made; ask a second person for it if it needs one."""
     if reply.done:
-        return request.go(f"/desk/staff/{segment(staff_id)}", said)
+        return request.go(f"/desk/staff/{segment(staff_id)}", message)
     if _needs_another(reply):
         reply = await _ask(request, act, staff_id=staff_id, **fields)
         if reply.done:

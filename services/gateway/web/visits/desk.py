@@ -96,14 +96,14 @@ async def post_venue(request: DeskRequest) -> Response:
 
 
 async def _sent(
-    request: PageRequest, path: str, body: dict[str, Any] | None, said: str
+    request: PageRequest, path: str, body: dict[str, Any] | None, message: str
 ) -> Response:
     branch, door = request.text("branch"), request.text("door")
     reply = await request.send("POST", f"/v1/branches/{segment(branch)}/{path}", body)
     if not reply.done:
         return await _page(request, branch, door, reply.refusal(409, 422))
     there = f"/desk/visitors?{urlencode({'branch': branch, 'door': door})}"
-    return forms.remember_branch(request, request.go(there, said), branch)
+    return forms.remember_branch(request, request.go(there, message), branch)
 
 
 async def _page(

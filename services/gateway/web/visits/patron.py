@@ -77,10 +77,10 @@ async def post_leaving(request: Anyone, venue: str) -> Response:
         return request.go(here, "checked-out")
     body = {"visit": kept}
     reply = await request.send("POST", "/v1/visits/leavings", body)
-    said = FlashMessage("checked-out") if reply.done else request.refusal(reply)
+    message = FlashMessage("checked-out") if reply.done else request.refusal(reply)
     if not reply.done and reply.status != 404:
         raise reply.failure()
-    response = request.go(here, said)
+    response = request.go(here, message)
     session.drop(request.http, response, VISIT)
     return response
 
