@@ -49,17 +49,19 @@ from services.gateway.web.visits import desk as visits_desk
 from services.gateway.web.visits import patron as visits
 from services.gateway.web.visits import tracing
 
-PAGES = tuple(
-    subject.router
-    for subject in (
-        *(holds, activities, study_rooms, libraries, notices),
-        *(account, info, enquiries, family, settings),
-        *(lending, holds_desk, registration, account_desk, closures, suspensions, notices_desk),
-        *(enquiries_desk, messages, visits_desk, study_rooms_desk),
-        *(tracing, audit_trail, staff, own_access),
-        *(log_in, loans, charges, visits),
-        *(claims, charges_desk, activities_desk, family_desk, libraries_desk),
-    )
+PAGES = (
+    # open to everybody
+    *(holds.router, activities.router, study_rooms.router, libraries.router, notices.router),
+    # of patrons
+    *(account.router, info.router, enquiries.router, family.router, settings.router),
+    *(loans.router, charges.router, visits.router),
+    # of librarians
+    *(lending.router, holds_desk.router, registration.router, account_desk.router),
+    *(closures.router, suspensions.router, notices_desk.router, enquiries_desk.router),
+    *(messages.router, visits_desk.router, study_rooms_desk.router, claims.router),
+    *(charges_desk.router, activities_desk.router, family_desk.router, libraries_desk.router),
+    # of others
+    *(tracing.router, audit_trail.router, staff.router, own_access.router, log_in.router),
 )
 """The pages of all subjects, in the order of the menus."""
 ROUTERS = (files.router, *PAGES)
