@@ -1,6 +1,6 @@
 """Scheduled job of holds."""
 
-from services.circulation.holds import queries
+from services.circulation.holds import store
 from services.circulation.holds.commands.holds import expire_hold
 from services.circulation.holds.commands.queue import serve_waiting
 from shared.clock import library_day
@@ -21,6 +21,6 @@ async def holds(run: Run) -> int:
     """
     day = library_day(run.now, run.settings.zone)
     done = 0
-    async for hold_id in queries.holds_to_end(run.database, day):
+    async for hold_id in store.to_end(run.database, day):
         done += await run(expire_hold, hold_id, day)
     return done + await serve_waiting(run, day)

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from services.circulation.borrowers.commands import ask_for_patron
+from services.circulation.catalogue import store as catalogue_store
 from services.circulation.fields import BranchCode, Id, day_of
-from services.circulation.holds import queries, store
+from services.circulation.holds import store
 from services.circulation.holds.commands.holds import (
     AmendHold,
     PlaceHold,
@@ -31,6 +32,7 @@ from services.circulation.refusals import (
     PatronBlocked,
     TitleOnLoan,
 )
+from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold, HoldState
 from shared.audit_trail import shows_patrons
 from shared.auth import Patron, PatronOrStaff, PatronStaffOrService, Staff, may_see
@@ -147,17 +149,17 @@ class ToFetchOut(BaseModel):
     placed_at: datetime = Field(description="Time at which the hold was placed.")
 
     @classmethod
-    def of(cls, found: queries.ToFetch) -> "ToFetchOut":
-        """Build the response from a copy and its hold."""
+    def of(cls, copy: Copy, title: str, hold: Hold) -> "ToFetchOut":
+        """Build the response from a copy, the name of its title, and its hold."""
         return cls(
-            barcode=found.copy.barcode,
-            copy_id=found.copy.id,
-            title_id=found.copy.title_id,
-            title=found.title,
-            category=found.copy.category,
-            hold_id=found.hold.id,
-            pickup_branch=found.hold.pickup_branch,
-            placed_at=found.hold.placed_at,
+            barcode=copy.barcode,
+            copy_id=copy.id,
+            title_id=copy.title_id,
+            title=title,
+            category=copy.category,
+            hold_id=hold.id,
+            pickup_branch=hold.pickup_branch,
+            placed_at=hold.placed_at,
         )
 
 
@@ -299,8 +301,13 @@ async def get_to_fetch(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> T
     A scan of the copy, with a return or an arrival, removes it from this list. Report a copy that
     is not on its shelf with `POST /v1/copies/{barcode}/removal` and the fault `missing`.
     """
+    copies = await catalogue_store.find_to_fetch(db, branch, page.limit, page.after)
+    names = await catalogue_store.find_names(db, {copy.title_id for copy in copies})
+    holds = await store.find_some(db, {copy.hold_id for copy in copies if copy.hold_id})
     found = [
-        ToFetchOut.of(one) for one in await queries.to_fetch(db, branch, page.limit, page.after)
+        ToFetchOut.of(copy, names.get(copy.title_id, ""), holds[copy.hold_id])
+        for copy in copies
+        if copy.hold_id in holds
     ]
     return ToFetchPage(**page_of(found, page, lambda out: out.copy_id))
 

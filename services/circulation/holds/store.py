@@ -194,18 +194,16 @@ async def positions(db: Database, holds: Sequence[Hold]) -> dict[str, int]:
     }
 
 
-async def unwanted(db: Database, day: date) -> AsyncIterator[str]:
-    """Yield the ids of the holds that still wait after the last day their patron chose."""
-    query = {"expires_on": {"$lt": day.isoformat()}, **WAITING}
-    async for found in db.holds.find(query, {"_id": 1}, hint=UNWANTED).batch_size(200):
-        yield found["_id"]
+async def to_end(db: Database, day: date) -> AsyncIterator[str]:
+    """Yield the ids of the holds that may be over on `day`, by the stored dates.
 
-
-async def uncollected(db: Database, day: date) -> AsyncIterator[str]:
-    """Yield the ids of the ready holds whose stored last shelf day has passed."""
-    query = {"shelf_until": {"$lt": day.isoformat()}, **READY}
-    async for found in db.holds.find(query, {"_id": 1}, hint=UNCOLLECTED).batch_size(200):
-        yield found["_id"]
+    They still wait after the last day their patron chose, or are ready after their last shelf day.
+    """
+    unwanted = {"expires_on": {"$lt": day.isoformat()}, **WAITING}
+    uncollected = {"shelf_until": {"$lt": day.isoformat()}, **READY}
+    for query, index in ((unwanted, UNWANTED), (uncollected, UNCOLLECTED)):
+        async for found in db.holds.find(query, {"_id": 1}, hint=index).batch_size(200):
+            yield found["_id"]
 
 
 async def on_shelf(db: Database, branch: str) -> AsyncIterator[Hold]:
