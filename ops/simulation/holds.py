@@ -1,4 +1,4 @@
-"""Holds of a simulation, by the rules of circulation's domain: the queues and their copies."""
+"""Holds of a simulation, by circulation's rules: the queues and their copies."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""Loans of a simulation, by the rules of circulation's domain: from check-out to return or loss."""
+"""Loans of a simulation, by circulation's rules: from check-out to return or loss."""
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta

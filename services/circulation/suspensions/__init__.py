@@ -1,1 +1,1 @@
-"""Suspensions of fines."""
+"""Suspensions of fines. Their collection is in `calendars`, because loans and charges read it."""
