@@ -9,8 +9,7 @@ import structlog
 from prometheus_client import Counter
 from standardwebhooks import Webhook as Signer
 
-from services.notices.channels.clients import receivers
-from services.notices.channels.clients.receivers import NotAllowed, ReceiverAway
+from services.notices.channels.clients.receivers import NotAllowed, ReceiverAway, post
 from services.notices.channels.refusals import (
     NoSuchDevice,
     NoSuchWebhook,
@@ -226,9 +225,7 @@ async def _try(message: WebhookMessage, run: Run, master: Master) -> WebhookMess
     if headers is None:
         return unsent(message, "no-key", wall_clock())
     try:
-        status = await receivers.post(
-            webhook.url, content, headers, loopback=run.settings.simulation
-        )
+        status = await post(webhook.url, content, headers, loopback=run.settings.simulation)
     except NotAllowed:
         return unsent(message, "not-allowed", wall_clock())
     except ReceiverAway:

@@ -18,8 +18,7 @@ from services.notices.branches.refusals import (
     ReopenedAlready,
 )
 from services.notices.branches.routes.branches import WeekBody
-from services.notices.branches.rules import branch as branch_rules
-from services.notices.branches.rules.branch import Terms
+from services.notices.branches.rules.branch import Terms, Withdrawal
 from services.notices.closures import commands, queries
 from services.notices.closures.queries import (
     ActivitiesInside,
@@ -134,7 +133,7 @@ class CoveredOut(BaseModel):
     name: str
     kind: str
     reopened_on: dt.date | None
-    withdrawn: branch_rules.Withdrawal | None
+    withdrawn: Withdrawal | None
 
 
 class ClosureOut(BaseModel):

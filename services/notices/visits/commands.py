@@ -3,12 +3,10 @@
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from services.notices import sealing
 from services.notices.branches import store as branches_store
-from services.notices.branches.rules import branch as branch_rules
-from services.notices.branches.rules.branch import Branch
+from services.notices.branches.rules.branch import Branch, day_of, is_open_at
 from services.notices.patrons import store as patrons_store
-from services.notices.sealing import Master
+from services.notices.sealing import Master, unwrapped, wrapped_key
 from services.notices.visits import rules, store
 from services.notices.visits.refusals import (
     BranchIsClosed,
@@ -53,8 +51,8 @@ def inside_of(work: Work, code: str, local: datetime) -> Inside:
     branch = branches_store.existing(work, code)
     day = local.date()
     occupancy = rules.of_day(store.get_occupancy(work, code), code, day)
-    capacity = branch_rules.day_of(branch, day).capacity
-    return Inside(branch, occupancy, capacity, branch_rules.is_open_at(branch, local))
+    capacity = day_of(branch, day).capacity
+    return Inside(branch, occupancy, capacity, is_open_at(branch, local))
 
 
 def open_branch(work: Work, code: str, local: datetime) -> Inside:
@@ -219,9 +217,9 @@ def _key(work: Work, master: Master, day: date) -> bytes:
     """Return the key of a day; make it if this is the first visit. Raises VisitsNotKept."""
     known = store.key_of(work, day)
     if known is None:
-        known = DayKey(day.isoformat(), sealing.wrapped_key(master), wall_clock())
+        known = DayKey(day.isoformat(), wrapped_key(master), wall_clock())
         store.add_key(work, known)
-    key = sealing.unwrapped(master, known.wrapped)
+    key = unwrapped(master, known.wrapped)
     if key is None:
         raise VisitsNotKept
     return key
@@ -308,7 +306,7 @@ def forget_visits(work: Work, patron_id: str, master: Master | None) -> int:
         return 0
     done = 0
     for wrapped in store.all_keys(work):
-        key = sealing.unwrapped(master, wrapped.wrapped)
+        key = unwrapped(master, wrapped.wrapped)
         if key is not None:
             holder = store.holder_of(key, patron_id)
             done += store.delete_of_holder(work, wrapped.id, holder)

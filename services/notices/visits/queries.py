@@ -4,11 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from services.notices import sealing
 from services.notices.branches import queries as branches_queries
-from services.notices.branches.rules import branch as branch_rules
-from services.notices.branches.rules.branch import Branch
-from services.notices.sealing import Master
+from services.notices.branches.rules.branch import Branch, day_of, is_open_at
+from services.notices.sealing import Master, unwrapped
 from services.notices.visits import rules, store
 from services.notices.visits.refusals import NoSuchVenue
 from services.notices.visits.rules import Look, Occupancy, Visit, Visitor
@@ -38,10 +36,10 @@ async def fullness(db: Database, code: str, now: datetime, local: datetime) -> F
     """Return how full a branch is. Raises NoSuchBranch."""
     branch = await branches_queries.get(db, code)
     day = local.date()
-    capacity = branch_rules.day_of(branch, day).capacity
+    capacity = day_of(branch, day).capacity
     stored = await store.find_occupancy(db, code)
     occupancy = rules.called(rules.of_day(stored, code, day), capacity, now)
-    is_open = branch_rules.is_open_at(branch, local)
+    is_open = is_open_at(branch, local)
     if not is_open:
         occupancy = rules.closed(occupancy)
     return Fullness(branch, occupancy, capacity, is_open, now)
@@ -69,8 +67,7 @@ async def visits_of_look(
     """Return the visits of a look that is recorded, with their visitors, by their entry."""
     wrapped = await store.find_keys(db)
     keys: dict[str, bytes | None] = {
-        day: sealing.unwrapped(master, key.wrapped) if master else None
-        for day, key in wrapped.items()
+        day: unwrapped(master, key.wrapped) if master else None for day, key in wrapped.items()
     }
     found = await store.find_inside(db, since, look, look.found)
     return [_seen(visit, keys.get(visit.day.isoformat())) for visit in found]

@@ -10,8 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
-from services.notices.channels.rules import outgoing as outgoing_rules
-from services.notices.channels.rules.outgoing import OutgoingMessage
+from services.notices.channels.rules.outgoing import OutgoingMessage, to_queue
 from services.notices.patrons.rules import Notification
 
 Reason = Literal["withdrawn", "outdated", "not-allowed", "away", "refused", "gone", "too-late"]
@@ -93,4 +92,4 @@ def message_to_queue(
         queued_at=at,
         next_at=at,
     )
-    return outgoing_rules.to_queue(new, known)
+    return to_queue(new, known)

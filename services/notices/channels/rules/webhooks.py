@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid5
 
-from services.notices.channels.rules import outgoing as outgoing_rules
-from services.notices.channels.rules.outgoing import OutgoingMessage
+from services.notices.channels.rules.outgoing import OutgoingMessage, ended, postponed, to_queue
 from services.notices.patrons.rules import Notification
 
 State = Literal["enabled", "disabled", "failing", "gone"]
@@ -132,7 +131,7 @@ def message_to_queue(
         queued_at=at,
         next_at=at,
     )
-    return outgoing_rules.to_queue(new, known)
+    return to_queue(new, known)
 
 
 def trial_message(webhook: Webhook, new_id: str, now: datetime, at: datetime) -> WebhookMessage:
@@ -158,8 +157,8 @@ def unsent(
     A test is tried once. A receiver that is gone is not tried again.
     """
     if message.is_test or status == GONE:
-        return outgoing_rules.ended(message, at, "failed", reason, status)
-    return outgoing_rules.postponed(message, reason, at, status)
+        return ended(message, at, "failed", reason, status)
+    return postponed(message, reason, at, status)
 
 
 def succeeded(webhook: Webhook, at: datetime) -> Webhook:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from services.notices.enquiries.refusals import NoSuchAttachment, TooManyAttachments
-from services.notices.enquiries.rules import enquiries as enquiries_rules
-from services.notices.enquiries.rules.enquiries import MOST_UNUSED, Attachment, is_unused
+from services.notices.enquiries.rules.enquiries import MOST_UNUSED, Attachment, is_unused, stored
 from services.notices.enquiries.store import attachments as attachments_store
 from services.notices.patrons import store as patrons_store
 from shared.ids import new_id
@@ -73,7 +72,7 @@ def keep_content(work: Work, attachment_id: str, content_id: str) -> Attachment:
         raise NoSuchAttachment
     if attachment.content_id is not None:
         return attachment
-    attachment = enquiries_rules.stored(attachment, content_id)
+    attachment = stored(attachment, content_id)
     attachments_store.save(work, attachment)
     return attachment
 

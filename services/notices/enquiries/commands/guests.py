@@ -23,9 +23,8 @@ from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.enquiries.commands.enquiries import add_message, existing, publish
 from services.notices.enquiries.events import enquiry_snapshot
 from services.notices.enquiries.refusals import TooManyEnquiries
-from services.notices.enquiries.rules import enquiries as enquiries_rules
 from services.notices.enquiries.rules import guests as guests_rules
-from services.notices.enquiries.rules.enquiries import Enquiry
+from services.notices.enquiries.rules.enquiries import Enquiry, closed
 from services.notices.enquiries.rules.guests import (
     CONFIRM_WITHIN,
     MOST_OPEN,
@@ -250,8 +249,6 @@ def _erase(work: Work, guest_id: str) -> None:
 
 def _end(work: Work, enquiry: Enquiry) -> None:
     if enquiry.is_open:
-        work.record(
-            enquiry_snapshot(EnquiryClosed, enquiries_rules.closed(enquiry, work.now, seen=None))
-        )
+        work.record(enquiry_snapshot(EnquiryClosed, closed(enquiry, work.now, seen=None)))
     attachments_store.delete_of_enquiry(work, enquiry.id)
     enquiries_store.delete(work, enquiry.id)

@@ -13,13 +13,15 @@ from services.notices.messages.commands.notifying import (
     queue_messages,
     settled,
 )
-from services.notices.patrons import rules as patrons_rules
 from services.notices.patrons import store as patrons_store
 from services.notices.patrons.rules import (
     Patron,
     Preferences,
+    erased,
     in_force_between,
     notification_id,
+    prefers,
+    seen,
     whole_milliseconds,
 )
 from services.notices.patrons.store import Activity, Title
@@ -56,9 +58,9 @@ def note_patron(work: Work, event: PatronSnapshot) -> None:
         attachments_store.delete_of_patron(work, patron.id)
         bank_store.delete_votes(work, patron.id)
         delete_responses(work, patron.id)
-        patrons_store.save(work, patrons_rules.erased(patron))
+        patrons_store.save(work, erased(patron))
         return
-    noted = patrons_rules.seen(patron, event.version, event.language)
+    noted = seen(patron, event.version, event.language)
     if noted is not patron:
         patrons_store.save(work, noted)
 
@@ -70,7 +72,7 @@ def note_preferences(work: Work, event: PreferencesChanged) -> None:
     """
     known = patrons_store.get(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
-    noted = patrons_rules.prefers(
+    noted = prefers(
         patron,
         Preferences(
             version=event.version,

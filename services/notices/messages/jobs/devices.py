@@ -4,10 +4,8 @@ import orjson
 import structlog
 from prometheus_client import Counter
 
-from services.notices.channels.clients import push as channels_push
-from services.notices.channels.clients import receivers as channels_receivers
-from services.notices.channels.clients.push import Vapid, encrypted
-from services.notices.channels.clients.receivers import NotAllowed, ReceiverAway, side_by_side
+from services.notices.channels.clients.push import Vapid, encrypted, vapid_of
+from services.notices.channels.clients.receivers import NotAllowed, ReceiverAway, post, side_by_side
 from services.notices.channels.commands import note_push_message
 from services.notices.channels.rules.devices import ENDED, PushMessage
 from services.notices.channels.rules.outgoing import (
@@ -20,8 +18,7 @@ from services.notices.channels.rules.outgoing import (
 )
 from services.notices.channels.store import devices as devices_store
 from services.notices.language import language_of
-from services.notices.messages.queries import texts as texts_queries
-from services.notices.messages.queries.texts import as_it_is, with_texts
+from services.notices.messages.queries.texts import SUBJECT_WITHOUT_TITLE, as_it_is, with_texts
 from services.notices.patrons import store as patrons_store
 from services.notices.settings import Settings, settings_of
 from shared.clock import wall_clock
@@ -41,7 +38,7 @@ MOST_CHARACTERS = 1000
 async def pushes(run: Run) -> int:
     """Send notifications to devices, but not in quiet hours; return the number of tries."""
     settings = settings_of(run)
-    vapid = channels_push.vapid_of(settings)
+    vapid = vapid_of(settings)
     if vapid is None or settings.is_quiet(wall_clock()):
         return 0
     return await side_by_side(
@@ -85,7 +82,7 @@ async def _try(message: PushMessage, run: Run, settings: Settings, vapid: Vapid)
     patron = await patrons_store.find_one(run.database, message.patron_id)
     code = patron.speaks if patron else "en"
     content = {
-        "title": language_of(code).say(texts_queries.SUBJECT_WITHOUT_TITLE),
+        "title": language_of(code).say(SUBJECT_WITHOUT_TITLE),
         "text": shown.text[:MOST_CHARACTERS],
         "language": code,
         "tag": notification.id,
@@ -98,7 +95,7 @@ async def _try(message: PushMessage, run: Run, settings: Settings, vapid: Vapid)
         "authorization": vapid.authorization(device.endpoint, wall_clock()),
     }
     try:
-        status = await channels_receivers.post(
+        status = await post(
             device.endpoint,
             encrypted(orjson.dumps(content), device),
             headers,

@@ -8,8 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.notices.fields import Id
 from services.notices.messages.commands.notifying import read_notification
-from services.notices.messages.queries import texts as texts_queries
-from services.notices.messages.queries.texts import InboxItem
+from services.notices.messages.queries.texts import InboxItem, page_of_inbox, with_texts
 from services.notices.messages.refusals import NoSuchNotification
 from services.notices.refusals import BadCursor
 from shared.auth import Patron
@@ -68,7 +67,7 @@ class InboxPage(BaseModel):
 @refuses(BadCursor)
 async def get_inbox(request: Request, caller: Patron, db: Db, page: PageQuery) -> InboxPage:
     """List the patron's notifications, newest first."""
-    found = await texts_queries.page_of_inbox(db, caller.id, page, request.app.state.settings.zone)
+    found = await page_of_inbox(db, caller.id, page, request.app.state.settings.zone)
     return InboxPage(items=[InboxItemOut.of(one) for one in found["items"]], next=found["next"])
 
 
@@ -77,5 +76,5 @@ async def get_inbox(request: Request, caller: Patron, db: Db, page: PageQuery) -
 async def post_read(notification_id: Id, caller: Patron, run: Run) -> InboxItemOut:
     """Mark a notification as read; other patrons' notifications are not found."""
     one = await run(read_notification, notification_id, caller.id)
-    [item] = await texts_queries.with_texts(run.database, caller.id, [one], run.settings.zone)
+    [item] = await with_texts(run.database, caller.id, [one], run.settings.zone)
     return InboxItemOut.of(item)
