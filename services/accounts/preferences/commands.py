@@ -17,7 +17,7 @@ from services.accounts.preferences.refusals import (
     TooManyAddresses,
     WrongAddressCode,
 )
-from services.accounts.preferences.rules import ALWAYS, IN_USE, Branch, Setting, choose
+from services.accounts.preferences.rules import ALWAYS, IN_USE, Branch, Choices, Setting, choose
 from services.accounts.refusals import NoSuchPatron
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.commands.confirm_pin import record_failure
@@ -29,46 +29,25 @@ from shared.ids import new_id
 from shared.unit_of_work import Run, Work
 
 
-@dataclass(frozen=True)
-class ChoosePreferences:
-    """The preferences to change; None leaves one as it is."""
-
-    patron_id: str
-    followed_branches: tuple[str, ...] | None = None
-    activity_types: tuple[str, ...] | None = None
-    language: str | None = None
-    channels: tuple[str, ...] | None = None
-    digest: bool | None = None
-    keep_history: bool | None = None
-
-
-def choose_preferences(work: Work, command: ChoosePreferences) -> Setting:
+def choose_preferences(work: Work, patron_id: str, choices: Choices) -> Setting:
     """Change the preferences and return them; publish them if they changed.
 
     Raises NoSuchPatron, NoSuchBranch for a library that is newly followed, ChannelNotInUse, or
     NoAddress if an added channel has no address on file.
     """
-    patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
-    preferences = store.preferences(work, command.patron_id)
+    patron, holder = cardholders_store.patron_and_holder(work, patron_id)
+    preferences = store.preferences(work, patron_id)
     if preferences is None:
         raise NoSuchPatron
-    added = set(command.channels or ()) - set(preferences.channels)
-    newly_followed = set(command.followed_branches or ()) - set(preferences.followed_branches)
+    added = set(choices.channels or ()) - set(preferences.channels)
+    newly_followed = set(choices.followed_branches or ()) - set(preferences.followed_branches)
     if store.unknown_branches(work, newly_followed):
         raise NoSuchBranch
     if added - IN_USE:
         raise ChannelNotInUse
     if added - {ALWAYS, *holder.reachable_by}:
         raise NoAddress
-    chosen = choose(
-        preferences,
-        followed_branches=command.followed_branches,
-        activity_types=command.activity_types,
-        language=command.language,
-        channels=command.channels,
-        digest=command.digest,
-        keep_history=command.keep_history,
-    )
+    chosen = choose(preferences, choices)
     setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
     if chosen != preferences:
         store.save_preferences(work, chosen)
@@ -94,7 +73,7 @@ def turn_off_email(work: Work, patron_id: str) -> None:
     if patron is None or preferences is None or holder is None:
         raise BadUnsubscribeLink
     kept = tuple(channel for channel in preferences.channels if channel != "email")
-    chosen = choose(preferences, channels=kept)
+    chosen = choose(preferences, Choices(channels=kept))
     if chosen != preferences:
         store.save_preferences(work, chosen)
         setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
@@ -184,31 +163,22 @@ def change_own_data(work: Work, confirmed: Cardholder, contact: Contact) -> None
         cardholders_store.save_cardholders(work, changed)
 
 
-@dataclass(frozen=True)
-class ConfirmAddress:
-    """A code as a patron typed it, at `at` by the wall clock."""
-
-    patron_id: str
-    code: str = field(repr=False)
-    at: datetime
-
-
-async def confirm_address(run: Run, command: ConfirmAddress, key: str) -> None:
-    """Use the patron's new address if the code is right.
+async def confirm_address(run: Run, patron_id: str, code: str, at: datetime, key: str) -> None:
+    """Use the patron's new address if the code is right, at `at` by the wall clock.
 
     Raises NoSuchPatron or WrongAddressCode. The try is counted before the code is compared. The
     same code is right again once the address is used, so that a repeated request gets the same
     answer.
     """
-    live = await store.take_try(run.database, command.patron_id, command.at)
-    holder = await cardholders_store.find_cardholder(run.database, command.patron_id)
+    live = await store.take_try(run.database, patron_id, at)
+    holder = await cardholders_store.find_cardholder(run.database, patron_id)
     if holder is None:
         raise NoSuchPatron
     new = holder.new_address
-    if not live or new is None or not is_code(command.code, rules.PURPOSE, new.id, key):
+    if not live or new is None or not is_code(code, rules.PURPOSE, new.id, key):
         if (act := run.origin.act) is not None:
-            code = WrongAddressCode()
-            await record_failure(run, holder.card_digest, act.address, code, act.act)
+            refusal = WrongAddressCode()
+            await record_failure(run, holder.card_digest, act.address, refusal, act.act)
         raise WrongAddressCode
     await run(use_address, holder.id, new.id)
 

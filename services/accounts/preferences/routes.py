@@ -11,8 +11,6 @@ from services.accounts.cardholders.rules import Calendar, Cardholder
 from services.accounts.fields import BranchCode, Language, OwnSettings, PathId, Secret
 from services.accounts.preferences import queries
 from services.accounts.preferences.commands import (
-    ChoosePreferences,
-    ConfirmAddress,
     Contact,
     change_own_contact,
     choose_preferences,
@@ -31,6 +29,7 @@ from services.accounts.preferences.refusals import (
     WrongAddressCode,
 )
 from services.accounts.preferences.rules import (
+    Choices,
     Setting,
     calendar_secret,
     is_live,
@@ -198,8 +197,8 @@ async def put_confirmation(
 
     The code is valid for seven days and for five tries. Repeating the request changes nothing.
     """
-    command = ConfirmAddress(caller.id, body.address_code.get_secret_value(), wall_clock())
-    await confirm_address(run, command, settings.reset_keys)
+    code = body.address_code.get_secret_value()
+    await confirm_address(run, caller.id, code, wall_clock(), settings.reset_keys)
     _, holder = await cardholders_store.find_patron_and_holder(db, caller.id)
     return ContactOut.of(holder)
 
@@ -271,18 +270,7 @@ async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) 
 
     A channel can be added only if it is in use (`GET /v1/channels`) and its address is on file.
     """
-    setting = await run(
-        choose_preferences,
-        ChoosePreferences(
-            patron_id=caller.id,
-            followed_branches=body.followed_branches,
-            activity_types=body.activity_types,
-            language=body.language,
-            channels=body.channels,
-            digest=body.digest,
-            keep_history=body.keep_history,
-        ),
-    )
+    setting = await run(choose_preferences, caller.id, Choices(**body.model_dump()))
     return PreferencesOut.of(setting)
 
 

@@ -68,28 +68,33 @@ class Branch:
     version: int
 
 
-def choose(
-    preferences: Preferences,
-    *,
-    followed_branches: tuple[str, ...] | None = None,
-    activity_types: tuple[str, ...] | None = None,
-    language: str | None = None,
-    channels: tuple[str, ...] | None = None,
-    digest: bool | None = None,
-    keep_history: bool | None = None,
-) -> Preferences:
-    """Return the preferences with the given fields changed and lists sorted.
+@dataclass(frozen=True)
+class Choices:
+    """The preferences to change; None leaves one as it is."""
+
+    followed_branches: tuple[str, ...] | None = None
+    activity_types: tuple[str, ...] | None = None
+    language: str | None = None
+    channels: tuple[str, ...] | None = None
+    digest: bool | None = None
+    keep_history: bool | None = None
+
+
+def choose(preferences: Preferences, choices: Choices) -> Preferences:
+    """Return the preferences after these choices, with sorted lists.
 
     Returns the same value if nothing changes.
     """
+    channels = None if choices.channels is None else (ALWAYS, *choices.channels)
+    digest, history = choices.digest, choices.keep_history
     chosen = replace(
         preferences,
-        followed_branches=_set(followed_branches, preferences.followed_branches),
-        activity_types=_set(activity_types, preferences.activity_types),
-        language=language or preferences.language,
-        channels=_set(None if channels is None else (ALWAYS, *channels), preferences.channels),
+        followed_branches=_set(choices.followed_branches, preferences.followed_branches),
+        activity_types=_set(choices.activity_types, preferences.activity_types),
+        language=choices.language or preferences.language,
+        channels=_set(channels, preferences.channels),
         digest=preferences.digest if digest is None else digest,
-        keep_history=preferences.keep_history if keep_history is None else keep_history,
+        keep_history=preferences.keep_history if history is None else history,
     )
     return chosen if chosen == preferences else replace(chosen, version=preferences.version + 1)
 
