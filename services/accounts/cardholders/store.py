@@ -9,6 +9,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.accounts.cardholders.rules import Cardholder, KeptAddress, Patron, normal_card
 from services.accounts.refusals import NoSuchPatron
+from shared import reading
 from shared.data_keys import DataKey
 from shared.ids import card_digests
 from shared.keys import each_of
@@ -145,8 +146,9 @@ def delete_cardholder(work: Work, cardholder_id: str) -> None:
 
 async def find_patron(db: Database, patron_id: str) -> Patron | None:
     """Return the same as `patron`, read outside any transaction."""
-    found = await db.patrons.find_one({"_id": patron_id, "status": {"$ne": "erased"}})
-    return None if found is None else from_document(Patron, found)
+    return await reading.first(
+        db, Patron, "patrons", {"_id": patron_id, "status": {"$ne": "erased"}}
+    )
 
 
 async def find_patron_and_holder(db: Database, patron_id: str) -> tuple[Patron, Cardholder]:
@@ -178,14 +180,12 @@ async def find_names(db: Database, patron_ids: Collection[str]) -> dict[str, str
 
 async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None:
     """Return the same as `cardholder`, read outside any transaction."""
-    found = await db.cardholders.find_one({"_id": cardholder_id})
-    return None if found is None else from_document(Cardholder, found)
+    return await reading.first(db, Cardholder, "cardholders", {"_id": cardholder_id})
 
 
 async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
     """Return the same as `with_card`, read outside any transaction."""
-    found = await db.cardholders.find_one(_has_card(card_digest))
-    return None if found is None else from_document(Cardholder, found)
+    return await reading.first(db, Cardholder, "cardholders", _has_card(card_digest))
 
 
 async def find_patron_with_card(db: Database, card_digest: str) -> tuple[Patron, Cardholder] | None:
@@ -272,5 +272,4 @@ async def find_kept_address(
 ) -> KeptAddress | None:
     """Return the address of an alert of a patron, while it is kept."""
     query = {"_id": alert_id, "patron_id": patron_id, "expires_at": {"$gt": at}}
-    found = await db.kept_addresses.find_one(query)
-    return None if found is None else from_document(KeptAddress, found)
+    return await reading.first(db, KeptAddress, "kept_addresses", query)

@@ -6,6 +6,7 @@ from pymongo import ASCENDING, IndexModel
 from pymongo.errors import DuplicateKeyError
 
 from services.accounts.keys.rules import SigningKey
+from shared import reading
 from shared.mongo import Database, Indexes, from_document, to_document
 from shared.unit_of_work import Work
 
@@ -40,8 +41,7 @@ def replace_all_keys(work: Work, new: SigningKey) -> None:
 
 async def find_signing_key(db: Database) -> SigningKey | None:
     """Return the same as `signing_key`, read outside any transaction."""
-    found = await db.signing_keys.find_one({"published_until": None})
-    return None if found is None else from_document(SigningKey, found)
+    return await reading.first(db, SigningKey, "signing_keys", {"published_until": None})
 
 
 async def offer_first_key(db: Database, key: SigningKey) -> None:

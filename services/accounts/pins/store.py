@@ -7,6 +7,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from services.accounts.pins.rules import MOST_TRIES, PinReset, is_live
+from shared import reading
 from shared.mongo import Database, Document, Indexes, from_document, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
@@ -72,8 +73,7 @@ async def take_try(db: Database, reset_id: str, now: datetime) -> PinReset | Non
 
 async def find_one(db: Database, reset_id: str) -> PinReset | None:
     """Return the same as `get`, read outside any transaction."""
-    found = await db.pin_resets.find_one({"_id": reset_id})
-    return None if found is None else from_document(PinReset, found)
+    return await reading.first(db, PinReset, "pin_resets", {"_id": reset_id})
 
 
 async def find_live(db: Database, reset_id: str, at: datetime) -> PinReset | None:

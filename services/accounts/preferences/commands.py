@@ -47,9 +47,13 @@ def choose_preferences(work: Work, patron_id: str, choices: Choices) -> Setting:
         raise ChannelNotInUse
     if added - {ALWAYS, *holder.reachable_by}:
         raise NoAddress
-    chosen = choose(preferences, choices)
-    setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
-    if chosen != preferences:
+    return _choose(work, Setting(preferences, patron.language, holder.reachable_by), choices)
+
+
+def _choose(work: Work, before: Setting, choices: Choices) -> Setting:
+    chosen = choose(before.preferences, choices)
+    setting = Setting(chosen, chosen.language or before.language, before.reachable_by)
+    if chosen != before.preferences:
         store.save_preferences(work, chosen)
         work.record(preferences_event(setting))
     return setting
@@ -73,11 +77,8 @@ def turn_off_email(work: Work, patron_id: str) -> None:
     if patron is None or preferences is None or holder is None:
         raise BadUnsubscribeLink
     kept = tuple(channel for channel in preferences.channels if channel != "email")
-    chosen = choose(preferences, Choices(channels=kept))
-    if chosen != preferences:
-        store.save_preferences(work, chosen)
-        setting = Setting(chosen, chosen.language or patron.language, holder.reachable_by)
-        work.record(preferences_event(setting))
+    before = Setting(preferences, patron.language, holder.reachable_by)
+    _choose(work, before, Choices(channels=kept))
 
 
 def make_calendar(work: Work, patron_id: str, with_titles: bool) -> Calendar:

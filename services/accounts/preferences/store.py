@@ -4,11 +4,11 @@ from collections.abc import Collection
 from datetime import datetime
 
 from services.accounts.preferences.rules import MOST_TRIES, Branch, Preferences
+from shared import reading
 from shared.mongo import (
     Database,
     Indexes,
     SnapshotQuery,
-    from_document,
     read_snapshot_page,
     sharded_by,
 )
@@ -41,8 +41,7 @@ def save_preferences(work: Work, preferences: Preferences) -> None:
 
 async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
     """Return the same as `preferences`, read outside any transaction."""
-    found = await db.preferences.find_one({"_id": patron_id})
-    return None if found is None else from_document(Preferences, found)
+    return await reading.first(db, Preferences, "preferences", {"_id": patron_id})
 
 
 async def find_chosen_preferences(

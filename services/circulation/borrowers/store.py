@@ -5,9 +5,9 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation import reading
 from services.circulation.rules.history import PastLoan, Reader
 from services.circulation.rules.patron import Borrower, Link, Patron
+from shared import reading
 from shared.mongo import Database, Indexes, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work

@@ -5,9 +5,9 @@ from datetime import date
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation import reading
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.suspension import FineSuspension
+from shared import reading
 from shared.mongo import Database, Indexes, SnapshotQuery, read_snapshot_page
 from shared.unit_of_work import Work
 

@@ -7,10 +7,9 @@ from typing import Any
 import pymongo
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation import reading
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.title import Title, search_terms, sought
-from shared import folded_terms
+from shared import folded_terms, reading
 from shared.deadlines import allowed
 from shared.mongo import (
     Database,

@@ -12,10 +12,10 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from services.circulation import reading
 from services.circulation.rules.charge import Charge
 from services.circulation.rules.ledger import Entry, Posting
 from services.circulation.rules.payment import UNDER_WAY, Payment, Refund
+from shared import reading
 from shared.mongo import (
     Database,
     Document,

@@ -7,7 +7,6 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation import reading
 from services.circulation.holds.store import READY, WAITING
 from services.circulation.loans.store import BY_DUE_DATE, OF_PATRON, OPEN
 from services.circulation.rules.branch_calendar import Movable
@@ -15,6 +14,7 @@ from services.circulation.rules.effect import Alike
 from services.circulation.rules.loan import Loan
 from services.circulation.rules.suspension import FineSuspension
 from services.circulation.rules.sweep import Position, Rework, Stage, Sweep, SweepState
+from shared import reading
 from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation import reading
 from services.circulation.rules.conflict import Conflict
+from shared import reading
 from shared.mongo import Database, Indexes, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work

@@ -6,12 +6,12 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation import reading
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.hold import OPEN_STATES, SERVED_STATES, Hold, HoldState
 from services.circulation.rules.hold_queue import Queue, Waiting
 from services.circulation.rules.loan import LoanState
 from services.circulation.rules.patron import Borrower, Patron
+from shared import reading
 from shared.mongo import (
     Database,
     Document,

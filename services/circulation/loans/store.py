@@ -7,7 +7,6 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation import reading
 from services.circulation.holds import store as holds_store
 from services.circulation.policies import store as policies_store
 from services.circulation.rules.branch_calendar import BranchCalendar
@@ -19,6 +18,7 @@ from services.circulation.rules.loan import Loan, LoanState
 from services.circulation.rules.patron import Borrower, Patron
 from services.circulation.rules.policy import PolicyMatrix
 from services.circulation.rules.suspension import FineSuspension
+from shared import reading
 from shared.mongo import (
     Database,
     Indexes,

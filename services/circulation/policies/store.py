@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation import reading
 from services.circulation.rules.policy import (
     HONG_KONG,
     Policy,
@@ -13,6 +12,7 @@ from services.circulation.rules.policy import (
     PolicyMatrix,
     policy_change,
 )
+from shared import reading
 from shared.ids import new_id
 from shared.mongo import Database, Document, Indexes, from_document
 from shared.unit_of_work import Work

@@ -14,6 +14,7 @@ from services.events.activities.rules import (
     Registration,
     RegistrationState,
 )
+from shared import reading
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
@@ -146,14 +147,12 @@ async def releases_due(db: Database, now: datetime, limit: int) -> list[str]:
 
 async def find_activity(db: Database, activity_id: str) -> Activity | None:
     """Return the same as `activity`, read outside any transaction."""
-    found = await db.activities.find_one({"_id": activity_id})
-    return None if found is None else from_document(Activity, found)
+    return await reading.first(db, Activity, "activities", {"_id": activity_id})
 
 
 async def find_recording(db: Database, activity_id: str) -> Recording | None:
     """Return the recording of an activity, with its address, or None."""
-    found = await db.recordings.find_one({"_id": activity_id})
-    return None if found is None else from_document(Recording, found)
+    return await reading.first(db, Recording, "recordings", {"_id": activity_id})
 
 
 async def find_programme(db: Database, query: SnapshotQuery) -> tuple[list[Activity], str | None]:
@@ -238,8 +237,9 @@ async def find_registration_of(
     db: Database, activity_id: str, patron_id: str
 ) -> Registration | None:
     """Return the same as `registration_of`, read outside any transaction."""
-    found = await db.registrations.find_one({"patron_id": patron_id, "activity_id": activity_id})
-    return None if found is None else from_document(Registration, found)
+    return await reading.first(
+        db, Registration, "registrations", {"patron_id": patron_id, "activity_id": activity_id}
+    )
 
 
 async def find_registrations_of(db: Database, patron_id: str) -> list[Registration]:

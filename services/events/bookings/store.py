@@ -6,6 +6,7 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 
 from services.events.bookings.rules import Booking, Slot, StudyRoom
+from shared import reading
 from shared.mongo import (
     Database,
     Indexes,
@@ -178,8 +179,7 @@ def delete_over(work: Work, slot_ids: Collection[str]) -> int:
 
 async def find_room(db: Database, branch: str) -> StudyRoom | None:
     """Return the study room of a branch, or None."""
-    found = await db[ROOMS].find_one({"_id": branch})
-    return None if found is None else from_document(StudyRoom, found)
+    return await reading.first(db, StudyRoom, ROOMS, {"_id": branch})
 
 
 async def find_rooms(db: Database, limit: int) -> list[StudyRoom]:
@@ -196,8 +196,7 @@ async def find_taken(db: Database, slot_ids: Collection[str]) -> dict[str, int]:
 
 async def find_one(db: Database, booking_id: str) -> Booking | None:
     """Return the same as `booking`, read outside any transaction."""
-    found = await db[BOOKINGS].find_one({"_id": booking_id})
-    return None if found is None else from_document(Booking, found)
+    return await reading.first(db, Booking, BOOKINGS, {"_id": booking_id})
 
 
 async def find_of(db: Database, patron_id: str) -> list[Booking]:

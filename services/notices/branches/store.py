@@ -8,6 +8,7 @@ from pymongo import ASCENDING, IndexModel
 from services.notices.branches.refusals import NoSuchBranch
 from services.notices.branches.rules.branch import Branch
 from services.notices.branches.rules.hours import ReadyDelay
+from shared import reading
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
@@ -55,8 +56,7 @@ def save(work: Work, branch: Branch) -> None:
 
 async def find_one(db: Database, code: str) -> Branch | None:
     """Return the branch with a code, or None."""
-    found = await db[BRANCHES].find_one({"_id": code})
-    return None if found is None else from_document(Branch, found)
+    return await reading.first(db, Branch, BRANCHES, {"_id": code})
 
 
 async def find_after(db: Database, after: str | None, limit: int) -> list[Branch]:
@@ -102,5 +102,4 @@ def save_ready_delay(work: Work, delay: ReadyDelay) -> None:
 
 async def find_ready_delay(db: Database, branch: str) -> ReadyDelay | None:
     """Return the delay of a branch, or None if it was never set."""
-    found = await db[READY_DELAYS].find_one({"_id": branch})
-    return None if found is None else from_document(ReadyDelay, found)
+    return await reading.first(db, ReadyDelay, READY_DELAYS, {"_id": branch})

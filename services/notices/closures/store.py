@@ -5,6 +5,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.closures.rules import Closure
+from shared import reading
 from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
 
@@ -30,8 +31,7 @@ def save(work: Work, closure: Closure) -> None:
 
 async def find_one(db: Database, closure_id: str) -> Closure | None:
     """Return a closure by its id, or None."""
-    found = await db[CLOSURES].find_one({"_id": closure_id})
-    return None if found is None else from_document(Closure, found)
+    return await reading.first(db, Closure, CLOSURES, {"_id": closure_id})
 
 
 async def find_before(

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from services.notices.messages.rules import MessageWording, Texts, wording_id
+from shared import reading
 from shared.mongo import Database, Indexes, from_document
 from shared.unit_of_work import Work
 
@@ -23,8 +24,7 @@ def save(work: Work, wording: MessageWording) -> None:
 
 async def find_one(db: Database, wording: str) -> MessageWording | None:
     """Return a wording by its id, or None if the built-in one was never changed."""
-    found = await db[WORDINGS].find_one({"_id": wording})
-    return None if found is None else from_document(MessageWording, found)
+    return await reading.first(db, MessageWording, WORDINGS, {"_id": wording})
 
 
 async def find_all(db: Database) -> dict[str, MessageWording]:

@@ -6,6 +6,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.notices.rules import EarlierNotice, Notice, NoticeDraft
+from shared import reading
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Stale, Work
 
@@ -57,8 +58,7 @@ async def find_earlier(db: Database, notice_id: str, limit: int) -> list[Earlier
 
 async def find_one(db: Database, notice_id: str) -> Notice | None:
     """Return the notice with an id unless it is withdrawn, or None."""
-    found = await db[NOTICES].find_one({"_id": notice_id, "withdrawn_at": None})
-    return None if found is None else from_document(Notice, found)
+    return await reading.first(db, Notice, NOTICES, {"_id": notice_id, "withdrawn_at": None})
 
 
 async def find_before(
@@ -112,8 +112,7 @@ def delete_draft(work: Work, draft: NoticeDraft) -> None:
 
 async def find_draft(db: Database, draft_id: str) -> NoticeDraft | None:
     """Return a draft by its id, or None."""
-    found = await db[DRAFTS].find_one({"_id": draft_id})
-    return None if found is None else from_document(NoticeDraft, found)
+    return await reading.first(db, NoticeDraft, DRAFTS, {"_id": draft_id})
 
 
 async def find_drafts_before(db: Database, after: str | None, limit: int) -> list[NoticeDraft]:

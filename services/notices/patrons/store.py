@@ -9,6 +9,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.patrons.rules import Broadcast, Notification, Patron
+from shared import reading
 from shared.mongo import (
     Database,
     Indexes,
@@ -97,8 +98,7 @@ def hold(work: Work, patron: Patron | None, patron_id: str) -> None:
 
 async def find_one(db: Database, patron_id: str) -> Patron | None:
     """Return the record of a patron, which may be a tombstone, or None."""
-    found = await db[PATRONS].find_one({"_id": patron_id})
-    return None if found is None else from_document(Patron, found)
+    return await reading.first(db, Patron, PATRONS, {"_id": patron_id})
 
 
 async def find_followers(db: Database, broadcast: Broadcast, limit: int) -> list[str]:
@@ -182,14 +182,12 @@ def broadcasts_between(
 
 async def find_broadcast(db: Database, event_id: str) -> Broadcast | None:
     """Return the broadcast of an event with its progress; None before the first notification."""
-    found = await db[BROADCASTS].find_one({"_id": event_id})
-    return None if found is None else from_document(Broadcast, found)
+    return await reading.first(db, Broadcast, BROADCASTS, {"_id": event_id})
 
 
 async def find_notification(db: Database, notification_id: str) -> Notification | None:
     """Return a notification, or None."""
-    found = await db[NOTIFICATIONS].find_one({"_id": notification_id})
-    return None if found is None else from_document(Notification, found)
+    return await reading.first(db, Notification, NOTIFICATIONS, {"_id": notification_id})
 
 
 async def find_newest(db: Database, patron_id: str, kinds: Collection[str]) -> Notification | None:

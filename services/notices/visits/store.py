@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.visits.rules import KEPT_DAYS, DayKey, Look, Occupancy, Venue, Visit, Visitor
+from shared import reading
 from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.unit_of_work import Work
 
@@ -82,8 +83,7 @@ def save_venue(work: Work, venue: Venue) -> None:
 
 async def find_occupancy(db: Database, branch: str) -> Occupancy | None:
     """Return the stored occupancy of a branch, which may be of an earlier day, or None."""
-    found = await db[OCCUPANCY].find_one({"_id": branch})
-    return None if found is None else from_document(Occupancy, found)
+    return await reading.first(db, Occupancy, OCCUPANCY, {"_id": branch})
 
 
 async def find_venue(db: Database, branch: str) -> Venue | None:
@@ -97,8 +97,7 @@ async def find_venue_with(db: Database, code: str) -> Venue | None:
 
 
 async def _venue(db: Database, query: dict[str, Any]) -> Venue | None:
-    found = await db[VENUES].find_one(query)
-    return None if found is None else from_document(Venue, found)
+    return await reading.first(db, Venue, VENUES, query)
 
 
 async def find_to_settle(db: Database, published_by: datetime) -> list[str]:

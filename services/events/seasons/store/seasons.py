@@ -7,6 +7,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from services.events.seasons.rules.season import Application, Ballot, Season, Seed
+from shared import reading
 from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
@@ -181,8 +182,7 @@ def has_room_on(work: Work, branch: str, day: str) -> bool:
 
 async def find_one(db: Database, season_id: str) -> Season | None:
     """Return a season, or None."""
-    found = await db[SEASONS].find_one({"_id": season_id})
-    return None if found is None else from_document(Season, found)
+    return await reading.first(db, Season, SEASONS, {"_id": season_id})
 
 
 async def find_all(db: Database, since: str, limit: int) -> list[Season]:
@@ -228,8 +228,7 @@ async def find_by_id(db: Database, season_ids: Collection[str]) -> dict[str, Sea
 
 async def find_ballot(db: Database, season_id: str) -> Ballot | None:
     """Return the closed list of a season, or None."""
-    found = await db[BALLOTS].find_one({"_id": season_id})
-    return None if found is None else from_document(Ballot, found)
+    return await reading.first(db, Ballot, BALLOTS, {"_id": season_id})
 
 
 async def unfinished(db: Database) -> dict[str, datetime]:
@@ -241,8 +240,7 @@ async def unfinished(db: Database) -> dict[str, datetime]:
 async def find_application_of(db: Database, season_id: str, patron_id: str) -> Application | None:
     """Return the same as `application_of`, read outside any transaction."""
     query = {"patron_id": patron_id, "season_id": season_id}
-    found = await db[APPLICATIONS].find_one(query)
-    return None if found is None else from_document(Application, found)
+    return await reading.first(db, Application, APPLICATIONS, query)
 
 
 async def find_applications_of(db: Database, patron_id: str) -> list[Application]:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from pymongo import ASCENDING, IndexModel
 
 from services.events.seasons.rules.seat import Seat, Sitting
+from shared import reading
 from shared.mongo import (
     Database,
     Indexes,
@@ -153,8 +154,7 @@ async def find_due(db: Database, sitting_ids: Collection[str], now: datetime) ->
 async def find_place_of(db: Database, application_id: str, now: datetime) -> Seat | None:
     """Return the seat that is held for an application from the standby list now, or None."""
     query = {"application_id": application_id, "state": "held", "promoted": True}
-    found = await db[SEATS].find_one({**query, "until": {"$gt": now}})
-    return None if found is None else from_document(Seat, found)
+    return await reading.first(db, Seat, SEATS, {**query, "until": {"$gt": now}})
 
 
 async def find_sittings(db: Database, sitting_ids: Collection[str]) -> dict[str, Sitting]:

@@ -7,6 +7,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.channels.rules.devices import PushMessage, PushSubscription
 from services.notices.channels.store.deliveries import claim_next as take
+from shared import reading
 from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
@@ -94,8 +95,7 @@ async def find_of_patron(db: Database, patron_id: str) -> list[PushSubscription]
 
 async def find_one(db: Database, subscription_id: str) -> PushSubscription | None:
     """Return a device, or None."""
-    found = await db[SUBSCRIPTIONS].find_one({"_id": subscription_id})
-    return None if found is None else from_document(PushSubscription, found)
+    return await reading.first(db, PushSubscription, SUBSCRIPTIONS, {"_id": subscription_id})
 
 
 async def find_due(db: Database) -> list[str]:

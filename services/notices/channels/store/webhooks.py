@@ -7,6 +7,7 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.channels.rules.webhooks import Webhook, WebhookMessage
 from services.notices.channels.store.deliveries import claim_next as take
+from shared import reading
 from shared.mongo import Database, Indexes, from_document, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
@@ -90,8 +91,7 @@ async def find_all(db: Database) -> list[Webhook]:
 
 async def find_one(db: Database, webhook_id: str) -> Webhook | None:
     """Return a webhook, or None."""
-    found = await db[WEBHOOKS].find_one({"_id": webhook_id})
-    return None if found is None else from_document(Webhook, found)
+    return await reading.first(db, Webhook, WEBHOOKS, {"_id": webhook_id})
 
 
 async def count_waiting(db: Database) -> Mapping[str, int]:

@@ -14,8 +14,9 @@ from gridfs.errors import GridFSError
 from pymongo import ASCENDING, IndexModel
 
 from services.notices.enquiries.rules.enquiries import Attachment
+from shared import reading
 from shared.ids import new_id
-from shared.mongo import Database, Indexes, file_bucket, from_document, sharded_by
+from shared.mongo import Database, Indexes, file_bucket, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 
@@ -112,8 +113,7 @@ async def find_content(db: Database, attachment: Attachment) -> bytes | None:
 
 async def find_one(db: Database, attachment_id: str) -> Attachment | None:
     """Return an attachment, or None."""
-    found = await db[ATTACHMENTS].find_one({"_id": attachment_id})
-    return None if found is None else from_document(Attachment, found)
+    return await reading.first(db, Attachment, ATTACHMENTS, {"_id": attachment_id})
 
 
 async def find_unused(db: Database, uploaded_before: datetime) -> AsyncIterator[str]:

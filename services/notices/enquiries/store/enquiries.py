@@ -9,6 +9,7 @@ import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.enquiries.rules.enquiries import Enquiry, Message
+from shared import reading
 from shared.deadlines import allowed
 from shared.mongo import (
     Database,
@@ -138,8 +139,7 @@ def delete(work: Work, enquiry_id: str) -> None:
 
 async def find_one(db: Database, enquiry_id: str) -> Enquiry | None:
     """Return an enquiry, or None."""
-    found = await db[ENQUIRIES].find_one({"_id": enquiry_id})
-    return None if found is None else from_document(Enquiry, found)
+    return await reading.first(db, Enquiry, ENQUIRIES, {"_id": enquiry_id})
 
 
 async def find_messages(db: Database, enquiry_id: str, *, notes: bool) -> list[Message]:

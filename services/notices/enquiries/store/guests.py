@@ -9,7 +9,8 @@ from cryptography.fernet import Fernet, InvalidToken
 from pymongo import ASCENDING, IndexModel
 
 from services.notices.enquiries.rules.guests import CONFIRM_WITHIN, Guest, Mailbox, mailbox_name
-from shared.mongo import Database, Indexes, from_document, sharded_by
+from shared import reading
+from shared.mongo import Database, Indexes, sharded_by
 from shared.unit_of_work import Work
 
 GUESTS = "guests"
@@ -61,8 +62,7 @@ def save_mailbox(work: Work, mailbox: Mailbox) -> None:
 
 async def find_one(db: Database, guest_id: str) -> Guest | None:
     """Return a guest, or None."""
-    found = await db[GUESTS].find_one({"_id": guest_id})
-    return None if found is None else from_document(Guest, found)
+    return await reading.first(db, Guest, GUESTS, {"_id": guest_id})
 
 
 async def find_unconfirmed(db: Database, asked_until: datetime) -> list[str]:
