@@ -47,7 +47,8 @@ def choose_preferences(work: Work, patron_id: str, choices: Choices) -> Setting:
         raise ChannelNotInUse
     if added - {ALWAYS, *holder.reachable_by}:
         raise NoAddress
-    return _choose(work, Setting(preferences, patron.language, holder.reachable_by), choices)
+    language = preferences.language or patron.language
+    return _choose(work, Setting(preferences, language, holder.reachable_by), choices)
 
 
 def _choose(work: Work, before: Setting, choices: Choices) -> Setting:
@@ -77,7 +78,8 @@ def turn_off_email(work: Work, patron_id: str) -> None:
     if patron is None or preferences is None or holder is None:
         raise BadUnsubscribeLink
     kept = tuple(channel for channel in preferences.channels if channel != "email")
-    before = Setting(preferences, patron.language, holder.reachable_by)
+    language = preferences.language or patron.language
+    before = Setting(preferences, language, holder.reachable_by)
     _choose(work, before, Choices(channels=kept))
 
 
