@@ -12,7 +12,7 @@ import aiohttp
 
 from ops.direct import add_account
 from ops.infrastructure.processes import System
-from ops.scenario.flow import Flow
+from ops.scenario.api import Flow
 from services.accounts.cardholders.rules import StaffRole
 from services.accounts.settings import Settings as AccountsSettings
 from tests.support import Client, until

@@ -145,7 +145,7 @@ def _to_topics(simulation: Simulation, prefix: str, data: Path | None) -> Tally:
 def _through_api(simulation: Simulation) -> Tally:
     from ops.infrastructure.child import StartFailed
     from ops.infrastructure.processes import system
-    from ops.scenario.report import ScenarioStopped
+    from ops.scenario.definition import ScenarioStopped
     from ops.simulation.play import play
 
     if simulation.plan.patrons > MOST_BY_API:

@@ -3,11 +3,9 @@
 from collections import Counter
 from typing import Any
 
-from ops.scenario.definition import WEEKDAYS, Step, weekly
-from ops.scenario.holds import HOLD_KINDS, hold_checks
-from ops.scenario.inboxes import check_nobody_notified, new_notifications
-from ops.scenario.report import Check
-from ops.scenario.run import Run
+from ops.scenario.definition import WEEKDAYS, Check, Step, weekly
+from ops.scenario.loans import HOLD_KINDS, hold_checks
+from ops.scenario.run import Run, check_nobody_notified, new_notifications
 
 
 async def set_ready_delay(run: Run, step: Step) -> list[Check]:

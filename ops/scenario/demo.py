@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ops.infrastructure.processes import System
+from ops.scenario.definition import Report, ScenarioStopped, StepReport
 from ops.scenario.player import play
-from ops.scenario.report import Report, ScenarioStopped, StepReport
 from ops.statement import show_spans, show_strip
 from services.circulation.rules.fines import from_document
 from services.settings import Settings

@@ -15,8 +15,8 @@ import aiohttp
 
 from ops.direct import add_account
 from ops.infrastructure.processes import System
+from ops.scenario.api import Flow
 from ops.scenario.definition import opening_hours, read_scenario
-from ops.scenario.flow import Flow
 from services.accounts.refusals import CardTaken
 from services.accounts.settings import Settings
 from shared.clock import library_day, wall_clock

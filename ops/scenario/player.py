@@ -14,24 +14,14 @@ import aiohttp
 
 from ops.infrastructure.processes import System
 from ops.scenario import (
-    activities,
     branches,
-    charges,
-    enquiries,
-    expectations,
-    family,
-    holds,
-    jobs,
     loans,
     patrons,
     setup,
     study_rooms,
-    visits,
 )
-from ops.scenario.api import Api
-from ops.scenario.definition import SCENARIO, Step, read_scenario
-from ops.scenario.flow import Flow
-from ops.scenario.report import Check, Report, StepReport
+from ops.scenario.api import Api, Flow
+from ops.scenario.definition import SCENARIO, Check, Report, Step, StepReport, read_scenario
 from ops.scenario.run import Run
 from services.accounts.settings import Settings as AccountsSettings
 
@@ -40,20 +30,20 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "register-patrons": setup.register_patrons,
     "add-titles": setup.add_titles,
     "set-preferences": setup.set_preferences,
-    "publish-activity": activities.publish_activity,
-    "register-for-activity": activities.register_for_activity,
-    "record-attendance": activities.record_attendance,
+    "publish-activity": study_rooms.publish_activity,
+    "register-for-activity": study_rooms.register_for_activity,
+    "record-attendance": study_rooms.record_attendance,
     "check-out": loans.check_out,
     "return": loans.return_copies,
-    "fetch": holds.fetch,
+    "fetch": loans.fetch,
     "renew": loans.renew,
-    "place-hold": holds.place_hold,
-    "cancel-hold": holds.cancel_hold,
-    "declare-loss": charges.declare_loss,
-    "return-found": charges.return_found,
-    "pay": charges.pay,
-    "refund": charges.refund,
-    "ask-statement": charges.ask_statement,
+    "place-hold": loans.place_hold,
+    "cancel-hold": loans.cancel_hold,
+    "declare-loss": loans.declare_loss,
+    "return-found": loans.return_found,
+    "pay": loans.pay,
+    "refund": loans.refund,
+    "ask-statement": loans.ask_statement,
     "set-ready-delay": branches.set_ready_delay,
     "set-wording": branches.set_wording,
     "preview-closure": branches.preview_closure,
@@ -64,22 +54,22 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "announce-resumption": branches.announce_resumption,
     "notice": branches.publish_notice,
     "erase": patrons.erase,
-    "ask-librarian": enquiries.ask_librarian,
-    "answer-enquiry": enquiries.answer_enquiry,
-    "check-in": visits.check_in,
-    "check-out-visitor": visits.check_out,
-    "trace-visits": visits.trace_visits,
-    "destroy-visits": visits.destroy_visits,
+    "ask-librarian": patrons.ask_librarian,
+    "answer-enquiry": patrons.answer_enquiry,
+    "check-in": patrons.check_in,
+    "check-out-visitor": patrons.check_out,
+    "trace-visits": patrons.trace_visits,
+    "destroy-visits": patrons.destroy_visits,
     "announce-season": study_rooms.announce_season,
     "key-in-applications": study_rooms.key_in_applications,
     "draw-season": study_rooms.draw_season,
     "book-session": study_rooms.book_session,
     "close-study-room": study_rooms.close_study_room,
-    "link-cards": family.link_cards,
+    "link-cards": patrons.link_cards,
     "open-study-room": study_rooms.open_study_room,
-    "run-job": jobs.run_job,
-    "ask-recording": activities.ask_recording,
-    "expect": expectations.check_expectations,
+    "run-job": loans.run_job,
+    "ask-recording": study_rooms.ask_recording,
+    "expect": patrons.check_expectations,
 }
 
 

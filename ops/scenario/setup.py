@@ -4,8 +4,7 @@ import asyncio
 from typing import Any
 
 from ops.direct import add_account
-from ops.scenario.definition import Step, opening_hours
-from ops.scenario.report import Check
+from ops.scenario.definition import Check, Step, opening_hours
 from ops.scenario.run import Run
 from services.accounts.settings import Settings
 

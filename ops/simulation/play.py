@@ -10,8 +10,7 @@ import aiohttp
 
 from ops.direct import add_account
 from ops.infrastructure.processes import System
-from ops.scenario.api import Api
-from ops.scenario.flow import Flow
+from ops.scenario.api import Api, Flow
 from ops.simulation.acts import Act, Simulation
 from ops.simulation.messages import Advance, Tally
 from services.accounts.cardholders.rules import StaffRole

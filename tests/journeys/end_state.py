@@ -10,8 +10,8 @@ from typing import Any
 
 import orjson
 
+from ops.scenario.definition import Report
 from ops.scenario.demo import as_document
-from ops.scenario.report import Report
 from tests.systems import PROJECT, disk_root
 
 IDS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|RN-[0-9A-Z]{4}-[0-9A-Z]{4}")

@@ -32,10 +32,9 @@ from ops.asyncapi import PSEUDONYMS
 from ops.broker.offsets import Positions
 from ops.infrastructure.processes import System
 from ops.scenario import player
-from ops.scenario.definition import Step
+from ops.scenario.definition import Report, Step, StepReport
 from ops.scenario.demo import write_tables
 from ops.scenario.player import play
-from ops.scenario.report import Report, StepReport
 from ops.scenario.run import Run
 from services.registry import NAMES
 from services.settings import Settings

@@ -9,7 +9,7 @@ import aiohttp
 from ops.infrastructure.embedded import Infrastructure
 from ops.infrastructure.processes import System
 from ops.scenario import demo
-from ops.scenario.flow import Flow
+from ops.scenario.api import Flow
 from tests.library import Library
 
 
