@@ -35,8 +35,7 @@ from pyiceberg.exceptions import NoSuchTableError
 from sqlalchemy.exc import OperationalError
 
 from benchmarks.show import options, show
-from ops.analytics.connect import NAMESPACE, connector
-from ops.analytics.engines import flink_sql, spark_sql
+from ops.analytics.engines import NAMESPACE, connector, flink_sql, spark_sql
 from ops.analytics.folder import Folder
 from ops.analytics.follow import Follower
 from ops.analytics.iceberg import Lake

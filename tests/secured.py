@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pymongo import MongoClient
 
-from ops.broker.access import ANALYST, OPERATOR
+from ops.broker.topics import ANALYST, OPERATOR
 from ops.infrastructure import ports
 from ops.infrastructure.apache import Security, apache_children
 from ops.infrastructure.child import start_all, stop_all

@@ -1,4 +1,4 @@
-"""Dead letters from Kafka, and the decision about each, in MongoDB."""
+"""Dead letters from Kafka, the decision about each, in MongoDB, and messages that are held."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from pymongo.errors import DuplicateKeyError
 
 from ops.broker.offsets import Positions, published_at
@@ -15,6 +15,7 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.connection import client_arguments
 from shared.bus.dead_letters import LEFT_OUT
+from shared.bus.held import HeldMessage, held_messages
 from shared.bus.topics import DEAD_LETTER_BYTES, dead_letter_topic
 from shared.ids import time_of
 from shared.mongo import Client, Document, connect
@@ -257,3 +258,28 @@ async def _producer(settings: Settings, outcome: Outcome) -> AsyncIterator[AIOKa
 def text_of(raw: bytes | None) -> str:
     """Return the bytes of a header or key as text; bytes that are not UTF-8 are escaped."""
     return (raw or b"").decode(errors="backslashreplace")
+
+
+async def find_held(settings: Settings) -> list[tuple[str, HeldMessage]]:
+    """Return each message that holds its partition, with its service, the longest first.
+
+    A process that died may have left one that another has processed since: its position says so.
+    """
+    client = connect(settings.mongo_url)
+    found: list[tuple[str, HeldMessage]] = []
+    try:
+        async with Positions(settings) as positions:
+            for service in NAMES:
+                database = client[f"{settings.database_prefix}_{service}"]
+                if not (waiting := await held_messages(database)):
+                    continue
+                read = await positions.committed(service)
+                found += [
+                    (service, message)
+                    for message in waiting
+                    if read.get(TopicPartition(message.topic, message.partition), 0)
+                    <= message.offset
+                ]
+    finally:
+        client.close()
+    return sorted(found, key=lambda item: -item[1].seconds)

@@ -178,7 +178,7 @@ def connector(
     tables lack.
     """
     refuse_without_libraries()
-    from ops.analytics.connect import connector as settings_of_connector
+    from ops.analytics.engines import connector as settings_of_connector
 
     properties = {}
     for written in catalog:

@@ -25,8 +25,7 @@ from ops.audit.security import TrailSettings, check_broker_user, check_database_
 from ops.audit.snapshots import Compared, compare
 from ops.backlog import outbox_ages
 from ops.broker import topics
-from ops.broker.dead_letters import Filter, find_dead_letters
-from ops.broker.held import find_held
+from ops.broker.dead_letters import Filter, find_dead_letters, find_held
 from ops.broker.offsets import Positions, subscribed_topics
 from ops.console import AsJson, out, print_json, show_status
 from ops.environment import kind_of_settings, load

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from ops.backlog import outbox_ages
-from ops.broker.held import find_held
+from ops.broker.dead_letters import find_held
 from ops.broker.offsets import Lag, Positions, subscribed_topics
 from ops.console import AsJson, errors, explain_outages, print_json, print_table
 from ops.console import out as console

@@ -16,8 +16,7 @@ from pymongo import UpdateOne
 
 from ops.audit.events import Lost, find_lost, opened
 from ops.broker.offsets import subscribed_topics
-from ops.broker.replay import replay
-from ops.broker.rewind import commit, has_no_member
+from ops.broker.replay import commit, has_no_member, replay
 from ops.console import AsJson, explain_outages, print_json, print_table, refuse, show_status
 from ops.target import Data, settings_of, settings_to_write
 from services.gateway.views.store.builds import note_restored

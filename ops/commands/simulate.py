@@ -131,7 +131,7 @@ def _removed_if_incomplete(path: Path) -> Iterator[None]:
 
 
 def _to_topics(simulation: Simulation, prefix: str, data: Path | None) -> Tally:
-    from ops.simulation.topics import TopicsInUseError, publish
+    from ops.simulation.messages import TopicsInUseError, publish
 
     settings = settings_to_write(data).model_copy(update={"topic_prefix": prefix})
     with explain_outages(settings):

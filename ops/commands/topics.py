@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ops.broker.access import as_command, give, grants
-from ops.broker.topics import Topic, inspect
+from ops.broker.topics import Topic, as_command, give, grants, inspect
 from ops.console import AsJson, errors, explain_outages, print_json, print_table
 from ops.target import Data, settings_of, settings_to_write
 from services.registry import NAMES

@@ -17,7 +17,7 @@ import pytest
 from pyiceberg.exceptions import NoSuchTableError
 from sqlalchemy.exc import OperationalError
 
-from ops.analytics import connect
+from ops.analytics import engines
 from ops.analytics.follow import Follower
 from ops.analytics.iceberg import Lake
 from ops.analytics.views import READY_TABLES, VIEWS
@@ -229,7 +229,7 @@ async def test_the_sink_of_kafka_connect_writes_each_message_to_the_table_of_its
     async def complete() -> bool:
         for name, count in (("loan_checked_out", 9), ("loan_returned", 1)):
             try:
-                table = catalog.load_table((connect.NAMESPACE, name))
+                table = catalog.load_table((engines.NAMESPACE, name))
             except (NoSuchTableError, OperationalError):  # SQLite has one writer
                 return False
             found[name] = table.scan().to_arrow().to_pylist()

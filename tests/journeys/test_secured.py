@@ -27,7 +27,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from ops.audit.findings import Finding
 from ops.audit.security import check_database_users
 from ops.audit.system import audit
-from ops.broker.access import ANALYST, OPERATOR
+from ops.broker.topics import ANALYST, OPERATOR
 from ops.database_users import ROLE, url_for
 from ops.infrastructure.processes import System
 from services.accounts.settings import Settings as AccountsSettings

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ops.broker.offsets import Positions
-from ops.broker.rewind import commit
+from ops.broker.replay import commit
 from ops.infrastructure import apache
 from ops.infrastructure.child import StartFailed
 from ops.infrastructure.embedded import embedded

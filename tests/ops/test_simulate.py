@@ -19,9 +19,8 @@ from ops.analytics.views import VIEWS
 from ops.commands import simulate
 from ops.simulation.acts import Act, Simulation
 from ops.simulation.city import FIRST_DAY, Plan
-from ops.simulation.messages import Tally, messages_of
+from ops.simulation.messages import Tally, messages_of, publish
 from ops.simulation.tables import write_tables
-from ops.simulation.topics import publish
 from services.settings import Settings
 from shared.contracts import accounts
 from shared.contracts.events import RegistrationConfirmed, RegistrationSnapshot
