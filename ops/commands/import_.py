@@ -38,10 +38,6 @@ BATCH = 100
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False)]
-RefusedOption = Annotated[
-    Path | None,
-    typer.Option("--refused", help="File for refused records; default: FILE.refused.csv."),
-]
 
 
 @app.callback()
@@ -50,9 +46,7 @@ def imports() -> None:
 
 
 @app.command("marc")
-def marc_command(
-    file: FileArgument, refused: RefusedOption = None, as_json: AsJson = False, data: Data = None
-) -> None:
+def marc_command(file: FileArgument, as_json: AsJson = False, data: Data = None) -> None:
     """Import titles and copies from a file of MARC 21 records (ISO 2709).
 
     A title is recognised by its control number (001, 003). Items are in 952 (as
@@ -61,15 +55,13 @@ def marc_command(
     """
     settings = settings_to_write(data)
     total = marc.count(file)
-    with _report(refused or _beside(file), total) as report, explain_outages(settings):
+    with _report(file, total) as report, explain_outages(settings):
         asyncio.run(_marc(settings, file, report))
     _print_outcome(report, as_json)
 
 
 @app.command("patrons")
-def patrons_command(
-    file: FileArgument, refused: RefusedOption = None, as_json: AsJson = False, data: Data = None
-) -> None:
+def patrons_command(file: FileArgument, as_json: AsJson = False, data: Data = None) -> None:
     """Import patrons from a CSV file: card_number, name, category, home_branch, language.
 
     The first line is the heading; pin, email and phone are optional columns. A
@@ -84,7 +76,7 @@ def patrons_command(
     except ValueError as error:
         refuse(f"{file} can't be imported: {error}. Nothing was imported.")
     total = patrons.count(file)
-    with _report(refused or _beside(file), total) as report, explain_outages(settings):
+    with _report(file, total) as report, explain_outages(settings):
         asyncio.run(_patrons(settings, file, report))
     _print_outcome(report, as_json)
 
@@ -121,17 +113,14 @@ class Report:
 
 
 @contextmanager
-def _report(path: Path, total: int) -> Iterator[Report]:
+def _report(file: Path, total: int) -> Iterator[Report]:
+    path = file.with_name(f"{file.name}.refused.csv")
     with progress_bar("Importing") as bar:
         report = Report(bar, bar.add_task("", total=total), path)
         try:
             yield report
         finally:
             report.close()
-
-
-def _beside(file: Path) -> Path:
-    return file.with_name(f"{file.name}.refused.csv")
 
 
 def _print_outcome(report: Report, as_json: bool) -> None:
