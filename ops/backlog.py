@@ -3,34 +3,25 @@
 It reads the databases of services: commands need this also while their API is away or refuses them.
 """
 
+from ops.databases import databases_of
 from services.circulation.closures import store as closures_store
 from services.circulation.rules.sweep import Sweep, SweepState
 from services.events.calendars import store as calendars_store
-from services.registry import NAMES
 from services.settings import Settings
-from shared.mongo import Database, connect
+from shared.mongo import Database
 from shared.relay import outbox_age
 
 
 async def outbox_ages(settings: Settings) -> dict[str, float]:
     """Return the seconds that each service's oldest pending row has waited; 0 if none waits."""
-    client = connect(settings.mongo_url)
-    try:
-        return {
-            service: round(await outbox_age(client[f"{settings.database_prefix}_{service}"]), 3)
-            for service in NAMES
-        }
-    finally:
-        client.close()
+    with databases_of(settings) as databases:
+        return {name: round(await outbox_age(one), 3) for name, one in databases.items()}
 
 
 async def sweeps_of(settings: Settings) -> list[Sweep]:
     """Return the last sweep of every branch."""
-    client = connect(settings.mongo_url)
-    try:
-        return await closures_store.find_sweeps(client[f"{settings.database_prefix}_circulation"])
-    finally:
-        client.close()
+    with databases_of(settings) as databases:
+        return await closures_store.find_sweeps(databases["circulation"])
 
 
 async def branches_to_move(database: Database) -> list[str]:

@@ -22,12 +22,12 @@ from ops.console import (
     refuse,
     show_status,
 )
+from ops.databases import databases_of
 from ops.target import Data, settings_of
 from services.registry import NAMES
 from services.settings import Settings
 from shared.audit_seals import Verified, verify
 from shared.audit_trail import Entry, EntryQuery, find_entries
-from shared.mongo import connect
 
 app = typer.Typer()
 
@@ -95,15 +95,12 @@ def _line(service: str, entry: Entry) -> str:
 async def _entries(
     settings: Settings, services: list[str], asked: EntryQuery
 ) -> list[tuple[str, Entry]]:
-    client = connect(settings.mongo_url)
-    try:
+    with databases_of(settings) as databases:
         found = [
             (service, entry)
             for service in services
-            for entry in await find_entries(client[f"{settings.database_prefix}_{service}"], asked)
+            for entry in await find_entries(databases[service], asked)
         ]
-    finally:
-        client.close()
     return sorted(found, key=lambda one: one[1].at, reverse=True)
 
 
@@ -128,11 +125,5 @@ def _numbers(one: Verified) -> tuple[Any, ...]:
 
 
 async def _verified(settings: Settings, keys: Mapping[str, str]) -> dict[str, Verified]:
-    client = connect(settings.mongo_url)
-    try:
-        return {
-            service: await verify(client[f"{settings.database_prefix}_{service}"], own)
-            for service, own in keys.items()
-        }
-    finally:
-        client.close()
+    with databases_of(settings) as databases:
+        return {service: await verify(databases[service], own) for service, own in keys.items()}

@@ -37,13 +37,13 @@ from ops.console import (
     refuse,
     show_status,
 )
+from ops.databases import databases_of
 from ops.target import Data, settings_of, settings_to_write
 from services.gateway.views.store.builds import remembers_since
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.held import give_up
 from shared.contracts import published
-from shared.mongo import connect
 
 SHOWN_BYTES = 512
 """Bytes shown of a payload that is not JSON."""
@@ -255,12 +255,8 @@ def add(
 async def _give_up(
     settings: Settings, service: str, topic: str, partition: int, offset: int
 ) -> bool:
-    client = connect(settings.mongo_url)
-    try:
-        database = client[f"{settings.database_prefix}_{service}"]
-        return await give_up(database, topic, partition, offset, _operator())
-    finally:
-        client.close()
+    with databases_of(settings) as databases:
+        return await give_up(databases[service], topic, partition, offset, _operator())
 
 
 def _decide(
@@ -302,11 +298,8 @@ def _decide(
 
 async def _remembered_since(settings: Settings) -> datetime | None:
     """Return the time before which an event may bring ended things back to the account views."""
-    client = connect(settings.mongo_url)
-    try:
-        return await remembers_since(client[f"{settings.database_prefix}_gateway"])
-    finally:
-        client.close()
+    with databases_of(settings) as databases:
+        return await remembers_since(databases["gateway"])
 
 
 def _is_older(dead_letter: DeadLetter, since: datetime | None) -> bool:

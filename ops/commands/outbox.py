@@ -14,10 +14,11 @@ from ops.console import (
     print_table,
     show_status,
 )
+from ops.databases import databases_of
 from ops.target import Data, settings_of
 from services.registry import NAMES
 from services.settings import Settings
-from shared.mongo import Database, Document, connect
+from shared.mongo import Database, Document
 from shared.relay import outbox_age
 
 app = typer.Typer()
@@ -58,14 +59,8 @@ def _day(outbox: dict[str, Any]) -> str:
 
 
 async def _look(settings: Settings, services: list[str]) -> list[dict[str, Any]]:
-    client = connect(settings.mongo_url)
-    try:
-        return [
-            await _outbox(service, client[f"{settings.database_prefix}_{service}"])
-            for service in services
-        ]
-    finally:
-        client.close()
+    with databases_of(settings) as databases:
+        return [await _outbox(service, databases[service]) for service in services]
 
 
 async def _outbox(service: str, database: Database) -> dict[str, Any]:

@@ -1,15 +1,13 @@
 """A simulated city as tables, without a broker."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from ops.analytics.columns import event_row
 from ops.analytics.destination import Row
 from ops.analytics.folder import Folder
 from ops.simulation.acts import Simulation
-from ops.simulation.messages import Advance, Message, Tally, messages_of
+from ops.simulation.messages import Advance, Tally, messages_of
 
 COMMIT_ROWS = 50_000
 
@@ -19,16 +17,10 @@ def write_tables(simulation: Simulation, path: Path, advance: Advance) -> Tally:
 
     Raises InUseError, OtherTimeZoneError or WriteError.
     """
-    tally = Tally()
-    write_messages(messages_of(simulation, tally, advance), path, simulation.plan.zone)
-    return tally
-
-
-def write_messages(messages: Iterable[Message], path: Path, zone: ZoneInfo) -> None:
-    """Write messages to the tables of a folder. Raises as `write_tables` does."""
+    tally, zone = Tally(), simulation.plan.zone
     rows: dict[str, list[Row]] = defaultdict(list)
     with Folder.opened(path, zone.key) as folder:
-        for count, message in enumerate(messages, 1):
+        for count, message in enumerate(messages_of(simulation, tally, advance), 1):
             row = event_row(message.event, message.event_id, message.at, zone)
             row |= {"recorded_at": message.at, "correlation_id": message.correlation_id}
             rows[message.event.topic].append(row | {"causation_id": message.correlation_id})
@@ -36,3 +28,4 @@ def write_messages(messages: Iterable[Message], path: Path, zone: ZoneInfo) -> N
                 folder.add(rows, {})
                 rows.clear()
         folder.add(rows, {})
+    return tally
