@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from services.events.seasons.rules.season import BALLOT_KEPT, PATRONS_KEPT
 from services.settings import Settings
 from shared.clock import library_day, wall_clock
 from shared.contracts import published
-from shared.mongo import Client, Database, from_document
+from shared.mongo import Client, Database, Document, from_document
 
 OF_REGISTRATIONS = [topic for topic in published() if topic.startswith("registration.")]
 
@@ -40,14 +41,7 @@ async def check_registrations(result: Audit, store: Database, recorded: Recorded
             doubled=max(more, 0),
         )
     last = await recorded.last_states(*OF_REGISTRATIONS, of="registration_id")
-    for key in last if result.aged else {*last, *there}:
-        last_state = last.get(key)
-        true_state = there[key]["state"] if key in there else "cancelled"
-        result.expect(
-            last_state == true_state,
-            f"registration {key} is {true_state}, but was published as {last_state}",
-            lost=1,
-        )
+    _check_published(result, "registration", there, last, ("cancelled",))
 
 
 OF_APPLICATIONS = (
@@ -103,14 +97,7 @@ async def check_admissions(result: Audit, store: Database, recorded: Recorded) -
             doubled=max(more, 0),
         )
     last = await recorded.last_states(*OF_APPLICATIONS, of="application_id")
-    for key in last if result.aged else {*last, *there}:
-        last_state = last.get(key)
-        true_state = there[key]["state"] if key in there else "withdrawn"
-        result.expect(
-            last_state == true_state,
-            f"application {key} is {true_state}, but was published as {last_state}",
-            lost=1,
-        )
+    _check_published(result, "application", there, last, ("withdrawn",))
 
 
 def _sha256(text: str) -> str:
@@ -135,15 +122,7 @@ async def check_bookings(result: Audit, store: Database, recorded: Recorded) -> 
             doubled=max(more, 0),
         )
     last = await recorded.last_states(*OF_BOOKINGS, *BY_CLOSURES, of="booking_id")
-    for key in last if result.aged else {*last, *there}:
-        last_state = last.get(key)
-        over = last_state in ("cancelled", "lapsed", "checked-in")  # these are deleted
-        true_state = there[key]["state"] if key in there else last_state if over else None
-        result.expect(
-            last_state == true_state,
-            f"booking {key} is {true_state}, but was published as {last_state}",
-            lost=1,
-        )
+    _check_published(result, "booking", there, last, ("cancelled", "lapsed", "checked-in"))
 
 
 async def check_closed_days(result: Audit, store: Database) -> None:
@@ -222,3 +201,21 @@ async def check_seasons(client: Client, settings: Settings) -> Finding:
         return Finding(CHECK, "fail", found, remedy)
     kept = await database.study_seasons.estimated_document_count()
     return Finding(CHECK, "ok", f"{kept} seasons, none with data that is kept too long")
+
+
+def _check_published(
+    result: Audit,
+    name: str,
+    there: Mapping[str, Document],
+    last: Mapping[str, str],
+    over: Sequence[str],
+) -> None:
+    """Check that each was published in its last state; those in a state of `over` are deleted."""
+    for key in last if result.aged else {*last, *there}:
+        gone = last[key] if last.get(key) in over else over[0]
+        true_state = there[key]["state"] if key in there else gone
+        result.expect(
+            last.get(key) == true_state,
+            f"{name} {key} is {true_state}, but was published as {last.get(key)}",
+            lost=1,
+        )
