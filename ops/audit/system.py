@@ -28,7 +28,7 @@ from ops.audit.places import (
 )
 from ops.audit.security import audit_trails
 from ops.audit.views import check_views
-from ops.backlog import branches_to_move
+from ops.databases import branches_to_move
 from services.registry import NAMES
 from services.settings import Settings
 from shared.clock import wall_clock

@@ -23,11 +23,11 @@ from ops.audit.notices import check_visits
 from ops.audit.places import check_seasons
 from ops.audit.security import TrailSettings, check_broker_user, check_database_users, check_trails
 from ops.audit.snapshots import Compared, compare
-from ops.backlog import outbox_ages
 from ops.broker import topics
 from ops.broker.dead_letters import Filter, find_dead_letters, find_held
 from ops.broker.offsets import Positions, subscribed_topics
 from ops.console import AsJson, out, print_json, show_status
+from ops.databases import outbox_ages
 from ops.environment import kind_of_settings, load
 from ops.target import Data, settings_of
 from services.gateway.views.store import builds

@@ -6,11 +6,11 @@ from typing import Any
 
 import typer
 
-from ops.backlog import outbox_ages
 from ops.broker.dead_letters import find_held
 from ops.broker.offsets import Lag, Positions, subscribed_topics
 from ops.console import AsJson, errors, explain_outages, print_json, print_table
 from ops.console import out as console
+from ops.databases import outbox_ages
 from ops.target import Data, settings_of
 from services.registry import NAMES
 from services.settings import Settings

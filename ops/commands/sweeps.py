@@ -4,8 +4,8 @@ import asyncio
 
 import typer
 
-from ops.backlog import sweeps_of
 from ops.console import AsJson, explain_outages, print_json, print_table
+from ops.databases import sweeps_of
 from ops.target import Data, settings_of
 from services.circulation.rules.sweep import Sweep, SweepState
 

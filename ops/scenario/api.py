@@ -10,8 +10,8 @@ import orjson
 from aiokafka import TopicPartition
 from pymongo.errors import PyMongoError
 
-from ops.backlog import branches_to_move, rooms_to_settle
 from ops.broker.offsets import Positions
+from ops.databases import branches_to_move, rooms_to_settle
 from ops.infrastructure.processes import System
 from ops.scenario.definition import ScenarioStopped
 from services.registry import NAMES

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ops import card_digests as command
+from ops.commands import keys as command
 from services.accounts.app import create_app as create_accounts
 from services.accounts.settings import Settings as AccountsSettings
 from services.circulation.app import create_app as create_circulation
