@@ -8,18 +8,15 @@ without a sweep, then during one, in one run: the ratio is the result. No test a
 """
 
 import asyncio
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.show import machine, options, show
+from benchmarks.show import machine, options, serving, show
 from benchmarks.show import p95 as percentile
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.ports import reserve
@@ -160,8 +157,7 @@ def _now() -> Origin:
     return Origin(now=datetime(2020, 12, 1, tzinfo=UTC))
 
 
-@contextmanager
-def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
+def worker(mongo_url: str, prefix: str, log: Path) -> AbstractContextManager[int]:
     """Run circulation with only the role jobs, as a process."""
     environment = {
         "CARREL_MONGO_URL": mongo_url,
@@ -174,14 +170,7 @@ def worker(mongo_url: str, prefix: str, log: Path) -> Iterator[None]:
         "CARREL_AUDIT_KEYS": "a key of this benchmark",
         "CARREL_SERVICE_KEY": make_key(),
     }
-    command = [sys.executable, "-m", "ops", "serve", "circulation", "--role", "jobs"]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env=os.environ | environment, stdout=out, stderr=out)  # noqa: S603
-        try:
-            yield
-        finally:
-            process.terminate()
-            process.wait(20)
+    return serving(["ops", "serve", "circulation", "--role", "jobs"], environment, log)
 
 
 @asynccontextmanager

@@ -10,7 +10,6 @@ the machine; it includes what processes do at rest meanwhile.
 import asyncio
 import random
 import statistics
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +17,7 @@ from itertools import cycle
 from typing import Self
 
 from benchmarks.at_rest import processor_seconds
-from benchmarks.show import options, running, show
+from benchmarks.show import calls, options, running, show
 from ops.infrastructure.processes import System
 from shared.mongo import Document
 from tests.library import Library
@@ -45,18 +44,9 @@ async def timed(
     librarians: int,
 ) -> Document:
     """Make the calls; return how many were made in a second, the median and the processor time."""
-    waiting = iter(loans)
-    milliseconds: list[float] = []
-
-    async def work() -> None:
-        for loan in waiting:
-            began = time.perf_counter()
-            await call(loan)
-            milliseconds.append((time.perf_counter() - began) * 1000)
-
-    before, started = processor(), time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(librarians)))
-    elapsed, after = time.perf_counter() - started, processor()
+    before = processor()
+    elapsed, milliseconds = await calls(call, loans, librarians)
+    after = processor()
     each = {name: (after[name] - before[name]) * 1000 / len(loans) for name in after}
     return {
         "per_second": round(len(loans) / elapsed, 1),

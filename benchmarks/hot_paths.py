@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 from aiokafka import AIOKafkaConsumer
 
-from benchmarks.show import machine, options, p95, running, show
+from benchmarks.show import calls, machine, options, p95, running, show
 from ops.infrastructure.processes import System
 from services.settings import Settings
 from shared.ids import new_id
@@ -38,18 +38,7 @@ def expect(holds: bool, answer: object) -> None:
 
 async def timed(call: Call, count: int, at_once: int = AT_ONCE) -> tuple[float, float]:
     """Make `count` calls, `at_once` at a time; return how many in a second, and p95 in ms."""
-    numbers = iter(range(count))
-    milliseconds: list[float] = []
-
-    async def work() -> None:
-        for number in numbers:
-            began = time.perf_counter()
-            await call(number)
-            milliseconds.append((time.perf_counter() - began) * 1000)
-
-    started = time.perf_counter()
-    await asyncio.gather(*(work() for _ in range(at_once)))
-    elapsed = time.perf_counter() - started
+    elapsed, milliseconds = await calls(call, range(count), at_once)
     return count / elapsed, p95(milliseconds)
 
 

@@ -12,11 +12,9 @@ import contextlib
 import os
 import secrets
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from bson import ObjectId
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.at_rest import seconds_of
-from benchmarks.show import machine, options, show
+from benchmarks.show import machine, options, serving, show
 from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
@@ -123,17 +121,6 @@ async def fill(database: Database, views: int) -> None:
 
 
 # ---- measuring ----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def serving(command: list[str], environment: dict[str, str]) -> Iterator[int]:
-    """Run a process until the block ends; yield its id."""
-    process = subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603
-    try:
-        yield process.pid
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 class Caller:
@@ -300,12 +287,11 @@ def main() -> None:
             "CARREL_AUDIT_KEYS": secrets.token_hex(16),
             "CARREL_SERVICE_KEY": make_key(),
         }
-        command = [sys.executable, "-m"]
         app = ["uvicorn", "benchmarks.overview:bare", "--port", str(second), "--loop", "uvloop"]
         quiet = ["--http", "httptools", "--no-access-log", "--log-level", "error"]
         with (
-            serving([*command, "ops", "serve", "gateway"], environment) as gateway,
-            serving([*command, *app, *quiet], environment) as yardstick,
+            serving(["ops", "serve", "gateway"], environment) as gateway,
+            serving([*app, *quiet], environment) as yardstick,
         ):
             urls = [f"http://127.0.0.1:{port}" for port in (first, second)]
             servers = list(zip((gateway, yardstick), urls, strict=True))

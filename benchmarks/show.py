@@ -1,18 +1,23 @@
 """The options of benchmarks, the system that they measure, and their output."""
 
 import argparse
+import asyncio
 import json
 import os
 import platform
 import statistics
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ops.infrastructure.processes import System, system
+
+T = TypeVar("T")
 
 
 def options(**usual: Any) -> argparse.Namespace:
@@ -36,6 +41,43 @@ def running(kafka: str = "embedded", *, simulation: bool = True, **more: Any) ->
         ) as started,
     ):
         yield started
+
+
+@contextmanager
+def serving(
+    command: Sequence[str], environment: Mapping[str, str], log: Path = Path("/dev/stderr")
+) -> Iterator[int]:
+    """Run a Python module as a process until the block ends; yield its id."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(  # noqa: S603 - commands of benchmarks
+            [sys.executable, "-m", *command],
+            env={**os.environ, **environment},
+            stdout=out,
+            stderr=out,
+        )
+        try:
+            yield process.pid
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+async def calls(
+    call: Callable[[T], Awaitable[object]], each: Iterable[T], at_once: int
+) -> tuple[float, list[float]]:
+    """Make a call for each, some at a time; return the seconds, and each one's milliseconds."""
+    waiting = iter(each)
+    milliseconds: list[float] = []
+
+    async def work() -> None:
+        for one in waiting:
+            began = time.perf_counter()
+            await call(one)
+            milliseconds.append((time.perf_counter() - began) * 1000)
+
+    started = time.perf_counter()
+    await asyncio.gather(*(work() for _ in range(at_once)))
+    return time.perf_counter() - started, milliseconds
 
 
 def machine() -> str:
