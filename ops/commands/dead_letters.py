@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -27,6 +28,7 @@ from ops.broker.dead_letters import (
 )
 from ops.console import (
     AsJson,
+    ServiceArgument,
     ServiceOption,
     errors,
     explain_outages,
@@ -58,12 +60,6 @@ def _ids(values: list[str] | None) -> list[str] | None:
         if not _ID.fullmatch(value):
             raise typer.BadParameter(f"{value}: an id is written as in notices/0-12")
     return values
-
-
-def _service(value: str) -> str:
-    if value not in NAMES:
-        raise typer.BadParameter(f"a service is one of {', '.join(NAMES)}")
-    return value
 
 
 Topic = Annotated[str, typer.Option("--topic", help="Only from this topic.")]
@@ -172,62 +168,8 @@ def show(
 
 
 @app.command()
-def retry(
-    *,
-    ids: Ids = None,
-    service: ServiceOption = None,
-    topic: Topic = "",
-    error: Error = "",
-    every: All = False,
-    yes: Yes = False,
-    data: Data = None,
-) -> None:
-    """Publish dead letters again on their topics, as the original messages, and record it.
-
-    Correct the cause first, or they come back. Every service that consumes the
-    topic gets them again; services that processed them already ignore them.
-    """
-    _decide(
-        ids=ids,
-        service=service,
-        topic=topic,
-        error=error,
-        every=every,
-        yes=yes,
-        data=data,
-        outcome="retried",
-    )
-
-
-@app.command()
-def discard(
-    *,
-    ids: Ids = None,
-    service: ServiceOption = None,
-    topic: Topic = "",
-    error: Error = "",
-    every: All = False,
-    yes: Yes = False,
-    data: Data = None,
-) -> None:
-    """Mark dead letters as done. They stay on their topic and in `list --all`."""
-    _decide(
-        ids=ids,
-        service=service,
-        topic=topic,
-        error=error,
-        every=every,
-        yes=yes,
-        data=data,
-        outcome="discarded",
-    )
-
-
-@app.command()
 def add(
-    service: Annotated[
-        str, typer.Argument(callback=_service, help="Service whose consumer waits.")
-    ],
+    service: ServiceArgument,
     message: Annotated[
         str, typer.Argument(metavar="TOPIC/PARTITION/OFFSET", help="As shown by `carrel doctor`.")
     ],
@@ -259,41 +201,59 @@ async def _give_up(
         return await give_up(databases[service], topic, partition, offset, _operator())
 
 
-def _decide(
-    *,
-    ids: list[str] | None,
-    service: str | None,
-    topic: str,
-    error: str,
-    every: bool,
-    yes: bool,
-    data: Data,
-    outcome: Outcome,
-) -> None:
-    if bool(ids) == every:
-        raise typer.BadParameter("give ids, or --all for every one that matches the options")
-    settings = settings_to_write(data)
-    named = frozenset(ids or ())
-    services = [service] if service else sorted({i.partition("/")[0] for i in named}) or NAMES
-    wanted = Filter(services, topic, error, named, waiting=every)
-    with explain_outages(settings):
-        with show_status("Reading the dead letters"):
-            found = asyncio.run(find_dead_letters(settings, wanted))
-            since = asyncio.run(_remembered_since(settings))
-        _check(named, found, outcome, since)
-        if not found:
-            typer.echo("No waiting dead letter matches the options. Nothing was done.")
-            return
-        if every and not yes:
-            _confirm(found, outcome)
-        done = asyncio.run(decide(settings, found, outcome, _operator()))
-    typer.echo(f"{done} of {len(found)} dead letters {outcome}.")
-    if outcome == "retried" and any(_is_older(dead_letter, since) for dead_letter in found):
-        errors.print(
-            "Some are older than the account views: check these with `carrel doctor --views`."
-        )
-    if done < len(found):
-        errors.print("Someone else has decided about the others, or is doing so: see `list --all`.")
+def _decision(outcome: Outcome) -> Callable[..., None]:
+    """Return the command that makes this decision about dead letters."""
+
+    def command(
+        *,
+        ids: Ids = None,
+        service: ServiceOption = None,
+        topic: Topic = "",
+        error: Error = "",
+        every: All = False,
+        yes: Yes = False,
+        data: Data = None,
+    ) -> None:
+        if bool(ids) == every:
+            raise typer.BadParameter("give ids, or --all for every one that matches the options")
+        settings = settings_to_write(data)
+        named = frozenset(ids or ())
+        services = [service] if service else sorted({i.partition("/")[0] for i in named}) or NAMES
+        wanted = Filter(services, topic, error, named, waiting=every)
+        with explain_outages(settings):
+            with show_status("Reading the dead letters"):
+                found = asyncio.run(find_dead_letters(settings, wanted))
+                since = asyncio.run(_remembered_since(settings))
+            _check(named, found, outcome, since)
+            if not found:
+                typer.echo("No waiting dead letter matches the options. Nothing was done.")
+                return
+            if every and not yes:
+                _confirm(found, outcome)
+            done = asyncio.run(decide(settings, found, outcome, _operator()))
+        typer.echo(f"{done} of {len(found)} dead letters {outcome}.")
+        if outcome == "retried" and any(_is_older(dead_letter, since) for dead_letter in found):
+            errors.print(
+                "Some are older than the account views: check these with `carrel doctor --views`."
+            )
+        if done < len(found):
+            errors.print(
+                "Someone else has decided about the others, or is doing so: see `list --all`."
+            )
+
+    return command
+
+
+app.command(
+    "retry",
+    help="Publish dead letters again on their topics, as the original messages, and record it.\n\n"
+    "Correct the cause first, or they come back. Every service that consumes the topic gets them "
+    "again; services that processed them already ignore them.",
+)(_decision("retried"))
+app.command(
+    "discard",
+    help="Mark dead letters as done. They stay on their topic and in `list --all`.",
+)(_decision("discarded"))
 
 
 async def _remembered_since(settings: Settings) -> datetime | None:
