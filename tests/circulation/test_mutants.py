@@ -53,7 +53,7 @@ def last_come_is_first_served(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def returns_serve_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def nobody(*_: Any, freed: Any, in_hand: Any) -> dict[str, Any]:
+    def nobody(*_: Any, freed: Any, in_hand: Any) -> dict[str, Any]:
         return {}
 
     monkeypatch.setattr(return_copies, "hand_out", nobody)
@@ -67,7 +67,7 @@ def payments_count_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def closures_move_no_due_date(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def as_they_are(*_: Any) -> dict[str, CurrentLoan]:
+    def as_they_are(*_: Any) -> dict[str, CurrentLoan]:
         return {}
 
     monkeypatch.setattr(closures_commands, "current_loans", as_they_are)
