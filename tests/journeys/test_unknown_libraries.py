@@ -18,10 +18,6 @@ OTHERWISE = {
     "POST /v1/branches",  # registers it
     "POST /v1/closures/{closure_id}/reopening",  # refuses those that the closure does not cover
     "POST /v1/closures/{closure_id}/withdrawal",
-    "POST /v1/patrons",  # a home library is noted, and nothing is done with it
-    "PATCH /v1/patrons/{patron_id}",
-    "POST /v1/titles",  # copies may be catalogued before their library is registered
-    "POST /v1/titles/{title_id}/copies",
 }
 """Commands that name a library and take an unknown one, or refuse it in another way."""
 

@@ -31,6 +31,8 @@ from services.accounts.patrons.commands.records import (
 from services.accounts.patrons.refusals import AlreadyBlocked, NotBlocked, NotSettled
 from services.accounts.pins.commands import new_pin_hash
 from services.accounts.pins.refusals import EASY_PINS
+from services.accounts.preferences.queries import check_branch
+from services.accounts.preferences.refusals import NoSuchBranch
 from services.accounts.preferences.routes import ContactIn, ContactOut
 from services.accounts.refusals import CardTaken, NoSuchPatron
 from shared import auth
@@ -175,11 +177,12 @@ def _view(caller: auth.Caller) -> type[PatronOut] | type[PatronRef]:
 
 
 @router.post("/patrons", status_code=201, tags=["patrons"])
-@refuses(CardTaken, *EASY_PINS)
+@refuses(CardTaken, NoSuchBranch, *EASY_PINS)
 async def post_patron(
     body: PatronIn, caller: Staff, run: Run, db: Db, settings: OwnSettings
 ) -> PatronOut:
     """Register a patron."""
+    await check_branch(run, body.home_branch)
     patron = await run(
         register_patron,
         RegisterPatron(
@@ -231,7 +234,7 @@ async def get_patron(
 
 
 @router.patch("/patrons/{patron_id}", tags=["patrons"])
-@refuses(NoSuchPatron, CardTaken, *EASY_PINS)
+@refuses(NoSuchPatron, NoSuchBranch, CardTaken, *EASY_PINS)
 async def patch_patron(
     patron_id: PathId,
     body: PatronChanges,
@@ -246,6 +249,8 @@ async def patch_patron(
     The patron is told of a new PIN, card, telephone number or e-mail address. An e-mail address
     that replaces another is used once the patron has confirmed it with the code that is sent there.
     """
+    if body.home_branch is not None:
+        await check_branch(run, body.home_branch)
     patron = await run(
         amend_patron,
         AmendPatron(

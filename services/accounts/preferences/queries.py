@@ -1,5 +1,6 @@
-"""Reads of preferences, addresses and calendar feeds."""
+"""Reads of preferences, libraries, addresses and calendar feeds."""
 
+from contextlib import suppress
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
@@ -7,10 +8,25 @@ from services.accounts.cardholders.rules import Calendar
 from services.accounts.pins import store as pins_store
 from services.accounts.pins.rules import code_of
 from services.accounts.preferences import store
-from services.accounts.preferences.refusals import NoSuchCalendar
+from services.accounts.preferences.refusals import NoSuchBranch, NoSuchCalendar
 from services.accounts.preferences.rules import Setting, code_for, is_live, link_of_secret
 from services.accounts.refusals import NoSuchPatron
 from shared.mongo import Database
+from shared.owners import OwnerAway, path_to
+from shared.unit_of_work import Run
+
+
+async def check_branch(run: Run, code: str) -> None:
+    """Raise NoSuchBranch for a library that nobody has registered.
+
+    The event of a new library may not have arrived yet, so notices is asked about one that is not
+    known here. While notices is away, the library is taken as given: the desk goes on.
+    """
+    if await store.is_branch(run.database, code):
+        return
+    with suppress(OwnerAway):
+        if await run.owners.get("notices", path_to("v1", "branches", code), now=run.now) is None:
+            raise NoSuchBranch
 
 
 async def calendar(db: Database, secret: str, keys: str) -> tuple[Setting, Calendar]:

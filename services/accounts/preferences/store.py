@@ -75,3 +75,8 @@ def unknown_branches(work: Work, codes: Collection[str]) -> set[str]:
     """Return those of these codes that no branch has, as far as accounts knows."""
     query = {"_id": {"$in": sorted(codes)}}
     return set(codes) - set(work.distinct("branches", "_id", query))
+
+
+async def is_branch(db: Database, code: str) -> bool:
+    """Return whether accounts knows a branch with this code."""
+    return await db.branches.find_one({"_id": code}, {"_id": 1}) is not None

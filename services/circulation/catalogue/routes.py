@@ -11,6 +11,7 @@ from services.circulation.catalogue.commands import (
     NewCopy,
     amend_title,
     catalogue_title,
+    check_branches,
 )
 from services.circulation.fields import (
     Barcode,
@@ -22,7 +23,7 @@ from services.circulation.fields import (
     Line,
     distinct,
 )
-from services.circulation.refusals import BarcodeTaken, NoSuchTitle
+from services.circulation.refusals import BarcodeTaken, NoSuchBranch, NoSuchTitle
 from services.circulation.rules import title as title_rules
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.title import Title
@@ -171,9 +172,10 @@ class TitlePage(BaseModel):
 
 
 @router.post("/titles", status_code=201)
-@refuses(BarcodeTaken)
+@refuses(BarcodeTaken, NoSuchBranch)
 async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
     """Catalogue a title with its copies."""
+    await check_branches(run, {copy.branch for copy in body.copies})
     command = CatalogueTitle(
         title=body.title,
         authors=body.authors,

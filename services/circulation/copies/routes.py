@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from services.circulation.catalogue.commands import check_branches
 from services.circulation.catalogue.routes import CopiesIn, CopyDetail, TitleInFull
 from services.circulation.copies.commands import (
     Fault,
@@ -32,9 +33,10 @@ router = APIRouter(prefix="/v1")
 
 
 @router.post("/titles/{title_id}/copies", status_code=201)
-@refuses(NoSuchTitle, BarcodeTaken, TooManyCopies)
+@refuses(NoSuchTitle, NoSuchBranch, BarcodeTaken, TooManyCopies)
 async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) -> TitleInFull:
     """Add copies to a title."""
+    await check_branches(run, {copy.branch for copy in body.copies})
     new = [copy.new() for copy in body.copies]
     catalogued = await run(add_copies, title_id, new, day_of(None, run))
     return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
