@@ -9,7 +9,7 @@ import pytest
 from tests.ops import walks
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")])
 FOLDERS = "services|shared|ops|tests|benchmarks|contracts|examples|docs"
 
 

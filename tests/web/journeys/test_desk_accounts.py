@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from services.gateway.web.account import desk as account_desk
+from services.gateway.web.charges import desk as charges_desk
 from services.gateway.web.loans import claims as loans_claims
 from services.gateway.web.site import TEXTS
 from tests.library import unique
@@ -15,7 +16,7 @@ from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(account_desk.router, loans_claims.router)
+ROUTES = routes_of(account_desk.router, charges_desk.router, loans_claims.router)
 NEW_PIN = "748193"
 
 
