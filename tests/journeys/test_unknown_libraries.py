@@ -76,9 +76,11 @@ async def test_each_command_that_names_a_library_refuses_an_unknown_one(library:
         "code": NOWHERE,
         "enquiry_id": enquiry["id"],
         "hold_id": hold["id"],
+        "patron_id": (await library.get("/v1/me", by=card))["patron"]["id"],
         "season_id": season,
         "service": "study-room",
         "starts_on": "2021-03-01",
+        "title_id": copy,
     }
     wrong = []
     for place, operation, example in commands(merged()):
