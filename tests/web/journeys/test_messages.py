@@ -4,6 +4,7 @@ import pytest
 from playwright.async_api import expect
 
 from services.gateway.web.messages import desk as messages_desk
+from services.notices.language import LANGUAGES as OF_MESSAGES
 from tests.library import unique
 from tests.mail_server import MailServer
 from tests.web.browser import Watch, Windows
@@ -51,7 +52,7 @@ async def test_a_librarian_words_messages_and_adds_webhooks(
     await follow(
         say(
             "%(message)s, %(language)s: %(state)s",
-            message=say("Activity cancelled"),
+            message=OF_MESSAGES[reader.language].say("Activity cancelled"),
             language=reader.words.name,
             state=say("As built in"),
         )
