@@ -7,6 +7,7 @@ counts in parts (proportional set size). All processes count: also what stands f
 guard, and the prepared process from which services are forked.
 """
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -39,8 +40,10 @@ def every_process(running: System) -> dict[str, int]:
     found = process_ids(running)
     found["up"] = os.getpid()
     found["prepared"] = int(_status(found["gateway-0"])[1])
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    children = {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    children = set[int]()
+    for task in Path(f"/proc/{os.getpid()}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # the thread has ended meanwhile
+            children |= {int(pid) for pid in (task / "children").read_text().split()}
     [found["guard"]] = [pid for pid in children if _is_guard(pid)]
     return found
 

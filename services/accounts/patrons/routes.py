@@ -250,7 +250,9 @@ async def patch_patron(
     that replaces another is used once the patron has confirmed it with the code that is sent there.
     """
     if body.home_branch is not None:
-        await check_branch(run, body.home_branch)
+        present = await cardholders_store.find_patron(db, patron_id)
+        if present is not None and body.home_branch != present.home_branch:  # an imported one stays
+            await check_branch(run, body.home_branch)
     patron = await run(
         amend_patron,
         AmendPatron(

@@ -5,8 +5,10 @@ from functools import partial
 
 import pytest
 
+from services.settings import Settings
 from tests.gateway.web.browser import Browser, Page, insist
 from tests.library import PIN, Library, unique
+from tests.support import patient_client
 
 LATE = "2020-11-20T10:00:00+08:00"
 """Four days after a loan of 2 November is due."""
@@ -109,7 +111,14 @@ async def test_details_that_somebody_else_changed_meanwhile_stay(
 async def test_a_library_and_a_category_that_are_unknown_here_stay(
     library: Library, desk: Browser
 ) -> None:
-    card = await library.patron(unique("B"), category="fellow")
+    card = await library.patron(await library.branch(), category="fellow")
+    patron = (await library.get("/v1/me", by=card))["patron"]["id"]
+    settings = library.system.settings(Settings)
+    client = patient_client(settings.mongo_url)
+    patrons = client[f"{settings.database_prefix}_accounts"].patrons
+    imported = {"home_branch": unique("B")}  # an import does not ask for libraries
+    await patrons.update_one({"_id": patron}, {"$set": imported})
+    client.close()
     page = await found(desk, card)
     page = await sent(desk, page, "details")
     assert "Nothing was changed." in page.text
