@@ -8,7 +8,7 @@ from pydantic import Field
 from shared.contracts.event import Code, Event, Id
 
 
-class PatronSnapshot(Event):
+class PatronSnapshot(Event, publisher="accounts", key="patron_id", subject="patron_id"):
     """A patron without personal details."""
 
     patron_id: Id
@@ -28,63 +28,27 @@ class PatronSnapshot(Event):
     )
 
 
-class PatronRegistered(
-    PatronSnapshot,
-    topic="patron.registered",
-    publisher="accounts",
-    key="patron_id",
-    subject="patron_id",
-):
+class PatronRegistered(PatronSnapshot, topic="patron.registered"):
     """Published when a patron is registered."""
 
 
-class PatronUpdated(
-    PatronSnapshot,
-    topic="patron.updated",
-    publisher="accounts",
-    key="patron_id",
-    subject="patron_id",
-):
+class PatronUpdated(PatronSnapshot, topic="patron.updated"):
     """Published when a patron's category, home branch, language, card or blocks change."""
 
 
-class PatronBlocked(
-    PatronSnapshot,
-    topic="patron.blocked",
-    publisher="accounts",
-    key="patron_id",
-    subject="patron_id",
-):
+class PatronBlocked(PatronSnapshot, topic="patron.blocked"):
     """Published when staff or a debt block a patron from borrowing, renewing and placing holds."""
 
 
-class PatronUnblocked(
-    PatronSnapshot,
-    topic="patron.unblocked",
-    publisher="accounts",
-    key="patron_id",
-    subject="patron_id",
-):
+class PatronUnblocked(PatronSnapshot, topic="patron.unblocked"):
     """Published when a blocked patron may borrow again."""
 
 
-class PatronErased(
-    PatronSnapshot,
-    topic="patron.erased",
-    publisher="accounts",
-    key="patron_id",
-    subject="patron_id",
-):
+class PatronErased(PatronSnapshot, topic="patron.erased"):
     """Published when a patron is erased: each service deletes their data and keeps a tombstone."""
 
 
-class PatronCameOfAge(
-    PatronSnapshot,
-    topic="patron.came-of-age",
-    publisher="accounts",
-    key="patron_id",
-    subject="patron_id",
-):
+class PatronCameOfAge(PatronSnapshot, topic="patron.came-of-age"):
     """Published when a junior patron has become an adult one on their birthday."""
 
 
@@ -115,30 +79,18 @@ class PreferencesChanged(
     )
 
 
-class PinResetSnapshot(Event):
+class PinResetSnapshot(Event, publisher="accounts", key="patron_id", subject="reset_id"):
     """A patron's request for a new PIN; the code is on no topic."""
 
     patron_id: Id
     reset_id: Id
 
 
-class PinResetRequested(
-    PinResetSnapshot,
-    topic="pin.reset-requested",
-    publisher="accounts",
-    key="patron_id",
-    subject="reset_id",
-):
+class PinResetRequested(PinResetSnapshot, topic="pin.reset-requested"):
     """Published when a code to choose a new PIN is to be sent to a patron's e-mail address."""
 
 
-class PinReset(
-    PinResetSnapshot,
-    topic="pin.reset",
-    publisher="accounts",
-    key="patron_id",
-    subject="reset_id",
-):
+class PinReset(PinResetSnapshot, topic="pin.reset"):
     """Published when a patron has chosen a new PIN with the code."""
 
     alert_id: Id | None = Field(
@@ -148,7 +100,7 @@ class PinReset(
     )
 
 
-class AlertSnapshot(Event):
+class AlertSnapshot(Event, publisher="accounts", key="patron_id", subject="alert_id"):
     """A change of what protects an account, of which its holder is told; no address is in it."""
 
     patron_id: Id
@@ -156,33 +108,15 @@ class AlertSnapshot(Event):
     by: Literal["patron", "staff"] = Field(description="The one who made the change.")
 
 
-class AlertOfPin(
-    AlertSnapshot,
-    topic="alert.pin-changed",
-    publisher="accounts",
-    key="patron_id",
-    subject="alert_id",
-):
+class AlertOfPin(AlertSnapshot, topic="alert.pin-changed"):
     """Published when a patron's PIN is changed by the patron with the former one, or by staff."""
 
 
-class AlertOfCard(
-    AlertSnapshot,
-    topic="alert.card-replaced",
-    publisher="accounts",
-    key="patron_id",
-    subject="alert_id",
-):
+class AlertOfCard(AlertSnapshot, topic="alert.card-replaced"):
     """Published when staff give a patron another card."""
 
 
-class AlertOfContact(
-    AlertSnapshot,
-    topic="alert.contact-changed",
-    publisher="accounts",
-    key="patron_id",
-    subject="alert_id",
-):
+class AlertOfContact(AlertSnapshot, topic="alert.contact-changed"):
     """Published when a patron's e-mail address or telephone number is changed, or is to be."""
 
     asked: bool = Field(
@@ -193,23 +127,11 @@ class AlertOfContact(
     phone: bool = Field(default=False, description="True: the telephone number is another one.")
 
 
-class AlertToConfirm(
-    AlertSnapshot,
-    topic="alert.address-to-confirm",
-    publisher="accounts",
-    key="patron_id",
-    subject="alert_id",
-):
+class AlertToConfirm(AlertSnapshot, topic="alert.address-to-confirm"):
     """Published when a code is to be sent to a patron's new e-mail address."""
 
 
-class AlertOfDevice(
-    AlertSnapshot,
-    topic="alert.new-device",
-    publisher="accounts",
-    key="patron_id",
-    subject="alert_id",
-):
+class AlertOfDevice(AlertSnapshot, topic="alert.new-device"):
     """Published when a patron has logged in on a device that was not used with the card before.
 
     The first log-in with a card is left out.
@@ -242,7 +164,7 @@ class PatronInvited(
     invitation_id: Id
 
 
-class LinkSnapshot(Event):
+class LinkSnapshot(Event, publisher="accounts", key="patron_id", subject="link_id"):
     """A link of two patrons' cards, from the side of one. Each link has two sides."""
 
     link_id: Id = Field(description="Id of this side.")
@@ -251,13 +173,7 @@ class LinkSnapshot(Event):
     linked: bool = Field(default=True, description="False once the link has ended.")
 
 
-class PatronLinked(
-    LinkSnapshot,
-    topic="patron.linked",
-    publisher="accounts",
-    key="patron_id",
-    subject="link_id",
-):
+class PatronLinked(LinkSnapshot, topic="patron.linked"):
     """Published for each of two patrons when their cards are linked with the consent of both.
 
     From then on they may see each other's loans and holds, renew, reserve and cancel for each
@@ -265,13 +181,7 @@ class PatronLinked(
     """
 
 
-class PatronUnlinked(
-    LinkSnapshot,
-    topic="patron.unlinked",
-    publisher="accounts",
-    key="patron_id",
-    subject="link_id",
-):
+class PatronUnlinked(LinkSnapshot, topic="patron.unlinked"):
     """Published for each of two patrons when the link of their cards ends."""
 
     by: Literal["patron", "member", "erased", "came-of-age"] = Field(

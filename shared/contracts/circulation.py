@@ -43,7 +43,7 @@ class TitleCatalogued(
     copies: tuple[CopyOut, ...] = Field(max_length=20_000)
 
 
-class LoanSnapshot(Event):
+class LoanSnapshot(Event, publisher="circulation", key="patron_id", subject="loan_id"):
     """A loan after a change."""
 
     loan_id: Id
@@ -71,19 +71,11 @@ class LoanSnapshot(Event):
     )
 
 
-class LoanCheckedOut(
-    LoanSnapshot,
-    topic="loan.checked-out",
-    publisher="circulation",
-    key="patron_id",
-    subject="loan_id",
-):
+class LoanCheckedOut(LoanSnapshot, topic="loan.checked-out"):
     """Published when a copy is lent."""
 
 
-class LoanRenewed(
-    LoanSnapshot, topic="loan.renewed", publisher="circulation", key="patron_id", subject="loan_id"
-):
+class LoanRenewed(LoanSnapshot, topic="loan.renewed"):
     """Published when a loan is renewed."""
 
     previous_due_on: date
@@ -91,22 +83,14 @@ class LoanRenewed(
     acting_patron_id: ActingPatron = None
 
 
-class LoanDueDateChanged(
-    LoanSnapshot,
-    topic="loan.due-date-changed",
-    publisher="circulation",
-    key="patron_id",
-    subject="loan_id",
-):
+class LoanDueDateChanged(LoanSnapshot, topic="loan.due-date-changed"):
     """Published when a closure moves a due date."""
 
     previous_due_on: date
     cause: Short = Field(description="Id of the closure that moved it.")
 
 
-class LoanOverdue(
-    LoanSnapshot, topic="loan.overdue", publisher="circulation", key="patron_id", subject="loan_id"
-):
+class LoanOverdue(LoanSnapshot, topic="loan.overdue"):
     """Published by the overdue job for an overdue loan, on the first day and on later days.
 
     Each notice is published once for each due date.
@@ -118,26 +102,20 @@ class LoanOverdue(
     )
 
 
-class LoanDueSoon(
-    LoanSnapshot, topic="loan.due-soon", publisher="circulation", key="patron_id", subject="loan_id"
-):
+class LoanDueSoon(LoanSnapshot, topic="loan.due-soon"):
     """Published by the due-soon job in the last days before a due date, once for each due date."""
 
     noticed_on: date = Field(description="The business day of the job.")
 
 
-class LoanReturned(
-    LoanSnapshot, topic="loan.returned", publisher="circulation", key="patron_id", subject="loan_id"
-):
+class LoanReturned(LoanSnapshot, topic="loan.returned"):
     """Published when a copy comes back."""
 
     return_branch: Code
     channel: Literal["desk", "station", "book-drop"]
 
 
-class LoanLost(
-    LoanSnapshot, topic="loan.lost", publisher="circulation", key="patron_id", subject="loan_id"
-):
+class LoanLost(LoanSnapshot, topic="loan.lost"):
     """Published when a loan is declared lost. `fine.assessed` gives the cost.
 
     If the copy is found, `loan.returned` follows, and `fine.adjusted` with the price credited.
@@ -155,9 +133,7 @@ class LoanLost(
     )
 
 
-class LoanClaimed(
-    LoanSnapshot, topic="loan.claimed", publisher="circulation", key="patron_id", subject="loan_id"
-):
+class LoanClaimed(LoanSnapshot, topic="loan.claimed"):
     """Published when a patron says that they returned a copy that is still on loan to them.
 
     Published again, without `claimed_returned_on`, if staff searched for it in vain.
@@ -183,7 +159,7 @@ class ChargeOfGroup(Value):
     cents: Cents = Field(description="Amount assessed, lowered, paid or waived.")
 
 
-class ChargeSnapshot(Event):
+class ChargeSnapshot(Event, publisher="circulation", key="patron_id", subject="charge_id"):
     """A charge after a change."""
 
     charge_id: Id
@@ -226,13 +202,7 @@ class ChargeSnapshot(Event):
     )
 
 
-class FineAssessed(
-    ChargeSnapshot,
-    topic="fine.assessed",
-    publisher="circulation",
-    key="patron_id",
-    subject="charge_id",
-):
+class FineAssessed(ChargeSnapshot, topic="fine.assessed"):
     """Published when an amount over 0 becomes a charge of any kind.
 
     A fine, at return, renewal or loss, has its statement. Other charges have no overdue days: then
@@ -248,13 +218,7 @@ class FineAssessed(
     )
 
 
-class FineAdjusted(
-    ChargeSnapshot,
-    topic="fine.adjusted",
-    publisher="circulation",
-    key="patron_id",
-    subject="charge_id",
-):
+class FineAdjusted(ChargeSnapshot, topic="fine.adjusted"):
     """Published when a charge is lowered, or when a refund due was given."""
 
     lowered_cents: Cents = Field(description="Amount of the reduction; 0: a refund was given.")
@@ -265,32 +229,20 @@ class FineAdjusted(
     )
 
 
-class FinePaid(
-    ChargeSnapshot,
-    topic="fine.paid",
-    publisher="circulation",
-    key="patron_id",
-    subject="charge_id",
-):
+class FinePaid(ChargeSnapshot, topic="fine.paid"):
     """Published for each charge of a payment when the money was taken."""
 
     paid_cents: Cents = Field(description="Amount of this payment for this charge.")
     payment_id: Id
 
 
-class FineWaived(
-    ChargeSnapshot,
-    topic="fine.waived",
-    publisher="circulation",
-    key="patron_id",
-    subject="charge_id",
-):
+class FineWaived(ChargeSnapshot, topic="fine.waived"):
     """Published when staff waive a charge or part of it. Their reason stays in the ledger."""
 
     waived_cents: Cents = Field(description="Amount waived now.")
 
 
-class HoldSnapshot(Event):
+class HoldSnapshot(Event, publisher="circulation", key="patron_id", subject="hold_id"):
     """A hold after a change."""
 
     hold_id: Id
@@ -321,17 +273,13 @@ class HoldSnapshot(Event):
     )
 
 
-class HoldPlaced(
-    HoldSnapshot, topic="hold.placed", publisher="circulation", key="patron_id", subject="hold_id"
-):
+class HoldPlaced(HoldSnapshot, topic="hold.placed"):
     """Published when a patron places a hold on a title."""
 
     acting_patron_id: ActingPatron = None
 
 
-class HoldChanged(
-    HoldSnapshot, topic="hold.changed", publisher="circulation", key="patron_id", subject="hold_id"
-):
+class HoldChanged(HoldSnapshot, topic="hold.changed"):
     """Published for changes without a topic of their own.
 
     A copy was set aside from a shelf; a copy was sent to the pick-up branch; the pick-up branch,
@@ -344,29 +292,15 @@ class HoldChanged(
     )
 
 
-class HoldReady(
-    HoldSnapshot, topic="hold.ready", publisher="circulation", key="patron_id", subject="hold_id"
-):
+class HoldReady(HoldSnapshot, topic="hold.ready"):
     """Published when a copy was scanned at the pick-up branch: it is on the hold shelf there."""
 
 
-class HoldCollected(
-    HoldSnapshot,
-    topic="hold.collected",
-    publisher="circulation",
-    key="patron_id",
-    subject="hold_id",
-):
+class HoldCollected(HoldSnapshot, topic="hold.collected"):
     """Published when the kept copy is lent to the patron."""
 
 
-class HoldCancelled(
-    HoldSnapshot,
-    topic="hold.cancelled",
-    publisher="circulation",
-    key="patron_id",
-    subject="hold_id",
-):
+class HoldCancelled(HoldSnapshot, topic="hold.cancelled"):
     """Published when a hold is cancelled."""
 
     by: Literal["patron", "staff", "borrowed", "erased"] = Field(
@@ -375,15 +309,15 @@ class HoldCancelled(
     acting_patron_id: ActingPatron = None
 
 
-class HoldExpired(
-    HoldSnapshot, topic="hold.expired", publisher="circulation", key="patron_id", subject="hold_id"
-):
+class HoldExpired(HoldSnapshot, topic="hold.expired"):
     """Published by the holds job for a hold that was not collected, or not served in time."""
 
     uncollected: bool = Field(description="True if a copy had been kept for the hold.")
 
 
-class SuspensionSnapshot(Event):
+class SuspensionSnapshot(
+    Event, publisher="circulation", key="suspension_id", subject="suspension_id"
+):
     """A fine suspension after a change; keyed by its id."""
 
     suspension_id: Id
@@ -407,21 +341,9 @@ class SuspensionSnapshot(Event):
     )
 
 
-class FinesSuspended(
-    SuspensionSnapshot,
-    topic="fines.suspended",
-    publisher="circulation",
-    key="suspension_id",
-    subject="suspension_id",
-):
+class FinesSuspended(SuspensionSnapshot, topic="fines.suspended"):
     """Published when a fine suspension is recorded or its day of resumption is announced."""
 
 
-class FinesResumed(
-    SuspensionSnapshot,
-    topic="fines.resumed",
-    publisher="circulation",
-    key="suspension_id",
-    subject="suspension_id",
-):
+class FinesResumed(SuspensionSnapshot, topic="fines.resumed"):
     """Published once, when fines count again: by the job on that day, or at a withdrawal."""

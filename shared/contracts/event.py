@@ -92,10 +92,11 @@ class Event(Value):
     """The base of every contract.
 
     A subclass that is published names its topic, the service that publishes it, the field whose
-    value is the Kafka key, and the field that identifies the resource:
+    value is the Kafka key, and the field that identifies the resource. What the events of a
+    resource have in common stands at their base:
 
-        class LoanOverdue(LoanSnapshot, topic="loan.overdue", publisher="circulation",
-                          key="patron_id", subject="loan_id"): ...
+        class LoanSnapshot(Event, publisher="circulation", key="patron_id", subject="loan_id"): ...
+        class LoanOverdue(LoanSnapshot, topic="loan.overdue"): ...
 
     The payload is the resource's snapshot after the change. `version` counts the changes of that
     resource from 1; a consumer keeps the highest it has seen and ignores older ones. Unknown
@@ -125,14 +126,16 @@ class Event(Value):
         **kwargs: Any,
     ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        cls.publisher = publisher or cls.publisher
+        cls.key_field, cls.subject_field = key or cls.key_field, subject or cls.subject_field
         if not topic:
             return
         if topic in _published:
             raise TypeError(f"two contracts claim the topic {topic}")
-        missing = {key, subject} - set(cls.model_fields)
+        missing = {cls.key_field, cls.subject_field} - set(cls.model_fields)
         if missing:
             raise TypeError(f"{cls.__name__} lacks the fields {sorted(missing)}")
-        cls.topic, cls.publisher, cls.key_field, cls.subject_field = topic, publisher, key, subject
+        cls.topic = topic
         _published[topic] = cls
 
     @property

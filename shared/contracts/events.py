@@ -19,7 +19,7 @@ class Wording(Value):
     abstract: LongText | None = None
 
 
-class ActivitySnapshot(Event):
+class ActivitySnapshot(Event, publisher="events", key="activity_id", subject="activity_id"):
     """An activity after a change. It never contains the address of a recording."""
 
     activity_id: Id
@@ -55,23 +55,11 @@ class ActivitySnapshot(Event):
     )
 
 
-class ActivityPublished(
-    ActivitySnapshot,
-    topic="activity.published",
-    publisher="events",
-    key="activity_id",
-    subject="activity_id",
-):
+class ActivityPublished(ActivitySnapshot, topic="activity.published"):
     """Published when staff publish an activity."""
 
 
-class ActivityRescheduled(
-    ActivitySnapshot,
-    topic="activity.rescheduled",
-    publisher="events",
-    key="activity_id",
-    subject="activity_id",
-):
+class ActivityRescheduled(ActivitySnapshot, topic="activity.rescheduled"):
     """Published when staff change the time, the place or the description of an activity."""
 
     previous_starts_at: datetime | None = Field(
@@ -86,29 +74,17 @@ class ActivityRescheduled(
     )
 
 
-class ActivityCancelled(
-    ActivitySnapshot,
-    topic="activity.cancelled",
-    publisher="events",
-    key="activity_id",
-    subject="activity_id",
-):
+class ActivityCancelled(ActivitySnapshot, topic="activity.cancelled"):
     """Published when staff cancel an activity. Its registrations are cancelled after it."""
 
     reason: Text
 
 
-class RecordingReleased(
-    ActivitySnapshot,
-    topic="recording.released",
-    publisher="events",
-    key="activity_id",
-    subject="activity_id",
-):
+class RecordingReleased(ActivitySnapshot, topic="recording.released"):
     """Published once, by a job, when the release time of a recording comes."""
 
 
-class RegistrationSnapshot(Event):
+class RegistrationSnapshot(Event, publisher="events", key="patron_id", subject="registration_id"):
     """A patron's registration for an activity after a change."""
 
     registration_id: Id
@@ -126,55 +102,27 @@ class RegistrationSnapshot(Event):
     )
 
 
-class RegistrationConfirmed(
-    RegistrationSnapshot,
-    topic="registration.confirmed",
-    publisher="events",
-    key="patron_id",
-    subject="registration_id",
-):
+class RegistrationConfirmed(RegistrationSnapshot, topic="registration.confirmed"):
     """Published when a patron gets a place: at once, or from the waiting list."""
 
     waited: bool = Field(description="True if it was on the waiting list before.")
 
 
-class RegistrationWaitlisted(
-    RegistrationSnapshot,
-    topic="registration.waitlisted",
-    publisher="events",
-    key="patron_id",
-    subject="registration_id",
-):
+class RegistrationWaitlisted(RegistrationSnapshot, topic="registration.waitlisted"):
     """Published when a patron registers and all places are taken."""
 
 
-class RegistrationAttended(
-    RegistrationSnapshot,
-    topic="registration.attended",
-    publisher="events",
-    key="patron_id",
-    subject="registration_id",
-):
+class RegistrationAttended(RegistrationSnapshot, topic="registration.attended"):
     """Published when staff record that a registered patron came."""
 
 
 class RegistrationAttendanceWithdrawn(
-    RegistrationSnapshot,
-    topic="registration.attendance-withdrawn",
-    publisher="events",
-    key="patron_id",
-    subject="registration_id",
+    RegistrationSnapshot, topic="registration.attendance-withdrawn"
 ):
     """Published when staff withdraw an attendance as recorded in error."""
 
 
-class RegistrationCancelled(
-    RegistrationSnapshot,
-    topic="registration.cancelled",
-    publisher="events",
-    key="patron_id",
-    subject="registration_id",
-):
+class RegistrationCancelled(RegistrationSnapshot, topic="registration.cancelled"):
     """Published when a registration ends. It is the last event of that registration."""
 
     by: Literal["patron", "activity", "erased"] = Field(
@@ -183,7 +131,7 @@ class RegistrationCancelled(
     )
 
 
-class AdmissionSnapshot(Event):
+class AdmissionSnapshot(Event, publisher="events", key="patron_id", subject="application_id"):
     """A patron's application for a study room, or the admission card, after a change."""
 
     application_id: Id
@@ -205,45 +153,21 @@ class AdmissionSnapshot(Event):
     valid_until: date = Field(description="Last day of the admission cards.")
 
 
-class AdmissionApplied(
-    AdmissionSnapshot,
-    topic="admission.applied",
-    publisher="events",
-    key="patron_id",
-    subject="application_id",
-):
+class AdmissionApplied(AdmissionSnapshot, topic="admission.applied"):
     """Published when a patron applies online, or staff key in an application by post."""
 
 
-class AdmissionGranted(
-    AdmissionSnapshot,
-    topic="admission.granted",
-    publisher="events",
-    key="patron_id",
-    subject="application_id",
-):
+class AdmissionGranted(AdmissionSnapshot, topic="admission.granted"):
     """Published when a patron gets an admission card: by the draw, or from the standby list."""
 
     waited: bool = Field(description="True if it was on the standby list before.")
 
 
-class AdmissionStandby(
-    AdmissionSnapshot,
-    topic="admission.standby",
-    publisher="events",
-    key="patron_id",
-    subject="application_id",
-):
+class AdmissionStandby(AdmissionSnapshot, topic="admission.standby"):
     """Published when the draw gives a patron a number on the standby list."""
 
 
-class AdmissionWithdrawn(
-    AdmissionSnapshot,
-    topic="admission.withdrawn",
-    publisher="events",
-    key="patron_id",
-    subject="application_id",
-):
+class AdmissionWithdrawn(AdmissionSnapshot, topic="admission.withdrawn"):
     """Published when an application ends. It is the last event of that application."""
 
     by: Literal["patron", "erased", "purged"] = Field(
@@ -273,7 +197,7 @@ class AdmissionDrawn(
     standby: Count = Field(description="Number of applications on the standby lists.")
 
 
-class SeatSnapshot(Event):
+class SeatSnapshot(Event, publisher="events", key="patron_id", subject="seat_id"):
     """A place in one session of a study room, held for or taken by a patron, after a change."""
 
     seat_id: Id
@@ -289,33 +213,15 @@ class SeatSnapshot(Event):
     promoted: bool = Field(description="True if the patron was on the standby list.")
 
 
-class AdmissionPromoted(
-    SeatSnapshot,
-    topic="admission.promoted",
-    publisher="events",
-    key="patron_id",
-    subject="seat_id",
-):
+class AdmissionPromoted(SeatSnapshot, topic="admission.promoted"):
     """Published when a place whose patron did not come goes to the next on the standby list."""
 
 
-class AdmissionCheckedIn(
-    SeatSnapshot,
-    topic="admission.checked-in",
-    publisher="events",
-    key="patron_id",
-    subject="seat_id",
-):
+class AdmissionCheckedIn(SeatSnapshot, topic="admission.checked-in"):
     """Published when a patron comes in with an admission card."""
 
 
-class AdmissionLapsed(
-    SeatSnapshot,
-    topic="admission.lapsed",
-    publisher="events",
-    key="patron_id",
-    subject="seat_id",
-):
+class AdmissionLapsed(SeatSnapshot, topic="admission.lapsed"):
     """Published when a patron did not come in time, or no longer has a card.
 
     Also, as `closed`, when the library turns out to be closed on the day of the session.
@@ -327,7 +233,7 @@ class AdmissionLapsed(
     )
 
 
-class BookingSnapshot(Event):
+class BookingSnapshot(Event, publisher="events", key="patron_id", subject="booking_id"):
     """A patron's booking of one session in a study room, outside any season, after a change."""
 
     booking_id: Id
@@ -339,23 +245,11 @@ class BookingSnapshot(Event):
     state: Literal["booked", "checked-in", "lapsed", "cancelled"]
 
 
-class BookingMade(
-    BookingSnapshot,
-    topic="booking.made",
-    publisher="events",
-    key="patron_id",
-    subject="booking_id",
-):
+class BookingMade(BookingSnapshot, topic="booking.made"):
     """Published when a patron books a session."""
 
 
-class BookingCancelled(
-    BookingSnapshot,
-    topic="booking.cancelled",
-    publisher="events",
-    key="patron_id",
-    subject="booking_id",
-):
+class BookingCancelled(BookingSnapshot, topic="booking.cancelled"):
     """Published when a booking is cancelled. It is the last event of that booking."""
 
     by: Literal["patron", "erased"] = Field(
@@ -363,13 +257,7 @@ class BookingCancelled(
     )
 
 
-class BookingEndedByClosure(
-    BookingSnapshot,
-    topic="booking.ended-by-closure",
-    publisher="events",
-    key="patron_id",
-    subject="booking_id",
-):
+class BookingEndedByClosure(BookingSnapshot, topic="booking.ended-by-closure"):
     """Published when a booking ends because the library is closed on its day.
 
     If the library opens on that day after all, booking.restored may follow.
@@ -380,31 +268,13 @@ class BookingEndedByClosure(
     )
 
 
-class BookingRestored(
-    BookingSnapshot,
-    topic="booking.restored",
-    publisher="events",
-    key="patron_id",
-    subject="booking_id",
-):
+class BookingRestored(BookingSnapshot, topic="booking.restored"):
     """Published when a booking that a closure ended counts again, as the library is open."""
 
 
-class BookingCheckedIn(
-    BookingSnapshot,
-    topic="booking.checked-in",
-    publisher="events",
-    key="patron_id",
-    subject="booking_id",
-):
+class BookingCheckedIn(BookingSnapshot, topic="booking.checked-in"):
     """Published when a patron comes to a session that they booked."""
 
 
-class BookingLapsed(
-    BookingSnapshot,
-    topic="booking.lapsed",
-    publisher="events",
-    key="patron_id",
-    subject="booking_id",
-):
+class BookingLapsed(BookingSnapshot, topic="booking.lapsed"):
     """Published when a patron did not come in time. It is the last event of that booking."""

@@ -17,7 +17,7 @@ from shared.contracts.calendars import (
 from shared.contracts.event import Code, Count, Event, Id, Short, Text, Value
 
 
-class BranchSnapshot(Event):
+class BranchSnapshot(Event, publisher="notices", key="branch", subject="branch"):
     """A branch after a change: its hours and all its closures. One version counts all changes."""
 
     branch: Code = Field(description="Branch code.")
@@ -57,27 +57,17 @@ class BranchSnapshot(Event):
     )
 
 
-class BranchRegistered(
-    BranchSnapshot,
-    topic="branch.registered",
-    publisher="notices",
-    key="branch",
-    subject="branch",
-):
+class BranchRegistered(BranchSnapshot, topic="branch.registered"):
     """Published when a branch is registered."""
 
 
-class BranchClosed(
-    BranchSnapshot, topic="branch.closed", publisher="notices", key="branch", subject="branch"
-):
+class BranchClosed(BranchSnapshot, topic="branch.closed"):
     """Published for each branch that a closure covers, when it is recorded."""
 
     closure_id: Id = Field(description="The closure that caused this event.")
 
 
-class BranchReopened(
-    BranchSnapshot, topic="branch.reopened", publisher="notices", key="branch", subject="branch"
-):
+class BranchReopened(BranchSnapshot, topic="branch.reopened"):
     """Published for each branch whose reopening is announced."""
 
     closure_id: Id = Field(description="The closure that ends.")
@@ -87,13 +77,7 @@ class BranchReopened(
 ClosureChange = Literal["amended", "reopening-taken-back", "withdrawn", "withdrawn-in-error"]
 
 
-class BranchClosureChanged(
-    BranchSnapshot,
-    topic="branch.closure-changed",
-    publisher="notices",
-    key="branch",
-    subject="branch",
-):
+class BranchClosureChanged(BranchSnapshot, topic="branch.closure-changed"):
     """Published for each branch when its closure is amended, withdrawn, or loses its announced end.
 
     An announced reopening is published as branch.reopened.
@@ -104,13 +88,7 @@ class BranchClosureChanged(
     change_reason: Text | None = Field(default=None, description="Reason for the withdrawal.")
 
 
-class BranchHoursChanged(
-    BranchSnapshot,
-    topic="branch.hours-changed",
-    publisher="notices",
-    key="branch",
-    subject="branch",
-):
+class BranchHoursChanged(BranchSnapshot, topic="branch.hours-changed"):
     """Published when the hours of a branch or of its services change, or its names."""
 
 
@@ -121,7 +99,7 @@ class NoticeWording(Value):
     content: str = Field(max_length=20_000)
 
 
-class NoticeSnapshot(Event):
+class NoticeSnapshot(Event, publisher="notices", key="notice_id", subject="notice_id"):
     """A notice of some branches or of the whole library, after a change."""
 
     notice_id: Id
@@ -142,37 +120,19 @@ class NoticeSnapshot(Event):
     )
 
 
-class NoticePublished(
-    NoticeSnapshot,
-    topic="notice.published",
-    publisher="notices",
-    key="notice_id",
-    subject="notice_id",
-):
+class NoticePublished(NoticeSnapshot, topic="notice.published"):
     """Published when staff publish a notice of some branches or of the whole library."""
 
 
-class NoticeAmended(
-    NoticeSnapshot,
-    topic="notice.amended",
-    publisher="notices",
-    key="notice_id",
-    subject="notice_id",
-):
+class NoticeAmended(NoticeSnapshot, topic="notice.amended"):
     """Published when staff change the texts of a notice."""
 
 
-class NoticeWithdrawn(
-    NoticeSnapshot,
-    topic="notice.withdrawn",
-    publisher="notices",
-    key="notice_id",
-    subject="notice_id",
-):
+class NoticeWithdrawn(NoticeSnapshot, topic="notice.withdrawn"):
     """Published when staff withdraw a notice: consumers stop showing it, and keep a tombstone."""
 
 
-class NotificationSnapshot(Event):
+class NotificationSnapshot(Event, publisher="notices", key="patron_id", subject="notification_id"):
     """A notification to a patron, without its text, which stays in notices."""
 
     notification_id: Id
@@ -181,30 +141,18 @@ class NotificationSnapshot(Event):
     read: bool
 
 
-class NotificationDelivered(
-    NotificationSnapshot,
-    topic="notification.delivered",
-    publisher="notices",
-    key="patron_id",
-    subject="notification_id",
-):
+class NotificationDelivered(NotificationSnapshot, topic="notification.delivered"):
     """Published when a notification reaches the patron's inbox."""
 
 
-class NotificationRead(
-    NotificationSnapshot,
-    topic="notification.read",
-    publisher="notices",
-    key="patron_id",
-    subject="notification_id",
-):
+class NotificationRead(NotificationSnapshot, topic="notification.read"):
     """Published when the patron reads a notification."""
 
 
 EnquiryState = Literal["new", "assigned", "waiting", "answered", "closed"]
 
 
-class EnquirySnapshot(Event):
+class EnquirySnapshot(Event, publisher="notices", key="enquiry_id", subject="enquiry_id"):
     """An enquiry to Ask a Librarian after a change, without its texts, which stay in notices."""
 
     enquiry_id: Id
@@ -229,46 +177,22 @@ class EnquirySnapshot(Event):
     )
 
 
-class EnquiryOpened(
-    EnquirySnapshot,
-    topic="enquiry.opened",
-    publisher="notices",
-    key="enquiry_id",
-    subject="enquiry_id",
-):
+class EnquiryOpened(EnquirySnapshot, topic="enquiry.opened"):
     """Published when a patron or a guest asks, and for each reply, which opens it again."""
 
 
-class EnquiryAssigned(
-    EnquirySnapshot,
-    topic="enquiry.assigned",
-    publisher="notices",
-    key="enquiry_id",
-    subject="enquiry_id",
-):
+class EnquiryAssigned(EnquirySnapshot, topic="enquiry.assigned"):
     """Published when a librarian takes an enquiry (`assigned`) or passes it on (`new`).
 
     Also when another enquiry is merged into it, which the librarian takes with that.
     """
 
 
-class EnquiryAnswered(
-    EnquirySnapshot,
-    topic="enquiry.answered",
-    publisher="notices",
-    key="enquiry_id",
-    subject="enquiry_id",
-):
+class EnquiryAnswered(EnquirySnapshot, topic="enquiry.answered"):
     """Published when a librarian answers (`answered`) or asks the patron something (`waiting`)."""
 
 
-class EnquiryClosed(
-    EnquirySnapshot,
-    topic="enquiry.closed",
-    publisher="notices",
-    key="enquiry_id",
-    subject="enquiry_id",
-):
+class EnquiryClosed(EnquirySnapshot, topic="enquiry.closed"):
     """Published when an enquiry is closed, merged, or deleted as its guest wishes."""
 
 

@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
@@ -31,7 +31,6 @@ from services.gateway.views.store.schema import (
     Change,
     Collections,
     SessionEnd,
-    ViewChange,
 )
 from services.registry import SERVICES
 from shared.bus.connection import client_arguments
@@ -267,7 +266,7 @@ async def told_by(
             log.warning("malformed response of an owner", owner=service, kind=kind)
             raise OwnerAway(service) from error
         changes = [
-            replace(change, source=service) if isinstance(change, ViewChange) else change
+            change
             for event in events
             for change in fold(event, page.as_of)
             if not isinstance(change, SessionEnd)
