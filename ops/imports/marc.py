@@ -13,14 +13,14 @@ from typing import Any, BinaryIO
 
 from pymarc import Field, Record
 
-from services.circulation.catalogue.routes import TitleIn
+from services.circulation.catalogue.routes.titles import TitleIn
 from services.circulation.copies.commands import (
     Imported,
     ImportedTitle,
     ImportTitles,
     import_titles,
 )
-from services.circulation.rules.title import normal_isbn
+from services.circulation.rules.record import normal_isbn
 from shared.clock import library_day
 from shared.unit_of_work import Origin, UnitOfWork
 

@@ -8,8 +8,8 @@ from services.circulation.borrowers import routes as borrowers_routes
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import jobs as catalogue_jobs
-from services.circulation.catalogue import routes as catalogue_routes
 from services.circulation.catalogue import store as catalogue_store
+from services.circulation.catalogue.routes import titles as titles_routes
 from services.circulation.charges import jobs as charges_jobs
 from services.circulation.charges import store as charges_store
 from services.circulation.charges.routes import charges as charges_routes
@@ -80,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
                 loans_routes.router,
                 renewals_routes.router,
                 holds_routes.router,
-                catalogue_routes.router,
+                titles_routes.router,
                 copies_routes.router,
                 conflicts_routes.router,
                 borrowers_routes.router,

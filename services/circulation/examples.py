@@ -40,6 +40,24 @@ CHARGED = {
     },
 }
 
+RECORD = {
+    "languages": ["eng"],
+    "edition": "2nd edition",
+    "publisher": "Lantern Press",
+    "place": "Hong Kong",
+    "year": 2016,
+    "series": [{"title": "Tales of the harbour", "number": "vol. 3"}],
+    "subjects": ["Lighthouses -- Fiction", "Hong Kong -- Fiction"],
+    "extent": "236 pages ; 21 cm",
+    "audience": "children",
+    "summary": "The keeper's daughter finds a map.",
+    "contents": None,
+    "cover": "https://covers.example.org/9789620000003.jpg",
+    "identifiers": [{"scheme": "isbn", "value": "9789620000010"}],
+    "original_title": None,
+    "other_titles": ["海港燈火"],
+}
+
 EXAMPLES: Mapping[str, Any] = {
     **COMMON,
     "assessed_on": "2021-03-08",
@@ -96,6 +114,10 @@ EXAMPLES: Mapping[str, Any] = {
     "withdrawn_because": None,
     "withdrawn_on": None,
     # titles and copies
+    "TitleIn.record": RECORD,
+    "TitleChanges.record": {"edition": "3rd edition", "year": 2020},
+    "TitleOut.record": RECORD | {"summary": None},
+    "TitleInFull.record": RECORD,
     "TitleIn.kind": "book",
     "TitleChanges.kind": "book",
     "TitleOut.id": TITLE,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from services.circulation.rules.title import normal_isbn
+from services.circulation.rules.record import normal_isbn
 from shared import unit_of_work
 from shared.clock import library_day, parse_instant
 from shared.http.dependencies import BusinessTime

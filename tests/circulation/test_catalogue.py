@@ -126,3 +126,66 @@ async def test_a_search_that_takes_too_long_is_given_up_and_other_reads_go_on(
     late = await desk.api.get("/v1/titles?q=kites")
     assert (late.status, late.json()["code"]) == (503, "unavailable")
     assert (await desk.api.insist("GET", f"/v1/titles/{title['id']}")).status == 200
+
+
+RECORD = {
+    "languages": ["chi", "eng"],
+    "edition": "2nd edition",
+    "publisher": "Su Yeh",
+    "place": "Hong Kong",
+    "year": 1979,
+    "series": [{"title": "Island tales", "number": "vol. 3"}],
+    "subjects": ["Hong Kong -- Fiction"],
+    "extent": "236 pages ; 19 cm",
+    "audience": "adult",
+    "summary": "A city in a child's eyes.\nIts people.",
+    "contents": "Doors -- Roofs",
+    "cover": "https://covers.example.org/1.jpg",
+    "identifiers": [{"scheme": "isbn", "value": "0-06-112008-1"}],
+    "original_title": "我城",
+    "other_titles": ["My city"],
+}
+
+
+async def test_the_record_of_a_title_is_shown_searched_changed_and_published(desk: Desk) -> None:
+    title = await catalogued(desk, record=RECORD)
+    shown = RECORD | {"identifiers": [{"scheme": "isbn", "value": "9780061120084"}]}
+    assert title["record"] == shown
+    read = await desk.api.get(f"/v1/titles/{title['id']}")
+    assert read.json()["record"] == shown
+    for query in ("fiction", "island", "my city", "城", "9780061120084", "kite 0061120081"):
+        assert await found(desk, query) == ["Kite"], query
+    [listed] = (await desk.api.get("/v1/titles?q=kite")).json()["items"]
+    assert listed["record"] == shown | {"summary": None, "contents": None}
+
+    changes: dict[str, Any] = {"year": 1989, "summary": None, "subjects": []}
+    amended = await amend(desk, title, record=changes)
+    assert amended.json()["record"] == shown | changes
+    assert (await amend(desk, title, record={"year": 1989})).json()["version"] == 2
+    assert await found(desk, "fiction") == []
+    assert [event["record"] for event in await told(desk)] == [shown, shown | changes]
+
+
+async def test_a_title_without_a_record_stores_and_publishes_none(desk: Desk) -> None:
+    title = await catalogued(desk)
+    assert title["record"]["languages"] == []
+    assert "record" not in (await desk.run().database.titles.find_one({"_id": title["id"]}) or {})
+    assert [event["record"] for event in await told(desk)] == [None]
+
+
+@pytest.mark.parametrize(
+    "faulty",
+    [
+        {"languages": ["english"]},
+        {"year": 0},
+        {"cover": "javascript:alert(1)"},
+        {"identifiers": [{"scheme": "isbn", "value": "0061120082"}]},
+        {"identifiers": [{"scheme": "issn", "value": "0317-8472"}]},
+        {"audience": "cats"},
+        {"subjects": [""]},
+        {"pages": 12},
+    ],
+)
+async def test_an_invalid_record_is_refused(desk: Desk, faulty: dict[str, Any]) -> None:
+    body = {"title": "Kite", "authors": [], "kind": "book", "copies": [], "record": faulty}
+    assert (await desk.api.insist("POST", "/v1/titles", body, as_=STAFF)).status == 422

@@ -9,6 +9,7 @@ from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import events, store
 from services.circulation.refusals import BarcodeTaken, NoSuchBranch, NoSuchTitle
 from services.circulation.rules.copy import Copy
+from services.circulation.rules.record import EMPTY, Record
 from services.circulation.rules.title import Title, amend
 from shared.ids import new_id
 from shared.owners import OwnerAway, path_to
@@ -48,6 +49,7 @@ class CatalogueTitle:
     isbn: str | None
     kind: str
     copies: tuple[NewCopy, ...]
+    record: Record = EMPTY
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,14 @@ def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
     """Catalogue the title. Raises BarcodeTaken."""
     if taken := store.copies_with(work, [copy.barcode for copy in command.copies]):
         raise BarcodeTaken(barcode=min(taken))
-    title = Title(new_id(), command.title, command.authors, command.isbn, command.kind)
+    title = Title(
+        new_id(),
+        command.title,
+        command.authors,
+        command.isbn,
+        command.kind,
+        record=command.record,
+    )
     copies = new_copies(title.id, command.copies)
     store.add(work, [title])
     store.add_copies(work, copies)
@@ -79,7 +88,10 @@ def new_copies(title_id: str, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
 
 
 def amend_title(work: Work, title_id: str, changes: Mapping[str, Any]) -> Catalogued:
-    """Change some fields of a title; publish it if something changed. Raises NoSuchTitle."""
+    """Change some fields of a title; publish it if something changed. Raises NoSuchTitle.
+
+    Changes of its record are given as a mapping of that record's fields.
+    """
     title = store.get(work, title_id)
     if title is None:
         raise NoSuchTitle

@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from services.circulation.rules.copy import Copy
+from services.circulation.rules.record import EMPTY
 from services.circulation.rules.title import Title
-from shared.contracts.circulation import CopyOut, TitleCatalogued
+from shared.contracts.circulation import CopyOut, RecordOut, TitleCatalogued
 
 
 def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
@@ -24,5 +25,10 @@ def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
                 branch=copy.branch_code,
             )
             for copy in copies
+        ),
+        record=(
+            None
+            if title.record == EMPTY
+            else RecordOut.model_validate(title.record, from_attributes=True)
         ),
     )

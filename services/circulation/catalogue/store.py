@@ -83,7 +83,10 @@ def save(work: Work, titles: Iterable[Title]) -> None:
 
 
 def _with_terms(title: Title) -> dict[str, Any]:
-    return {**plain(title), "terms": search_terms(title)}
+    """Return the document of a title, without what its record does not say."""
+    document = plain(title)
+    record = {name: value for name, value in document.pop("record").items() if value}
+    return {**document, **({"record": record} if record else {}), "terms": search_terms(title)}
 
 
 def get(work: Work, title_id: str) -> Title | None:

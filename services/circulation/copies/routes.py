@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.circulation.catalogue.commands import check_branches
-from services.circulation.catalogue.routes import CopiesIn, CopyDetail, TitleInFull
+from services.circulation.catalogue.routes.titles import CopiesIn, CopyDetail, TitleInFull
 from services.circulation.copies.commands import (
     Fault,
     add_copies,

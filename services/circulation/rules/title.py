@@ -7,6 +7,7 @@ from typing import Any
 
 from services.circulation.refusals import TooManyCopies
 from services.circulation.rules.copy import Copy, CopyState
+from services.circulation.rules.record import EMPTY, Record, isbn_of_ten, normal_isbn
 from shared.search_form import UNSPACED, search_form
 
 
@@ -19,9 +20,32 @@ class Title:
     authors: tuple[str, ...]
     isbn: str | None = None
     kind: str = "book"
+    """Its format: see FORMATS."""
     version: int = 1
     control_number: str | None = None
     """Id in the system that the title was imported from; None: it was catalogued here."""
+    record: Record = EMPTY
+
+
+FORMATS = (
+    "book",
+    "large-print",
+    "audiobook",
+    "video",
+    "music",
+    "periodical",
+    "map",
+    "score",
+    "picture",
+    "software",
+    "game",
+    "device",
+    "kit",
+    "object",
+    "manuscript",
+    "other",
+)
+"""Kinds of titles that an import gives and the pages name; a library may have others."""
 
 
 MOST_COPIES = 5000
@@ -40,33 +64,15 @@ def next_version(title: Title) -> Title:
 
 
 def amend(title: Title, changes: Mapping[str, Any]) -> Title:
-    """Return the title with these fields changed; the same value if nothing differs."""
+    """Return the title with these fields changed; the same value if nothing differs.
+
+    Changes of its record are a mapping of that record's fields.
+    """
+    changes = dict(changes)
+    if "record" in changes:
+        changes["record"] = replace(title.record, **changes["record"])
     amended = replace(title, **changes)
     return title if amended == title else next_version(amended)
-
-
-def normal_isbn(text: str) -> str:
-    """Return an ISBN as 13 digits, without hyphens.
-
-    The check digits are those of ISO 2108: weights 10 to 1 modulo 11 for ten digits, 1 and 3 in
-    turn modulo 10 for thirteen. Raises ValueError if the check digit is wrong or `text` is no ISBN.
-    """
-    digits = re.sub(r"[\s-]", "", text).upper()
-    if re.fullmatch(r"[0-9]{9}[0-9X]", digits):
-        values = [10 if digit == "X" else int(digit) for digit in digits]
-        if sum(value * weight for value, weight in zip(values, range(10, 0, -1), strict=True)) % 11:
-            raise ValueError("the check digit of this ISBN is wrong")
-        digits = f"978{digits[:9]}"
-        return digits + str(-_weighed(digits) % 10)
-    if re.fullmatch(r"97[89][0-9]{10}", digits):
-        if _weighed(digits) % 10:
-            raise ValueError("the check digit of this ISBN is wrong")
-        return digits
-    raise ValueError("an ISBN has 10 or 13 digits")
-
-
-def _weighed(digits: str) -> int:
-    return sum(int(digit) * (3 if at % 2 else 1) for at, digit in enumerate(digits))
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -90,7 +96,10 @@ def search_terms(title: Title) -> tuple[str, ...]:
     the beginning of one.
     """
     terms: dict[str, None] = {}
-    for word in words_of(" ".join((title.title, *title.authors, title.isbn or ""))):
+    isbns = {title.isbn, *(one.value for one in title.record.identifiers if one.scheme == "isbn")}
+    tens = [isbn_of_ten(isbn) or "" for isbn in isbns if isbn]
+    texts = (title.title, *title.authors, title.isbn or "", *title.record.words(), *sorted(tens))
+    for word in words_of(" ".join(texts)):
         spaced = word.isascii() or not _UNSPACED.search(word)
         starts = (0,) if spaced else range(len(word))
         terms.update(dict.fromkeys(word[start : start + MOST_LETTERS] for start in starts))

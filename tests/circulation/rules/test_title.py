@@ -2,7 +2,8 @@
 
 import pytest
 
-from services.circulation.rules.title import MOST_LETTERS, Title, normal_isbn, search_terms, sought
+from services.circulation.rules.record import normal_isbn
+from services.circulation.rules.title import MOST_LETTERS, Title, search_terms, sought
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 
 from services.circulation.borrowers.commands import ask_for_card
-from services.circulation.catalogue.routes import CopyDetail
+from services.circulation.catalogue.routes.titles import CopyDetail
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
 from services.circulation.fields import Barcodes, BranchCode, When, day_of
 from services.circulation.holds.routes import HoldOut

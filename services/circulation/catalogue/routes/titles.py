@@ -1,6 +1,6 @@
 """Routes of titles and their copies."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints, field_validator
@@ -13,6 +13,7 @@ from services.circulation.catalogue.commands import (
     catalogue_title,
     check_branches,
 )
+from services.circulation.catalogue.routes.records import RecordIn, record_out
 from services.circulation.fields import (
     Barcode,
     BarcodePath,
@@ -28,6 +29,7 @@ from services.circulation.rules import title as title_rules
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.title import Title
 from shared.auth import Staff
+from shared.contracts.circulation import RecordOut
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
@@ -58,7 +60,11 @@ def _distinct(copies: tuple[CopyIn, ...]) -> tuple[CopyIn, ...]:
 Kind = Annotated[
     str,
     StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$"),
-    Field(description="Kind of the title, such as `book`."),
+    Field(
+        description="Format of the title: "
+        + ", ".join(f"`{name}`" for name in title_rules.FORMATS)
+        + "; a library may have others."
+    ),
 ]
 
 
@@ -70,6 +76,7 @@ class TitleIn(Body):
     isbn: Isbn | None = None
     kind: Kind
     copies: tuple[CopyIn, ...] = Field(max_length=500)
+    record: RecordIn = RecordIn()
 
     _each_once = field_validator("copies")(_distinct)
 
@@ -83,12 +90,21 @@ class CopiesIn(Body):
 
 
 class TitleChanges(Body):
-    """The fields of a title to change; an absent field stays as it is. A null ISBN removes it."""
+    """The fields of a title to change; an absent field stays as it is. A null ISBN removes it.
+
+    The same holds for the fields of its record.
+    """
 
     title: Line = ""
     authors: tuple[Line, ...] = Field(default=(), max_length=50)
     isbn: Isbn | None = None
     kind: Kind = ""
+    record: RecordIn = RecordIn()
+
+    def given(self) -> dict[str, Any]:
+        """Return the given fields; those of the record are as the rule takes them."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        return {**given, "record": self.record.changes()} if "record" in given else given
 
 
 class CopyOut(BaseModel):
@@ -123,10 +139,11 @@ class TitleOut(BaseModel):
     isbn: str | None
     kind: str
     version: int
+    record: RecordOut
 
     @classmethod
     def of(cls, title: Title) -> "TitleOut":
-        """Build the response from a title."""
+        """Build the response from a title, without the long texts of its record."""
         return cls(
             id=title.id,
             title=title.title,
@@ -134,6 +151,7 @@ class TitleOut(BaseModel):
             isbn=title.isbn,
             kind=title.kind,
             version=title.version,
+            record=record_out(title.record, brief=True),
         )
 
 
@@ -155,7 +173,7 @@ class TitleInFull(TitleOut):
     def with_copies(cls, title: Title, copies: list[Copy]) -> "TitleInFull":
         """Build the response from a title and its copies."""
         return cls(
-            **TitleOut.of(title).model_dump(),
+            **{**TitleOut.of(title).__dict__, "record": record_out(title.record)},
             copies=[CopyOut.of(copy) for copy in copies],
             availability=[
                 StockOut(branch=stock.branch, copies=stock.copies, available=stock.available)
@@ -182,6 +200,7 @@ async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
         isbn=body.isbn,
         kind=body.kind,
         copies=tuple(copy.new() for copy in body.copies),
+        record=body.record.new(),
     )
     catalogued = await run(catalogue_title, command)
     return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
@@ -191,7 +210,7 @@ async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
 @refuses(NoSuchTitle)
 async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run) -> TitleInFull:
     """Correct the catalogue's data of a title."""
-    amended = await run(amend_title, title_id, body.model_dump(exclude_unset=True))
+    amended = await run(amend_title, title_id, body.given())
     return TitleInFull.with_copies(amended.title, list(amended.copies))
 
 
@@ -199,7 +218,9 @@ async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run
 async def get_titles(
     db: Db, page: PageQuery, q: Annotated[str, Query(max_length=200)] = ""
 ) -> TitlePage:
-    """Search for titles in which every word of `q` begins a word of the title, authors or ISBN.
+    """Search for titles in which every word of `q` begins a word of their catalogue data.
+
+    These are title and other titles, authors, series, subjects, ISBNs and other numbers.
 
     If there are more than eight words, the eight longest count.
     """

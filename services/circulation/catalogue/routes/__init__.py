@@ -1,0 +1,1 @@
+"""Routes of titles and copies, and the bodies of their records."""
