@@ -1,12 +1,97 @@
-"""Refusals by the rules of lending: status, code and reason."""
+"""Refusals by the rules of lending: status, code, reason and the ways out."""
 
 from dataclasses import dataclass
+from datetime import date
+from typing import Literal, Self
 
 from shared.refusals import Refusal as BaseRefusal
 
 
+@dataclass(frozen=True, slots=True)
+class Pay:
+    """Pay a part of what is owed, in cents."""
+
+    cents: int
+    do: Literal["pay"] = "pay"
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Return some items on loan."""
+
+    items: int
+    loan_ids: tuple[str, ...]
+    """Loans with which this is cheapest."""
+    in_time: bool = True
+    """False: only these items will do, because a fine is due on another."""
+    do: Literal["return"] = "return"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelHolds:
+    """Cancel some reservations; `hold_ids` names those that are lost with the least harm."""
+
+    holds: int
+    hold_ids: tuple[str, ...]
+    do: Literal["cancel-holds"] = "cancel-holds"
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Try again on a day."""
+
+    until: date
+    do: Literal["wait"] = "wait"
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseCopy:
+    """Take another copy of the title, which is free at the same library."""
+
+    barcode: str
+    do: Literal["choose-copy"] = "choose-copy"
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseBranch:
+    """Choose another pick-up library."""
+
+    branch: str
+    do: Literal["choose-branch"] = "choose-branch"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask somebody who can help: the patron has no way out of their own."""
+
+    ask: Literal["staff"] = "staff"
+    do: Literal["ask"] = "ask"
+
+
+Step = Pay | Return | CancelHolds | Wait | ChooseCopy | ChooseBranch | Ask
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """Steps after which a request succeeds that was refused."""
+
+    steps: tuple[Step, ...]
+
+
+ASK_STAFF = (WayOut((Ask(),)),)
+
+
 class Refusal(BaseRefusal):
     """A request that the rules of circulation refuse."""
+
+    ways_out: tuple[WayOut, ...] = ()
+    """Ways out, the cheapest first; empty if nobody looked for one."""
+
+    def with_ways_out(self, ways_out: tuple[WayOut, ...]) -> Self:
+        """Add the ways out, which are a member of the problem too."""
+        self.ways_out = ways_out
+        self.extra = {**self.extra, "ways_out": ways_out}
+        return self
 
 
 @dataclass(frozen=True)
@@ -15,11 +100,12 @@ class ItemRefusal:
 
     code: str
     reason: str
+    ways_out: tuple[WayOut, ...] = ()
 
     @classmethod
     def by(cls, refusal: Refusal) -> "ItemRefusal":
         """Convert a refusal."""
-        return cls(refusal.code, refusal.reason)
+        return cls(refusal.code, refusal.reason, refusal.ways_out)
 
 
 refusal = Refusal.define

@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import Counter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from pymongo.errors import PyMongoError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -54,6 +54,11 @@ class Problem(BaseModel):
     detail: str = ""
     code: str
     errors: list[dict[str, Any]] | None = None
+    ways_out: list[dict[str, Any]] | None = Field(
+        default=None,
+        description="Steps after which a refused loan, renewal or reservation succeeds, the "
+        "cheapest first, as in the refusal of an item of a check-out.",
+    )
 
 
 class NotFound(Exception):

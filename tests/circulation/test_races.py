@@ -191,7 +191,9 @@ async def test_a_check_out_takes_seven_round_trips_however_many_copies(desk: Des
     assert await round_trips(lend(desk, "p1", barcodes[1])) == 7 + KEYED + CHECKED
     assert await round_trips(lend(desk, "p1", *barcodes[2:7])) == 7 + KEYED + CHECKED
     refused = await round_trips(lend(desk, "p1", *barcodes[2:7]))
-    assert refused <= 3 + KEYED + CHECKED  # only the audit entry is written
+    assert (
+        refused <= 4 + KEYED + CHECKED
+    )  # a read for the ways out; only the audit entry is written
 
 
 async def test_a_return_takes_eight_round_trips_however_many_copies(desk: Desk) -> None:

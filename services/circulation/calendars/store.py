@@ -35,6 +35,14 @@ def some(work: Work, branch_codes: Collection[str]) -> dict[str, BranchCalendar]
     return {calendar.id: calendar for calendar in found}
 
 
+def first_of_kinds(work: Work) -> dict[str, str]:
+    """Return the code of one branch of each kind, the first by code, keyed by kind."""
+    codes: dict[str, str] = {}
+    for branch in work.all(BranchCalendar, "calendars", {}, sort=[("_id", 1)]):
+        codes.setdefault(branch.kind, branch.id)
+    return codes
+
+
 async def find(
     db: Database, branch_codes: Collection[str] | None = None
 ) -> dict[str, BranchCalendar]:

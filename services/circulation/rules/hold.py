@@ -4,7 +4,7 @@ A title's queue is ordered by `place`. A hold that cannot be served now is passe
 place.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -164,6 +164,15 @@ def place(
         placed_at=at,
         expires_on=_not_past(expires_on, on),
     )
+
+
+def dearest_last(holds: Iterable[Hold]) -> list[Hold]:
+    """Return the holds in the order in which their patron misses them least.
+
+    Those that wait come first, and of these the last placed.
+    """
+    by_date = sorted(holds, key=lambda hold: (hold.placed_at, hold.id), reverse=True)
+    return sorted(by_date, key=lambda hold: hold.state is not HoldState.WAITING)
 
 
 def is_unwanted(hold: Hold, on: date) -> bool:

@@ -1,9 +1,9 @@
 """Place, change, cancel and end holds."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from itertools import pairwise, product
 
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.borrowers.commands import acting, may_act
@@ -12,7 +12,16 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.holds import events, store
 from services.circulation.holds.commands.queue import hand_out, serve
 from services.circulation.policies import store as policies_store
-from services.circulation.refusals import NoSuchBranch, NoSuchHold, NoSuchPatron, NoSuchTitle
+from services.circulation.refusals import (
+    EndsBeforeToday,
+    HoldExists,
+    NoSuchBranch,
+    NoSuchHold,
+    NoSuchPatron,
+    NoSuchTitle,
+    Refusal,
+    WayOut,
+)
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules import hold as hold_rules
 from services.circulation.rules.hold import (
@@ -20,11 +29,14 @@ from services.circulation.rules.hold import (
     Hold,
     HoldState,
     cancel,
+    dearest_last,
     expire,
     is_unwanted,
 )
 from services.circulation.rules.hold_queue import is_uncollected, move_shelf, policy_at_placing
-from services.circulation.rules.patron import Patron, is_blocked
+from services.circulation.rules.patron import Borrower, Patron, is_blocked
+from services.circulation.rules.policy import Policy, PolicyMatrix
+from services.circulation.rules.ways_out import Candidate, OpenLoans, payments, ways_out
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -52,6 +64,29 @@ class QueuedHold:
     position: int | None
 
 
+@dataclass(frozen=True)
+class PlacingTerms:
+    """Facts that decide whether a hold may be placed."""
+
+    command: PlaceHold
+    place: int
+    at: datetime
+    patron: Patron
+    borrower: Borrower
+    branch_kind: str
+    """Kind of the pick-up branch."""
+    categories: frozenset[str]
+    """Categories of the title's copies."""
+    policies: PolicyMatrix
+    holds_title: bool
+    has_title: bool
+
+    @property
+    def policy(self) -> Policy:
+        """Policy row that sets the limits."""
+        return policy_at_placing(self.patron, self.categories, self.branch_kind, self.policies)
+
+
 def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     """Place the hold; a copy that is free is set aside for it at once, for staff to fetch.
 
@@ -70,33 +105,92 @@ def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     borrower = borrowers_store.borrower(work, patron.id)
     if borrower.closed:
         raise NoSuchPatron
-    policy = policy_at_placing(
-        patron,
-        catalogue_store.categories_of(work, command.title_id),
-        branch.kind,
-        policies_store.matrix(work),
-    )
-    hold = hold_rules.place(
-        hold_id=new_id(),
-        patron=patron,
-        title_id=command.title_id,
-        pickup_branch=command.pickup_branch,
+    terms = PlacingTerms(
+        command=command,
         place=place,
         at=work.now,
-        on=command.on,
-        expires_on=command.expires_on,
-        policy=policy,
-        blocked=is_blocked(patron, borrower.outstanding_cents, policy),
-        open_holds=borrower.open_holds,
+        patron=patron,
+        borrower=borrower,
+        branch_kind=branch.kind,
+        categories=frozenset(catalogue_store.categories_of(work, command.title_id)),
+        policies=policies_store.matrix(work),
         holds_title=bool(store.open_of_patron(work, patron.id, [command.title_id])),
         has_title=store.is_on_loan(work, patron.id, command.title_id),
     )
+    try:
+        hold = new_hold(terms)
+    except (HoldExists, EndsBeforeToday):
+        raise  # nothing is in the way
+    except Refusal as refusal:
+        raise refusal.with_ways_out(_ways_out(work, terms)) from None
     borrowers_store.save_borrower(work, borrower.after(holds=1))
     store.add(work, hold)
     work.record(events.placed(hold, acting(command.asking, patron.id)))
     served = hand_out(work, [command.title_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), hold)
     return QueuedHold(now, store.position(work, now))
+
+
+def new_hold(terms: PlacingTerms) -> Hold:
+    """Return the new hold. Raises the refusals of `hold.place`."""
+    command, policy = terms.command, terms.policy
+    return hold_rules.place(
+        hold_id=new_id(),
+        patron=terms.patron,
+        title_id=command.title_id,
+        pickup_branch=command.pickup_branch,
+        place=terms.place,
+        at=terms.at,
+        on=command.on,
+        expires_on=command.expires_on,
+        policy=policy,
+        blocked=is_blocked(terms.patron, terms.borrower.outstanding_cents, policy),
+        open_holds=terms.borrower.open_holds,
+        holds_title=terms.holds_title,
+        has_title=terms.has_title,
+    )
+
+
+def _ways_out(work: Work, terms: PlacingTerms) -> tuple[WayOut, ...]:
+    own = store.open_loans(work, terms.patron.id)
+    holds = store.open_of_patron(work, terms.patron.id)
+    by_kind = any(row.branch_kind for row in terms.policies.rows)
+    branches = calendars_store.first_of_kinds(work) if by_kind else {}
+    return ways_to_reserve(terms, own, holds, branches)
+
+
+def ways_to_reserve(
+    terms: PlacingTerms, own: OpenLoans, holds: Iterable[Hold], branches: Mapping[str, str]
+) -> tuple[WayOut, ...]:
+    """Return the ways out of a refused hold: cancel others, return the title, pay, collect it
+    elsewhere.
+
+    `own` and `holds` are the patron's open loans and holds, `branches` a branch of each kind.
+    """
+    on, title_id = terms.command.on, terms.command.title_id
+    of_title = replace(own, loans=[loan for loan in own.loans if loan.title_id == title_id])
+    back = tuple(of_title.returnable(on, lambda _: True))
+    hold_ids = tuple(hold.id for hold in dearest_last(holds))
+    kinds: dict[str | None, str] = {None: terms.branch_kind}
+    kinds |= {branches[kind]: kind for kind in branches if kind != terms.branch_kind}
+
+    def changed(candidate: Candidate) -> PlacingTerms:
+        cancelled = len(candidate.hold_ids)
+        return replace(
+            terms,
+            branch_kind=kinds[candidate.branch],
+            has_title=terms.has_title and not candidate.returned,
+            borrower=terms.borrower.after(holds=-cancelled, cents=candidate.owed_cents),
+        )
+
+    def candidates() -> Iterator[Candidate]:
+        for branch, returned, count in product(kinds, {(), back}, range(len(hold_ids) + 1)):
+            free = Candidate(branch=branch, returned=returned, hold_ids=hold_ids[:count])
+            then = changed(free)
+            for cents in payments(then.borrower.outstanding_cents, then.policy.block_over_cents):
+                yield replace(free, cents=cents)
+
+    return ways_out(candidates(), lambda candidate: new_hold(changed(candidate)), on)
 
 
 def _patron(work: Work, command: PlaceHold) -> Patron:

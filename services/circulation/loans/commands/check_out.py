@@ -10,9 +10,11 @@ from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.commands.ledger import post
 from services.circulation.conflicts import store as conflicts_store
+from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.holds import release_hold
 from services.circulation.loans import events, store
 from services.circulation.refusals import (
+    ASK_STAFF,
     InTheFuture,
     ItemRefusal,
     LoanLimit,
@@ -22,6 +24,7 @@ from services.circulation.refusals import (
     PatronBlocked,
     Refusal,
     TooLongAgo,
+    WayOut,
 )
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.branch_calendar import BranchCalendar
@@ -33,6 +36,13 @@ from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan
 from services.circulation.rules.patron import Borrower, Patron, is_blocked
 from services.circulation.rules.policy import PolicyMatrix
+from services.circulation.rules.ways_out import (
+    Candidate,
+    OpenLoans,
+    payments,
+    returns,
+    ways_out,
+)
 from shared.ids import new_id
 from shared.unit_of_work import Work, brief
 
@@ -210,8 +220,74 @@ def check_out(work: Work, command: CheckOut) -> list[Lent]:
     """
     terms = lending_terms(work, command)
     results = lend_each(terms, command.barcodes)
+    if any(each.refused for each in results):
+        results = _with_ways_out(work, terms, results)
     save_loans(work, terms, results)
     return results
+
+
+def _with_ways_out(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> list[Lent]:
+    """Add to each refused copy the ways out that there are once this check-out is made."""
+    lent = [each.loan for each in results if each.loan]
+    ended = list(_ended(terms.holds.values(), lent, terms.today))
+    fees = sum(fee.amount_cents for fee in _fees(ended, lent, terms.on))
+    over = {hold.id for hold, _ in ended}
+    after = replace(
+        terms,
+        borrower=terms.borrower.after(loans=len(lent), cents=fees),
+        holds={title: hold for title, hold in terms.holds.items() if hold.id not in over},
+    )
+    wanted = {each.copy.title_id for each in results if each.refused and each.copy}
+    own, free = holds_store.open_loans_and_copies(work, terms.patron.id, wanted, terms.branch.id)
+    calendars = {**own.calendars, terms.branch.id: terms.branch}
+    own = replace(own, loans=[*own.loans, *lent], calendars=calendars)
+    free = [copy for copy in free if not any(loan.copy_id == copy.id for loan in lent)]
+    return [
+        replace(
+            each,
+            refused=replace(each.refused, ways_out=ways_to_borrow(after, each.copy, own, free)),
+        )
+        if each.refused
+        else each
+        for each in results
+    ]
+
+
+def ways_to_borrow(
+    terms: LendingTerms, copy: Copy | None, own: OpenLoans, free: Sequence[Copy]
+) -> tuple[WayOut, ...]:
+    """Return the ways out of the refusal to lend a copy; None: the library has no such copy.
+
+    `own` are the patron's open loans, `free` copies of these titles that are free at the branch.
+    """
+    if copy is None:
+        return ASK_STAFF
+    loans = own.returnable(terms.today, lambda loan: loan.copy_category == copy.category)
+    others = {
+        each.category: each for each in reversed(free) if each.title_id == copy.title_id
+    }  # the first of each category
+
+    def candidates() -> Iterator[Candidate]:
+        for other in (None, *others.values()):
+            category = other.category if other else copy.category
+            policy = terms.policies.pick(terms.patron.category, category, terms.branch.kind)
+            for returned in returns(loans):
+                back = Candidate(returned=returned, barcode=other.barcode if other else None)
+                owed = terms.borrower.outstanding_cents + back.owed_cents
+                for cents in payments(owed, policy.block_over_cents):
+                    yield replace(back, cents=cents)
+
+    def attempt(candidate: Candidate) -> Lent:
+        borrower = terms.borrower.after(loans=-len(candidate.returned), cents=candidate.owed_cents)
+        changed = replace(
+            terms,
+            borrower=borrower,
+            copies={**terms.copies, **{each.barcode: each for each in others.values()}},
+        )
+        return _lend(changed, candidate.barcode or copy.barcode, 0, ())
+
+    any_item = not any(loan.fine_cents for loan in loans)
+    return ways_out(candidates(), attempt, terms.today, any_item=any_item)
 
 
 def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
@@ -230,9 +306,9 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
     # An event may be newer than the response of accounts: the card may have been replaced.
     patron = facts.patron
     if patron is None or patron.card_digest not in command.card_digests:
-        raise NoSuchCard
+        raise NoSuchCard().with_ways_out(ASK_STAFF)
     if facts.borrower.closed:
-        raise NoSuchCard
+        raise NoSuchCard().with_ways_out(ASK_STAFF)
     titles = {copy.title_id for copy in facts.copies.values()}
     return LendingTerms(
         patron=patron,

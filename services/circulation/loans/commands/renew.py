@@ -1,21 +1,22 @@
 """Renew one, some or all loans of a patron."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
 from services.circulation.borrowers.commands import acting, may_act
 from services.circulation.charges.commands.ledger import post
 from services.circulation.loans import events, store
 from services.circulation.loans.commands.current import save_change
 from services.circulation.loans.store import RenewalFacts
-from services.circulation.refusals import ItemRefusal, NoSuchLoan, Refusal
+from services.circulation.refusals import ItemRefusal, NoSuchLoan, Refusal, WayOut
 from services.circulation.rules.charge import Charge, assess
-from services.circulation.rules.due_date import current, fine
+from services.circulation.rules.due_date import CurrentLoan, current, fine
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan, renew, renewal_reference
 from services.circulation.rules.patron import is_blocked
+from services.circulation.rules.ways_out import MOST_DAYS, Candidate, payments, ways_out
 from shared.ids import new_id
 from shared.unit_of_work import Work, brief
 
@@ -42,7 +43,11 @@ def renew_loan(work: Work, loan_id: str, patron_id: str | None, on: date) -> Ren
         raise NoSuchLoan
     facts = _facts(work, loan.patron_id, [loan])
     member = acting(patron_id, loan.patron_id)
-    renewal = renew_one(work, loan, facts, on, member)
+    try:
+        renewal = renew_one(work, loan, facts, on, member)
+    except Refusal as refusal:
+        owed = facts.borrower.outstanding_cents
+        raise refusal.with_ways_out(ways_to_renew(loan, facts, on, owed)) from None
     post_renewals(work, facts, [renewal])
     return renewal
 
@@ -62,17 +67,8 @@ def renew_one(
     A refusal is raised before anything changes. `member` is the linked patron who renews it.
     """
     present = current(loan, facts.calendars[loan.branch_code])
+    renewed = renewed_by(present, facts, on, facts.borrower.outstanding_cents)
     loan = present.loan
-    renewed = renew(
-        loan,
-        on=on,
-        calendar=present.calendar,
-        queue=sum(
-            waiting.can_be_served(loan.copy_category, facts.policies, on)
-            for waiting in facts.queues.get(loan.title_id, ())
-        ),
-        blocked=is_blocked(facts.patron, facts.borrower.outstanding_cents, loan.policy),
-    )
     statement = fine(loan, present.calendar, facts.suspensions, on)
     charge = assess(new_id(), loan, statement, on)
     save_change(work, present, renewed)
@@ -81,6 +77,38 @@ def renew_one(
         events.renewed(renewed, previous_due_on=loan.due_on, reference=reference, acting=member)
     )
     return Renewal(renewed, reference, charge, statement)
+
+
+def renewed_by(present: CurrentLoan, facts: RenewalFacts, on: date, owed_cents: int) -> Loan:
+    """Return the loan renewed on `on` by a patron who owes this much, or raise its refusal."""
+    loan = present.loan
+    return renew(
+        loan,
+        on=on,
+        calendar=present.calendar,
+        queue=sum(
+            waiting.can_be_served(loan.copy_category, facts.policies, on)
+            for waiting in facts.queues.get(loan.title_id, ())
+        ),
+        blocked=is_blocked(facts.patron, owed_cents, loan.policy),
+    )
+
+
+def ways_to_renew(loan: Loan, facts: RenewalFacts, on: date, owed_cents: int) -> tuple[WayOut, ...]:
+    """Return the ways out of a refused renewal: pay, or wait for a day before a fine begins."""
+    present = current(loan, facts.calendars[loan.branch_code])
+    due_on = present.calendar.next_open(present.loan.due_on) or on
+    candidates = (
+        Candidate(cents=cents, days=days)
+        for days in range(min(max((due_on - on).days, 0), MOST_DAYS) + 1)
+        for cents in payments(owed_cents, loan.policy.block_over_cents)
+    )
+
+    def attempt(candidate: Candidate) -> Loan:
+        day = on + timedelta(days=candidate.days)
+        return renewed_by(present, facts, day, owed_cents + candidate.owed_cents)
+
+    return ways_out(candidates, attempt, on)
 
 
 def post_renewals(work: Work, facts: RenewalFacts, renewals: Sequence[Renewal]) -> None:
@@ -127,5 +155,19 @@ def renew_all_loans(
             attempts.append(Attempt(loan.id, None, ItemRefusal.by(refusal)))
         else:
             attempts.append(Attempt(loan.id, renewal, None))
-    post_renewals(work, facts, [each.renewal for each in attempts if each.renewal])
-    return attempts + none
+    made = [each.renewal for each in attempts if each.renewal]
+    post_renewals(work, facts, made)
+    fines = sum(renewal.charge.amount_cents for renewal in made if renewal.charge)
+    owed = facts.borrower.outstanding_cents + fines
+    by_id = {loan.id: loan for loan in loans}
+    return [
+        replace(
+            each,
+            refused=replace(
+                each.refused, ways_out=ways_to_renew(by_id[each.loan_id], facts, on, owed)
+            ),
+        )
+        if each.refused
+        else each
+        for each in attempts
+    ] + none

@@ -27,6 +27,7 @@ from services.circulation.refusals import (
     NoSuchLoan,
     PriceUnknown,
     ReturnedBeforeBorrowed,
+    WayOut,
 )
 from services.circulation.rules.fines import as_document
 from services.circulation.rules.loan import DueMove, Loan
@@ -241,6 +242,11 @@ class ItemRefusalOut(BaseModel):
 
     code: str
     detail: str
+    ways_out: list[WayOut] = Field(
+        default=[],
+        description="Steps after which it succeeds, the cheapest first (money, then items, then "
+        "days); others are listed if they cost less of something. To ask the staff: no other way.",
+    )
 
     @classmethod
     def of(cls, refused: ItemRefusal | None) -> "ItemRefusalOut | None":
@@ -248,7 +254,8 @@ class ItemRefusalOut(BaseModel):
         if refused is None:
             return None
         count_refusal(refused.code)
-        return cls(code=refused.code, detail=refused.reason)
+        ways_out = list(refused.ways_out)
+        return cls(code=refused.code, detail=refused.reason, ways_out=ways_out)
 
 
 async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:
