@@ -64,6 +64,7 @@ SERVICES = (
             "/v1/sessions",
             "/v1/pin-resets",
             "/v1/patrons",
+            "/v1/patron-searches",
             "/v1/staff",
             "/v1/staff-removals",
             "/v1/staff-requests",

@@ -14,6 +14,7 @@ UNSUBSCRIBE = f"{PATRON}.5d1e7a90c4b86f2d3e1a9c7b5f80d264e8a1c3b5d7f90a2c4e6b8d0
 
 EXAMPLES: Mapping[str, Any] = {
     **COMMON,
+    "PatronSearch.text": "chan mei",
     "access_token": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiIwMTczOGY1ZSJ9.dGhpcyBpcyBub25l",
     "activity_types": ["talk", "workshop"],
     "address": "mei-ling@example.org",

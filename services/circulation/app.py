@@ -28,6 +28,7 @@ from services.circulation.holds import store as holds_store
 from services.circulation.loans import jobs as loans_jobs
 from services.circulation.loans import store as loans_store
 from services.circulation.loans.routes import check_outs as check_outs_routes
+from services.circulation.loans.routes import copies as loaned_copies_routes
 from services.circulation.loans.routes import loans as loans_routes
 from services.circulation.loans.routes import renewals as renewals_routes
 from services.circulation.policies import routes as policies_routes
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
                 holds_routes.router,
                 titles_routes.router,
                 copies_routes.router,
+                loaned_copies_routes.router,
                 conflicts_routes.router,
                 borrowers_routes.router,
                 charges_routes.router,

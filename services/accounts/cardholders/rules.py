@@ -1,8 +1,11 @@
 """Patrons, staff and machines, whose card is their key to an account, with all personal data."""
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal, get_args
+
+from shared.search_form import UNSPACED, search_form
 
 StaffRole = Literal["staff", "station", "tracer", "admin", "ops"]
 Role = Literal["patron", "staff", "station", "tracer", "admin", "ops"]
@@ -174,3 +177,39 @@ def normal_card(card_number: str) -> str:
 def acceptable_pin(pin: str) -> bool:
     """Return True if a PIN has 6 to 64 printable characters."""
     return len(pin) in PIN_LENGTHS and pin.isprintable()
+
+
+FEWEST_DIGITS = 4
+"""Fewest digits at the end of a telephone number by which its holder is found."""
+MOST_WORDS = 5
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+
+
+def search_terms(holder: Cardholder) -> tuple[str, ...]:
+    """Return the terms by which staff find a holder; a search word is the beginning of a term.
+
+    Each word of the name is a term, and in Chinese, written without spaces, what follows each
+    character. The e-mail address is a term, and each end of the telephone number with at least
+    FEWEST_DIGITS digits, since people give the last ones.
+    """
+    terms: list[str] = []
+    for word in re.findall(r"\w+", search_form(holder.name)):
+        starts = range(len(word)) if _UNSPACED.search(word) else (0,)
+        terms += [word[start:] for start in starts]
+    if holder.email:
+        terms.append(search_form(holder.email))
+    digits = re.sub(r"\D", "", holder.phone or "")
+    terms += [digits[start:] for start in range(len(digits) - FEWEST_DIGITS + 1)]
+    return tuple(dict.fromkeys(terms))
+
+
+def sought(text: str) -> tuple[str, ...]:
+    """Return the words of a search for holders, up to MOST_WORDS.
+
+    An e-mail address and a telephone number are one word each.
+    """
+    form = search_form(text)
+    if re.fullmatch(r"[\d\s()+-]*\d[\d\s()+-]*", form):
+        return (re.sub(r"\D", "", form),)
+    words = [form.strip()] if "@" in form else re.findall(r"\w+", form)
+    return tuple(dict.fromkeys(words))[:MOST_WORDS]

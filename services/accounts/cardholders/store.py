@@ -1,13 +1,21 @@
 """Collections of patrons and cardholders, and of addresses kept for alerts."""
 
+import re
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, UpdateOne
 
-from services.accounts.cardholders.rules import Cardholder, KeptAddress, Patron, normal_card
+from services.accounts.cardholders.rules import (
+    Cardholder,
+    KeptAddress,
+    Patron,
+    normal_card,
+    search_terms,
+    sought,
+)
 from services.accounts.refusals import NoSuchPatron
 from shared import reading
 from shared.data_keys import DataKey
@@ -18,6 +26,7 @@ from shared.mongo import (
     Indexes,
     SnapshotQuery,
     from_document,
+    plain,
     read_snapshot_page,
     sharded_by,
 )
@@ -34,6 +43,7 @@ INDEXES: Indexes = {
         ),
         IndexModel([("calendar.link", ASCENDING)], unique=True, sparse=True),
         IndexModel([("role", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel([("terms", ASCENDING)]),
         IndexModel([("second_factor.id", ASCENDING)], sparse=True),
     ],
     "kept_addresses": sharded_by(
@@ -44,6 +54,7 @@ INDEXES: Indexes = {
         ],
     ),
 }
+_AT_ONCE = 500
 _OF_STAFF = ("disabled_at", "second_factor")
 """Fields of cardholders that are never set for patrons."""
 PERSONAL = (
@@ -52,7 +63,7 @@ PERSONAL = (
         "cardholders",
         "_id",
         leave_out=(
-            *("card_digest", "former_digest", "pin_hash", "pin_version", "devices"),
+            *("card_digest", "former_digest", "pin_hash", "pin_version", "devices", "terms"),
             *_OF_STAFF,
         ),
     ),
@@ -124,7 +135,7 @@ def add_patrons(work: Work, *patrons: Patron) -> None:
 
 def add_cardholders(work: Work, *cardholders: Cardholder) -> None:
     """Insert new cardholders."""
-    work.add("cardholders", *cardholders)
+    work.add("cardholders", *map(_with_terms, cardholders))
 
 
 def save_patrons(work: Work, *patrons: Patron) -> None:
@@ -135,7 +146,11 @@ def save_patrons(work: Work, *patrons: Patron) -> None:
 def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
     """Save cardholders after a change, each with the next version."""
     changed = (replace(holder, version=holder.version + 1) for holder in cardholders)
-    work.save("cardholders", *changed)
+    work.save("cardholders", *map(_with_terms, changed))
+
+
+def _with_terms(holder: Cardholder) -> dict[str, Any]:
+    return {**plain(holder), "terms": search_terms(holder)}
 
 
 def delete_cardholder(work: Work, cardholder_id: str) -> None:
@@ -193,6 +208,34 @@ async def find_patron_with_card(db: Database, card_digest: str) -> tuple[Patron,
     holder = await holder_of_card(db, card_digest)
     found = await find_patron(db, holder.id) if holder else None
     return (found, holder) if found and holder else None
+
+
+async def search(db: Database, text: str, limit: int) -> list[tuple[Patron, Cardholder]]:
+    """Return up to `limit` patrons of whom each word of a text begins a term, by id."""
+    words = [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in sought(text)]
+    if not words:
+        return []
+    query = {"role": "patron", "$and": words}
+    found = await db.cardholders.find(query).sort("_id", ASCENDING).to_list(limit)
+    holders = {holder["_id"]: from_document(Cardholder, holder) for holder in found}
+    patrons = await reading.every(db, Patron, "patrons", {"_id": {"$in": [*holders]}})
+    listed = [(patron, holders[patron.id]) for patron in patrons if patron.status != "erased"]
+    return sorted(listed, key=lambda each: (each[1].name.casefold(), each[0].id))
+
+
+async def add_terms(db: Database) -> int:
+    """Give patrons whom an earlier release stored their search terms; return how many."""
+    lacking = db.cardholders.find({"terms": None, "role": "patron"}).hint([("terms", ASCENDING)])
+    updates = [
+        UpdateOne(
+            {"_id": document["_id"], "version": document["version"]},
+            {"$set": {"terms": search_terms(from_document(Cardholder, document))}},
+        )
+        for document in await lacking.to_list(_AT_ONCE)
+    ]
+    if not updates:
+        return 0
+    return (await db.cardholders.bulk_write(updates, ordered=False)).modified_count
 
 
 async def find_known_cards(db: Database, card_numbers: Collection[str]) -> set[str]:

@@ -35,6 +35,15 @@ async def erasures(run: Run) -> int:
     return done
 
 
+@jobs.every(minutes=10)
+async def search_terms(run: Run) -> int:
+    """Make patrons whom an earlier release stored findable by name; return how many."""
+    done = 0
+    while changed := await cardholders_store.add_terms(run.database):
+        done += changed
+    return done
+
+
 @jobs.every(minutes=60)
 async def birthdays(run: Run) -> int:
     """Make juniors adults who have come of age by the library day of `now`; return how many."""

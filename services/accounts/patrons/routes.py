@@ -221,6 +221,39 @@ async def get_patrons(
     return PatronPage(items=[_view(caller).of(*found)])
 
 
+class PatronSearch(Body):
+    """The text of a search for patrons."""
+
+    text: str = Field(
+        min_length=2,
+        max_length=200,
+        description="Words of the name, an e-mail address, or at least the last four digits of a "
+        "telephone number. Each word may be the beginning of one.",
+    )
+
+
+class FoundPatrons(BaseModel):
+    """The first patrons that a search found, in the order of their names."""
+
+    items: list[PatronOut]
+
+
+MOST_FOUND = 20
+"""Most patrons that a search shows: a longer list asks for another word."""
+
+
+@router.post("/patron-searches", tags=["patrons"])
+@shows_patrons
+async def post_search(body: PatronSearch, _caller: Staff, db: Db, seen: Seen) -> FoundPatrons:
+    """Find patrons by name, e-mail address or telephone number.
+
+    The text is in the body, so that no log of addresses has it.
+    """
+    found = await cardholders_store.search(db, body.text, MOST_FOUND)
+    seen += [patron.id for patron, _ in found]
+    return FoundPatrons(items=[PatronOut.of(*each) for each in found])
+
+
 @router.get("/patrons/{patron_id}", tags=["patrons"])
 @refuses(NoSuchPatron)
 @shows_patrons

@@ -205,6 +205,11 @@ async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Title], st
     return await read_snapshot_page(db.titles, Title, query)
 
 
+async def find_title(db: Database, title_id: str) -> Title | None:
+    """Return a title by its id, or None."""
+    return await reading.first(db, Title, "titles", {"_id": title_id})
+
+
 async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:
     """Return the names of some titles, keyed by title id."""
     found = db.titles.find({"_id": {"$in": sorted(title_ids)}}, {"title": 1})

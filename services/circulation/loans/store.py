@@ -33,15 +33,13 @@ from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
 from shared.work import Read
 
-# Documents keep the name that this field had when the first of them were stored.
-store_fields_as(Loan, due_set_at_version="set_under")
+store_fields_as(Loan, due_set_at_version="set_under")  # the name in the first documents
 
 OPEN = {"state": LoanState.OPEN.value}
 RETURNED = {"state": LoanState.RETURNED.value}
 LOST = {"state": LoanState.LOST.value}
 
-# Names of indexes that queries give as a hint.
-OF_PATRON = "open_of_patron"
+OF_PATRON = "open_of_patron"  # this and the next are names of indexes, for hints
 BY_DUE_DATE = "open_of_branch_by_due_date"
 TO_NOTICE = "open_to_notice"
 TO_REMIND = "open_to_remind"
@@ -167,6 +165,11 @@ async def returned(db: Database) -> AsyncIterator[str]:
 async def find(db: Database, loan_id: str) -> Loan | None:
     """Return a loan by its id, or None."""
     return await reading.first(db, Loan, "loans", {"_id": loan_id})
+
+
+async def find_of_copy(db: Database, copy_id: str, state: Mapping[str, Any]) -> Loan | None:
+    """Return the loan of a copy that is OPEN or LOST, or None."""
+    return await reading.first(db, Loan, "loans", {"copy_id": copy_id, **state})
 
 
 async def find_of(
