@@ -181,6 +181,7 @@ SERVICES = (
         calls={
             "accounts": (
                 "GET /v1/email-addresses/{patron_id}",
+                "POST /v1/postal-addresses",
                 "GET /v1/staff-codes/{reset_id}",
             ),
             "circulation": (

@@ -7,7 +7,7 @@ Cards are looked up in the database of accounts: the API finds only one at a tim
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from pydantic import SecretStr
 
@@ -26,7 +26,8 @@ from shared.mongo import Database
 from shared.unit_of_work import Origin, UnitOfWork
 
 COLUMNS = ("card_number", "name", "category", "home_branch", "language")
-OPTIONAL = ("pin", "email", "phone")
+LINES = ("address_1", "address_2", "address_3")
+OPTIONAL = ("pin", "email", "phone", *LINES, "locality", "country")
 NO_PIN = SecretStr("")
 
 Batch = dict[int, PatronIn]
@@ -81,10 +82,18 @@ def patron_of(row: dict[str, str]) -> PatronIn:
             "pin": pin or "000000",
             "contact": {
                 name: row[name].strip() for name in ("email", "phone") if row.get(name, "").strip()
-            },
+            }
+            | _postal(row),
         }
     )
     return checked if pin else checked.model_copy(update={"pin": NO_PIN})
+
+
+def _postal(row: dict[str, str]) -> dict[str, Any]:
+    """Return the postal address of a line, if it has one."""
+    lines = [line for name in LINES if (line := row.get(name, "").strip())]
+    rest = {name: row[name] for name in ("locality", "country") if row.get(name, "").strip()}
+    return {"postal_address": {"lines": lines, **rest}} if lines or rest else {}
 
 
 async def save(
@@ -118,6 +127,7 @@ async def _commands_for(
                 language=patron.language,
                 email=patron.contact.email,
                 phone=patron.contact.phone,
+                postal_address=patron.contact.postal,
             )
             for patron in patrons
         ]

@@ -26,6 +26,10 @@ class PatronSnapshot(Event, publisher="accounts", key="patron_id", subject="patr
         description="Empty: accounts says whose card a number is only when a service asks. In "
         "events of earlier releases the keyed digest of the card number.",
     )
+    by_post: bool = Field(
+        default=False,
+        description="True: a postal address is on file, so that letters reach the patron.",
+    )
 
 
 class PatronRegistered(PatronSnapshot, topic="patron.registered"):
@@ -33,7 +37,10 @@ class PatronRegistered(PatronSnapshot, topic="patron.registered"):
 
 
 class PatronUpdated(PatronSnapshot, topic="patron.updated"):
-    """Published when a patron's category, home branch, language, card or blocks change."""
+    """Published when a patron's category, home branch, language, card or blocks change.
+
+    Also when there is a postal address for the first time, or none any more.
+    """
 
 
 class PatronBlocked(PatronSnapshot, topic="patron.blocked"):
@@ -117,7 +124,7 @@ class AlertOfCard(AlertSnapshot, topic="alert.card-replaced"):
 
 
 class AlertOfContact(AlertSnapshot, topic="alert.contact-changed"):
-    """Published when a patron's e-mail address or telephone number is changed, or is to be."""
+    """Published when an e-mail or postal address or telephone number is changed, or is to be."""
 
     asked: bool = Field(
         default=False, description="True: a new e-mail address waits to be confirmed."
@@ -125,6 +132,7 @@ class AlertOfContact(AlertSnapshot, topic="alert.contact-changed"):
     changed: bool = Field(default=False, description="True: a new e-mail address is in use.")
     removed: bool = Field(default=False, description="True: there is no e-mail address any more.")
     phone: bool = Field(default=False, description="True: the telephone number is another one.")
+    postal: bool = Field(default=False, description="True: the postal address is another one.")
 
 
 class AlertToConfirm(AlertSnapshot, topic="alert.address-to-confirm"):

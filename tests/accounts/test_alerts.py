@@ -62,7 +62,7 @@ async def test_a_new_address_waits_for_its_code_and_the_former_one_is_told(api: 
     mei = (await registered(api))["id"]
     await api.patch(CHANNELS, {"channels": ["email"]}, as_=token(mei))
     waits = await put_contact(api, mei, B)
-    assert waits.json() == {"email": A, "phone": PHONE, "new_email": B}
+    assert waits.json() == {"email": A, "phone": PHONE, "new_email": B, "postal_address": None}
     assert await told(api) == [
         ("address-to-confirm", "patron", B),
         ("contact-changed", "patron", A),

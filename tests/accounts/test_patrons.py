@@ -25,7 +25,7 @@ async def test_a_patron_is_registered_with_a_normalised_card_and_an_event(
     assert mei["card_number"] == "HK0001A"
     assert mei["name"] == "Chan Mei-ling"
     expected = {"email": "mei@example.org", "phone": "2921 0388", "new_email": None}
-    assert mei["contact"] == expected
+    assert mei["contact"] == expected | {"postal_address": None}
     assert (mei["status"], mei["version"]) == ("active", 1)
     assert await events(api) == [
         (
@@ -38,6 +38,7 @@ async def test_a_patron_is_registered_with_a_normalised_card_and_an_event(
                 "status": "active",
                 "blocked_by": [],
                 "card_digest": "",
+                "by_post": False,
                 "version": 1,
             },
         )

@@ -246,6 +246,26 @@ def test_a_repeated_import_of_patrons_saves_only_changes(
     assert (kept["patron_id"], kept["email"]) == (holder["_id"], "a@example.org")
 
 
+def test_a_postal_address_is_imported_and_stays_if_the_file_has_none(
+    run: Run, stores: Any, tmp_path: Path
+) -> None:
+    heading = HEADING.replace("email", "address_1,address_2,locality")
+    lines = [
+        "CARD1,,Mary Fields,adult,HKCL,en,Flat 1,2 Nathan Road,Kowloon",
+        "CARD2,,Mary Fields,adult,HKCL,en,,,",
+        "CARD3,,Mary Fields,adult,HKCL,en,,,Kowloon",
+    ]
+    answer = run("patrons", str(csv_file(tmp_path, *lines, heading=heading)))
+    assert (answer["added"], answer["refused"]) == (2, 1)
+    plain = [f"CARD{n},,Mary Fields,adult,HKCL,en," for n in (1, 2)]
+    again = run("patrons", str(csv_file(tmp_path, *plain)))
+    assert again["unchanged"] == 2
+    store = stores("accounts")
+    stored = store.cardholders.find_one({"card_number": "CARD1"})["postal_address"]
+    assert stored == {"lines": ["Flat 1", "2 Nathan Road"], "locality": "Kowloon", "country": ""}
+    assert [event["by_post"] for event in events_of(store)] == [True, False]
+
+
 def test_a_refused_patron_is_reported_by_line_without_personal_data(
     run: Run, stores: Any, tmp_path: Path
 ) -> None:

@@ -48,6 +48,7 @@ def alert_of_contact(
     changed: bool = False,
     removed: bool = False,
     phone: bool = False,
+    postal: bool = False,
 ) -> None:
     """Tell a patron what has happened to their addresses."""
     alert_id = _new_alert(work, before)
@@ -60,6 +61,7 @@ def alert_of_contact(
             changed=changed,
             removed=removed,
             phone=phone,
+            postal=postal,
             version=1,
         )
     )

@@ -35,6 +35,8 @@ class Patron:
     """Language: `en`, `zh-Hant` or `zh-Hans`."""
     card_digest: str
     """Keyed digest of the card number; empty once erased."""
+    by_post: bool = False
+    """True if a postal address is on file; letters reach no other patron."""
     status: Status = "active"
     blocked_by: tuple[BlockedBy, ...] = ()
     """Reasons for the block: the staff, debt, or both. Each is lifted separately."""
@@ -56,6 +58,22 @@ class Calendar:
     with_titles: bool
     """True if the feed shows the titles of items and activities."""
     made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PostalAddress:
+    """The address of letters, as it is printed below the name: each part is one line."""
+
+    lines: tuple[str, ...]
+    """One to MOST_LINES lines, such as flat, building and street."""
+    locality: str = ""
+    """Postcode and town, or district."""
+    country: str = ""
+    """Empty: that of the library."""
+
+
+MOST_LINES = 3
+"""Lines of a postal address; with name, locality and country it fills the six of a window."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +129,8 @@ class Cardholder:
     """Number of the PIN among those that the holder has had; a new hash of it keeps the number."""
     email: str | None = field(default=None, repr=False)
     phone: str | None = field(default=None, repr=False)
+    postal_address: PostalAddress | None = field(default=None, repr=False)
+    """Entered by staff, who see a proof of it."""
     born_on: date | None = field(default=None, repr=False)
     """Date of birth of a junior patron, if they or their parents gave it."""
     status_reason: str | None = field(default=None, repr=False)

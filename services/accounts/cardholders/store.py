@@ -198,6 +198,12 @@ async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None
     return await reading.first(db, Cardholder, "cardholders", {"_id": cardholder_id})
 
 
+async def find_cardholders(db: Database, ids: Collection[str]) -> list[Cardholder]:
+    """Return the same as `cardholders`, read outside any transaction."""
+    found = db.cardholders.find({"_id": {"$in": sorted(ids)}})
+    return [from_document(Cardholder, document) async for document in found]
+
+
 async def holder_of_card(db: Database, card_digest: str) -> Cardholder | None:
     """Return the same as `with_card`, read outside any transaction."""
     return await reading.first(db, Cardholder, "cardholders", _has_card(card_digest))

@@ -19,6 +19,7 @@ def patron_fields(kind: type[PatronSnapshot], patron: Patron) -> PatronSnapshot:
         language=patron.language,
         status=patron.status,
         blocked_by=patron.blocked_by,
+        by_post=patron.by_post,
         card_digest="",  # would tell for as long as the event is kept whose card it was
         version=patron.version,
     )

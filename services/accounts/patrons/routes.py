@@ -16,6 +16,7 @@ from services.accounts.fields import (
     NewPin,
     OwnSettings,
     PathId,
+    PostalAddressOut,
     digest_of,
 )
 from services.accounts.patrons.commands.erasure import erase_settled
@@ -31,13 +32,13 @@ from services.accounts.patrons.commands.records import (
 from services.accounts.patrons.refusals import AlreadyBlocked, NotBlocked, NotSettled
 from services.accounts.pins.commands import new_pin_hash
 from services.accounts.pins.refusals import EASY_PINS
-from services.accounts.preferences.queries import check_branch
+from services.accounts.preferences.queries import addressees, check_branch
 from services.accounts.preferences.refusals import NoSuchBranch
-from services.accounts.preferences.routes import ContactIn, ContactOut
+from services.accounts.preferences.routes import ContactOut, DeskContactIn
 from services.accounts.refusals import CardTaken, NoSuchPatron
 from shared import auth
 from shared.audit_trail import shows_patrons
-from shared.auth import DeskOrService, PatronStaffOrService, Staff, may_see
+from shared.auth import DeskOrService, OtherService, PatronStaffOrService, Staff, may_see
 from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
@@ -68,7 +69,7 @@ class PatronIn(Body):
     category: Category
     home_branch: BranchCode
     language: Language
-    contact: ContactIn = ContactIn()
+    contact: DeskContactIn = DeskContactIn()
     born_on: BirthDate | None = Field(
         default=None, description="Date of birth; a junior with one becomes an adult in time."
     )
@@ -77,8 +78,8 @@ class PatronIn(Body):
 class PatronChanges(Body):
     """The fields of a patron to change; an absent field stays as it is.
 
-    `null` removes an e-mail address, a telephone number or a date of birth, and leaves any other
-    field as it is.
+    `null` removes an e-mail address, a telephone number, a postal address or a date of birth, and
+    leaves any other field as it is.
     """
 
     card_number: CardNumber | None = Field(
@@ -89,7 +90,7 @@ class PatronChanges(Body):
     category: Category | None = None
     home_branch: BranchCode | None = None
     language: Language | None = None
-    contact: ContactIn | None = None
+    contact: DeskContactIn | None = None
     born_on: BirthDate | None = None
 
 
@@ -197,6 +198,7 @@ async def post_patron(
             language=body.language,
             email=body.contact.email,
             phone=body.contact.phone,
+            postal_address=body.contact.postal,
             born_on=body.born_on,
         ),
     )
@@ -279,8 +281,9 @@ async def patch_patron(
 ) -> PatronOut:
     """Change a patron's data. A new PIN or card ends the patron's sessions.
 
-    The patron is told of a new PIN, card, telephone number or e-mail address. An e-mail address
-    that replaces another is used once the patron has confirmed it with the code that is sent there.
+    The patron is told of a new PIN, card, telephone number, e-mail or postal address. An e-mail
+    address that replaces another is used once the patron has confirmed it with the code that is
+    sent there.
     """
     if body.home_branch is not None:
         present = await cardholders_store.find_patron(db, patron_id)
@@ -315,6 +318,8 @@ def _personal(body: PatronChanges) -> PersonalChanges:
         changes["email"] = body.contact.email
     if body.contact and "phone" in body.contact.model_fields_set:
         changes["phone"] = body.contact.phone
+    if body.contact and "postal_address" in body.contact.model_fields_set:
+        changes["postal_address"] = body.contact.postal
     return changes
 
 
@@ -359,3 +364,41 @@ async def post_unblock(
     patron = await run(unblock_patron, patron_id, body.reason)
     _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
     return PatronOut.of(patron, holder)
+
+
+class PostalQuery(Body):
+    """The patrons to whom letters are to be written."""
+
+    patron_ids: tuple[Annotated[str, StringConstraints(max_length=64)], ...] = Field(max_length=500)
+
+
+class AddresseeOut(BaseModel):
+    """The name and address for a letter. The service that prints it stores them nowhere."""
+
+    patron_id: str
+    name: str
+    by_email: bool = Field(description="True: e-mails reach the patron, who has chosen them.")
+    postal_address: PostalAddressOut | None
+
+
+class AddresseesOut(BaseModel):
+    """The patrons that are found; an erased one is not."""
+
+    items: list[AddresseeOut]
+
+
+@router.post("/postal-addresses", tags=["patrons"])
+async def post_postal_query(body: PostalQuery, _caller: OtherService, db: Db) -> AddresseesOut:
+    """Get the names and postal addresses for letters to some patrons. It changes nothing."""
+    found = await addressees(db, body.patron_ids)
+    return AddresseesOut(
+        items=[
+            AddresseeOut(
+                patron_id=holder.id,
+                name=holder.name,
+                by_email=by_email,
+                postal_address=PostalAddressOut.of(holder.postal_address),
+            )
+            for holder, by_email in found
+        ]
+    )

@@ -17,6 +17,7 @@ def amend(
     home_branch: str | None = None,
     language: str | None = None,
     card_digest: str | None = None,
+    by_post: bool | None = None,
 ) -> Patron:
     """Return the patron with the given fields changed; the same value if nothing changes."""
     amended = replace(
@@ -25,6 +26,7 @@ def amend(
         home_branch=home_branch or patron.home_branch,
         language=language or patron.language,
         card_digest=card_digest or patron.card_digest,
+        by_post=patron.by_post if by_post is None else by_post,
     )
     return amended if amended == patron else _next(amended)
 
@@ -53,7 +55,7 @@ def with_debt(patron: Patron, *, owes_too_much: bool) -> Patron:
 
 def erase(patron: Patron) -> Patron:
     """Return the tombstone of a patron: it keeps the id but no card."""
-    return _next(replace(patron, status="erased", blocked_by=(), card_digest=""))
+    return _next(replace(patron, status="erased", blocked_by=(), card_digest="", by_post=False))
 
 
 def _blocked(patron: Patron, by: set[BlockedBy]) -> Patron:

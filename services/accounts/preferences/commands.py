@@ -103,10 +103,17 @@ def _replace(work: Work, patron_id: str, calendar: Calendar | None) -> None:
 
 
 def change_contact(
-    work: Work, holder: Cardholder, email: str | None, phone: str | None, by: ChangedBy
+    work: Work,
+    holder: Cardholder,
+    email: str | None,
+    phone: str | None,
+    by: ChangedBy,
+    *,
+    postal: bool = False,
 ) -> Cardholder:
     """Return the holder with the addresses that are in use from now on. The caller saves it.
 
+    With `postal` the caller changes the postal address too, of which the holder is told with this.
     The former address stays in use until a new one is confirmed with the code that is sent there. A
     request that is made again within some minutes sends no second code.
     """
@@ -122,7 +129,7 @@ def change_contact(
     former = holder.email
     in_use = email if step in ("changed", "removed") else former
     changes = {"asked": step == "asked" and former is not None, "phone": phone != holder.phone}
-    changes |= {"changed": step == "changed", "removed": step == "removed"}
+    changes |= {"changed": step == "changed", "removed": step == "removed", "postal": postal}
     if any(changes.values()):
         before = holder if former is not None else replace(holder, email=in_use)
         alert_of_contact(work, before, by, **changes)

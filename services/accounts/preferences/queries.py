@@ -1,10 +1,11 @@
 """Reads of preferences, libraries, addresses and calendar feeds."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.rules import Calendar
+from services.accounts.cardholders.rules import Calendar, Cardholder
 from services.accounts.pins import store as pins_store
 from services.accounts.pins.rules import code_of
 from services.accounts.preferences import store
@@ -52,6 +53,13 @@ async def preferences(db: Database, patron_id: str) -> Setting:
     if found is None or chosen is None or holder is None:
         raise NoSuchPatron
     return Setting(chosen, chosen.language or found.language, holder.reachable_by)
+
+
+async def addressees(db: Database, patron_ids: Collection[str]) -> list[tuple[Cardholder, bool]]:
+    """Return the holders of these accounts, each with whether e-mails reach them by choice."""
+    holders = await cardholders_store.find_cardholders(db, patron_ids)
+    chosen = await store.find_with_channel(db, patron_ids, "email")
+    return [(one, bool(one.email) and one.id in chosen) for one in holders]
 
 
 async def destination(

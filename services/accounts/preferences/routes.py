@@ -7,8 +7,16 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.rules import Calendar, Cardholder
-from services.accounts.fields import BranchCode, Language, OwnSettings, PathId, Secret
+from services.accounts.cardholders.rules import Calendar, Cardholder, PostalAddress
+from services.accounts.fields import (
+    BranchCode,
+    Language,
+    OwnSettings,
+    PathId,
+    PostalAddressIn,
+    PostalAddressOut,
+    Secret,
+)
 from services.accounts.preferences import queries
 from services.accounts.preferences.commands import (
     Contact,
@@ -61,13 +69,27 @@ class ContactIn(Body):
     phone: str | None = Field(default=None, max_length=30, pattern=r"^[0-9 +()-]{3,}$")
 
 
+class DeskContactIn(ContactIn):
+    """A patron's addresses as staff enter them; null: none. The postal address needs a proof."""
+
+    postal_address: PostalAddressIn | None = None
+
+    @property
+    def postal(self) -> PostalAddress | None:
+        """The postal address as a value."""
+        return None if self.postal_address is None else self.postal_address.value()
+
+
 class ContactOut(BaseModel):
-    """A patron's e-mail address and telephone number."""
+    """A patron's e-mail address, telephone number and postal address."""
 
     email: str | None = Field(description="The address in use.")
     phone: str | None
     new_email: str | None = Field(
         default=None, description="An address that is used once the patron has confirmed it."
+    )
+    postal_address: PostalAddressOut | None = Field(
+        default=None, description="The address of letters. Staff change it."
     )
 
     @classmethod
@@ -75,7 +97,12 @@ class ContactOut(BaseModel):
         """Build the response from a cardholder."""
         new = holder.new_address
         waits = new.email if new is not None and is_live(new, wall_clock()) else None
-        return cls(email=holder.email, phone=holder.phone, new_email=waits)
+        return cls(
+            email=holder.email,
+            phone=holder.phone,
+            new_email=waits,
+            postal_address=PostalAddressOut.of(holder.postal_address),
+        )
 
 
 class EmailOut(BaseModel):

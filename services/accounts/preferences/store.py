@@ -44,6 +44,12 @@ async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
     return await reading.first(db, Preferences, "preferences", {"_id": patron_id})
 
 
+async def find_with_channel(db: Database, patron_ids: Collection[str], channel: str) -> set[str]:
+    """Return those of these patrons who have chosen a channel."""
+    query = {"_id": {"$in": sorted(patron_ids)}, "channels": channel}
+    return {found["_id"] async for found in db.preferences.find(query, {"_id": 1})}
+
+
 async def find_chosen_preferences(
     db: Database, query: SnapshotQuery
 ) -> tuple[list[Preferences], str | None]:

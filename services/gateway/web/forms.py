@@ -117,6 +117,13 @@ def given(request: PageRequest, *names: str) -> dict[str, str]:
     return {name: request.text(name) for name in names if request.text(name)}
 
 
+def postal_address(request: PageRequest) -> dict[str, Any] | None:
+    """Return the postal address that was typed; None if its fields are empty."""
+    lines = [line for line in request.text("lines").splitlines() if line.strip()]
+    rest = given(request, "locality", "country")
+    return {"lines": lines, **rest} if lines or rest else None
+
+
 def numbers(request: PageRequest, *names: str) -> dict[str, int | str]:
     """Return the numbers that were filled in; the API treats the others as not given."""
     typed = {name: request.number(name) for name in names}

@@ -68,14 +68,15 @@ class CardReplacedByStaff(Alert, events=[AlertOfCard], name=marked("Card replace
 
 @dataclass(frozen=True, kw_only=True)
 class ContactReplaced(
-    Alert, events=[AlertOfContact], name=marked("E-mail address or telephone number changed")
+    Alert, events=[AlertOfContact], name=marked("Address or telephone number changed")
 ):
-    """A notification about the e-mail address and the telephone number of an account."""
+    """A notification about the addresses and the telephone number of an account."""
 
     asked: bool = False
     changed: bool = False
     removed: bool = False
     phone: bool = False
+    postal: bool = False
 
     @classmethod
     async def of(cls, event: AlertOfContact, run: Run) -> Self:
@@ -87,12 +88,13 @@ class ContactReplaced(
             changed=event.changed,
             removed=event.removed,
             phone=event.phone,
+            postal=event.postal,
         )
 
     @property
     def is_usual(self) -> bool:
         """False unless there is just another address: a text of staff can't tell what else."""
-        return self.changed and not (self.by_staff or self.phone)
+        return self.changed and not (self.by_staff or self.phone or self.postal)
 
     def texts(self, known: Known) -> list[str]:
         """Return what was changed."""
@@ -108,6 +110,8 @@ class ContactReplaced(
             sentences.append(marked("The e-mail address of your library account was removed."))
         if self.phone:
             sentences.append(marked("The telephone number of your library account was changed."))
+        if self.postal:
+            sentences.append(marked("The postal address of your library account was changed."))
         if self.by_staff:
             sentences.append(marked("The library's staff did this."))
         return [*sentences, TELL]

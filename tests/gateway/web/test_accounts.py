@@ -86,12 +86,23 @@ async def test_details_that_somebody_else_changed_meanwhile_stay(
     assert "The account is changed." in page.text
     stored = await library.get(f"/v1/patrons/{patron}", by="staff")
     kept = {"email": "mei@example.org", "phone": "2921 0388", "new_email": None}
+    kept |= {"postal_address": None}
     assert stored["contact"] == kept
     assert (stored["name"], stored["language"]) == ("Chan Mei", "zh-Hant")
     page = await sent(desk, page, "details", born_on="1990-02-01")
     page = await sent(desk, page, "details", born_on="", phone="")
     stored = await library.get(f"/v1/patrons/{patron}", by="staff")
     assert (stored["born_on"], stored["contact"]["phone"]) == (None, None)
+
+    page = await sent(desk, page, "details", lines="Flat 1\r\n2 Nathan Road", locality="Kowloon")
+    assert "Flat 1\n2 Nathan Road" in page.html
+    address = {"lines": ["Flat 1", "2 Nathan Road"], "locality": "Kowloon", "country": ""}
+    page = await sent(desk, page, "details", email="")
+    stored = await library.get(f"/v1/patrons/{patron}", by="staff")
+    assert stored["contact"]["postal_address"] == address
+    page = await sent(desk, page, "details", lines="1\n2\n3\n4", email="mei@example.org")
+    assert (page.status, 'id="lines-fault"' in page.html) == (422, True)
+    page = await sent(desk, page, "details", lines="", locality="", email="mei@example.org")
 
     page = await sent(desk, page, "details")
     assert "Nothing was changed." in page.text
@@ -102,7 +113,7 @@ async def test_details_that_somebody_else_changed_meanwhile_stay(
     page = await sent(desk, page, "details", phone="2921 0399")
     assert "The account is changed." in page.text
     stored = await library.get(f"/v1/patrons/{patron}", by="staff")
-    waits = {"email": "mei@example.org", "phone": "2921 0399", "new_email": "chan@example.org"}
+    waits = kept | {"phone": "2921 0399", "new_email": "chan@example.org"}
     assert stored["contact"] == waits
     assert "chan@example.org is used once the reader has confirmed it" in page.text
     assert stored["name"] == "Mei"

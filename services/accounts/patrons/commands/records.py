@@ -7,7 +7,14 @@ from typing import Literal, TypedDict
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.commands import alert_of_card, alert_of_contact, alert_of_pin
-from services.accounts.cardholders.rules import ADULT, JUNIOR, Cardholder, Patron, normal_card
+from services.accounts.cardholders.rules import (
+    ADULT,
+    JUNIOR,
+    Cardholder,
+    Patron,
+    PostalAddress,
+    normal_card,
+)
 from services.accounts.family import store as family_store
 from services.accounts.family.commands import end_links_by_guardians
 from services.accounts.patrons import store
@@ -43,6 +50,7 @@ class RegisterPatron:
     email: str | None = field(repr=False)
     phone: str | None = field(repr=False)
     born_on: date | None = field(default=None, repr=False)
+    postal_address: PostalAddress | None = field(default=None, repr=False)
 
 
 def register_patron(work: Work, command: RegisterPatron) -> Patron:
@@ -65,6 +73,7 @@ def _new(command: RegisterPatron) -> tuple[Patron, Cardholder]:
         home_branch=command.home_branch,
         language=command.language,
         card_digest=command.card_digest,
+        by_post=command.postal_address is not None,
     )
     holder = Cardholder(
         id=patron.id,
@@ -75,6 +84,7 @@ def _new(command: RegisterPatron) -> tuple[Patron, Cardholder]:
         pin_hash=command.pin_hash,
         email=command.email,
         phone=command.phone,
+        postal_address=command.postal_address,
         born_on=command.born_on,
     )
     return patron, holder
@@ -95,6 +105,7 @@ class PersonalChanges(TypedDict, total=False):
     name: str
     email: str | None
     phone: str | None
+    postal_address: PostalAddress | None
     born_on: date | None
 
 
@@ -156,6 +167,7 @@ def amend_patron(work: Work, command: AmendPatron) -> Patron:
         home_branch=command.home_branch,
         language=command.language,
         card_digest=digest,
+        by_post=changed.postal_address is not None,
     )
     if amended != patron:
         cardholders_store.save_patrons(work, amended)
@@ -165,11 +177,15 @@ def amend_patron(work: Work, command: AmendPatron) -> Patron:
 
 def _with_contact(work: Work, holder: Cardholder, personal: PersonalChanges) -> Cardholder:
     phone = personal.get("phone", holder.phone)
+    address = personal.get("postal_address", holder.postal_address)
+    moved = address != holder.postal_address
     if "email" in personal:
-        return change_contact(work, holder, personal["email"], phone, "staff")
-    if phone != holder.phone:
-        alert_of_contact(work, holder, "staff", phone=True)
-    return replace(holder, phone=phone)
+        email = personal["email"]
+        changed = change_contact(work, holder, email, phone, "staff", postal=moved)
+        return replace(changed, postal_address=address)
+    if phone != holder.phone or moved:
+        alert_of_contact(work, holder, "staff", phone=phone != holder.phone, postal=moved)
+    return replace(holder, phone=phone, postal_address=address)
 
 
 def publish_amended(work: Work, before: Patron, amended: Patron) -> None:
@@ -195,8 +211,9 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     """Import the patrons and return the outcome of each, in the order of the command.
 
     Each patron succeeds or fails on its own. A known patron is recognised by the card, and keeps
-    their PIN, which may have changed since the first import. An address of the other system is used
-    at once; the former one is told.
+    their PIN, which may have changed since the first import, and their postal address if the other
+    system gives none. An e-mail address of the other system is used at once; the former one is
+    told.
     """
     numbers = [given.card_number for given in command.patrons]
     holders = cardholders_store.holders_of_numbers(work, numbers)
@@ -220,8 +237,15 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
             category=given.category,
             home_branch=given.home_branch,
             language=given.language,
+            by_post=True if given.postal_address else None,
         )
-        person = replace(holder, name=given.name, email=given.email, phone=given.phone)
+        person = replace(
+            holder,
+            name=given.name,
+            email=given.email,
+            phone=given.phone,
+            postal_address=given.postal_address or holder.postal_address,
+        )
         if person != holder:
             changed.append(person)
         if holder.email and person.email != holder.email:

@@ -43,6 +43,7 @@ router = Pages(
 PATH = "/v1/patrons"
 _DETAILS = ("name", "category", "home_branch", "language")
 _CONTACT = ("email", "phone")
+_ADDRESS = ("lines", "locality", "country")
 _FORMS = ("payment", "details", "pin", "card", "block", "unblock")
 
 
@@ -75,9 +76,12 @@ async def post_details(request: DeskRequest, patron_id: str) -> Response:
     }
     if _changed(request, "born_on"):
         body["born_on"] = request.text("born_on") or None
-    if contact := {
+    contact: dict[str, Any] = {
         name: request.text(name) or None for name in _CONTACT if _changed(request, name)
-    }:
+    }
+    if any(_changed(request, name) for name in _ADDRESS):
+        contact["postal_address"] = forms.postal_address(request)
+    if contact:
         body["contact"] = contact
     if not body:
         return request.go(page_of_account(patron_id), "nothing-changed")

@@ -43,7 +43,9 @@ async def get_registration(request: DeskRequest) -> Response:
 async def post_registration(request: DeskRequest) -> Response:
     """Register a patron and show who that is here: a message's cookie must not carry a name."""
     body = {name: request.text(name) for name in _FIELDS} | forms.given(request, "born_on")
-    contact = forms.given(request, "email", "phone")
+    contact: dict[str, Any] = {**forms.given(request, "email", "phone")}
+    if address := forms.postal_address(request):
+        contact["postal_address"] = address
     reply = await request.send("POST", "/v1/patrons", {**body, "contact": contact})
     return await _registration(request, reply)
 
