@@ -43,6 +43,11 @@ RENEW_SECONDS = 2.0
 TRY_SECONDS = 1.0
 """Seconds between two tries of another process to take the lease."""
 CALM_SECONDS = 30.0
+MOST_BYTES = 4 * 1024 * 1024
+"""Greatest size of an event before it is compressed, as a title with thousands of copies has.
+
+The broker's limit of 1 MB is for the compressed message.
+"""
 
 RELAYED = Counter(
     "carrel_outbox_relayed_total", "Outbox rows acknowledged by the broker", ["topic"]
@@ -184,6 +189,7 @@ def outbox_producer(
         compression_type="gzip",
         linger_ms=2,
         max_batch_size=256 * 1024,
+        max_request_size=MOST_BYTES,
         request_timeout_ms=10_000,
     )
 

@@ -9,6 +9,7 @@ from services.circulation.borrowers import store as borrowers_store
 from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import jobs as catalogue_jobs
 from services.circulation.catalogue import store as catalogue_store
+from services.circulation.catalogue.routes import copies as catalogued_copies_routes
 from services.circulation.catalogue.routes import titles as titles_routes
 from services.circulation.charges import jobs as charges_jobs
 from services.circulation.charges import store as charges_store
@@ -82,6 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
                 renewals_routes.router,
                 holds_routes.router,
                 titles_routes.router,
+                catalogued_copies_routes.router,
                 copies_routes.router,
                 loaned_copies_routes.router,
                 conflicts_routes.router,

@@ -134,6 +134,11 @@ CopyKept = refusal(409, "copy-kept", "This item is kept for another reader.")
 CopyDamaged = refusal(
     409, "copy-damaged", "This item is recorded as damaged. Please hand it to the staff."
 )
+CopyNotReady = refusal(
+    409,
+    "copy-not-ready",
+    "This item is still on order or in process. Scan it as a return first, then lend it.",
+)
 CopyWithdrawn = refusal(
     409, "copy-withdrawn", "This item is no longer lent. Please hand it to the staff."
 )

@@ -15,6 +15,18 @@ ActingPatron = Annotated[
 ]
 
 
+class CopyRecordOut(Value):
+    """The description of a copy; what is null is not known."""
+
+    call_number: Short | None
+    scheme: Code | None = Field(description="Scheme of the call number, such as `ddc`.")
+    shelf_location: Short | None
+    collection: Short | None
+    supplier: Short | None
+    condition: Text | None
+    acquired_on: date | None
+
+
 class CopyOut(Value):
     """A copy of a title."""
 
@@ -24,6 +36,9 @@ class CopyOut(Value):
         description="Such as `adult`, `young-adult`, `children`; a library may add others."
     )
     branch: Code = Field(description="Code of the branch that owns the copy.")
+    record: CopyRecordOut | None = Field(
+        default=None, description="Null: nothing is known beyond the fields above."
+    )
 
 
 class SeriesOut(Value):

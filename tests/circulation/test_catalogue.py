@@ -9,6 +9,7 @@ import pytest
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.rules.title import MOST_COPIES
 from tests.circulation.desk import STAFF, Desk
+from tests.circulation.shelf import hold
 from tests.support import Answer
 
 
@@ -189,3 +190,94 @@ async def test_a_title_without_a_record_stores_and_publishes_none(desk: Desk) ->
 async def test_an_invalid_record_is_refused(desk: Desk, faulty: dict[str, Any]) -> None:
     body = {"title": "Kite", "authors": [], "kind": "book", "copies": [], "record": faulty}
     assert (await desk.api.insist("POST", "/v1/titles", body, as_=STAFF)).status == 422
+
+
+COPY_RECORD = {
+    "call_number": {"number": "823.92 KIT", "scheme": "ddc"},
+    "shelf_location": "Adult Library, 3/F",
+    "collection": "Local history",
+    "supplier": "Harbour Books",
+    "condition": "Spine repaired",
+    "acquired_on": "2020-06-15",
+}
+
+
+async def copy_of(desk: Desk, barcode: str) -> dict[str, Any]:
+    answer = await desk.api.get(f"/v1/copies/{barcode}", as_=STAFF)
+    shown: dict[str, Any] = answer.json()
+    return shown
+
+
+async def amend_copy(desk: Desk, barcode: str, **changes: Any) -> Answer:
+    return await desk.api.patch(f"/v1/copies/{barcode}", changes, as_=STAFF)
+
+
+async def test_a_copy_is_described_shown_changed_and_published(desk: Desk) -> None:
+    [first] = copies("K1")
+    title = await catalogued(desk, copies=[first | {"record": COPY_RECORD}])
+    number = {"number": "823.92 KIT", "scheme": "ddc", "shelf_order": "823.92 KIT"}
+    shown = {**COPY_RECORD, "call_number": number}
+    detail = await copy_of(desk, "K1")
+    assert {name: detail[name] for name in shown} == shown
+    [public] = title["copies"]
+    assert (public["call_number"], public["collection"]) == (number, "Local history")
+    assert "supplier" not in public
+
+    changes = {"branch": "LFU", "price_cents": 9000, "record": {"condition": None}}
+    amended = await amend_copy(desk, "K1", **changes)
+    assert (amended.json()["branch"], amended.json()["at_branch"]) == ("LFU", "HKCL")
+    assert (amended.json()["condition"], amended.json()["supplier"]) == (None, "Harbour Books")
+    assert (await amend_copy(desk, "K1", branch="LFU")).json()["version"] == 2
+    published = [event["copies"][0] for event in await told(desk)]
+    assert [copy["branch"] for copy in published] == ["HKCL", "LFU"]
+    assert published[1]["record"] == {
+        **COPY_RECORD,
+        "call_number": "823.92 KIT",
+        "scheme": "ddc",
+        "condition": None,
+    }
+    emptied = dict.fromkeys(COPY_RECORD)
+    await amend_copy(desk, "K1", record=emptied)
+    assert (await told(desk))[2]["copies"][0]["record"] is None
+    for barcode, faulty, status in (
+        ("K9", {"branch": "LFU"}, 409),
+        ("K1", {"state": "available"}, 422),
+        ("K1", {"category": None}, 422),
+    ):
+        assert (await amend_copy(desk, barcode, **faulty)).status == status, faulty
+
+
+async def test_a_copy_on_order_is_lent_only_after_it_has_arrived(desk: Desk) -> None:
+    [ordered] = copies("K1")
+    title = await catalogued(desk, copies=[ordered | {"state": "on-order"}])
+    assert title["availability"] == [{"branch": "HKCL", "copies": 1, "available": 0}]
+    [refused] = await desk.lend("K1")
+    assert refused["problem"]["code"] == "copy-not-ready"
+
+    answer = await desk.api.post("/v1/copies/K1/removal", {"fault": "in-process"}, as_=STAFF)
+    assert answer.json()["copy"]["state"] == "in-process"
+    assert (await desk.lend("K1"))[0]["problem"]["code"] == "copy-not-ready"
+    await desk.patron("p2")
+    placed = await hold(desk, "p2", title["id"], at="LFU")
+    assert placed["state"] == "waiting"  # patrons can reserve what is on order
+
+    arrived = await desk.api.post("/v1/copies/K1/arrival", {"branch": "HKCL"}, as_=STAFF)
+    assert (arrived.json()["copy"]["state"], arrived.json()["hold"]["id"]) == (
+        "in-transit",
+        placed["id"],
+    )
+
+
+async def test_copies_described_at_the_same_moment_lose_no_change(desk: Desk) -> None:
+    title = await catalogued(desk, copies=copies(*(f"M{n}" for n in range(20))))
+    await asyncio.gather(
+        *(amend_copy(desk, f"M{n}", record={"collection": f"C{n}"}) for n in range(20)),
+        *(amend_copy(desk, f"M{n}", price_cents=n) for n in range(20)),
+    )
+    described = [await copy_of(desk, f"M{n}") for n in range(20)]
+    assert [(copy["collection"], copy["price_cents"]) for copy in described] == [
+        (f"C{n}", n) for n in range(20)
+    ]
+    last = (await told(desk))[-1]
+    assert {copy["record"]["collection"] for copy in last["copies"]} == {f"C{n}" for n in range(20)}
+    assert title["version"] < last["version"]

@@ -8,8 +8,8 @@ from typing import Any
 from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import events, store
 from services.circulation.refusals import BarcodeTaken, NoSuchBranch, NoSuchTitle
-from services.circulation.rules.copy import Copy
-from services.circulation.rules.record import EMPTY, Record
+from services.circulation.rules.copy import Copy, CopyState
+from services.circulation.rules.record import EMPTY, CopyRecord, Record
 from services.circulation.rules.title import Title, amend
 from shared.ids import new_id
 from shared.owners import OwnerAway, path_to
@@ -38,6 +38,8 @@ class NewCopy:
     category: str
     branch: str
     price_cents: int | None
+    record: CopyRecord | None = None
+    state: CopyState = CopyState.AVAILABLE
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,16 @@ def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
 def new_copies(title_id: str, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
     """Return new copies, each at the branch that owns it."""
     return tuple(
-        Copy(new_id(), title_id, copy.barcode, copy.category, copy.branch, copy.price_cents)
+        Copy(
+            new_id(),
+            title_id,
+            copy.barcode,
+            copy.category,
+            copy.branch,
+            copy.price_cents,
+            copy.state,
+            record=copy.record,
+        )
         for copy in copies
     )
 

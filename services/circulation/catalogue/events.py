@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from services.circulation.rules.copy import Copy
-from services.circulation.rules.record import EMPTY
+from services.circulation.rules.record import EMPTY, CopyRecord
 from services.circulation.rules.title import Title
-from shared.contracts.circulation import CopyOut, RecordOut, TitleCatalogued
+from shared.contracts.circulation import CopyOut, CopyRecordOut, RecordOut, TitleCatalogued
 
 
 def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
@@ -23,6 +23,7 @@ def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
                 barcode=copy.barcode,
                 category=copy.category,
                 branch=copy.branch_code,
+                record=_described(copy.record) if copy.record else None,
             )
             for copy in copies
         ),
@@ -31,4 +32,16 @@ def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
             if title.record == EMPTY
             else RecordOut.model_validate(title.record, from_attributes=True)
         ),
+    )
+
+
+def _described(record: CopyRecord) -> CopyRecordOut:
+    return CopyRecordOut(
+        call_number=record.call_number.number if record.call_number else None,
+        scheme=record.call_number.scheme if record.call_number else None,
+        shelf_location=record.shelf_location,
+        collection=record.collection,
+        supplier=record.supplier,
+        condition=record.condition,
+        acquired_on=record.acquired_on,
     )

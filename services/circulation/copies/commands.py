@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import events as catalogue_events
@@ -22,8 +22,9 @@ from services.circulation.refusals import (
     NoSuchTitle,
     Refusal,
 )
-from services.circulation.rules.copy import Copy, damage, describe, miss, recover, withdraw
+from services.circulation.rules.copy import Copy, damage, describe, miss, process, recover, withdraw
 from services.circulation.rules.hold import put_back
+from services.circulation.rules.record import given_fields
 from services.circulation.rules.title import Title, amend, check_copies, next_version
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -168,9 +169,13 @@ def _step(
 def _described(copy: Copy, given: NewCopy | None) -> Copy:
     if given is None:
         return copy
-    return describe(
-        copy, category=given.category, branch_code=given.branch, price_cents=given.price_cents
-    )
+    changes = {
+        "category": given.category,
+        "branch_code": given.branch,
+        "price_cents": given.price_cents,
+        "record": given_fields(given.record) if given.record else {},
+    }
+    return describe(copy, changes)
 
 
 def _copy(work: Work, barcode: str) -> Copy:
@@ -180,10 +185,32 @@ def _copy(work: Work, barcode: str) -> Copy:
     return copy
 
 
+def amend_copy(work: Work, barcode: str, changes: Mapping[str, Any], on: date) -> Copy:
+    """Change the description of a copy (see `describe`); publish its title if something changed.
+
+    Another category may let the copy serve a hold that waits. Raises NoSuchCopy.
+    """
+    copy = _copy(work, barcode)
+    amended = describe(copy, changes)
+    if amended is copy:
+        return copy
+    title = catalogue_store.get(work, copy.title_id)
+    if title is None:
+        raise NoSuchTitle
+    catalogue_store.save_copies(work, [amended])
+    title = next_version(title)
+    catalogue_store.save(work, [title])
+    copies = catalogue_store.copies_of(work, [title.id])
+    work.record(catalogue_events.catalogued(title, copies))
+    served = serve(work, [title.id], on)
+    return served[copy.id].copy if copy.id in served else amended
+
+
 def receive_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
     """Receive the copy: it is on the hold shelf, at home, or in transit to another branch.
 
-    Raises NoSuchCopy, NoSuchBranch, or NotInThisState if it was not in transit or to be fetched.
+    A copy on order or in process is ready to be lent with it. Raises NoSuchCopy, NoSuchBranch, or
+    NotInThisState if it was not awaited.
     """
     copy = _copy(work, barcode)
     if calendars_store.get(work, branch) is None:
@@ -212,12 +239,13 @@ def recover_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
     return served.get(copy.id, Served(back, None))
 
 
-Fault = Literal["damaged", "withdrawn", "missing"]
+Fault = Literal["damaged", "withdrawn", "missing", "in-process"]
 
 _TAKE_OUT = {
     "damaged": damage,
     "withdrawn": withdraw,
     "missing": miss,
+    "in-process": process,
 }
 
 

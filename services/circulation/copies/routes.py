@@ -4,10 +4,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.circulation.catalogue.commands import check_branches
-from services.circulation.catalogue.routes.titles import CopiesIn, CopyDetail, TitleInFull
+from services.circulation.catalogue.routes.copies import CopiesIn, CopyChanges, CopyDetail
+from services.circulation.catalogue.routes.titles import TitleInFull
 from services.circulation.copies.commands import (
     Fault,
     add_copies,
+    amend_copy,
     receive_copy,
     recover_copy,
     take_out_copy,
@@ -42,6 +44,20 @@ async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) ->
     return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
 
 
+@router.patch("/copies/{barcode}")
+@refuses(NoSuchCopy, NoSuchBranch)
+async def patch_copy(
+    barcode: BarcodePath, body: CopyChanges, _caller: Staff, run: Run
+) -> CopyDetail:
+    """Change the description of a copy; a null price, or null field of its record, is removed.
+
+    A change of its branch does not move it: it goes there when it next comes back.
+    """
+    changes = body.given()
+    await check_branches(run, {changes["branch_code"]} if "branch_code" in changes else set())
+    return CopyDetail.of(await run(amend_copy, barcode, changes, day_of(None, run)))
+
+
 class Place(Body):
     """The branch where the copy is."""
 
@@ -72,7 +88,7 @@ class PlacedOut(BaseModel):
 @router.post("/copies/{barcode}/arrival")
 @refuses(NoSuchBranch, NoSuchCopy, NotInThisState)
 async def post_arrival(barcode: BarcodePath, body: Place, _caller: Desk, run: Run) -> PlacedOut:
-    """Receive a copy that was in transit or to be fetched.
+    """Receive a copy that was in transit, to be fetched, on order or in process.
 
     The copy is then on the hold shelf, back at its own branch, or sent on.
     """
@@ -84,7 +100,8 @@ async def post_arrival(barcode: BarcodePath, body: Place, _caller: Desk, run: Ru
 async def post_removal(barcode: BarcodePath, body: Removal, _caller: Staff, run: Run) -> PlacedOut:
     """Take a copy out of lending. Its hold waits again at its place, or gets another copy.
 
-    A copy on loan can't be taken out.
+    A copy on loan can't be taken out. One that is on order, damaged or on its shelf can be taken
+    `in-process`: its arrival makes it available.
     """
     return PlacedOut.of(await run(take_out_copy, barcode, body.fault, day_of(None, run)))
 

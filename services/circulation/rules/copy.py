@@ -4,18 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 from services.circulation.refusals import (
     CopyDamaged,
     CopyKept,
     CopyLost,
     CopyNotOnLoan,
+    CopyNotReady,
     CopyOnLoan,
     CopyWithdrawn,
     LentBeforeReturn,
     NotInThisState,
     Refusal,
 )
+from services.circulation.rules.record import CopyRecord
 
 
 class CopyState(StrEnum):
@@ -31,6 +34,10 @@ class CopyState(StrEnum):
     LOST = "lost"
     DAMAGED = "damaged"
     WITHDRAWN = "withdrawn"
+    ON_ORDER = "on-order"
+    """Ordered from a supplier; patrons can reserve its title already."""
+    IN_PROCESS = "in-process"
+    """Catalogued, labelled or repaired by the staff, before it is lent."""
 
 
 class CopyStep(StrEnum):
@@ -48,6 +55,7 @@ class CopyStep(StrEnum):
     DAMAGE = "find damaged"
     WITHDRAW = "withdraw"
     RECOVER = "find again"
+    PROCESS = "process"
 
 
 COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
@@ -66,6 +74,11 @@ COPY_LIFE: Mapping[tuple[CopyState, CopyStep], CopyState] = {
     (CopyState.IN_TRANSIT, CopyStep.HAND_ON): CopyState.IN_TRANSIT,
     (CopyState.TO_FETCH, CopyStep.ARRIVE): CopyState.AVAILABLE,
     (CopyState.IN_TRANSIT, CopyStep.ARRIVE): CopyState.AVAILABLE,
+    (CopyState.ON_ORDER, CopyStep.ARRIVE): CopyState.AVAILABLE,
+    (CopyState.IN_PROCESS, CopyStep.ARRIVE): CopyState.AVAILABLE,
+    (CopyState.ON_ORDER, CopyStep.PROCESS): CopyState.IN_PROCESS,
+    (CopyState.AVAILABLE, CopyStep.PROCESS): CopyState.IN_PROCESS,
+    (CopyState.DAMAGED, CopyStep.PROCESS): CopyState.IN_PROCESS,
     (CopyState.ON_LOAN, CopyStep.LOSE): CopyState.LOST,
     **{
         (state, step): gone
@@ -97,7 +110,12 @@ or arrives can then be kept for a hold, sent on or sent home."""
 LOST_STATES = (CopyState.LOST, CopyState.WITHDRAWN)
 """States in which a copy may have a loan that ended with its loss."""
 
-AWAITED_STATES = (CopyState.TO_FETCH, CopyState.IN_TRANSIT)
+AWAITED_STATES = (
+    CopyState.TO_FETCH,
+    CopyState.IN_TRANSIT,
+    CopyState.ON_ORDER,
+    CopyState.IN_PROCESS,
+)
 """States in which the next scan of a copy, at any branch, tells where it is."""
 
 
@@ -124,6 +142,7 @@ class Copy:
     """Branch that it travels to; None if it is not in transit."""
     hold_id: str | None = None
     """Id of the hold that it is set aside, kept or in transit for."""
+    record: CopyRecord | None = None
 
     def __post_init__(self) -> None:
         if not self.at_branch:
@@ -179,7 +198,7 @@ def hand_on(copy: Copy, hold_id: str | None) -> Copy:
 
 
 def arrive(copy: Copy, branch_code: str) -> Copy:
-    """Record the scan, at any branch, of a copy that was in transit or to be fetched."""
+    """Record the scan, at any branch, of a copy in one of the AWAITED_STATES."""
     return _moved(copy, _after(copy, CopyStep.ARRIVE), at_branch=branch_code)
 
 
@@ -203,18 +222,28 @@ def withdraw(copy: Copy) -> Copy:
     return _moved(copy, _after(copy, CopyStep.WITHDRAW))
 
 
+def process(copy: Copy) -> Copy:
+    """Hand the copy to the staff who catalogue, label or repair it. It is not lent meanwhile."""
+    return _moved(copy, _after(copy, CopyStep.PROCESS))
+
+
 def recover(copy: Copy, branch_code: str) -> Copy:
     """Make a lost, damaged or withdrawn copy available again at a branch."""
     return _moved(copy, _after(copy, CopyStep.RECOVER), at_branch=branch_code)
 
 
-def describe(copy: Copy, *, category: str, branch_code: str, price_cents: int | None) -> Copy:
-    """Update the copy as another system describes it; return the same value if nothing differs.
+def describe(copy: Copy, changes: Mapping[str, Any]) -> Copy:
+    """Update the description of a copy; return the same value if nothing differs.
 
-    A change of the branch that owns it does not move the copy: it goes there when it next comes
-    back.
+    The changes are of its category, branch_code, price_cents and record. Changes of its record are
+    a mapping of that record's fields. A change of the branch that owns it does not move the copy:
+    it goes there when it next comes back.
     """
-    described = replace(copy, category=category, branch_code=branch_code, price_cents=price_cents)
+    changes = dict(changes)
+    if "record" in changes:
+        record = replace(copy.record or CopyRecord(), **changes["record"])
+        changes["record"] = None if record == CopyRecord() else record
+    described = replace(copy, **changes)
     return copy if described == copy else replace(described, version=copy.version + 1)
 
 
@@ -247,6 +276,8 @@ _REFUSED: Mapping[CopyState, type[Refusal]] = {
     CopyState.LOST: CopyLost,
     CopyState.DAMAGED: CopyDamaged,
     CopyState.WITHDRAWN: CopyWithdrawn,
+    CopyState.ON_ORDER: CopyNotReady,
+    CopyState.IN_PROCESS: CopyNotReady,
 }
 
 

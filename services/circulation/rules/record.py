@@ -1,8 +1,12 @@
-"""The bibliographic record of a title: what the catalogue says beyond its name and authors."""
+"""The records of a title and of a copy: what the catalogue says beyond what lending needs."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any
+
+from services.circulation.rules.call_number import CallNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,27 @@ class Record:
 
 
 EMPTY = Record()
+
+
+@dataclass(frozen=True, slots=True)
+class CopyRecord:
+    """A description of one copy; an empty field is not known."""
+
+    call_number: CallNumber | None = None
+    shelf_location: str | None = None
+    """Place in its library, such as `Reference, 3/F`."""
+    collection: str | None = None
+    """Collection that it belongs to, such as `Local history`."""
+    supplier: str | None = None
+    condition: str | None = None
+    """State of preservation in the words of the staff, such as `spine repaired`."""
+    acquired_on: date | None = None
+
+
+def given_fields(record: Record | CopyRecord) -> dict[str, Any]:
+    """Return the fields of a record that say something."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return {name: value for name, value in values.items() if value}
 
 
 def normal_isbn(text: str) -> str:

@@ -22,6 +22,8 @@ STATES: dict[CopyState, Copy] = {
     CopyState.LOST: copy_rules.miss(COPY),
     CopyState.DAMAGED: copy_rules.damage(COPY),
     CopyState.WITHDRAWN: copy_rules.withdraw(COPY),
+    CopyState.ON_ORDER: replace(COPY, state=CopyState.ON_ORDER),
+    CopyState.IN_PROCESS: copy_rules.process(COPY),
 }
 FOR_HOLDS = ("to-fetch", "on-shelf", "in-transit")
 STEPS: dict[str, tuple[Callable[[Copy], Copy], dict[str, str]]] = {
@@ -42,7 +44,7 @@ STEPS: dict[str, tuple[Callable[[Copy], Copy], dict[str, str]]] = {
     ),
     "received": (
         lambda copy: copy_rules.arrive(copy, AWAY),
-        dict.fromkeys(("to-fetch", "in-transit"), "available"),
+        dict.fromkeys(("to-fetch", "in-transit", "on-order", "in-process"), "available"),
     ),
     "lost": (copy_rules.lose, {"on-loan": "lost"}),
     "missing": (
@@ -55,11 +57,17 @@ STEPS: dict[str, tuple[Callable[[Copy], Copy], dict[str, str]]] = {
     ),
     "withdrawn": (
         copy_rules.withdraw,
-        dict.fromkeys(("available", *FOR_HOLDS, "lost", "damaged"), "withdrawn"),
+        dict.fromkeys(
+            ("available", *FOR_HOLDS, "lost", "damaged", "on-order", "in-process"), "withdrawn"
+        ),
     ),
     "recovered": (
         lambda copy: copy_rules.recover(copy, AWAY),
         dict.fromkeys(("lost", "damaged", "withdrawn"), "available"),
+    ),
+    "processed": (
+        copy_rules.process,
+        dict.fromkeys(("available", "on-order", "damaged"), "in-process"),
     ),
 }
 
@@ -92,6 +100,8 @@ def test_only_listed_state_transitions_of_a_copy_are_allowed(step: str, state: C
         ("lost", "copy-lost"),
         ("damaged", "copy-damaged"),
         ("withdrawn", "copy-withdrawn"),
+        ("on-order", "copy-not-ready"),
+        ("in-process", "copy-not-ready"),
     ],
 )
 def test_a_refused_check_out_states_its_reason(state: str, code: str) -> None:

@@ -8,25 +8,20 @@ from pydantic import BaseModel, Field, StringConstraints, field_validator
 from services.circulation.catalogue import store
 from services.circulation.catalogue.commands import (
     CatalogueTitle,
-    NewCopy,
     amend_title,
     catalogue_title,
     check_branches,
 )
+from services.circulation.catalogue.routes.copies import CopyIn, CopyOut, each_once
 from services.circulation.catalogue.routes.records import RecordIn, record_out
 from services.circulation.fields import (
-    Barcode,
-    BarcodePath,
-    BranchCode,
-    Category,
     Id,
     Isbn,
     Line,
-    distinct,
 )
 from services.circulation.refusals import BarcodeTaken, NoSuchBranch, NoSuchTitle
 from services.circulation.rules import title as title_rules
-from services.circulation.rules.copy import Copy, CopyState
+from services.circulation.rules.copy import Copy
 from services.circulation.rules.title import Title
 from shared.auth import Staff
 from shared.contracts.circulation import RecordOut
@@ -37,24 +32,6 @@ from shared.http.problems import NotFound
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
-
-
-class CopyIn(Body):
-    """A copy to catalogue."""
-
-    barcode: Barcode
-    category: Category
-    branch: BranchCode
-    price_cents: int | None = Field(default=None, ge=0, le=10_000_000)
-
-    def new(self) -> NewCopy:
-        """Convert to the copy that the command takes."""
-        return NewCopy(self.barcode, self.category, self.branch, self.price_cents)
-
-
-def _distinct(copies: tuple[CopyIn, ...]) -> tuple[CopyIn, ...]:
-    distinct(tuple(copy.barcode for copy in copies))
-    return copies
 
 
 Kind = Annotated[
@@ -78,15 +55,7 @@ class TitleIn(Body):
     copies: tuple[CopyIn, ...] = Field(max_length=500)
     record: RecordIn = RecordIn()
 
-    _each_once = field_validator("copies")(_distinct)
-
-
-class CopiesIn(Body):
-    """Copies to add to a title."""
-
-    copies: tuple[CopyIn, ...] = Field(min_length=1, max_length=500)
-
-    _each_once = field_validator("copies")(_distinct)
+    _each_once = field_validator("copies")(each_once)
 
 
 class TitleChanges(Body):
@@ -105,29 +74,6 @@ class TitleChanges(Body):
         """Return the given fields; those of the record are as the rule takes them."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
         return {**given, "record": self.record.changes()} if "record" in given else given
-
-
-class CopyOut(BaseModel):
-    """A copy of a title."""
-
-    copy_id: str
-    barcode: str
-    category: str
-    branch: str
-    state: str
-    price_cents: int | None
-
-    @classmethod
-    def of(cls, copy: Copy) -> "CopyOut":
-        """Build the response from a copy."""
-        return cls(
-            copy_id=copy.id,
-            barcode=copy.barcode,
-            category=copy.category,
-            branch=copy.branch_code,
-            state=copy.state.value,
-            price_cents=copy.price_cents,
-        )
 
 
 class TitleOut(BaseModel):
@@ -237,50 +183,3 @@ async def get_title(title_id: Id, db: Db) -> TitleInFull:
     if found is None:
         raise NotFound("title")
     return TitleInFull.with_copies(*found)
-
-
-class CopyDetail(BaseModel):
-    """A copy, its location and the hold that it is for."""
-
-    copy_id: str
-    title_id: str
-    barcode: str
-    category: str
-    branch: str = Field(description="Code of the branch that owns the copy.")
-    state: CopyState
-    at_branch: str = Field(
-        description="Code of the branch where the copy is or, on loan or in transit, that it left."
-    )
-    bound_for: str | None = Field(
-        description="Code of the branch that the copy travels to; null: not in transit."
-    )
-    hold_id: str | None = Field(
-        description="Id of the hold that the copy is set aside, kept or in transit for; null: none."
-    )
-    version: int
-
-    @classmethod
-    def of(cls, copy: Copy) -> "CopyDetail":
-        """Build the response from a copy."""
-        return cls(
-            copy_id=copy.id,
-            title_id=copy.title_id,
-            barcode=copy.barcode,
-            category=copy.category,
-            branch=copy.branch_code,
-            state=copy.state,
-            at_branch=copy.at_branch,
-            bound_for=copy.bound_for,
-            hold_id=copy.hold_id,
-            version=copy.version,
-        )
-
-
-@router.get("/copies/{barcode}")
-@refuses(NotFound)
-async def get_copy(barcode: BarcodePath, _caller: Staff, db: Db) -> CopyDetail:
-    """Get a copy by its barcode."""
-    copy = await store.find_copy(db, barcode)
-    if copy is None:
-        raise NotFound("copy")
-    return CopyDetail.of(copy)

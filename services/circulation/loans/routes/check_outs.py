@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 
 from services.circulation.borrowers.commands import ask_for_card
-from services.circulation.catalogue.routes.titles import CopyDetail
+from services.circulation.catalogue.routes.copies import CopyDetail
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
 from services.circulation.fields import Barcodes, BranchCode, When, day_of
 from services.circulation.holds.routes import HoldOut
@@ -23,6 +23,7 @@ from services.circulation.refusals import (
     CopyKept,
     CopyLost,
     CopyNotOnLoan,
+    CopyNotReady,
     CopyOnLoan,
     CopyWithdrawn,
     InTheFuture,
@@ -158,6 +159,7 @@ class ReturnOut(BaseModel):
     CopyKept,
     CopyLost,
     CopyDamaged,
+    CopyNotReady,
     CopyWithdrawn,
     LentBeforeReturn,
     LoanLimit,

@@ -41,6 +41,9 @@ router = Pages(
         "copy-lost": marked("This item is recorded as lost."),
         "copy-kept": marked("This item is kept for another reader."),
         "copy-damaged": marked("This item is recorded as damaged."),
+        "copy-not-ready": marked(
+            "This item is still on order or in process. Scan it as a return first, then lend it."
+        ),
         "copy-withdrawn": marked("This item is no longer lent."),
         "lost-by-patron": marked("A reader reported this item as lost. Return it first."),
         "loan-limit": marked("The reader has reached the loan limit."),
