@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.circulation.catalogue import store as catalogue_store
-from services.circulation.catalogue.routes.titles import CopyDetail, TitleOut
+from services.circulation.catalogue.routes.copies import CopyDetail
+from services.circulation.catalogue.routes.titles import TitleOut
 from services.circulation.fields import BarcodePath, Today
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.routes import HoldOut
