@@ -18,16 +18,17 @@ async def set_policy(desk: Desk, **terms: Any) -> None:
     assert answer.status == 200, answer.json()
 
 
-async def pay(desk: Desk, cents: int, on: str = TODAY) -> None:
-    """Pay a part of what p1 owes, in cash."""
-    listed = await desk.api.get("/v1/patrons/p1/charges?open_only=true", as_=STAFF)
+async def pay(desk: Desk, cents: int, on: str = TODAY, patron_id: str = "p1") -> None:
+    """Pay a part of what a patron owes, in cash."""
+    path = f"/v1/patrons/{patron_id}"
+    listed = await desk.api.get(f"{path}/charges?open_only=true", as_=STAFF)
     open_ = listed.json()["items"]
     body = {
         "charge_ids": [charge["id"] for charge in open_],
         "amount_cents": cents,
         "shown_cents": sum(charge["outstanding_cents"] for charge in open_),
     }
-    answer = await desk.api.insist("POST", "/v1/patrons/p1/payments", body, as_=STAFF, at=noon(on))
+    answer = await desk.api.insist("POST", f"{path}/payments", body, as_=STAFF, at=noon(on))
     assert answer.status == 201, answer.json()
 
 
