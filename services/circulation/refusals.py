@@ -22,8 +22,8 @@ class Return:
     items: int
     loan_ids: tuple[str, ...]
     """Loans with which this is cheapest."""
-    in_time: bool = True
-    """False: only these items will do, because a fine is due on another."""
+    any_item: bool = True
+    """False: other items cost more fines."""
     do: Literal["return"] = "return"
 
 

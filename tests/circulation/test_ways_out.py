@@ -46,7 +46,7 @@ async def test_a_reader_at_the_limit_may_return_one_item(desk: Desk) -> None:
     assert problem["code"] == "loan-limit"
     [way] = problem["ways_out"]
     [step] = way["steps"]
-    assert (step["do"], step["items"], step["in_time"]) == ("return", 1, True)
+    assert (step["do"], step["items"], step["any_item"]) == ("return", 1, True)
     [returned] = [loan for loan in loans if loan["id"] in step["loan_ids"]]
     await desk.take_back(returned["barcode"], on=TODAY)
     [result] = await desk.lend(wanted, on=TODAY)
@@ -58,7 +58,9 @@ async def test_an_item_that_is_not_overdue_is_returned_first(desk: Desk) -> None
     new = await desk.loan(on=TODAY)
     [wanted] = await desk.copies(1)
     [way] = (await refused(desk, wanted))["ways_out"]
-    assert way["steps"] == [{"do": "return", "items": 1, "loan_ids": [new["id"]], "in_time": False}]
+    assert way["steps"] == [
+        {"do": "return", "items": 1, "loan_ids": [new["id"]], "any_item": False}
+    ]
     assert len(late) == 9
 
 
@@ -120,7 +122,7 @@ async def test_a_title_on_loan_is_returned_before_it_is_reserved(desk: Desk) -> 
     assert answer.json()["code"] == "title-on-loan"
     [way] = answer.json()["ways_out"]
     assert way["steps"] == [
-        {"do": "return", "items": 1, "loan_ids": [loan["id"]], "in_time": True},
+        {"do": "return", "items": 1, "loan_ids": [loan["id"]], "any_item": True},
         {"do": "pay", "cents": 600},
     ]
 

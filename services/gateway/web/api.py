@@ -33,10 +33,16 @@ class Failure(Exception):
     """A response that is a problem (RFC 9457), raised where the page needs the data."""
 
     def __init__(
-        self, status: int, code: str, detail: str = "", errors: Sequence[dict[str, Any]] = ()
+        self,
+        status: int,
+        code: str,
+        detail: str = "",
+        errors: Sequence[dict[str, Any]] = (),
+        ways_out: Sequence[dict[str, Any]] = (),
     ) -> None:
         super().__init__(f"{status} {code}")
         self.status, self.code, self.detail, self.errors = status, code, detail, errors
+        self.ways_out = ways_out
 
     @property
     def fields(self) -> list[str]:
@@ -114,6 +120,7 @@ class Reply:
             str(members.get("code", "internal")),
             str(members.get("detail", "")),
             members.get("errors") or [],
+            members.get("ways_out") or [],
         )
 
 

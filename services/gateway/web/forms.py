@@ -168,7 +168,7 @@ def reworded(refused: Failure | None, codes: Mapping[str, str]) -> Failure | Non
     if refused is None:
         return None
     code = codes.get(refused.code, refused.code)
-    return Failure(refused.status, code, refused.detail, refused.errors)
+    return Failure(refused.status, code, refused.detail, refused.errors, refused.ways_out)
 
 
 async def categories(api: Api) -> dict[str, str]:

@@ -42,7 +42,8 @@ class Pages(APIRouter):
         self.messages = messages or {}
         """Messages after a command, by code.
 
-        `%(…)s` are its facts: `…_on` is a day, `…_cents` an amount of money, `problem` a code.
+        `%(…)s` are its facts: `…_on` is a day, `…_cents` an amount of money, `problem` a code,
+        `ways_out` those of the API.
         """
         self.problems = problems or {}
         """Texts of problems by code."""

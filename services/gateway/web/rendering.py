@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.gateway.web import files, words
+from services.gateway.web import files, ways_out, words
 from services.gateway.web.languages import LANGUAGES, Language
 from services.gateway.web.pages import Texts
 from services.gateway.web.session import FlashMessage
@@ -48,6 +48,7 @@ class Renderer:
             "say": language.say,
             "short_day": language.short_day,
             "message": partial(self._message, language),
+            "ways_out": partial(ways_out.sentence, language),
             "written": language.written,
         }
         return environment
@@ -56,7 +57,7 @@ class Renderer:
         """Return the text of a message, with facts in the language's formats."""
         text = self.texts.messages.get(message.code) or self.texts.problems[message.code]
         facts = {name: self._fact(language, name, fact) for name, fact in message.facts.items()}
-        return language.say(text) % facts
+        return (language.say(text) % facts).strip()
 
     def _fact(self, language: Language, name: str, fact: Any) -> str:
         if name.endswith("_on"):
@@ -65,6 +66,8 @@ class Renderer:
             return language.money(fact)
         if name == "problem":
             return language.say(self.texts.problems.get(fact, words.ANY_PROBLEM))
+        if name == "ways_out":
+            return ways_out.sentence(language, fact, "renew")
         return str(fact)
 
 

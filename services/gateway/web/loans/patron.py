@@ -20,7 +20,7 @@ router = Pages(
             "%(title)s: renewed until %(due_on)s. Reference %(reference)s. You've been "
             "fined %(fine_cents)s for the overdue days."
         ),
-        "not-renewed": marked("%(title)s: not renewed. %(problem)s"),
+        "not-renewed": marked("%(title)s: not renewed. %(problem)s %(ways_out)s"),
         "not-renewed-either": marked("%(title)s: not renewed either."),
         "nothing-to-renew": marked("There is nothing to renew."),
         "and-more": marked("%(count)s more items are not listed here. See their due dates below."),
@@ -110,11 +110,12 @@ def renewal_messages(
     results: list[dict[str, Any]], titles: Mapping[str, str]
 ) -> list[FlashMessage]:
     """Return a message for each loan, those not renewed first; each reason is given once."""
-    ordered = sorted(results, key=lambda result: (bool(result["ok"]), _problem(result)))
+    ordered = sorted(results, key=lambda one: (bool(one["ok"]), _problem(one), str(_ways_out(one))))
     before: Mapping[str, Any] = {}
     messages = []
     for result in ordered[:MOST_SHOWN]:
         same = not result["ok"] and _problem(result) == _problem(before)
+        same = same and _ways_out(result) == _ways_out(before)
         messages.append(_of_renewal(result, titles.get(result["loan_id"], "…"), same=same))
         before = result
     left = len(ordered) - MOST_SHOWN
@@ -126,13 +127,18 @@ def _problem(result: Mapping[str, Any]) -> str:
     return str((result.get("problem") or {}).get("code", ""))
 
 
+def _ways_out(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the ways out of a refused renewal."""
+    return (result.get("problem") or {}).get("ways_out") or []
+
+
 def _of_renewal(result: Mapping[str, Any], title: str, *, same: bool) -> FlashMessage:
     """Return the message for a loan; `same` if it was refused like the one before it."""
     if same:
         return FlashMessage("not-renewed-either", {"title": title}, went_well=False)
     if not result["ok"]:
-        problem = _problem(result)
-        return FlashMessage("not-renewed", {"title": title, "problem": problem}, went_well=False)
+        facts = {"title": title, "problem": _problem(result), "ways_out": _ways_out(result)}
+        return FlashMessage("not-renewed", facts, went_well=False)
     facts = {"title": title, "due_on": result["loan"]["due_on"], "reference": result["reference"]}
     if not result["charge"]:
         return FlashMessage("renewed", facts)
