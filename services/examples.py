@@ -48,6 +48,7 @@ COMMON: Mapping[str, Any] = {
     "borrowed_on": "2020-11-26",
     "branch": "HKCL",
     "card_number": "P0000001",
+    "card_expires_on": "2022-02-28",
     "category": "adult",
     "claimed_returned_on": None,
     "credited_cents": 0,

@@ -65,6 +65,8 @@ SERVICES = (
             "/v1/pin-resets",
             "/v1/patrons",
             "/v1/patron-searches",
+            "/v1/card-terms",
+            "/v1/me/card",
             "/v1/staff",
             "/v1/staff-removals",
             "/v1/staff-requests",
@@ -183,6 +185,7 @@ SERVICES = (
                 "GET /v1/email-addresses/{patron_id}",
                 "POST /v1/postal-addresses",
                 "GET /v1/staff-codes/{reset_id}",
+                "GET /v1/patrons/{patron_id}",
             ),
             "circulation": (
                 "GET /v1/loans/{loan_id}",

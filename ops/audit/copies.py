@@ -58,19 +58,21 @@ def _announcements(closure: Document) -> list[tuple[int, str | None]]:
 
 
 async def check_patrons(result: Audit, accounts: Database, circulation: Database) -> None:
-    """Check that circulation knows the category and the block of each patron, and accounts debts.
+    """Check that circulation knows category, block and card of each patron, and accounts debts.
 
     Accounts blocks a patron for debts by the standing that circulation has published.
     """
     known = {
-        one["_id"]: (one["category"], one["blocked"])
-        async for one in circulation.patrons.find({}, {"category": 1, "blocked": 1})
+        one["_id"]: (one["category"], one["blocked"], one.get("card_expires_on"))
+        async for one in circulation.patrons.find(
+            {}, {"category": 1, "blocked": 1, "card_expires_on": 1}
+        )
     }
     owing = {
         one["_id"] async for one in accounts.standings.find({"owes_too_much": True}, {"_id": 1})
     }
     there: set[str] = set()
-    fields = {"category": 1, "status": 1, "blocked_by": 1}
+    fields = {"category": 1, "status": 1, "blocked_by": 1, "card_expires_on": 1}
     async for patron in accounts.patrons.find({}, fields):
         key, causes = patron["_id"], patron["blocked_by"]
         there.add(key)
@@ -79,8 +81,8 @@ async def check_patrons(result: Audit, accounts: Database, circulation: Database
         # A block for debts alone is not told here: circulation counts them itself.
         blocked = patron["status"] == "blocked" and causes != ["money"]
         result.expect(
-            known.get(key) == (patron["category"], blocked),
-            f"circulation knows another category or block of patron {key} than accounts",
+            known.get(key) == (patron["category"], blocked, patron.get("card_expires_on")),
+            f"circulation knows another category, block or expiry of patron {key} than accounts",
         )
         result.expect(
             ("money" in causes) == (key in owing),

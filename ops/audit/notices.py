@@ -36,6 +36,8 @@ NOTIFIES_ONE_PATRON = (
     "pin.reset-requested",
     "pin.reset",
     "patron.came-of-age",
+    "patron.card-expiring",
+    "patron.card-renewed",
     "patron.invited",
     "patron.linked",
     "patron.unlinked",

@@ -64,11 +64,12 @@ def marc_command(file: FileArgument, as_json: AsJson = False, data: Data = None)
 def patrons_command(file: FileArgument, as_json: AsJson = False, data: Data = None) -> None:
     """Import patrons from a CSV file: card_number, name, category, home_branch, language.
 
-    The first line is the heading; pin, email, phone and, for a postal address,
-    address_1 to address_3, locality and country are optional columns. A patron
-    without a PIN gets one at the desk. A patron is recognised by the card; an
-    existing PIN is never overwritten. The report of refused lines has their numbers
-    and reasons, and no personal data.
+    The first line is the heading; pin, email, phone, card_expires_on and, for a
+    postal address, address_1 to address_3, locality and country are optional
+    columns. A patron without a PIN gets one at the desk. A patron is recognised by
+    the card; an existing PIN is never overwritten, and the expiry of a card never
+    becomes earlier. The report of refused lines has their numbers and reasons,
+    and no personal data.
     """
     settings = settings_to_write(data, AccountsSettings)
     require_card_key(settings)

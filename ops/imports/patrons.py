@@ -19,7 +19,7 @@ from services.accounts.patrons.commands.records import (
     RegisterPatron,
     import_patrons,
 )
-from services.accounts.patrons.routes import PatronIn
+from services.accounts.patrons.routes.records import PatronIn
 from services.accounts.sign_in.commands.hashes import hash_pin
 from shared.ids import card_digest
 from shared.mongo import Database
@@ -27,7 +27,7 @@ from shared.unit_of_work import Origin, UnitOfWork
 
 COLUMNS = ("card_number", "name", "category", "home_branch", "language")
 LINES = ("address_1", "address_2", "address_3")
-OPTIONAL = ("pin", "email", "phone", *LINES, "locality", "country")
+OPTIONAL = ("pin", "email", "phone", "card_expires_on", *LINES, "locality", "country")
 NO_PIN = SecretStr("")
 
 Batch = dict[int, PatronIn]
@@ -80,6 +80,7 @@ def patron_of(row: dict[str, str]) -> PatronIn:
         {
             **{name: row[name].strip() for name in COLUMNS},
             "pin": pin or "000000",
+            "card_expires_on": row.get("card_expires_on", "").strip() or None,
             "contact": {
                 name: row[name].strip() for name in ("email", "phone") if row.get(name, "").strip()
             }
@@ -128,6 +129,7 @@ async def _commands_for(
                 email=patron.contact.email,
                 phone=patron.contact.phone,
                 postal_address=patron.contact.postal,
+                card_expires_on=patron.card_expires_on,
             )
             for patron in patrons
         ]

@@ -15,8 +15,9 @@ from services.accounts.keys import store as keys_store
 from services.accounts.keys.commands import can_sign, current_key, public_keys
 from services.accounts.patrons import consumers as patrons_consumers
 from services.accounts.patrons import jobs as patrons_jobs
-from services.accounts.patrons import routes as patrons_routes
 from services.accounts.patrons import store as patrons_store
+from services.accounts.patrons.routes import cards as cards_routes
+from services.accounts.patrons.routes import records as patrons_routes
 from services.accounts.pins import jobs as pins_jobs
 from services.accounts.pins import routes as pins_routes
 from services.accounts.pins import store as pins_store
@@ -58,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
             title="Accounts",
             routers=(
                 patrons_routes.router,
+                cards_routes.router,
                 preferences_routes.router,
                 family_routes.router,
                 sign_in_routes.router,

@@ -9,8 +9,8 @@ loan.due-soon, loan.overdue, loan.returned, loan.lost, loan.claimed, hold.placed
 hold.ready, hold.collected, hold.cancelled, hold.expired, fine.assessed, fine.adjusted, fine.paid,
 fine.waived, fines.suspended and fines.resumed.
 
-Subscribes to patron.registered, patron.updated, patron.came-of-age, patron.blocked,
-patron.unblocked, patron.erased, patron.linked, patron.unlinked, preferences.changed,
-branch.registered, branch.closed, branch.reopened, branch.closure-changed and
-branch.hours-changed.
+Subscribes to patron.registered, patron.updated, patron.came-of-age, patron.card-renewed,
+patron.card-expiring, patron.blocked, patron.unblocked, patron.erased, patron.linked,
+patron.unlinked, preferences.changed, branch.registered, branch.closed, branch.reopened,
+branch.closure-changed and branch.hours-changed.
 """

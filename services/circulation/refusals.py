@@ -166,6 +166,12 @@ PatronBlocked = refusal(
     "account.",
 )
 """The patron owes money, or was blocked by the staff."""
+CardExpired = refusal(
+    409,
+    "card-expired",
+    "Your library card was valid until {expired_on}. Renew your card in My Account or at any "
+    "library, then you can borrow, renew and reserve again.",
+)
 
 NoSuchPolicy = refusal(404, "no-such-policy", "There is no such policy.")
 PolicyTaken = refusal(

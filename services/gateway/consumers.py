@@ -23,6 +23,8 @@ subscriptions = Subscriptions(apply=apply)
     accounts.PatronRegistered,
     accounts.PatronUpdated,
     accounts.PatronCameOfAge,
+    accounts.PatronCardRenewed,
+    accounts.PatronCardExpiring,
     accounts.PatronBlocked,
     accounts.PatronUnblocked,
     accounts.PatronErased,

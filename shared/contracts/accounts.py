@@ -1,6 +1,6 @@
 """Events of accounts: patrons and their preferences, without names, contacts or PINs."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import Field
@@ -30,6 +30,11 @@ class PatronSnapshot(Event, publisher="accounts", key="patron_id", subject="patr
         default=False,
         description="True: a postal address is on file, so that letters reach the patron.",
     )
+    card_expires_on: date | None = Field(
+        default=None,
+        description="Last day on which the patron can borrow with the card; null: it does not "
+        "expire.",
+    )
 
 
 class PatronRegistered(PatronSnapshot, topic="patron.registered"):
@@ -57,6 +62,14 @@ class PatronErased(PatronSnapshot, topic="patron.erased"):
 
 class PatronCameOfAge(PatronSnapshot, topic="patron.came-of-age"):
     """Published when a junior patron has become an adult one on their birthday."""
+
+
+class PatronCardRenewed(PatronSnapshot, topic="patron.card-renewed"):
+    """Published when the patron or the staff have renewed a patron's card."""
+
+
+class PatronCardExpiring(PatronSnapshot, topic="patron.card-expiring"):
+    """Published once for each expiry of a card, some days before it."""
 
 
 class PreferencesChanged(

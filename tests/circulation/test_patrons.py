@@ -78,6 +78,7 @@ async def test_patron_events_three_times_in_any_order_leave_the_newest(desk: Des
             "blocked": erased,
             "version": 5 if erased else 4,
             "card_digest": "" if erased else card_digest("C-new", KEY),
+            "card_expires_on": None,
         }
 
 

@@ -20,6 +20,7 @@ NOT_ABOUT_PATRONS = {
     "GET /v1/holds/to-fetch/{branch}",
     "GET /v1/ops/sweeps",
     "GET /v1/policies",
+    "GET /v1/card-terms",
     "GET /v1/staff",
     "GET /v1/staff/{staff_id}",
     "GET /v1/staff-requests",

@@ -45,6 +45,12 @@ def whole_story() -> list[tuple[Event, datetime]]:
         samples.notification(notices.NotificationRead, 2, read=True),
         samples.patron(accounts.PatronUnblocked, 4, home_branch="STPL"),
         samples.patron(accounts.PatronCameOfAge, 5, home_branch="STPL"),
+        samples.patron(
+            accounts.PatronCardExpiring, 6, home_branch="STPL", card_expires_on=date(2021, 2, 28)
+        ),
+        samples.patron(
+            accounts.PatronCardRenewed, 7, home_branch="STPL", card_expires_on=date(2022, 2, 28)
+        ),
         samples.branch(notices.BranchHoursChanged, 4, name="The Library"),
         samples.branch(notices.BranchClosureChanged, 5, name="The Library", change="amended"),
         samples.suspension(circulation.FinesResumed, 2, resumes_on=date(2021, 2, 19)),

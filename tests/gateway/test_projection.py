@@ -89,12 +89,13 @@ def test_the_story_has_every_event_that_the_gateway_subscribes_to() -> None:
 async def test_events_in_order_give_the_expected_view(in_order: dict[str, Any]) -> None:
     view, erased, _ = in_order["account_views"]
     assert view["patron"] == {
-        "version": 5,
+        "version": 7,
         "category": "adult",
         "home_branch": "STPL",
         "language": "en",
         "status": "active",
         "blocked_by": [],
+        "card_expires_on": "2022-02-28",
     }
     assert view["preferences"]["followed_branches"] == ["HKCL", "STPL"]
     assert view["loans"] == {

@@ -40,6 +40,10 @@ class Patron:
     status: Status = "active"
     blocked_by: tuple[BlockedBy, ...] = ()
     """Reasons for the block: the staff, debt, or both. Each is lifted separately."""
+    card_expires_on: date | None = None
+    """Last day on which the card is valid; None: it does not expire."""
+    card_warned_for: date | None = None
+    """Last day of the card of which the patron was warned; None: not yet of any."""
     version: int = 1
     """Number of the published version, raised by each change."""
 

@@ -34,7 +34,16 @@ from shared.personal_data import Personal
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
-    "patrons": sharded_by("_id", [IndexModel([("category", ASCENDING)])]),
+    "patrons": sharded_by(
+        "_id",
+        [
+            IndexModel([("category", ASCENDING)]),
+            IndexModel(
+                [("card_expires_on", ASCENDING)],
+                partialFilterExpression={"card_expires_on": {"$gt": ""}},
+            ),
+        ],
+    ),
     "cardholders": [
         IndexModel([("card_digest", ASCENDING)], unique=True),
         IndexModel([("card_number", ASCENDING)], unique=True),
@@ -184,6 +193,17 @@ async def find_born_by(db: Database, category: str, day: date) -> AsyncIterator[
         {"$project": {"_id": 1}},
     ]
     async for found in db.patrons.aggregate(stages):
+        yield found["_id"]
+
+
+async def find_expiring(db: Database, category: str, first: date, last: date) -> AsyncIterator[str]:
+    """Yield the ids of patrons of a category not yet warned of an expiry from `first` to `last`."""
+    query = {
+        "card_expires_on": {"$gte": first.isoformat(), "$lte": last.isoformat()},
+        "category": category,
+        "$expr": {"$ne": ["$card_expires_on", "$card_warned_for"]},
+    }
+    async for found in db.patrons.find(query, {"_id": 1}):
         yield found["_id"]
 
 

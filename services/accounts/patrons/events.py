@@ -21,6 +21,7 @@ def patron_fields(kind: type[PatronSnapshot], patron: Patron) -> PatronSnapshot:
         blocked_by=patron.blocked_by,
         by_post=patron.by_post,
         card_digest="",  # would tell for as long as the event is kept whose card it was
+        card_expires_on=patron.card_expires_on,
         version=patron.version,
     )
 

@@ -1,10 +1,12 @@
 """Scheduled jobs of patrons."""
 
+from datetime import timedelta
 from typing import cast
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import JUNIOR
 from services.accounts.patrons import store
+from services.accounts.patrons.commands.cards import warn_of_expiry
 from services.accounts.patrons.commands.erasure import erase_settled
 from services.accounts.patrons.commands.records import come_of_age
 from services.accounts.patrons.refusals import NotSettled
@@ -41,6 +43,20 @@ async def search_terms(run: Run) -> int:
     done = 0
     while changed := await cardholders_store.add_terms(run.database):
         done += changed
+    return done
+
+
+@jobs.every(minutes=60)
+async def cards(run: Run) -> int:
+    """Warn patrons whose cards expire soon by the library day of `now`; return how many."""
+    day = library_day(run.now, run.settings.zone)
+    done = 0
+    for terms in await store.find_terms(run.database):
+        found = cardholders_store.find_expiring(
+            run.database, terms.id, day, day + timedelta(days=terms.warn_days)
+        )
+        async for patron_id in in_any_order(found):
+            done += await run(warn_of_expiry, patron_id, day)
     return done
 
 

@@ -12,6 +12,36 @@ NotSettled = refusal(
     "refund_due_cents",
 )
 
+NoCardTerms = refusal(
+    409,
+    "no-card-terms",
+    "The library has not set for how long cards of this category are valid. Ask at any library.",
+)
+CardDoesNotExpire = refusal(
+    409, "card-does-not-expire", "This card does not expire, so there is nothing to renew."
+)
+CardNotDue = refusal(
+    409,
+    "card-not-due",
+    "Your library card is valid until {expires_on}. You can renew it from {renewable_from}.",
+)
+"""A renewal by the patron before the days in which the card may be renewed."""
+CardRenewedAlready = refusal(
+    409, "card-renewed-already", "This card was renewed already. It is valid until {expires_on}."
+)
+"""A renewal of a card that is valid for a whole period from today, or longer."""
+RenewAtLibrary = refusal(
+    409,
+    "renew-at-library",
+    "This card can't be renewed here. Bring it and a document with your address to any library.",
+)
+AddressChanged = refusal(
+    409,
+    "address-changed",
+    "Tell the staff your new address at any library. They renew your card there.",
+)
+"""A renewal by a patron who does not declare that the address is unchanged."""
+
 AlreadyBlocked = refusal(409, "already-blocked", "This patron is blocked by the staff already.")
 NotBlocked = refusal(
     409,

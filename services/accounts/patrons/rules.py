@@ -1,10 +1,20 @@
 """A patron's state as it is published: blocks, debts, coming of age and erasure."""
 
+from calendar import monthrange
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from services.accounts.cardholders.rules import BlockedBy, Patron
-from services.accounts.patrons.refusals import AlreadyBlocked, NotBlocked
+from services.accounts.patrons.refusals import (
+    AddressChanged,
+    AlreadyBlocked,
+    CardDoesNotExpire,
+    CardNotDue,
+    CardRenewedAlready,
+    NoCardTerms,
+    NotBlocked,
+    RenewAtLibrary,
+)
 
 PATIENCE = timedelta(seconds=10)
 """Age from which the job finishes an erasure; before that, the request that began it does."""
@@ -18,8 +28,13 @@ def amend(
     language: str | None = None,
     card_digest: str | None = None,
     by_post: bool | None = None,
+    sets_expiry: bool = False,
+    card_expires_on: date | None = None,
 ) -> Patron:
-    """Return the patron with the given fields changed; the same value if nothing changes."""
+    """Return the patron with the given fields changed; the same value if nothing changes.
+
+    The last day of the card changes only if `sets_expiry`; None then means that it never expires.
+    """
     amended = replace(
         patron,
         category=category or patron.category,
@@ -27,6 +42,7 @@ def amend(
         language=language or patron.language,
         card_digest=card_digest or patron.card_digest,
         by_post=patron.by_post if by_post is None else by_post,
+        card_expires_on=card_expires_on if sets_expiry else patron.card_expires_on,
     )
     return amended if amended == patron else _next(amended)
 
@@ -55,7 +71,16 @@ def with_debt(patron: Patron, *, owes_too_much: bool) -> Patron:
 
 def erase(patron: Patron) -> Patron:
     """Return the tombstone of a patron: it keeps the id but no card."""
-    return _next(replace(patron, status="erased", blocked_by=(), card_digest="", by_post=False))
+    return _next(
+        replace(
+            patron,
+            status="erased",
+            blocked_by=(),
+            card_digest="",
+            by_post=False,
+            card_expires_on=None,
+        )
+    )
 
 
 def _blocked(patron: Patron, by: set[BlockedBy]) -> Patron:
@@ -78,6 +103,88 @@ def latest_birth(on: date, age: int) -> date:
     """Return the last date of birth of those who have this age on a day."""
     leap_day = (on.month, on.day) == (2, 29)
     return date(on.year - age, on.month, 28 if leap_day else on.day)
+
+
+@dataclass(frozen=True, slots=True)
+class CardTerms:
+    """The validity and renewal of the cards of a category. Without terms cards do not expire."""
+
+    id: str
+    """Category of patrons."""
+    valid_months: int
+    """Months for which a card is valid from the day on which it is issued or renewed."""
+    renewable_online: bool
+    """False: only the staff renew it, who see a document."""
+    warn_days: int
+    """Days before the last one from which the patron is warned, and may renew it online."""
+    version: int = 1
+
+
+def expiry(terms: CardTerms | None, on: date) -> date | None:
+    """Return the last day of a card that is issued on a day; None: it does not expire."""
+    return None if terms is None else months_after(on, terms.valid_months)
+
+
+def renewable_from(terms: CardTerms, expires_on: date) -> date:
+    """Return the first day on which the patron may renew the card, and is warned."""
+    return expires_on - timedelta(days=terms.warn_days)
+
+
+def renew_card(patron: Patron, terms: CardTerms | None, on: date) -> Patron:
+    """Return the patron with a renewed card, valid for another period.
+
+    The period counts from `on` or from the card's last day, whichever is later. A card that is
+    valid for a whole period already is not renewed, so of two renewals at once one is refused.
+
+    Raises CardDoesNotExpire, NoCardTerms or CardRenewedAlready.
+    """
+    present = patron.card_expires_on
+    if present is None:
+        raise CardDoesNotExpire
+    if terms is None:
+        raise NoCardTerms
+    if present >= months_after(on, terms.valid_months):
+        raise CardRenewedAlready(expires_on=present)
+    until = months_after(max(present, on), terms.valid_months)
+    return _next(replace(patron, card_expires_on=until))
+
+
+def check_own_renewal(
+    patron: Patron, terms: CardTerms | None, on: date, *, address_unchanged: bool
+) -> None:
+    """Raise the refusal of a renewal by the patron, beside those of any renewal.
+
+    Raises RenewAtLibrary, AddressChanged or CardNotDue.
+    """
+    if terms is None or patron.card_expires_on is None:
+        return
+    if not terms.renewable_online:
+        raise RenewAtLibrary
+    if not address_unchanged:
+        raise AddressChanged
+    first = renewable_from(terms, patron.card_expires_on)
+    if on < first:
+        raise CardNotDue(expires_on=patron.card_expires_on, renewable_from=first)
+
+
+def warned_of_expiry(patron: Patron, terms: CardTerms, on: date) -> Patron:
+    """Return the patron as warned of the expiry of the card; the same value if that is not due."""
+    last = patron.card_expires_on
+    is_due = last is not None and renewable_from(terms, last) <= on <= last
+    if not is_due or patron.card_warned_for == last:
+        return patron
+    return _next(replace(patron, card_warned_for=last))
+
+
+def months_after(day: date, months: int) -> date:
+    """Return the same day of the month some months later, or the last day of a shorter month."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    return date(year, month + 1, min(day.day, monthrange(year, month + 1)[1]))
+
+
+def later(present: date | None, given: date | None) -> date | None:
+    """Return the later of a card's last day and the one given by an import; None: for ever."""
+    return given if present is None or given is None else max(present, given)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Follow patrons, their linked cards and their choices as accounts publishes them."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from services.circulation.borrowers import store
@@ -37,7 +37,12 @@ def _patron(found: Mapping[str, Any]) -> Patron:
         blocked=blocked_elsewhere(found["status"], found.get("blocked_by", ())),
         version=found["version"],
         card_digest=found["card_digest"],
+        card_expires_on=_day(found.get("card_expires_on")),
     )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
 
 
 def note_patron(work: Work, patron: Patron, erased: bool) -> None:
@@ -59,6 +64,7 @@ async def follow_patron(run: Run, event: PatronSnapshot) -> None:
         blocked=blocked_elsewhere(event.status, event.blocked_by),
         version=event.version,
         card_digest="" if erased else event.card_digest,
+        card_expires_on=None if erased else event.card_expires_on,
     )
     if not erased and not event.card_digest:  # events of earlier releases have it
         # Without an answer the patron was erased meanwhile, and that event follows.

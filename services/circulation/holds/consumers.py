@@ -8,6 +8,8 @@ from shared.clock import library_day
 from shared.contracts.accounts import (
     PatronBlocked,
     PatronCameOfAge,
+    PatronCardExpiring,
+    PatronCardRenewed,
     PatronErased,
     PatronRegistered,
     PatronSnapshot,
@@ -23,6 +25,8 @@ subscriptions = Subscriptions()
     PatronRegistered,
     PatronUpdated,
     PatronCameOfAge,
+    PatronCardRenewed,
+    PatronCardExpiring,
     PatronBlocked,
     PatronUnblocked,
     PatronErased,

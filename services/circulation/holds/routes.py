@@ -20,6 +20,7 @@ from services.circulation.holds.commands.holds import (
     place_hold,
 )
 from services.circulation.refusals import (
+    CardExpired,
     EndsBeforeToday,
     HoldEnded,
     HoldExists,
@@ -188,6 +189,7 @@ async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
     NoSuchPatron,
     NoSuchBranch,
     PatronBlocked,
+    CardExpired,
     HoldLimit,
     HoldExists,
     TitleOnLoan,

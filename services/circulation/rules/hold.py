@@ -19,7 +19,7 @@ from services.circulation.refusals import (
     PatronBlocked,
     TitleOnLoan,
 )
-from services.circulation.rules.patron import Patron
+from services.circulation.rules.patron import Patron, check_card
 from services.circulation.rules.policy import Policy
 
 Ending = Literal["patron", "staff", "borrowed", "erased"]
@@ -145,8 +145,9 @@ def place(
 
     A title with a free copy may be held too; the copy is then set aside at once.
 
-    Raises PatronBlocked, HoldExists, TitleOnLoan, HoldLimit or EndsBeforeToday.
+    Raises CardExpired, PatronBlocked, HoldExists, TitleOnLoan, HoldLimit or EndsBeforeToday.
     """
+    check_card(patron.card_expires_on, on)
     if blocked:
         raise PatronBlocked
     if holds_title:

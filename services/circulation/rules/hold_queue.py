@@ -15,7 +15,7 @@ from services.circulation.rules.hold import (
     is_unwanted,
     next_state,
 )
-from services.circulation.rules.patron import Patron, is_blocked
+from services.circulation.rules.patron import Patron, has_expired, is_blocked
 from services.circulation.rules.policy import Policy, PolicyMatrix
 
 
@@ -56,9 +56,9 @@ class Waiting:
         """Return whether a copy of this category may be kept for the hold on `on`.
 
         Returns False if the patron or the branch is not known, the hold is frozen or past its last
-        day, its patron is blocked, or its pick-up branch is closed with no end announced. A closure
-        with an announced end does not prevent serving: the copy travels meanwhile, and its days on
-        the shelf begin with the reopening.
+        day, its patron is blocked or has an expired card, or its pick-up branch is closed with no
+        end announced. A closure with an announced end does not prevent serving: the copy travels
+        meanwhile, and its days on the shelf begin with the reopening.
         """
         policy = self.policy_for(category, policies)
         if policy is None or self.patron is None or self.calendar is None:
@@ -67,6 +67,7 @@ class Waiting:
         return not (
             hold.is_frozen(on)
             or is_unwanted(hold, on)
+            or has_expired(self.patron.card_expires_on, on)
             or is_blocked(self.patron, self.owed_cents, policy)
             or self.calendar.next_open(on) is None
         )

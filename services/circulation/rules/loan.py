@@ -22,7 +22,7 @@ from services.circulation.refusals import (
 from services.circulation.rules.calendar import Calendar, Cause
 from services.circulation.rules.copy import Copy, lend
 from services.circulation.rules.fines import Statement
-from services.circulation.rules.patron import Patron
+from services.circulation.rules.patron import Patron, check_card
 from services.circulation.rules.policy import Policy
 
 Channel = Literal["desk", "station", "book-drop"]
@@ -143,9 +143,10 @@ def check_out(
 
     `calendar` is the lending branch's. `hold_id` is the patron's hold on the title, if any.
 
-    Raises PatronBlocked, LoanLimit, CopyKept, LentBeforeReturn or another refusal that names the
-    copy's state.
+    Raises CardExpired, PatronBlocked, LoanLimit, CopyKept, LentBeforeReturn or another refusal that
+    names the copy's state.
     """
+    check_card(patron.card_expires_on, on)
     if blocked:
         raise PatronBlocked
     if open_loans >= policy.max_loans:
@@ -169,7 +170,15 @@ def check_out(
     return loan, lend(copy, on, branch_code=calendar.branch_code, hold_id=hold_id)
 
 
-def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool) -> Loan:
+def renew(
+    loan: Loan,
+    *,
+    on: date,
+    calendar: Calendar,
+    queue: int,
+    blocked: bool,
+    card_expires_on: date | None = None,
+) -> Loan:
     """Return the loan renewed on `on`.
 
     `queue` is the number of waiting holds that the copy could serve. The new period counts from
@@ -177,12 +186,13 @@ def renew(loan: Loan, *, on: date, calendar: Calendar, queue: int, blocked: bool
     `on` can grant renewals beyond the policy's. A renewal that would not give a later due date is
     refused, so that it is not used up for nothing.
 
-    Raises LoanLost, LoanNotOpen, LoanClaimed, PatronBlocked, HoldWaiting, RenewalLimit or
-    NothingToGain.
+    Raises LoanLost, LoanNotOpen, LoanClaimed, CardExpired, PatronBlocked, HoldWaiting, RenewalLimit
+    or NothingToGain.
     """
     state = next_state(loan, Step.RENEW)
     if loan.claimed_returned_on:
         raise LoanClaimed
+    check_card(card_expires_on, on)
     if blocked:
         raise PatronBlocked
     if queue:

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 
+from services.circulation.refusals import CardExpired
 from services.circulation.rules.policy import Policy, PolicyMatrix
 
 
@@ -20,6 +21,8 @@ class Patron:
     version: int = 1
     card_digest: str = ""
     """Digest that identifies the patron's card; empty once they are erased."""
+    card_expires_on: date | None = None
+    """Last day on which the card is valid; None: it does not expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,17 @@ def is_blocked(patron: Patron, outstanding_cents: int, policy: Policy) -> bool:
     processed its event.
     """
     return patron.blocked or policy.blocks(outstanding_cents)
+
+
+def has_expired(card_expires_on: date | None, on: date) -> bool:
+    """Return whether a card is no longer valid on `on`; it is valid through its last day."""
+    return card_expires_on is not None and on > card_expires_on
+
+
+def check_card(card_expires_on: date | None, on: date) -> None:
+    """Raise CardExpired if a card is no longer valid on `on`."""
+    if card_expires_on is not None and has_expired(card_expires_on, on):
+        raise CardExpired(expired_on=card_expires_on)
 
 
 def owes_too_much(patron: Patron, borrower: Borrower, policies: PolicyMatrix) -> bool:

@@ -34,6 +34,10 @@ class PatronOut(BaseModel):
         description="Causes of the block: `staff`, `money` or both; empty without one. In data of "
         "earlier releases, empty for a block by staff, or null."
     )
+    card_expires_on: date | None = Field(
+        description="Last day on which the patron can borrow with the card; null: it does not "
+        "expire."
+    )
 
 
 class LoanOut(BaseModel):

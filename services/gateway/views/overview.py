@@ -103,6 +103,7 @@ def _patron(view: Mapping[str, Any], patron_id: str, name: str) -> Document:
         "language": patron.get("language"),
         "status": status,
         "blocked_by": blocked_by,
+        "card_expires_on": patron.get("card_expires_on"),
     }
 
 

@@ -64,6 +64,7 @@ def _fold_patron(event: PatronSnapshot, at: datetime) -> Sequence[Change]:
         "language": event.language,
         "status": event.status,
         "blocked_by": list(event.blocked_by),
+        "card_expires_on": _day(event.card_expires_on),
     }
     return [ViewChange(event.patron_id, "patron", content, event.publisher, at)]
 

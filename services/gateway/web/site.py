@@ -5,8 +5,8 @@ from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.web import files
+from services.gateway.web.account import card, info, registration, settings
 from services.gateway.web.account import desk as account_desk
-from services.gateway.web.account import info, registration, settings
 from services.gateway.web.account import patron as account
 from services.gateway.web.activities import desk as activities_desk
 from services.gateway.web.activities import patron as activities
@@ -53,7 +53,7 @@ PAGES = (
     # open to everybody
     *(holds.router, activities.router, study_rooms.router, libraries.router, notices.router),
     # of patrons
-    *(account.router, info.router, enquiries.router, family.router, settings.router),
+    *(account.router, info.router, enquiries.router, family.router, settings.router, card.router),
     *(loans.router, charges.router, visits.router),
     # of librarians
     *(lending.router, holds_desk.router, registration.router, account_desk.router),

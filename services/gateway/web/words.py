@@ -70,6 +70,7 @@ CATEGORIES = {
     "young-adult": marked("Young adult"),
     "senior": marked("Senior"),
     "institution": marked("Institution"),
+    "provisional": marked("Provisional"),
 }
 """Names of patron categories. A library's policies may name others, shown by their codes."""
 

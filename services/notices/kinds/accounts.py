@@ -1,6 +1,7 @@
 """Notifications about the account itself: security, PINs, family, coming of age."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, ClassVar, Self
 
 from services.notices.kinds.kind import Kind, Known
@@ -11,12 +12,15 @@ from shared.contracts.accounts import (
     AlertOfPin,
     AlertToConfirm,
     PatronCameOfAge,
+    PatronCardExpiring,
+    PatronCardRenewed,
     PatronInvited,
     PatronLinked,
     PatronUnlinked,
     PinReset,
     PinResetRequested,
 )
+from shared.owners import path_to
 from shared.translations import marked
 from shared.unit_of_work import Run
 
@@ -256,3 +260,52 @@ class CameOfAge(Kind, events=[PatronCameOfAge], name=marked("Adult from the birt
             marked("Your library card is now an adult's card."),
             marked("From now on, what you borrow is lent by the rules for adults."),
         ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardExpiring(Kind, events=[PatronCardExpiring], name=marked("Card expires soon")):
+    """A notification that the patron's card is about to expire."""
+
+    patron_id: str
+    expires_on: date
+
+    @classmethod
+    async def of(cls, event: PatronCardExpiring, run: Run) -> Self | None:
+        """Return the last day of the card."""
+        if event.card_expires_on is None:
+            return None
+        return cls(patron_id=event.patron_id, expires_on=event.card_expires_on)
+
+    async def current(self, run: Run) -> Self | None:
+        """Return None once the card is renewed, or the patron erased."""
+        path = path_to("v1", "patrons", self.patron_id)
+        found = await run.owners.get("accounts", path, now=run.now)
+        is_as_it_was = found and found["card_expires_on"] == self.expires_on.isoformat()
+        return self if is_as_it_was else None
+
+    async def useful_until(self, run: Run) -> date:
+        """Return the last day of the card."""
+        return self.expires_on
+
+    def texts(self, known: Known) -> list[str]:
+        """Return when it expires, and how to renew it."""
+        return [
+            marked("Your library card is valid until {expires_on}."),
+            marked("See in My Account how to renew it, or ask at any library."),
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardRenewed(Kind, events=[PatronCardRenewed], name=marked("Card renewed")):
+    """A notification that the patron's card is renewed."""
+
+    expires_on: date
+
+    @classmethod
+    async def of(cls, event: PatronCardRenewed, run: Run) -> Self | None:
+        """Return the new last day of the card."""
+        return cls(expires_on=event.card_expires_on) if event.card_expires_on else None
+
+    def texts(self, known: Known) -> list[str]:
+        """Return until when it is valid now."""
+        return [marked("Your library card is renewed. It is valid until {expires_on}.")]

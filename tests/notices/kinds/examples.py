@@ -11,6 +11,8 @@ from shared.contracts.accounts import (
     AlertToConfirm,
     PatronBlocked,
     PatronCameOfAge,
+    PatronCardExpiring,
+    PatronCardRenewed,
     PatronInvited,
     PatronLinked,
     PatronUnblocked,
@@ -139,6 +141,8 @@ def story() -> list[Happened]:
         PatronInvited(patron_id="e", invitation_id="invitation-1", version=1),
         samples.link(PatronLinked, 1, patron_id="e"),
         samples.link(PatronUnlinked, 2, patron_id="e", linked=False, by="member"),
+        samples.patron(PatronCardExpiring, 3, patron_id="e", card_expires_on="2021-03-01"),
+        samples.patron(PatronCardRenewed, 4, patron_id="e", card_expires_on="2022-03-01"),
     ]
     return [
         Happened(f"event-{number}", f"2021-02-{number // 24 + 1:02}T{number % 24:02}:00:00Z", event)
@@ -184,6 +188,7 @@ INBOXES = [
     [],
     ["fines.resumed", "fines.suspended"],
     [
+        *("patron.card-renewed", "patron.card-expiring"),
         *("patron.unlinked", "patron.linked", "patron.invited"),
         "patron.came-of-age",
         *("alert.new-device", "alert.address-to-confirm", "alert.contact-changed"),
@@ -230,6 +235,8 @@ SAYS = {
     "alert.address-to-confirm": set(),
     "alert.new-device": set(),
     "patron.came-of-age": set(),
+    "patron.card-expiring": {"expires_on"},
+    "patron.card-renewed": {"expires_on"},
     "patron.invited": set(),
     "patron.linked": set(),
     "patron.unlinked": set(),

@@ -38,6 +38,8 @@ FACTS: Facts = {
     "enquiry_id": "enquiry-1",
     "reset_id": "reset-1",
     "alert_id": "alert-1",
+    "patron_id": "patron-1",
+    "expires_on": date(2021, 3, 31),
     "by_staff": False,
     "asked": True,
     "changed": True,

@@ -19,7 +19,16 @@ from services.accounts.family import store as family_store
 from services.accounts.family.commands import end_links_by_guardians
 from services.accounts.patrons import store
 from services.accounts.patrons.events import record_block_event, record_patron_event
-from services.accounts.patrons.rules import Standing, amend, block, is_of_age, unblock, with_debt
+from services.accounts.patrons.rules import (
+    Standing,
+    amend,
+    block,
+    expiry,
+    is_of_age,
+    later,
+    unblock,
+    with_debt,
+)
 from services.accounts.pins import store as pins_store
 from services.accounts.preferences import store as preferences_store
 from services.accounts.preferences.commands import change_contact, follow_language
@@ -51,6 +60,10 @@ class RegisterPatron:
     phone: str | None = field(repr=False)
     born_on: date | None = field(default=None, repr=False)
     postal_address: PostalAddress | None = field(default=None, repr=False)
+    card_expires_on: date | None = None
+    """Last day of the card; None: as the terms of the category say."""
+    valid_from: date | None = None
+    """Day from which the terms count; None: they do not apply, and the card does not expire."""
 
 
 def register_patron(work: Work, command: RegisterPatron) -> Patron:
@@ -62,6 +75,9 @@ def register_patron(work: Work, command: RegisterPatron) -> Patron:
     if cardholders_store.card_is_taken(work, command.card_number):
         raise CardTaken
     patron, holder = _new(command)
+    if patron.card_expires_on is None and command.valid_from is not None:
+        terms = store.card_terms(work, command.category)
+        patron = replace(patron, card_expires_on=expiry(terms, command.valid_from))
     _add(work, [(patron, holder)])
     return patron
 
@@ -74,6 +90,7 @@ def _new(command: RegisterPatron) -> tuple[Patron, Cardholder]:
         language=command.language,
         card_digest=command.card_digest,
         by_post=command.postal_address is not None,
+        card_expires_on=command.card_expires_on,
     )
     holder = Cardholder(
         id=patron.id,
@@ -121,6 +138,9 @@ class AmendPatron:
     card_number: str | None = field(default=None, repr=False)
     card_digest: str | None = field(default=None, repr=False)
     pin_hash: str | None = field(default=None, repr=False)
+    sets_expiry: bool = False
+    """True if `card_expires_on` replaces the last day of the card."""
+    card_expires_on: date | None = None
 
 
 def amend_patron(work: Work, command: AmendPatron) -> Patron:
@@ -168,6 +188,8 @@ def amend_patron(work: Work, command: AmendPatron) -> Patron:
         language=command.language,
         card_digest=digest,
         by_post=changed.postal_address is not None,
+        sets_expiry=command.sets_expiry,
+        card_expires_on=command.card_expires_on,
     )
     if amended != patron:
         cardholders_store.save_patrons(work, amended)
@@ -211,9 +233,9 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     """Import the patrons and return the outcome of each, in the order of the command.
 
     Each patron succeeds or fails on its own. A known patron is recognised by the card, and keeps
-    their PIN, which may have changed since the first import, and their postal address if the other
-    system gives none. An e-mail address of the other system is used at once; the former one is
-    told.
+    their PIN and a renewed card, which may have changed since the first import, and their postal
+    address if the other system gives none. An e-mail address of the other system is used at once;
+    the former one is told.
     """
     numbers = [given.card_number for given in command.patrons]
     holders = cardholders_store.holders_of_numbers(work, numbers)
@@ -238,6 +260,8 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
             home_branch=given.home_branch,
             language=given.language,
             by_post=True if given.postal_address else None,
+            sets_expiry=given.card_expires_on is not None,
+            card_expires_on=later(before.card_expires_on, given.card_expires_on),
         )
         person = replace(
             holder,

@@ -15,6 +15,7 @@ from services.circulation.holds.commands.holds import release_hold
 from services.circulation.loans import events, store
 from services.circulation.refusals import (
     ASK_STAFF,
+    CardExpired,
     InTheFuture,
     ItemRefusal,
     LoanLimit,
@@ -117,11 +118,11 @@ def _lend(
     policy = terms.policies.pick(terms.patron.category, copy.category, terms.branch.kind)
     hold = terms.holds.get(copy.title_id)
 
-    def lend(*, blocked: bool, open_loans: int) -> Lent:
+    def lend(patron: Patron, *, blocked: bool, open_loans: int) -> Lent:
         loan, lent = loan_rules.check_out(
             loan_id=new_id(),
             copy=copy,
-            patron=terms.patron,
+            patron=patron,
             policy=policy,
             calendar=terms.branch.now,
             on=terms.on,
@@ -134,11 +135,14 @@ def _lend(
 
     try:
         return lend(
+            terms.patron,
             blocked=is_blocked(terms.patron, terms.borrower.outstanding_cents, policy),
             open_loans=terms.borrower.open_loans + before,
         )
     except overridden as refusal:
-        return replace(lend(blocked=False, open_loans=-1), refused=ItemRefusal.by(refusal))
+        patron = replace(terms.patron, card_expires_on=None)
+        lent = lend(patron, blocked=False, open_loans=-1)
+        return replace(lent, refused=ItemRefusal.by(refusal))
 
 
 def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
@@ -325,16 +329,16 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
 def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]:
     """Record the loans; return the outcome for each copy, in the order of the command.
 
-    The copies have left the library already. So a free copy is recorded as lent even if the patron
-    is blocked or at the limit. Each refusal is saved as a conflict for the staff. A repeated report
-    changes nothing.
+    The copies have left the library already. So a free copy is recorded as lent even if the card
+    has expired, or the patron is blocked or at the limit. Each refusal is saved as a conflict for
+    the staff. A repeated report changes nothing.
 
     Raises InTheFuture, TooLongAgo, NoSuchCard or NoSuchBranch for the whole command.
     """
     terms = lending_terms(work, command)
     earlier = _reported_before(work, terms)
     new = [barcode for barcode in command.barcodes if barcode not in earlier]
-    lent = lend_each(terms, new, overridden=(PatronBlocked, LoanLimit))
+    lent = lend_each(terms, new, overridden=(CardExpired, PatronBlocked, LoanLimit))
     _keep_conflicts(work, terms, lent)
     save_loans(work, terms, lent)
     by_barcode = earlier | {each.barcode: each for each in lent}

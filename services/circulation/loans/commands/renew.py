@@ -91,6 +91,7 @@ def renewed_by(present: CurrentLoan, facts: RenewalFacts, on: date, owed_cents: 
             for waiting in facts.queues.get(loan.title_id, ())
         ),
         blocked=is_blocked(facts.patron, owed_cents, loan.policy),
+        card_expires_on=facts.patron.card_expires_on,
     )
 
 

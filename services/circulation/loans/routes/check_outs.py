@@ -19,6 +19,7 @@ from services.circulation.loans.commands.check_out import (
 from services.circulation.loans.commands.return_copies import ReturnCopies, Returned, return_copies
 from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut
 from services.circulation.refusals import (
+    CardExpired,
     CopyDamaged,
     CopyKept,
     CopyLost,
@@ -164,6 +165,7 @@ class ReturnOut(BaseModel):
     LentBeforeReturn,
     LoanLimit,
     PatronBlocked,
+    CardExpired,
 )
 async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOut:
     """Lend copies; each succeeds or fails on its own.

@@ -11,6 +11,7 @@ from services.circulation.fields import Id, Ids, day_of
 from services.circulation.loans.commands.renew import Attempt, Renewal, renew_all_loans, renew_loan
 from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut, renewals_left
 from services.circulation.refusals import (
+    CardExpired,
     HoldWaiting,
     LoanClaimed,
     LoanLost,
@@ -33,6 +34,7 @@ OPEN_LOAN_REFUSALS = (
     RenewalLimit,
     NothingToGain,
     PatronBlocked,
+    CardExpired,
     LoanClaimed,
 )
 """Refusals to renew one of a patron's open loans; any other loan is none of them."""

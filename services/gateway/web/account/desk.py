@@ -12,6 +12,8 @@ from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
 from services.gateway.web.words import CATEGORIES
+from shared.clock import library_day
+from shared.http.dependencies import business_time
 from shared.translations import marked
 
 router = Pages(
@@ -26,6 +28,7 @@ router = Pages(
         ),
         "account-blocked": marked("The account is blocked. The reader is logged out everywhere."),
         "account-unblocked": marked("The account is no longer blocked by the staff."),
+        "reader-card-renewed": marked("The card is renewed."),
         "cash-recorded": marked("A payment of %(paid_cents)s in cash is recorded."),
     },
     problems={
@@ -44,7 +47,7 @@ PATH = "/v1/patrons"
 _DETAILS = ("name", "category", "home_branch", "language")
 _CONTACT = ("email", "phone")
 _ADDRESS = ("lines", "locality", "country")
-_FORMS = ("payment", "details", "pin", "card", "block", "unblock")
+_FORMS = ("payment", "details", "pin", "card", "block", "unblock", "renewal")
 
 
 @router.get("/desk/accounts")
@@ -76,6 +79,8 @@ async def post_details(request: DeskRequest, patron_id: str) -> Response:
     }
     if _changed(request, "born_on"):
         body["born_on"] = request.text("born_on") or None
+    if _changed(request, "card_expires_on"):
+        body["card_expires_on"] = request.text("card_expires_on") or None
     contact: dict[str, Any] = {
         name: request.text(name) or None for name in _CONTACT if _changed(request, name)
     }
@@ -99,6 +104,13 @@ async def post_card(request: DeskRequest, patron_id: str) -> Response:
     """Replace a lost card."""
     body = {"card_number": request.text("card_number")}
     return await _amend(request, patron_id, body, "card-replaced")
+
+
+@router.post("/desk/accounts/{patron_id}/renewal")
+async def post_card_renewal(request: DeskRequest, patron_id: str) -> Response:
+    """Renew the card for another period."""
+    reply = await request.send("POST", f"{PATH}/{segment(patron_id)}/card/renewal")
+    return await _done(request, patron_id, reply, "reader-card-renewed")
 
 
 @router.post("/desk/accounts/{patron_id}/block")
@@ -176,6 +188,7 @@ async def _account(request: PageRequest, patron_id: str, reply: Reply | None = N
     return request.page(
         "account/desk-account.html",
         patron=patron,
+        card_expired=_has_expired(request, patron["card_expires_on"]),
         by_staff="staff" in patron["blocked_by"],
         # Circulation decides it at this moment; accounts learns of it a moment later.
         by_money=charges["blocked"] if charges else "money" in patron["blocked_by"],
@@ -186,6 +199,11 @@ async def _account(request: PageRequest, patron_id: str, reply: Reply | None = N
         categories={**categories, kind: CATEGORIES.get(kind, kind)},
         **forms.outcomes(request, reply, *_FORMS),
     )
+
+
+def _has_expired(request: PageRequest, expires_on: str | None) -> bool:
+    today = library_day(business_time(request.http), request.zone)
+    return expires_on is not None and expires_on < today.isoformat()
 
 
 async def _every(api: Api, path: str, **query: str) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import date, timedelta
 from typing import Any
 
 from fastapi import Response
@@ -19,6 +20,8 @@ router = Pages(
 )
 
 
+SOON = timedelta(days=30)
+"""Time before the expiry of a card from which My Account points to its renewal."""
 _OWN_PAGES = {
     "staff": "/desk",
     "tracer": "/tracing",
@@ -51,6 +54,12 @@ def _cause_of_block(account: Mapping[str, Any]) -> str:
     return "money" if owes else ""  # views may lack the standing, and accounts follows later
 
 
+def _ends_soon(card_expires_on: str | None, today: str) -> bool:
+    """Return whether the card expires on one of the next days, or has expired."""
+    soon = date.fromisoformat(today) + SOON
+    return card_expires_on is not None and card_expires_on <= soon.isoformat()
+
+
 async def _account(request: PageRequest, today: str) -> Response:
     reply, branches = await asyncio.gather(request.api.get("/v1/me"), branches_by_code(request.api))
     account = reply.json()
@@ -64,6 +73,7 @@ async def _account(request: PageRequest, today: str) -> Response:
         branches={code: branch["name"] for code, branch in branches.items()},
         opens_on={code: branch["opens_on"] for code, branch in branches.items()},
         today=today,
+        card_ends_soon=_ends_soon(account["patron"]["card_expires_on"], today),
         has=has,
     )
 

@@ -39,6 +39,9 @@ router = Pages(
             "The holder of the other card can't borrow, renew or reserve until their charges are "
             "paid or the staff unblock their account."
         ),
+        "member-card-expired": marked(
+            "The other card has expired. Its holder can renew it in My Account or at any library."
+        ),
         "member-renewal-limit": marked(
             "The other card has reached the renewal limit for this item."
         ),
@@ -60,6 +63,7 @@ router = Pages(
 
 OF_MEMBER = {
     "patron-blocked": "member-blocked",
+    "card-expired": "member-card-expired",
     "renewal-limit": "member-renewal-limit",
     "loan-claimed": "member-loan-claimed",
     "hold-limit": "member-hold-limit",

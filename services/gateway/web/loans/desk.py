@@ -17,7 +17,7 @@ from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
 from shared.translations import marked
 
-REWORDED = {"patron-blocked": "reader-blocked"}
+REWORDED = {"patron-blocked": "reader-blocked", "card-expired": "reader-card-expired"}
 """Codes of the desk's texts by the API's codes, whose texts are for readers."""
 
 router = Pages(
@@ -31,6 +31,9 @@ router = Pages(
         "reader-blocked": marked(
             "The reader can't borrow until their charges are paid or the staff unblock their "
             "account."
+        ),
+        "reader-card-expired": marked(
+            "The reader's card has expired. Renew it in the reader's account, then lend again."
         ),
         "no-such-copy": marked("No item of the library has this barcode."),
         "copy-on-loan": marked(

@@ -39,8 +39,8 @@ from services.accounts.refusals import CardTaken, NoSuchPatron
 from shared import auth
 from shared.audit_trail import shows_patrons
 from shared.auth import DeskOrService, OtherService, PatronStaffOrService, Staff, may_see
-from shared.clock import wall_clock
-from shared.http.bodies import Body
+from shared.clock import library_day, wall_clock
+from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
 from shared.http.recording import Seen
 from shared.ids import card_digest
@@ -73,13 +73,18 @@ class PatronIn(Body):
     born_on: BirthDate | None = Field(
         default=None, description="Date of birth; a junior with one becomes an adult in time."
     )
+    card_expires_on: Day | None = Field(
+        default=None,
+        description="Last day on which the card is valid; without one, the card terms of the "
+        "category say how long.",
+    )
 
 
 class PatronChanges(Body):
     """The fields of a patron to change; an absent field stays as it is.
 
-    `null` removes an e-mail address, a telephone number, a postal address or a date of birth, and
-    leaves any other field as it is.
+    `null` removes an e-mail address, a telephone number, a postal address, a date of birth or the
+    expiry of the card, and leaves any other field as it is.
     """
 
     card_number: CardNumber | None = Field(
@@ -92,6 +97,7 @@ class PatronChanges(Body):
     language: Language | None = None
     contact: DeskContactIn | None = None
     born_on: BirthDate | None = None
+    card_expires_on: Day | None = None
 
 
 class PatronOut(BaseModel):
@@ -111,6 +117,9 @@ class PatronOut(BaseModel):
     version: int
     contact: ContactOut
     born_on: date | None
+    card_expires_on: date | None = Field(
+        description="Last day on which the card is valid; null: it does not expire."
+    )
     status_reason: str | None = None
 
     @classmethod
@@ -128,6 +137,7 @@ class PatronOut(BaseModel):
             version=patron.version,
             contact=ContactOut.of(holder),
             born_on=holder.born_on,
+            card_expires_on=patron.card_expires_on,
             status_reason=holder.status_reason,
         )
 
@@ -143,6 +153,7 @@ class PatronRef(BaseModel):
     blocked_by: tuple[BlockedBy, ...]
     card_digest: str
     version: int
+    card_expires_on: date | None
 
     @classmethod
     def of(cls, patron: Patron, _: Cardholder | None = None) -> "PatronRef":
@@ -156,6 +167,7 @@ class PatronRef(BaseModel):
             blocked_by=patron.blocked_by,
             card_digest=patron.card_digest,
             version=patron.version,
+            card_expires_on=patron.card_expires_on,
         )
 
 
@@ -200,6 +212,8 @@ async def post_patron(
             phone=body.contact.phone,
             postal_address=body.contact.postal,
             born_on=body.born_on,
+            card_expires_on=body.card_expires_on,
+            valid_from=library_day(run.now, settings.zone),
         ),
     )
     _, holder = await cardholders_store.find_patron_and_holder(db, patron.id)
@@ -302,6 +316,8 @@ async def patch_patron(
                 card_digest(body.card_number, settings.card_key) if body.card_number else None
             ),
             pin_hash=await _new_pin(db, patron_id, body),
+            sets_expiry="card_expires_on" in body.model_fields_set,
+            card_expires_on=body.card_expires_on,
         ),
     )
     _, holder = await cardholders_store.find_patron_and_holder(db, patron_id)
