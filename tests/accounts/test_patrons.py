@@ -39,6 +39,7 @@ async def test_a_patron_is_registered_with_a_normalised_card_and_an_event(
                 "blocked_by": [],
                 "card_digest": "",
                 "by_post": False,
+                "card_expires_on": None,
                 "version": 1,
             },
         )
@@ -137,6 +138,7 @@ async def test_stations_and_services_get_no_personal_details(
         "blocked_by": [],
         "card_digest": card_digest("HK0001A", settings.card_key),
         "version": 1,
+        "card_expires_on": None,
     }
     answer = await api.get("/v1/patrons?card=HK0001A", as_=as_)
     assert answer.json() == {"items": [reference], "next": None}
