@@ -39,6 +39,8 @@ CALENDAR = (
 READER = "Chan Mei-ling"
 
 COMMON: Mapping[str, Any] = {
+    "any_edition": False,
+    "volume": None,
     "accruing_after_cents": 37_800,
     "accruing_before_cents": 91_650,
     "activity_id": "01765b0e-1f40-77a3-9be5-5c8d0e4f7a14",

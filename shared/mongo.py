@@ -64,6 +64,19 @@ def sharded_by(field: str, indexes: Sequence[IndexModel]) -> Sharded:
     return found
 
 
+class Replacing(list[IndexModel]):
+    """The indexes of a collection, with the names of those of earlier releases to drop."""
+
+    replaced: tuple[str, ...]
+
+
+def replacing(names: tuple[str, ...], indexes: Sequence[IndexModel]) -> Replacing:
+    """Declare indexes that take the place of others, which would refuse what is right now."""
+    found = Replacing(indexes)
+    found.replaced = names
+    return found
+
+
 SILENCE_MS = 15_000
 """Milliseconds that a call waits for data from the database, unless `pymongo.timeout` sets less.
 
@@ -71,6 +84,7 @@ A connection that a firewall dropped stays silent for ever; a change stream answ
 seconds.
 """
 _NAMESPACE_EXISTS = 48
+_NO_INDEX = 27
 _OTHER_OPTIONS = 85
 """Error code: an index with this name or these keys exists with other options."""
 _OUT_OF_DISK = 14031
@@ -192,7 +206,7 @@ async def ensure_indexes(database: Database, indexes: Indexes) -> None:
     """Create the missing collections and indexes. Safe to run from many replicas.
 
     A changed expiry (`expireAfterSeconds`) is updated; the database refuses an index that differs
-    in anything else.
+    in anything else. Indexes that others replace are dropped after those are there.
     """
     existing = set(await database.list_collection_names())
     await asyncio.gather(
@@ -218,6 +232,12 @@ async def _ensure(database: Database, name: str, models: Sequence[IndexModel]) -
                 change = {"name": index["name"], "expireAfterSeconds": seconds}
                 await database.command({"collMod": name, "index": change})
         await database[name].create_indexes(list(models))
+    for replaced in models.replaced if isinstance(models, Replacing) else ():
+        try:
+            await database[name].drop_index(replaced)
+        except OperationFailure as error:
+            if error.code != _NO_INDEX:  # another replica, or an earlier start, dropped it
+                raise
 
 
 async def _create(database: Database, name: str) -> None:

@@ -7,7 +7,7 @@ from ops.simulation.books import Books, OpenHold, utc
 from services.circulation.refusals import Refusal
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules.copy import Copy, CopyState
-from services.circulation.rules.hold import Hold, HoldState, cancel, expire, place
+from services.circulation.rules.hold import Hold, HoldState, Target, cancel, expire, place
 from services.circulation.rules.hold_queue import (
     Waiting,
     allot,
@@ -33,7 +33,7 @@ def place_hold(books: Books, patron: int, title: int, branch: str, at: datetime)
         hold = place(
             hold_id=books.identifier(at),
             patron=person,
-            title_id=books.city.title(title).id,
+            target=Target(books.city.title(title).id),
             pickup_branch=branch,
             place=books.placed.get(title, 0) + 1,
             at=utc(at),

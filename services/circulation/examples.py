@@ -112,7 +112,11 @@ EXAMPLES: Mapping[str, Any] = {
     "title_id": TITLE,
     "waived_cents": 0,
     "withdrawn_because": None,
+    "volume_needed": False,
+    "volumes": [],
+    "editions": [],
     "withdrawn_on": None,
+    "work_id": None,
     # titles and copies
     "acquired_on": "2020-06-15",
     "CallNumberIn.number": "823.92 WON",
@@ -219,7 +223,11 @@ EXAMPLES: Mapping[str, Any] = {
     "DELETE /v1/policies/{policy_id}.row": None,
     "DELETE /v1/policies/{policy_id}.version": 3,
     # holds
+    "HoldIn.barcode": LEFT_OUT,
     "HoldIn.patron_id": LEFT_OUT,
+    "HoldIn.volume": LEFT_OUT,
+    "HoldIn.work_id": LEFT_OUT,
+    "HoldOut.barcode": None,
     "HoldOut.copy_id": None,
     "PATCH /v1/holds/{hold_id}.frozen": True,
     "PATCH /v1/holds/{hold_id}.frozen_until": "2021-03-31",

@@ -71,6 +71,13 @@ BarcodePath = Annotated[str, Path(max_length=40)]
 
 BranchKind = Literal["central", "major", "district", "small", "mobile", "station"]
 
+Volume = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
+    AfterValidator(_line),
+    Field(description="Volume, issue, part or disc set, such as `v. 2`."),
+]
+
 When = Annotated[
     date | datetime,
     BeforeValidator(_when),

@@ -210,6 +210,17 @@ HoldLimit = refusal(
     409, "hold-limit", "You've reached the limit of reservations at one time: {limit}."
 )
 HoldExists = refusal(409, "hold-exists", "You have reserved this title already.")
+WhichVolume = refusal(
+    409, "which-volume", "This title has several volumes. Please choose one: {volumes}.", "volumes"
+)
+"""A hold on a title whose copies all are volumes, without one of them."""
+NoSuchVolume = refusal(
+    409,
+    "no-such-volume",
+    "This title has no volume {volume}. Please choose one of those it has: {volumes}.",
+    "volumes",
+)
+NoSuchWork = refusal(404, "no-such-work", "There is no such work.")
 TitleOnLoan = refusal(
     409, "title-on-loan", "You have this title on loan, so you cannot reserve it."
 )

@@ -39,6 +39,9 @@ class CopyOut(Value):
     record: CopyRecordOut | None = Field(
         default=None, description="Null: nothing is known beyond the fields above."
     )
+    volume: Short | None = Field(
+        default=None, description="Volume, issue, part or disc set, such as `v. 2`; null: none."
+    )
 
 
 class SeriesOut(Value):
@@ -101,6 +104,9 @@ class TitleCatalogued(
     copies: tuple[CopyOut, ...] = Field(max_length=20_000)
     record: RecordOut | None = Field(
         default=None, description="Null: nothing is known beyond the fields above."
+    )
+    work_id: Id | None = Field(
+        default=None, description="Work of which the title is one edition; null: none."
     )
 
 
@@ -308,7 +314,22 @@ class HoldSnapshot(Event, publisher="circulation", key="patron_id", subject="hol
 
     hold_id: Id
     patron_id: Id
-    title_id: Id
+    title_id: Id = Field(
+        description="With `any_edition`: the edition of its copy or, until it has one, one of the "
+        "work."
+    )
+    volume: Short | None = Field(
+        default=None, description="Volume of the title that is wanted; null: no volume."
+    )
+    barcode: Short | None = Field(
+        default=None, description="Barcode of the only copy that is wanted; null: any."
+    )
+    work_id: Id | None = Field(
+        default=None, description="Work of the title: its editions share one queue; null: none."
+    )
+    any_edition: bool = Field(
+        default=False, description="True if any edition of the work is wanted."
+    )
     pickup_branch: Code
     state: Literal["waiting", "in-transit", "ready", "collected", "cancelled", "expired"]
     to_fetch: bool = Field(
@@ -320,8 +341,10 @@ class HoldSnapshot(Event, publisher="circulation", key="patron_id", subject="hol
         description="True until it is collected, cancelled or expired.",
     )
     place: Count = Field(
-        description="Ordinal among all holds placed on the title. A hold's position in the "
-        "queue is 1 more than the number of waiting holds with a lower place."
+        description="Ordinal among all holds placed in the queue of the title or, if it has one, "
+        "of the work. A hold's position is 1 more than the number of waiting holds with a lower "
+        "place that are for the same copies: of the same volume, not of another single copy, and "
+        "not of another edition alone."
     )
     placed_at: datetime
     expires_on: date | None = Field(description="Last day on which the patron wants to wait.")

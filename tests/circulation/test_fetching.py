@@ -251,7 +251,7 @@ async def test_a_database_with_older_indexes_gets_the_indexes_for_copies_to_fetc
     desk: Desk,
 ) -> None:
     database = desk.api.app.state.database
-    for name in ("one_hold_of_copy", "one_hold_of_title"):
+    for name in ("one_hold_of_copy", "one_hold_of_volume"):
         await database.holds.drop_index(name)
     before = {"$in": ["in-transit", "ready"]}
     await database.holds.create_index(
@@ -266,7 +266,7 @@ async def test_a_database_with_older_indexes_gets_the_indexes_for_copies_to_fetc
     await ensure_indexes(database, holds_store.INDEXES)
     barcode, held = await set_aside(desk)
     twin = {**(await database.holds.find_one({"_id": held["id"]})), "_id": "twin"}
-    with pytest.raises(DuplicateKeyError, match="one_hold_of_title"):
+    with pytest.raises(DuplicateKeyError, match="one_hold_of_volume"):
         await database.holds.insert_one({**twin, "copy_id": "another"})
     with pytest.raises(DuplicateKeyError, match="one_hold_of_copy"):
         await database.holds.insert_one({**twin, "patron_id": "p2"})

@@ -40,7 +40,7 @@ from services.circulation.rules.branch_calendar import (
 )
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.due_date import current
-from services.circulation.rules.hold import Hold, HoldState
+from services.circulation.rules.hold import Hold, HoldState, Target
 from services.circulation.rules.hold_queue import Waiting
 from services.circulation.rules.loan import Loan
 from services.circulation.rules.patron import Borrower, Patron
@@ -230,7 +230,7 @@ def refused_loans(seed: int, wanted: int) -> Iterator[bool]:
             branch=branch,
             policies=rows,
             copies={one.barcode: one for one in (copy, *free)},
-            holds={},
+            holds=(),
             on=TODAY,
             today=TODAY,
         )
@@ -297,6 +297,11 @@ def refused_renewals(seed: int, wanted: int) -> Iterator[bool]:
             patron=Patron("p1", "adult", blocked=random.random() < 0.05),
             borrower=Borrower("p1", 1, 0, owed),
             calendars={branch.id: branch},
+            copies={
+                one.copy_id: Copy(
+                    one.copy_id, one.title_id, one.barcode, one.copy_category, branch.id
+                )
+            },
             queues={one.title_id: queue},
             policies=rows,
             suspensions=(),
@@ -347,7 +352,8 @@ def refused_holds(seed: int, wanted: int) -> Iterator[bool]:
         ]
         owed = random.choice((0, 0, 330, 1200))
         terms = PlacingTerms(
-            command=PlaceHold("p1", "t1", branch.id, None, TODAY),
+            command=PlaceHold("p1", branch.id, None, TODAY, "t1"),
+            target=Target("t1"),
             place=1,
             at=NOW,
             patron=Patron("p1", "adult", blocked=random.random() < 0.05),
@@ -356,7 +362,7 @@ def refused_holds(seed: int, wanted: int) -> Iterator[bool]:
             categories=frozenset(random.sample(CATEGORIES, random.randint(0, 2))),
             policies=rows,
             holds_title=False,
-            has_title=bool(of_title),
+            on_loan=frozenset(one.barcode for one in of_title),
         )
 
         def works(at: str, back: bool, cancelled: int, cents: int) -> bool:
@@ -365,8 +371,8 @@ def refused_holds(seed: int, wanted: int) -> Iterator[bool]:
                 open_holds=len(holds) - cancelled,
                 outstanding_cents=owed + back * fines - cents,
             )
-            has_title = bool(of_title) and not back
-            changed = replace(terms, branch_kind=at, borrower=borrower, has_title=has_title)
+            on_loan = frozenset() if back else terms.on_loan
+            changed = replace(terms, branch_kind=at, borrower=borrower, on_loan=on_loan)
             return is_done(lambda: new_hold(changed))
 
         if works(kind, False, 0, 0):

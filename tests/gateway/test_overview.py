@@ -133,6 +133,8 @@ async def test_the_account_is_built_from_events(
         {
             "id": "hold-2",
             "title": "A reserved book",
+            "volume": None,
+            "any_edition": False,
             "position": 2,
             "pickup_branch": "HKCL",
             "state": "waiting",
@@ -143,6 +145,8 @@ async def test_the_account_is_built_from_events(
         {
             "id": "hold-3",
             "title": "Another book",
+            "volume": None,
+            "any_edition": False,
             "position": None,
             "pickup_branch": "HKCL",
             "state": "in-transit",

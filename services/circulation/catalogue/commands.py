@@ -40,6 +40,7 @@ class NewCopy:
     price_cents: int | None
     record: CopyRecord | None = None
     state: CopyState = CopyState.AVAILABLE
+    volume: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,25 +75,27 @@ def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
         command.kind,
         record=command.record,
     )
-    copies = new_copies(title.id, command.copies)
+    copies = new_copies(title, command.copies)
     store.add(work, [title])
     store.add_copies(work, copies)
     work.record(events.catalogued(title, copies))
     return Catalogued(title, copies)
 
 
-def new_copies(title_id: str, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
-    """Return new copies, each at the branch that owns it."""
+def new_copies(title: Title, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
+    """Return new copies of a title, each at the branch that owns it."""
     return tuple(
         Copy(
             new_id(),
-            title_id,
+            title.id,
             copy.barcode,
             copy.category,
             copy.branch,
             copy.price_cents,
             copy.state,
             record=copy.record,
+            volume=copy.volume,
+            work_id=title.work_id,
         )
         for copy in copies
     )

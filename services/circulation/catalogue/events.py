@@ -17,6 +17,7 @@ def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
         authors=title.authors,
         isbn=title.isbn,
         kind=title.kind,
+        work_id=title.work_id,
         copies=tuple(
             CopyOut(
                 copy_id=copy.id,
@@ -24,6 +25,7 @@ def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:
                 category=copy.category,
                 branch=copy.branch_code,
                 record=_described(copy.record) if copy.record else None,
+                volume=copy.volume,
             )
             for copy in copies
         ),

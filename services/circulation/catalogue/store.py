@@ -8,7 +8,8 @@ import pymongo
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.rules.copy import Copy, CopyState
-from services.circulation.rules.title import Title, search_terms, sought
+from services.circulation.rules.hold import Target
+from services.circulation.rules.title import WORK_PREFIX, Title, search_terms, sought, volume_key
 from shared import folded_terms, reading
 from shared.deadlines import allowed
 from shared.mongo import (
@@ -25,16 +26,21 @@ from shared.work import Read
 
 SEARCH_SECONDS = 0.7
 """Time limit of a search in the database, in seconds: about half that of other reads."""
+MOST_EDITIONS = 100
+"""Most editions of a work that are listed with a title."""
 FREE = {
     "state": {"$in": [CopyState.AVAILABLE.value, CopyState.IN_TRANSIT.value]},
     "hold_id": None,
 }
 TO_FETCH = {"state": CopyState.TO_FETCH.value}
+OF_WORK = {"work_id": {"$type": "string"}}
 
 INDEXES: Indexes = {
     **folded_terms.INDEXES,
     "titles": [
         IndexModel([("terms", ASCENDING)]),
+        # The editions of a work.
+        IndexModel([("work_id", ASCENDING)], name="of_work", partialFilterExpression=OF_WORK),
         IndexModel(
             [("control_number", ASCENDING)],
             unique=True,
@@ -55,6 +61,17 @@ INDEXES: Indexes = {
                     ("at_branch", ASCENDING),
                     ("barcode", ASCENDING),
                 ]
+            ),
+            # The free copies of all editions of a work.
+            IndexModel(
+                [
+                    ("work_id", ASCENDING),
+                    ("state", ASCENDING),
+                    ("at_branch", ASCENDING),
+                    ("barcode", ASCENDING),
+                ],
+                name="free_of_work",
+                partialFilterExpression=OF_WORK,
             ),
             # Copies that staff have to fetch at a branch.
             IndexModel(
@@ -124,14 +141,48 @@ def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
     return {copy.id: copy for copy in found}
 
 
-def categories_of(work: Work, title_id: str) -> set[str]:
-    """Return the categories of a title's copies."""
-    return set(work.distinct("copies", "category", {"title_id": title_id}))
+def first_edition(work: Work, work_id: str) -> Title | None:
+    """Return the edition of a work that was catalogued first, or None."""
+    found = work.all(Title, "titles", {"work_id": work_id}, sort=[("_id", 1)], limit=1)
+    return found[0] if found else None
+
+
+def has_copy(work: Work, target: Target) -> bool:
+    """Return whether a copy suits a target."""
+    return work.find(Copy, "copies", _suiting(target)) is not None
+
+
+def volumes_of(work: Work, target: Target) -> list[str]:
+    """Return the volumes of which a title or, for any edition, a work has copies, in order."""
+    found = {*work.distinct("copies", "volume", _of_title(target))} - {None}
+    return sorted(found, key=volume_key)
+
+
+def categories_of(work: Work, target: Target) -> set[str]:
+    """Return the categories of the copies of a title or, for any edition, of a work."""
+    return set(work.distinct("copies", "category", _of_title(target)))
+
+
+def free_volumes(work: Work, queue_id: str) -> set[str | None]:
+    """Return the volumes of the free copies of a title or a work; None always is among them."""
+    name = "work_id" if queue_id.startswith(WORK_PREFIX) else "title_id"
+    return {None, *work.distinct("copies", "volume", {name: queue_id, **FREE})}
+
+
+def _of_title(target: Target) -> dict[str, Any]:
+    if target.any_edition:
+        return {"work_id": target.work_id}
+    return {"title_id": target.title_id}
+
+
+def _suiting(target: Target) -> dict[str, Any]:
+    single = {"barcode": target.barcode} if target.barcode else {}
+    return {**_of_title(target), "volume": target.volume, **single}
 
 
 def first_free(
     work: Work,
-    title_id: str,
+    target: Target,
     categories: Collection[str],
     branch_code: str,
     *,
@@ -140,12 +191,12 @@ def first_free(
 ) -> list[Copy]:
     """Return the free copies of these categories from which a hold gets the nearest.
 
-    A free copy is neither on loan nor assigned to a hold, nor in `given`. These are the copies
-    `in_hand`, and the first one in each place: at the branch, in transit to it, elsewhere. However
-    many are free, few are read.
+    They suit its target. A free copy is neither on loan nor assigned to a hold, nor in `given`.
+    These are the copies `in_hand`, and the first one in each place: at the branch, in transit to
+    it, elsewhere. However many are free, few are read.
     """
     query = {
-        "title_id": title_id,
+        **_suiting(target),
         "hold_id": None,
         "category": {"$in": sorted(categories)},
         "_id": {"$nin": sorted(given)},
@@ -160,7 +211,7 @@ def first_free(
     scanned = {"$in": sorted({*in_hand} - {*given})}
     found = work.read(
         "queues",
-        {"_id": title_id},
+        {"_id": target.queue_id},
         in_hand=Read("copies", {**query, **FREE, "_id": scanned}),
         here=first({**available, "at_branch": branch_code}),
         on_the_way=first({**in_transit, "bound_for": branch_code}),
@@ -168,15 +219,18 @@ def first_free(
         travelling=first(in_transit),
     )
     if found is None:
-        raise LookupError(f"the queue of {title_id} has not been written")
+        raise LookupError(f"the queue {target.queue_id} has not been written")
     copies = [found[name] for name in ("in_hand", "here", "on_the_way", "elsewhere", "travelling")]
     return [from_document(Copy, copy) for place in copies for copy in place]
 
 
-async def with_free_copies(db: Database, title_ids: Collection[str]) -> list[str]:
-    """Return the ids of those titles that have a free copy."""
-    query = {"title_id": {"$in": sorted(title_ids)}, **FREE}
-    found: list[str] = await db.copies.distinct("title_id", query)
+async def with_free_copies(db: Database, queue_ids: Collection[str]) -> list[str]:
+    """Return the ids of those queues, of titles or works, for which a copy is free."""
+    works = {one for one in queue_ids if one.startswith(WORK_PREFIX)}
+    found: list[str] = []
+    for name, ids in (("title_id", {*queue_ids} - works), ("work_id", works)):
+        if ids:
+            found += await db.copies.distinct(name, {name: {"$in": sorted(ids)}, **FREE})
     return sorted(found)
 
 
@@ -234,6 +288,14 @@ async def find_to_fetch(db: Database, branch: str, limit: int, after: str | None
     """Return up to `limit` + 1 of the copies that staff have to fetch at a branch."""
     query = {"at_branch": branch, **TO_FETCH}
     return await reading.page(db, Copy, "copies", query, limit=limit, after=after)
+
+
+async def find_editions(db: Database, title: Title) -> list[Title]:
+    """Return the other editions of a title's work, in the order of cataloguing."""
+    if title.work_id is None:
+        return []
+    query = {"work_id": title.work_id, "_id": {"$ne": title.id}}
+    return await reading.page(db, Title, "titles", query, limit=MOST_EDITIONS, after=None)
 
 
 async def find(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:

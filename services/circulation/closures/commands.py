@@ -14,7 +14,7 @@ from services.circulation.charges.commands.ledger import post
 from services.circulation.closures import store
 from services.circulation.holds import events as holds_events
 from services.circulation.holds import store as holds_store
-from services.circulation.holds.commands.queue import serve_titles
+from services.circulation.holds.commands.queue import serve_queues
 from services.circulation.loans import store as loans_store
 from services.circulation.loans.commands.current import current_loans, record_moves
 from services.circulation.rules import sweep as sweep_rules
@@ -253,8 +253,8 @@ async def move_chunk(run: Run, taken: Taken, today: date | None = None) -> int:
 
 
 async def _serve(run: Run, hold_ids: Collection[str], day: date) -> int:
-    titles = await store.titles_of(run.database, hold_ids)
-    return await serve_titles(run, titles, day)
+    queues = await store.queues_of(run.database, hold_ids)
+    return await serve_queues(run, queues, day)
 
 
 def rework_fines(work: Work, charge_ids: tuple[str, ...], rework_id: str, on: date) -> int:

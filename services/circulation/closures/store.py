@@ -11,6 +11,7 @@ from services.circulation.holds.store import READY, WAITING
 from services.circulation.loans.store import BY_DUE_DATE, OF_PATRON, OPEN
 from services.circulation.rules.branch_calendar import Movable
 from services.circulation.rules.effect import Alike
+from services.circulation.rules.hold import Hold
 from services.circulation.rules.loan import Loan
 from services.circulation.rules.suspension import FineSuspension
 from services.circulation.rules.sweep import Position, Rework, Stage, Sweep, SweepState
@@ -259,7 +260,7 @@ def _of_stage(sweep: Sweep, stage: Stage) -> dict[str, Any]:
     return {"pickup_branch": sweep.id, **(WAITING if stage is Stage.QUEUES else READY)}
 
 
-async def titles_of(db: Database, hold_ids: Collection[str]) -> set[str]:
-    """Return the ids of the titles of some holds."""
-    query = {"_id": {"$in": sorted(hold_ids)}}
-    return {found["title_id"] async for found in db.holds.find(query, {"title_id": 1})}
+async def queues_of(db: Database, hold_ids: Collection[str]) -> set[str]:
+    """Return the ids of the queues of some holds."""
+    found = await reading.every(db, Hold, "holds", {"_id": {"$in": sorted(hold_ids)}})
+    return {hold.target.queue_id for hold in found}

@@ -41,14 +41,14 @@ def add_copies(work: Work, title_id: str, new: Sequence[NewCopy], on: date) -> C
     if taken := catalogue_store.copies_with(work, [copy.barcode for copy in new]):
         raise BarcodeTaken(barcode=min(taken))
     before = catalogue_store.copies_of(work, [title.id])
-    added = new_copies(title.id, new)
+    added = new_copies(title, new)
     copies = (*before, *added)
     check_copies(len(copies))
     title = next_version(title)
     catalogue_store.save(work, [title])
     catalogue_store.add_copies(work, added)
     work.record(catalogue_events.catalogued(title, copies))
-    served = serve(work, [title.id], on)
+    served = serve(work, [title.queue_id], on)
     now = tuple(served[copy.id].copy if copy.id in served else copy for copy in copies)
     return Catalogued(title, now)
 
@@ -126,7 +126,7 @@ def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
     catalogue_store.save_copies(work, [copy for step in steps for copy in step.changed])
     for step in steps:
         work.record(catalogue_events.catalogued(step.title, step.copies))
-    grown = {step.title.id for step in steps if step.outcome == "changed" and step.new}
+    grown = {step.title.queue_id for step in steps if step.outcome == "changed" and step.new}
     if grown:  # patrons may wait for a known title; nobody waits for a new one
         serve(work, grown, command.on)
     return results
@@ -152,7 +152,7 @@ def _step(
         if barcode in by_barcode and by_barcode[barcode].title_id != title.id:
             raise BarcodeTaken(barcode=barcode)
     after = tuple(_described(copy, named.pop(copy.barcode, None)) for copy in before)
-    new = new_copies(title.id, named.values())
+    new = new_copies(title, named.values())
     check_copies(len(after) + len(new))
     changed = tuple(copy for copy in after if copy not in before)
     if present is None:
@@ -173,6 +173,7 @@ def _described(copy: Copy, given: NewCopy | None) -> Copy:
         "category": given.category,
         "branch_code": given.branch,
         "price_cents": given.price_cents,
+        "volume": given.volume,
         "record": given_fields(given.record) if given.record else {},
     }
     return describe(copy, changes)
@@ -202,7 +203,7 @@ def amend_copy(work: Work, barcode: str, changes: Mapping[str, Any], on: date) -
     catalogue_store.save(work, [title])
     copies = catalogue_store.copies_of(work, [title.id])
     work.record(catalogue_events.catalogued(title, copies))
-    served = serve(work, [title.id], on)
+    served = serve(work, [copy.queue_id], on)
     return served[copy.id].copy if copy.id in served else amended
 
 
@@ -215,9 +216,9 @@ def receive_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
     copy = _copy(work, barcode)
     if calendars_store.get(work, branch) is None:
         raise NoSuchBranch(branch=branch)
-    holds_store.take_turn(work, [copy.title_id])
+    holds_store.take_turn(work, [copy.queue_id])
     unpacked = unpack(work, copy, branch, on)
-    served = hand_out(work, [copy.title_id], on, freed=[unpacked.copy], in_hand=[copy.id])
+    served = hand_out(work, [copy.queue_id], on, freed=[unpacked.copy], in_hand=[copy.id])
     return served.get(copy.id, unpacked)
 
 
@@ -232,10 +233,10 @@ def recover_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
         raise NoSuchBranch(branch=branch)
     if loans_store.lost_of_copies(work, [copy.id]):
         raise LostByPatron
-    holds_store.take_turn(work, [copy.title_id])
+    holds_store.take_turn(work, [copy.queue_id])
     back = recover(copy, branch)
     catalogue_store.save_copies(work, [back])
-    served = hand_out(work, [copy.title_id], on, freed=[back], in_hand=[copy.id])
+    served = hand_out(work, [copy.queue_id], on, freed=[back], in_hand=[copy.id])
     return served.get(copy.id, Served(back, None))
 
 
@@ -255,12 +256,12 @@ def take_out_copy(work: Work, barcode: str, fault: Fault, on: date) -> Served:
     Raises NoSuchCopy, or NotInThisState, for example for a copy on loan.
     """
     copy = _copy(work, barcode)
-    holds_store.take_turn(work, [copy.title_id])
+    holds_store.take_turn(work, [copy.queue_id])
     out = _TAKE_OUT[fault](copy)
     catalogue_store.save_copies(work, [out])
     if copy.hold_id and (hold := holds_store.get(work, copy.hold_id)):
         waits = put_back(hold)
         holds_store.save(work, [waits])
         work.record(holds_events.changed(hold, waits))
-        hand_out(work, [copy.title_id], on)
+        hand_out(work, [copy.queue_id], on)
     return Served(out, None)

@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from services.circulation.borrowers.commands import ask_for_patron
 from services.circulation.catalogue import store as catalogue_store
-from services.circulation.fields import BranchCode, Id, day_of
+from services.circulation.fields import Barcode, BranchCode, Id, Volume, day_of
 from services.circulation.holds import store
 from services.circulation.holds.commands.holds import (
     AmendHold,
@@ -27,11 +27,16 @@ from services.circulation.refusals import (
     HoldLimit,
     HoldNotWaiting,
     NoSuchBranch,
+    NoSuchCopy,
     NoSuchHold,
     NoSuchPatron,
     NoSuchTitle,
+    NoSuchVolume,
+    NoSuchWork,
+    NotInThisState,
     PatronBlocked,
     TitleOnLoan,
+    WhichVolume,
 )
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold, HoldState
@@ -47,9 +52,23 @@ router = APIRouter(prefix="/v1")
 
 
 class HoldIn(Body):
-    """A title to reserve and the branch where it is to be collected."""
+    """A title, volume, copy or work to reserve, and the branch where it is to be collected."""
 
-    title_id: str = Field(min_length=1, max_length=64)
+    title_id: str | None = Field(default=None, min_length=1, max_length=64)
+    volume: Volume | None = Field(
+        default=None,
+        description="With `title_id`: the volume, as the title lists it. Needed if each copy is "
+        "one.",
+    )
+    barcode: Barcode | None = Field(
+        default=None, description="Instead of `title_id`: the only copy that is wanted."
+    )
+    work_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Instead of `title_id`: a work, of which any edition is wanted.",
+    )
     pickup_branch: BranchCode
     expires_on: Day | None = Field(
         default=None, description="Last day on which the patron wants the title; null: no last day."
@@ -61,6 +80,14 @@ class HoldIn(Body):
         description="Id of the patron that the hold is for: any for staff, one with a linked card "
         "for patrons; null: the caller.",
     )
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Self:
+        if sum(one is not None for one in (self.title_id, self.barcode, self.work_id)) != 1:
+            raise ValueError("has one of title_id, barcode and work_id")
+        if self.volume is not None and self.title_id is None:
+            raise ValueError("a volume is given with title_id only")
+        return self
 
 
 class HoldChange(Body):
@@ -85,11 +112,19 @@ class HoldOut(BaseModel):
 
     id: str
     patron_id: str
-    title_id: str
+    title_id: str = Field(
+        description="With `any_edition`: the edition of its copy or, until it has one, one of the "
+        "work."
+    )
+    volume: str | None = Field(description="The volume that is wanted; null: no volume.")
+    barcode: str | None = Field(description="The only copy that is wanted; null: any.")
+    work_id: str | None = Field(description="Work of the title; null: none.")
+    any_edition: bool = Field(description="True if any edition of the work is wanted.")
     pickup_branch: str
     state: HoldState
     position: int | None = Field(
-        description="Position in the queue, 1 is next; null: the hold does not wait."
+        description="Position among the holds that wait for the same copies, 1 is next; null: the "
+        "hold does not wait."
     )
     placed_at: datetime
     expires_on: date | None = Field(
@@ -112,6 +147,10 @@ class HoldOut(BaseModel):
             id=hold.id,
             patron_id=hold.patron_id,
             title_id=hold.title_id,
+            volume=hold.volume,
+            barcode=hold.barcode,
+            work_id=hold.work_id,
+            any_edition=hold.any_edition,
             pickup_branch=hold.pickup_branch,
             state=hold.state,
             position=position,
@@ -144,6 +183,7 @@ class ToFetchOut(BaseModel):
     copy_id: str
     title_id: str
     title: str
+    volume: str | None = Field(description="Volume of the copy; null: none.")
     category: str
     hold_id: str
     pickup_branch: str = Field(description="Code of the branch where the patron collects the copy.")
@@ -157,6 +197,7 @@ class ToFetchOut(BaseModel):
             copy_id=copy.id,
             title_id=copy.title_id,
             title=title,
+            volume=copy.volume,
             category=copy.category,
             hold_id=hold.id,
             pickup_branch=hold.pickup_branch,
@@ -186,6 +227,11 @@ async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
 @router.post("/holds", status_code=201)
 @refuses(
     NoSuchTitle,
+    NoSuchVolume,
+    WhichVolume,
+    NoSuchCopy,
+    NotInThisState,
+    NoSuchWork,
     NoSuchPatron,
     NoSuchBranch,
     PatronBlocked,
@@ -196,7 +242,9 @@ async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
     EndsBeforeToday,
 )
 async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
-    """Reserve a title: patrons for themselves or a linked patron, staff for the one they name.
+    """Reserve a title, a volume, a copy or any edition of a work.
+
+    Patrons reserve for themselves or a linked patron, staff for the one they name.
 
     A free copy is set aside at once. The hold is `to-fetch` until staff or a station scan the copy
     with a return or an arrival. The hold is then `ready`, or the copy is sent to the pick-up
@@ -206,9 +254,8 @@ async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
     patron_id = body.patron_id or asking
     if patron_id is None:
         raise NoSuchPatron
-    command = PlaceHold(
-        patron_id, body.title_id, body.pickup_branch, body.expires_on, day_of(None, run), asking
-    )
+    wanted = body.model_dump(exclude={"patron_id"})
+    command = PlaceHold(**wanted, patron_id=patron_id, on=day_of(None, run), asking=asking)
     try:
         queued = await run(place_hold, command)
     except NoSuchPatron:
@@ -282,9 +329,14 @@ async def get_holds(
 @router.get("/titles/{title_id}/holds")
 @shows_patrons
 async def get_queue(title_id: Id, _caller: Staff, db: Db, page: PageQuery) -> HoldPage:
-    """List a title's open holds in queue order, including those with a copy assigned."""
+    """List a title's open holds in queue order, including those with a copy assigned.
+
+    Holds on any edition of its work are among them.
+    """
     after = int(page.after) if page.after and page.after.isdecimal() else 0
-    found = await store.find_queue(db, title_id, page.limit, after)
+    title = await catalogue_store.find_title(db, title_id)
+    work_id = title.work_id if title else None
+    found = await store.find_queue(db, title_id, work_id, page.limit, after)
     return await _page(db, found, page, {hold.id: str(hold.place) for hold in found})
 
 

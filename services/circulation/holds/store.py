@@ -1,6 +1,7 @@
-"""Holds and the queue of each title."""
+"""Holds, and the queue of each title or work."""
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -8,11 +9,18 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.copy import Copy, CopyState
-from services.circulation.rules.hold import OPEN_STATES, SERVED_STATES, Hold, HoldState
+from services.circulation.rules.hold import (
+    OPEN_STATES,
+    SERVED_STATES,
+    Hold,
+    HoldState,
+    Target,
+)
 from services.circulation.rules.hold_queue import Queue, Waiting
 from services.circulation.rules.loan import Loan, LoanState
 from services.circulation.rules.patron import Borrower, Patron
 from services.circulation.rules.suspension import FineSuspension
+from services.circulation.rules.title import WORK_PREFIX
 from services.circulation.rules.ways_out import OpenLoans
 from shared import reading
 from shared.mongo import (
@@ -22,6 +30,7 @@ from shared.mongo import (
     SnapshotQuery,
     from_document,
     read_snapshot_page,
+    replacing,
     sharded_by,
 )
 from shared.personal_data import Personal
@@ -33,6 +42,7 @@ READY = {"state": HoldState.READY.value}
 OPEN = {"state": {"$in": [state.value for state in OPEN_STATES]}}
 ENDED = {"state": {"$in": [state.value for state in HoldState if state not in OPEN_STATES]}}
 SERVED = {"state": {"$in": [state.value for state in SERVED_STATES]}}
+OF_WORK = {"work_id": {"$type": "string"}}
 
 # Names of indexes that queries give as a hint.
 UNWANTED = "unwanted"
@@ -40,56 +50,92 @@ UNCOLLECTED = "left"
 TO_PURGE = "ended"
 
 INDEXES: Indexes = {
-    "holds": [
-        # Guarantee that a copy is kept for one hold, and that a patron has one open hold on a
-        # title. An index can't change its filter, so these two have names that differ from
-        # those of the release before holds had the state `to-fetch`: `copy_id_1` and
-        # `open_of_patron`.
-        IndexModel(
-            [("copy_id", ASCENDING)],
-            name="one_hold_of_copy",
-            unique=True,
-            partialFilterExpression=SERVED,
-        ),
-        IndexModel(
-            [("patron_id", ASCENDING), ("title_id", ASCENDING)],
-            name="one_hold_of_title",
-            unique=True,
-            partialFilterExpression=OPEN,
-        ),
-        IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
-        # A title's queue, in order.
-        IndexModel([("title_id", ASCENDING), ("state", ASCENDING), ("place", ASCENDING)]),
-        # A branch's hold shelf, and the holds to be collected there.
-        IndexModel([("pickup_branch", ASCENDING), ("state", ASCENDING), ("_id", ASCENDING)]),
-        # The holds that the job ends.
-        IndexModel([("expires_on", ASCENDING)], name=UNWANTED, partialFilterExpression=WAITING),
-        IndexModel([("shelf_until", ASCENDING)], name=UNCOLLECTED, partialFilterExpression=READY),
-        # The holds that may be deleted.
-        IndexModel([("ended_on", ASCENDING)], name=TO_PURGE, partialFilterExpression=ENDED),
-    ],
+    "holds": replacing(
+        ("open_of_patron", "one_hold_of_title"),
+        [
+            # Guarantee that a copy is kept for one hold, and that a patron has one open hold on a
+            # title or on each of its volumes. An index can't change, so those of earlier releases
+            # had other names. The one on copies, `copy_id_1`, may stay: it refuses less.
+            IndexModel(
+                [("copy_id", ASCENDING)],
+                name="one_hold_of_copy",
+                unique=True,
+                partialFilterExpression=SERVED,
+            ),
+            IndexModel(
+                [("patron_id", ASCENDING), ("title_id", ASCENDING), ("volume", ASCENDING)],
+                name="one_hold_of_volume",
+                unique=True,
+                partialFilterExpression=OPEN,
+            ),
+            IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
+            # The queue of a title, and that of a work, in order.
+            IndexModel([("title_id", ASCENDING), ("state", ASCENDING), ("place", ASCENDING)]),
+            IndexModel(
+                [("work_id", ASCENDING), ("state", ASCENDING), ("place", ASCENDING)],
+                name="of_work",
+                partialFilterExpression=OF_WORK,
+            ),
+            # A branch's hold shelf, and the holds to be collected there.
+            IndexModel([("pickup_branch", ASCENDING), ("state", ASCENDING), ("_id", ASCENDING)]),
+            # The holds that the job ends.
+            IndexModel([("expires_on", ASCENDING)], name=UNWANTED, partialFilterExpression=WAITING),
+            IndexModel(
+                [("shelf_until", ASCENDING)], name=UNCOLLECTED, partialFilterExpression=READY
+            ),
+            # The holds that may be deleted.
+            IndexModel([("ended_on", ASCENDING)], name=TO_PURGE, partialFilterExpression=ENDED),
+        ],
+    ),
     "queues": sharded_by("_id", []),
 }
 PERSONAL = (Personal("holds"),)
 
 
-def take_place(work: Work, title_id: str) -> int:
-    """Return the next place in a title's queue; each place is given once.
+def take_place(work: Work, queue_id: str) -> int:
+    """Return the next place in a queue; each place is given once.
 
     Every transaction that places a hold, frees a copy of a title or changes who may have one writes
-    the title's queue first. Of two concurrent transactions one is therefore retried, and reads the
-    other's changes.
+    its queue first. Of two concurrent transactions one is therefore retried, and reads the other's
+    changes.
     """
-    work.update_each("queues", [title_id], {"$inc": {"version": 1, "placed": 1}})
-    queue = work.find(Queue, "queues", {"_id": title_id})
+    work.update_each("queues", [queue_id], {"$inc": {"version": 1, "placed": 1}})
+    queue = work.find(Queue, "queues", {"_id": queue_id})
     if queue is None:
-        raise LookupError(f"the queue of {title_id} was written a moment ago")
+        raise LookupError(f"the queue {queue_id} was written a moment ago")
     return queue.placed
 
 
-def take_turn(work: Work, title_ids: Collection[str]) -> None:
-    """Serialize changes to these titles' free copies and queues, in one round trip."""
-    work.update_each("queues", title_ids, {"$inc": {"version": 1, "placed": 0}})
+def take_turn(work: Work, queue_ids: Collection[str]) -> None:
+    """Serialize changes to the free copies and the holds of these queues, in one round trip."""
+    work.update_each("queues", queue_ids, {"$inc": {"version": 1, "placed": 0}})
+
+
+def of_queue(queue_ids: Collection[str]) -> dict[str, Any]:
+    """Build the query for the holds of some queues, of titles or of works."""
+    works = sorted(one for one in queue_ids if one.startswith(WORK_PREFIX))
+    titles = sorted({*queue_ids} - {*works})
+    if not works:
+        return {"title_id": {"$in": titles}}
+    of_works = {"work_id": {"$in": works}}
+    return {"$or": [{"title_id": {"$in": titles}}, of_works]} if titles else of_works
+
+
+def competing(target: Target) -> dict[str, Any]:
+    """Build the query for the holds that may get a copy that a hold with this target may get.
+
+    Holds on another volume, on another single copy, or on another edition alone do not count.
+    """
+    query = {**of_title(target), "volume": target.volume}
+    return {**query, "barcode": {"$in": [None, target.barcode]}} if target.barcode else query
+
+
+def of_title(target: Target) -> dict[str, Any]:
+    """Build the query for the holds on a title, its volumes and its copies, and on any edition."""
+    if target.work_id and not target.any_edition:
+        own = [{"title_id": target.title_id}, {"any_edition": True}]
+        return {"work_id": target.work_id, "$or": own}
+    return of_queue([target.queue_id])
 
 
 def add(work: Work, hold: Hold) -> None:
@@ -113,20 +159,27 @@ def some(work: Work, hold_ids: Collection[str]) -> dict[str, Hold]:
     return {hold.id: hold for hold in found}
 
 
-def open_of_patron(
-    work: Work, patron_id: str, title_ids: Collection[str] | None = None
-) -> list[Hold]:
-    """Return a patron's open holds, on some titles or on all, in the order of placing."""
-    query: dict[str, Any] = {"patron_id": patron_id, **OPEN}
-    if title_ids is not None:
-        query["title_id"] = {"$in": sorted(title_ids)}
-    return work.all(Hold, "holds", query, sort=[("_id", 1)])
+def open_of_patron(work: Work, patron_id: str) -> list[Hold]:
+    """Return a patron's open holds, in the order of placing."""
+    return work.all(Hold, "holds", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
 
 
-def is_on_loan(work: Work, patron_id: str, title_id: str) -> bool:
-    """Return whether a patron has a copy of a title on loan."""
-    query = {"patron_id": patron_id, "title_id": title_id, "state": LoanState.OPEN.value}
-    return bool(work.count("loans", query))
+def is_held(work: Work, patron_id: str, target: Target) -> bool:
+    """Return whether a patron has an open hold on the title or volume, or on any edition of it."""
+    query = {"patron_id": patron_id, **competing(replace(target, barcode=None)), **OPEN}
+    return bool(work.count("holds", query))
+
+
+def on_loan(work: Work, patron_id: str, target: Target) -> frozenset[str]:
+    """Return the barcodes of the copies that a patron has on loan and that suit a target."""
+    query: dict[str, Any] = {"patron_id": patron_id, "state": LoanState.OPEN.value}
+    if not target.any_edition:
+        query["title_id"] = target.title_id
+    barcodes = work.distinct("loans", "barcode", query)
+    if not barcodes:
+        return frozenset()
+    copies = work.all(Copy, "copies", {"barcode": {"$in": sorted(barcodes)}})
+    return frozenset(copy.barcode for copy in copies if target.suits(copy))
 
 
 def open_loans(work: Work, patron_id: str) -> OpenLoans:
@@ -163,12 +216,14 @@ def open_loans_and_copies(
 
 
 def position(work: Work, hold: Hold) -> int | None:
-    """Return a hold's position in the queue, 1 for the next in line; None if it does not wait."""
+    """Return a hold's position among those that wait for the same copies; None: it does not wait.
+
+    1 is the next in line.
+    """
     if hold.state is not HoldState.WAITING:
         return None
-    return work.count(
-        "holds", {"title_id": hold.title_id, "place": {"$lte": hold.place}, **WAITING}
-    )
+    before = {"place": {"$lte": hold.place}}
+    return work.count("holds", {**competing(hold.target), **before, **WAITING})
 
 
 def purge(work: Work, hold: Hold) -> None:
@@ -206,9 +261,14 @@ async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Hold], str
     return await read_snapshot_page(db.holds, Hold, query, OPEN)
 
 
-async def find_queue(db: Database, title_id: str, limit: int, after: int) -> list[Hold]:
-    """Return up to `limit` + 1 of a title's open holds after a place, in queue order."""
-    query = {"title_id": title_id, "place": {"$gt": after}, **OPEN}
+async def find_queue(
+    db: Database, title_id: str, work_id: str | None, limit: int, after: int
+) -> list[Hold]:
+    """Return up to `limit` + 1 open holds that are for a title, after a place, in queue order.
+
+    They include holds on any edition of its work.
+    """
+    query = {**of_title(Target(title_id, work_id=work_id)), "place": {"$gt": after}, **OPEN}
     cursor = db.holds.find(query).sort("place").limit(limit + 1)
     return [from_document(Hold, document) async for document in cursor]
 
@@ -223,7 +283,7 @@ async def positions(db: Database, holds: Sequence[Hold]) -> dict[str, int]:
     """Return the queue positions of the holds that wait, keyed by hold id."""
     return {
         hold.id: await db.holds.count_documents(
-            {"title_id": hold.title_id, "place": {"$lte": hold.place}, **WAITING}
+            {**competing(hold.target), "place": {"$lte": hold.place}, **WAITING}
         )
         for hold in holds
         if hold.state is HoldState.WAITING
@@ -250,34 +310,34 @@ async def on_shelf(db: Database, branch: str) -> AsyncIterator[Hold]:
 
 
 async def waited_for(db: Database, *, patron_id: str | None = None) -> AsyncIterator[str]:
-    """Yield the ids of the titles with a waiting hold, of one patron or of any, each once."""
+    """Yield the ids of the queues with a waiting hold, of one patron or of any, each once."""
     query: dict[str, Any] = {**WAITING}
     if patron_id is not None:
         query["patron_id"] = patron_id
-    pipeline = [{"$match": query}, {"$group": {"_id": "$title_id"}}]
+    queue_id = {"$ifNull": ["$work_id", "$title_id"]}
+    pipeline = [{"$match": query}, {"$group": {"_id": queue_id}}]
     async for found in db.holds.aggregate(pipeline):
         yield found["_id"]
 
 
-def of_queues(work: Work, title_ids: Collection[str]) -> Mapping[str, Sequence[Waiting]]:
-    """Return the waiting holds of some titles in turn, by title, with what decides about them.
+def of_queues(work: Work, queue_ids: Collection[str]) -> Mapping[str, Sequence[Waiting]]:
+    """Return the waiting holds of some queues in turn, by queue, with what decides about them.
 
-    The queues of the titles have been written already. Titles that nobody waits for are left out.
+    The queues have been written already. Those in which nobody waits are left out.
     """
-    if not title_ids:
+    if not queue_ids:
         return {}
-    any_queue = {"_id": {"$in": sorted(title_ids)}}
-    found = work.read("queues", any_queue, **queue_reads(title_ids))
+    any_queue = {"_id": {"$in": sorted(queue_ids)}}
+    found = work.read("queues", any_queue, **queue_reads(queue_ids))
     if found is None:
-        raise LookupError("the queues of the titles have not been written")
+        raise LookupError("the queues have not been written")
     return read_queues(found)
 
 
-def queue_reads(title_ids: Collection[str]) -> dict[str, Read]:
-    """Return the reads of the waiting holds of some titles, and of the facts that decide them."""
-    waiting = {"title_id": {"$in": sorted(title_ids)}, **WAITING}
+def queue_reads(queue_ids: Collection[str]) -> dict[str, Read]:
+    """Return the reads of the waiting holds of some queues, and of the facts that decide them."""
     return {
-        "waiting": Read("holds", waiting, sort={"title_id": 1, "place": 1}),
+        "waiting": Read("holds", {**of_queue(queue_ids), **WAITING}, sort={"place": 1}),
         "waiting_patrons": Read("patrons", by=("waiting.patron_id", "_id")),
         "waiting_borrowers": Read("borrowers", by=("waiting.patron_id", "_id")),
         "waiting_calendars": Read("calendars", by=("waiting.pickup_branch", "_id")),
@@ -285,14 +345,14 @@ def queue_reads(title_ids: Collection[str]) -> dict[str, Read]:
 
 
 def read_queues(found: Document) -> dict[str, list[Waiting]]:
-    """Take the queues out of the document that `_queue_reads` filled; return them by title."""
+    """Take the queues out of the document that `_queue_reads` filled; return them by queue."""
     patrons = reading.by_id(Patron, found.pop("waiting_patrons"))
     borrowers = reading.by_id(Borrower, found.pop("waiting_borrowers"))
     calendars = reading.by_id(BranchCalendar, found.pop("waiting_calendars"))
     queues: dict[str, list[Waiting]] = {}
     for hold in reading.values(Hold, found.pop("waiting")):
         borrower, calendar = borrowers.get(hold.patron_id), calendars.get(hold.pickup_branch)
-        queues.setdefault(hold.title_id, []).append(
+        queues.setdefault(hold.target.queue_id, []).append(
             Waiting(
                 hold,
                 patrons.get(hold.patron_id),

@@ -327,7 +327,7 @@ class ReturnFacts:
     borrowers: Mapping[str, Borrower]
     """Counts of the patrons who have the copies, by patron id."""
     awaited: frozenset[str]
-    """Titles of the copies for which a hold waits."""
+    """Titles of the copies for which a hold waits; a hold on any edition may name another."""
     suspensions: Sequence[FineSuspension]
 
 
@@ -366,8 +366,10 @@ class RenewalFacts:
     """Counts before the renewals, so that the cost of one renewal does not refuse another."""
     calendars: Mapping[str, BranchCalendar]
     """Calendars of the branches that lent the copies, by code."""
+    copies: Mapping[str, Copy]
+    """Copies of the loans, by id."""
     queues: Mapping[str, Sequence[Waiting]]
-    """Waiting holds of the loans' titles in turn, by title."""
+    """Waiting holds in the queues of the copies in turn, by queue."""
     policies: PolicyMatrix
     suspensions: Sequence[FineSuspension]
 
@@ -383,18 +385,25 @@ def renewal_facts(work: Work, patron_id: str, renewed: Collection[Loan]) -> Rene
         {"_id": patron_id},
         borrowers=Read("borrowers", {"_id": patron_id}),
         calendars=Read("calendars", {"_id": {"$in": branches}}),
+        copies=Read("copies", {"_id": {"$in": sorted(loan.copy_id for loan in renewed)}}),
         suspensions=Read("suspensions"),
         editions=policies_store.EDITION,
         **holds_store.queue_reads({loan.title_id for loan in renewed}),
     )
     if found is None:
         return None
+    copies = reading.by_id(Copy, found.pop("copies"))
+    queues = holds_store.read_queues(found)
+    if works := {copy.work_id for copy in copies.values() if copy.work_id}:
+        waiting = work.read("patrons", {"_id": patron_id}, **holds_store.queue_reads(works))
+        queues |= holds_store.read_queues(waiting or {})
     borrowers = reading.by_id(Borrower, found.pop("borrowers"))
     return RenewalFacts(
         borrower=borrowers.get(patron_id, Borrower(patron_id)),
         calendars=reading.by_id(BranchCalendar, found.pop("calendars")),
         suspensions=reading.values(FineSuspension, found.pop("suspensions")),
         policies=policies_store.of_editions(work, found.pop("editions")),
-        queues=holds_store.read_queues(found),
+        copies=copies,
+        queues=queues,
         patron=from_document(Patron, found),
     )

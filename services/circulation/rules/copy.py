@@ -110,6 +110,9 @@ or arrives can then be kept for a hold, sent on or sent home."""
 LOST_STATES = (CopyState.LOST, CopyState.WITHDRAWN)
 """States in which a copy may have a loan that ended with its loss."""
 
+OUT_STATES = (CopyState.LOST, CopyState.DAMAGED, CopyState.WITHDRAWN)
+"""States in which a copy is not lent, and may never be lent again."""
+
 AWAITED_STATES = (
     CopyState.TO_FETCH,
     CopyState.IN_TRANSIT,
@@ -143,6 +146,15 @@ class Copy:
     hold_id: str | None = None
     """Id of the hold that it is set aside, kept or in transit for."""
     record: CopyRecord | None = None
+    volume: str | None = None
+    """Label of the volume, issue, part or disc set, such as `v. 2`; None: the title has none."""
+    work_id: str | None = None
+    """Work of its title, repeated here so that its queue is found without the title."""
+
+    @property
+    def queue_id(self) -> str:
+        """Id of the queue of holds that it may serve: that of its work, else that of its title."""
+        return self.work_id or self.title_id
 
     def __post_init__(self) -> None:
         if not self.at_branch:

@@ -1,11 +1,11 @@
 """A hold: a patron waits for a title and collects a copy of it at a branch.
 
-A title's queue is ordered by `place`. A hold that cannot be served now is passed over and keeps its
+A queue is ordered by `place`. A hold that cannot be served now is passed over and keeps its
 place.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Literal
@@ -19,6 +19,7 @@ from services.circulation.refusals import (
     PatronBlocked,
     TitleOnLoan,
 )
+from services.circulation.rules.copy import Copy
 from services.circulation.rules.patron import Patron, check_card
 from services.circulation.rules.policy import Policy
 
@@ -85,16 +86,52 @@ SERVED_STATES = (F, T, R)
 """States in which a hold has a copy of its own."""
 
 
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The copies that a hold is for: those of a title or of one of its volumes, or one copy.
+
+    With `any_edition`, they are those of every title of a work, and `title_id` is one of them.
+    """
+
+    title_id: str
+    volume: str | None = None
+    """None: copies that are no volume. A copy of one volume is never given for the whole title."""
+    barcode: str | None = None
+    """Barcode of the only copy that the hold is for; None: any."""
+    work_id: str | None = None
+    """Work of the title; the editions of a work share one queue."""
+    any_edition: bool = False
+
+    @property
+    def queue_id(self) -> str:
+        """Id of the queue: that of the work, else that of the title."""
+        return self.work_id or self.title_id
+
+    @property
+    def pool(self) -> tuple[str, str | None, str | None]:
+        """A key that is the same for all targets that the same copies suit."""
+        return (self.queue_id if self.any_edition else self.title_id, self.volume, self.barcode)
+
+    def suits(self, copy: Copy) -> bool:
+        """Return whether a copy may be given to a hold with this target."""
+        return (
+            (self.work_id == copy.work_id if self.any_edition else self.title_id == copy.title_id)
+            and self.volume == copy.volume
+            and self.barcode in (None, copy.barcode)
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """One patron's place in the queue of one title."""
+    """One patron's place in the queue of a title, or in that of a work."""
 
     id: str
     patron_id: str
     title_id: str
+    """With `any_edition`: the edition of its copy or, until it has one, one of the work."""
     pickup_branch: str
     place: int
-    """Ordinal among all holds ever placed on the title; the lowest is served first."""
+    """Ordinal among all holds ever placed in the queue; the lowest is served first."""
     placed_at: datetime
     """Business time, UTC."""
     expires_on: date | None = None
@@ -114,6 +151,15 @@ class Hold:
     ended_on: date | None = None
     ended_by: Ending | None = None
     version: int = 1
+    volume: str | None = None
+    barcode: str | None = None
+    work_id: str | None = None
+    any_edition: bool = False
+
+    @property
+    def target(self) -> Target:
+        """The copies that the hold is for."""
+        return Target(self.title_id, self.volume, self.barcode, self.work_id, self.any_edition)
 
     @property
     def is_open(self) -> bool:
@@ -129,7 +175,7 @@ def place(
     *,
     hold_id: str,
     patron: Patron,
-    title_id: str,
+    target: Target,
     pickup_branch: str,
     place: int,
     at: datetime,
@@ -159,11 +205,11 @@ def place(
     return Hold(
         id=hold_id,
         patron_id=patron.id,
-        title_id=title_id,
         pickup_branch=pickup_branch,
         place=place,
         placed_at=at,
         expires_on=_not_past(expires_on, on),
+        **asdict(target),
     )
 
 

@@ -1,4 +1,4 @@
-"""Queues of titles and hold shelves: which hold gets which copy, and until when."""
+"""Queues of titles or works, and hold shelves: which hold gets which copy, and until when."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
@@ -21,15 +21,17 @@ from services.circulation.rules.policy import Policy, PolicyMatrix
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A title's queue. Every transaction that changes it writes it first, so two at once conflict.
+    """The queue of a title or a work.
+
+    Every transaction that changes it writes it first, so two at once conflict.
 
     See `take_turn` in `holds.store`.
     """
 
     id: str
-    """Id of the title."""
+    """Id of the title, or of the work if the title has one."""
     placed: int
-    """Number of holds ever placed on the title."""
+    """Number of holds ever placed in it."""
     version: int
 
 

@@ -1,7 +1,8 @@
 """Titles of the catalogue, and how they are searched."""
 
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +26,14 @@ class Title:
     control_number: str | None = None
     """Id in the system that the title was imported from; None: it was catalogued here."""
     record: Record = EMPTY
+    work_id: str | None = None
+    """Work of which the title is one edition; None: it is the only one. It begins with
+    WORK_PREFIX, so that no title has the same id, and is never guessed from other fields."""
+
+    @property
+    def queue_id(self) -> str:
+        """Id of the queue of its holds: that of its work, else its own."""
+        return self.work_id or self.id
 
 
 FORMATS = (
@@ -48,6 +57,7 @@ FORMATS = (
 """Kinds of titles that an import gives and the pages name; a library may have others."""
 
 
+WORK_PREFIX = "w-"
 MOST_COPIES = 5000
 """Most copies that one title may have. Its event lists all of them and has to fit a message."""
 
@@ -120,6 +130,54 @@ class BranchStock:
     branch: str
     copies: int
     available: int
+
+
+@dataclass(frozen=True)
+class VolumeStock:
+    """A title's copies of one volume."""
+
+    volume: str
+    copies: int
+    available: int
+
+
+def volumes(copies: Iterable[Copy]) -> list[VolumeStock]:
+    """Count the copies and the available copies by volume, in the order of the volumes."""
+    counted: dict[str, list[bool]] = {}
+    for copy in copies:
+        if copy.volume is not None:
+            counted.setdefault(copy.volume, []).append(copy.state is CopyState.AVAILABLE)
+    return [
+        VolumeStock(volume, len(counted[volume]), sum(counted[volume]))
+        for volume in sorted(counted, key=volume_key)
+    ]
+
+
+def needs_volume(copies: Collection[Copy]) -> bool:
+    """Return whether a hold on a title has to name a volume, because each of its copies is one."""
+    return bool(copies) and all(copy.volume is not None for copy in copies)
+
+
+def volume_key(volume: str) -> tuple[tuple[int, str], ...]:
+    """Return a sort key: `v. 2` comes before `v. 10`, 第二冊 before 第十冊, 上冊 before 下冊."""
+    text = unicodedata.normalize("NFKC", volume).casefold().translate(_PARTS)
+    found = re.findall(rf"[0-9]+|[{_NUMERALS}]+|[^0-9{_NUMERALS}]+", text)
+    return tuple((_number(part), "") if _number(part) else (0, part) for part in found)
+
+
+def _number(text: str) -> int:
+    """Return the number that digits or Chinese numerals up to 99 write; 0 for other text."""
+    if text.isdecimal():
+        return int(text)
+    if not set(text) <= set(_NUMERALS):
+        return 0
+    tens, ten, units = text.rpartition("十")
+    digits = [_NUMERALS.index(one) for one in (tens or "一", units or "〇") if len(one) == 1]
+    return digits[0] * 10 + digits[1] if ten and len(digits) == 2 else _NUMERALS.index(text[-1])
+
+
+_NUMERALS = "〇一二三四五六七八九十"
+_PARTS = str.maketrans("上中下", "一二三")
 
 
 def stock(copies: list[Copy]) -> list[BranchStock]:

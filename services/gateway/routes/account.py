@@ -60,8 +60,11 @@ class HoldOut(BaseModel):
 
     id: str
     title: str | None
+    volume: str | None = Field(description="Volume that is wanted; null: no volume.")
+    any_edition: bool = Field(description="True if any edition of the work is wanted.")
     position: int | None = Field(
-        description="Position in the queue, 1 is next; null: the hold does not wait."
+        description="Position among the holds that wait for the same copies, 1 is next; null: the "
+        "hold does not wait."
     )
     pickup_branch: str
     state: str

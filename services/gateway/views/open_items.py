@@ -69,10 +69,15 @@ def is_linked(view: Mapping[str, Any] | None, patron_id: str) -> bool:
 
 
 def waiting(view: Mapping[str, Any] | None) -> dict[str, Document]:
-    """Return the waiting holds and registrations by id, each with its `queue` and its `place`."""
+    """Return the waiting holds and registrations by id, each with its `queue` and its `place`.
+
+    A hold may also have the `edition` or the `copy` that limits it.
+    """
+    names = ("queue", "place", "edition", "copy")
     return {
         **{
-            key: {"queue": hold["title_id"], "place": hold["place"]}
+            # A hold without a queue of its own waits in that of its title.
+            key: {"queue": hold["title_id"]} | {name: hold[name] for name in names if name in hold}
             for key, hold in open_holds(view).items()
             if hold["state"] == "waiting"
         },

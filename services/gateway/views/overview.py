@@ -164,6 +164,8 @@ def _hold(hold_id: str, hold: Mapping[str, Any], position: int | None) -> Docume
     return {
         "id": hold_id,
         "title": hold["title"],
+        "volume": hold.get("volume"),
+        "any_edition": hold.get("any_edition", False),
         "position": position,
         "pickup_branch": hold["pickup_branch"],
         "state": hold["state"],

@@ -142,29 +142,45 @@ def _fold_charge(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
 def _fold_hold(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
     state = "to-fetch" if event.to_fetch else event.state
     content: Document = {"version": event.version, "state": state}
+    in_queue, usual = _in_queue(event), ("queue", event.title_id)
     if event.open:
         until = event.shelf_until if event.state == "ready" else event.expires_on
         content |= {
             "title_id": event.title_id,
             "pickup_branch": event.pickup_branch,
-            "place": event.place,
             "frozen": event.frozen,
             "expires_on": until.isoformat() if until else None,
+            **{name: one for name, one in in_queue.items() if (name, one) != usual},
+            **({"volume": event.volume} if event.volume else {}),
+            **({"any_edition": True} if event.any_edition else {}),
         }
     waits = event.state == "waiting"
     path = f"holds.{_field(event.hold_id)}"
     return [
         ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open),
-        _place(event.hold_id, event.version, event.title_id, event.place if waits else None),
+        _place(event.hold_id, event.version, in_queue if waits else None),
     ]
 
 
-def _place(key: str, version: int, queue: str, place: int | None) -> Row:
-    """Return the row of a place in the queue of a title or an activity; None ends the wait."""
-    content: Document = {"version": version, "waiting": place is not None}
-    if place is not None:
-        content |= {"queue": queue, "place": place}
-    return Row("place", key, content, ends=place is None)
+def _in_queue(event: HoldSnapshot) -> Document:
+    """Return the place in its queue, and the edition or copy that limits the copies it is for.
+
+    Each volume has a queue of its own; the editions of a work share one.
+    """
+    queue = event.work_id or event.title_id
+    edition = event.title_id if event.work_id and not event.any_edition else None
+    return {
+        "queue": f"{queue}/{event.volume}" if event.volume else queue,
+        "place": event.place,
+        **({"edition": edition} if edition else {}),
+        **({"copy": event.barcode} if event.barcode else {}),
+    }
+
+
+def _place(key: str, version: int, in_queue: Document | None) -> Row:
+    """Return the row of a place in the queue of a hold or an activity; None ends the wait."""
+    content: Document = {"version": version, "waiting": in_queue is not None, **(in_queue or {})}
+    return Row("place", key, content, ends=in_queue is None)
 
 
 @fold.register
@@ -239,12 +255,12 @@ def _fold_registration(event: RegistrationSnapshot, at: datetime) -> Sequence[Ch
     ends = event.state not in OPEN_REGISTRATIONS
     if not ends:
         content |= {"activity_id": event.activity_id, "turn": event.turn}
-    waits = event.state == "waitlisted"
+    in_queue = {"queue": event.activity_id, "place": event.turn}
     path = f"registrations.{_field(event.registration_id)}"
     return [
         ViewChange(event.patron_id, path, content, event.publisher, at, ends),
         _place(
-            event.registration_id, event.version, event.activity_id, event.turn if waits else None
+            event.registration_id, event.version, in_queue if event.state == "waitlisted" else None
         ),
     ]
 

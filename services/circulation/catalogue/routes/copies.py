@@ -8,7 +8,15 @@ from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from services.circulation.catalogue import store
 from services.circulation.catalogue.commands import NewCopy
-from services.circulation.fields import Barcode, BarcodePath, BranchCode, Category, Line, distinct
+from services.circulation.fields import (
+    Barcode,
+    BarcodePath,
+    BranchCode,
+    Category,
+    Line,
+    Volume,
+    distinct,
+)
 from services.circulation.rules.call_number import CallNumber, shelf_order
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.record import CopyRecord
@@ -21,6 +29,7 @@ from shared.refusals import refuses
 router = APIRouter(prefix="/v1")
 
 Name = Annotated[Line, StringConstraints(max_length=100)]
+VOLUME = Field(description="Volume, issue, part or disc set, such as `v. 2`; null: none.")
 Price = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
@@ -56,6 +65,7 @@ class CopyIn(Body):
     category: Category
     branch: BranchCode
     price_cents: Price | None = None
+    volume: Volume | None = None
     record: CopyRecordIn = CopyRecordIn()
     state: Literal["available", "on-order", "in-process"] = "available"
 
@@ -69,6 +79,7 @@ class CopyIn(Body):
             self.price_cents,
             None if record == CopyRecord() else record,
             CopyState(self.state),
+            self.volume,
         )
 
 
@@ -92,6 +103,7 @@ class CopyChanges(Body):
     category: Category = ""
     branch: BranchCode = ""
     price_cents: Price | None = None
+    volume: Volume | None = None
     record: CopyRecordIn = CopyRecordIn()
 
     def given(self) -> dict[str, Any]:
@@ -126,6 +138,7 @@ class CopyOut(BaseModel):
     branch: str
     state: str
     price_cents: int | None
+    volume: str | None = VOLUME
     call_number: CallNumberOut | None
     shelf_location: str | None
     collection: str | None
@@ -140,6 +153,7 @@ class CopyOut(BaseModel):
             branch=copy.branch_code,
             state=copy.state.value,
             price_cents=copy.price_cents,
+            volume=copy.volume,
             call_number=CallNumberOut.of(copy),
             shelf_location=copy.record.shelf_location if copy.record else None,
             collection=copy.record.collection if copy.record else None,
@@ -166,6 +180,7 @@ class CopyDetail(BaseModel):
     )
     version: int
     price_cents: int | None
+    volume: str | None = VOLUME
     call_number: CallNumberOut | None
     shelf_location: str | None
     collection: str | None
@@ -189,6 +204,7 @@ class CopyDetail(BaseModel):
             hold_id=copy.hold_id,
             version=copy.version,
             price_cents=copy.price_cents,
+            volume=copy.volume,
             call_number=CallNumberOut.of(copy),
             shelf_location=record.shelf_location,
             collection=record.collection,

@@ -86,6 +86,7 @@ class TitleOut(BaseModel):
     kind: str
     version: int
     record: RecordOut
+    work_id: str | None = Field(description="Work of which it is one edition; null: none.")
 
     @classmethod
     def of(cls, title: Title) -> "TitleOut":
@@ -98,6 +99,7 @@ class TitleOut(BaseModel):
             kind=title.kind,
             version=title.version,
             record=record_out(title.record, brief=True),
+            work_id=title.work_id,
         )
 
 
@@ -109,11 +111,28 @@ class StockOut(BaseModel):
     available: int
 
 
+class VolumeOut(BaseModel):
+    """Number of copies of a volume in all libraries, and of those that can be borrowed now."""
+
+    volume: str
+    copies: int
+    available: int
+
+
 class TitleInFull(TitleOut):
     """A title with its copies."""
 
     copies: list[CopyOut]
     availability: list[StockOut]
+    volumes: list[VolumeOut] = Field(
+        description="The volumes of which there are copies, in order; empty: it has none."
+    )
+    editions: list[TitleOut] = Field(
+        default=[], description="Other editions of its work, where one title is asked for."
+    )
+    volume_needed: bool = Field(
+        description="True if a hold has to name a volume, because all copies are of volumes."
+    )
 
     @classmethod
     def with_copies(cls, title: Title, copies: list[Copy]) -> "TitleInFull":
@@ -125,6 +144,11 @@ class TitleInFull(TitleOut):
                 StockOut(branch=stock.branch, copies=stock.copies, available=stock.available)
                 for stock in title_rules.stock(copies)
             ],
+            volumes=[
+                VolumeOut(volume=one.volume, copies=one.copies, available=one.available)
+                for one in title_rules.volumes(copies)
+            ],
+            volume_needed=title_rules.needs_volume(copies),
         )
 
 
@@ -182,4 +206,5 @@ async def get_title(title_id: Id, db: Db) -> TitleInFull:
     found = await store.find(db, title_id)
     if found is None:
         raise NotFound("title")
-    return TitleInFull.with_copies(*found)
+    editions = [TitleOut.of(one) for one in await store.find_editions(db, found[0])]
+    return TitleInFull.with_copies(*found).model_copy(update={"editions": editions})

@@ -16,18 +16,25 @@ from services.circulation.refusals import (
     EndsBeforeToday,
     HoldExists,
     NoSuchBranch,
+    NoSuchCopy,
     NoSuchHold,
     NoSuchPatron,
     NoSuchTitle,
+    NoSuchVolume,
+    NoSuchWork,
+    NotInThisState,
     Refusal,
     WayOut,
+    WhichVolume,
 )
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules import hold as hold_rules
+from services.circulation.rules.copy import OUT_STATES
 from services.circulation.rules.hold import (
     OPEN_STATES,
     Hold,
     HoldState,
+    Target,
     cancel,
     dearest_last,
     expire,
@@ -46,10 +53,16 @@ class PlaceHold:
     """Command to place a hold for a patron; `expires_on` is the last day on which it is wanted."""
 
     patron_id: str
-    title_id: str
     pickup_branch: str
     expires_on: date | None
     on: date
+    title_id: str | None = None
+    """Title to reserve, with `volume` one of its volumes; None: that of the copy or of the work."""
+    volume: str | None = None
+    barcode: str | None = None
+    """Barcode of the only copy that is wanted."""
+    work_id: str | None = None
+    """Work of which any edition is wanted."""
     asking: str | None = None
     """Id of the patron who asks, the same or one with a linked card; None: staff."""
     patron: Patron | None = None
@@ -69,6 +82,7 @@ class PlacingTerms:
     """Facts that decide whether a hold may be placed."""
 
     command: PlaceHold
+    target: Target
     place: int
     at: datetime
     patron: Patron
@@ -79,7 +93,8 @@ class PlacingTerms:
     """Categories of the title's copies."""
     policies: PolicyMatrix
     holds_title: bool
-    has_title: bool
+    on_loan: frozenset[str]
+    """Barcodes of the copies that suit the target and that the patron has on loan."""
 
     @property
     def policy(self) -> Policy:
@@ -90,14 +105,13 @@ class PlacingTerms:
 def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     """Place the hold; a copy that is free is set aside for it at once, for staff to fetch.
 
-    Raises NoSuchTitle, NoSuchBranch, NoSuchPatron, or a refusal of `hold.place`.
+    Raises NoSuchPatron, NoSuchBranch, or a refusal of `_target` or `hold.place`.
     """
     if not may_act(work, command.asking, command.patron_id):
         raise NoSuchPatron
+    target = _target(work, command)
     # Early, because two patrons at once conflict here; the later one then loses little work.
-    place = store.take_place(work, command.title_id)
-    if catalogue_store.get(work, command.title_id) is None:
-        raise NoSuchTitle
+    place = store.take_place(work, target.queue_id)
     branch = calendars_store.get(work, command.pickup_branch)
     if branch is None:
         raise NoSuchBranch(branch=command.pickup_branch)
@@ -107,15 +121,16 @@ def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
         raise NoSuchPatron
     terms = PlacingTerms(
         command=command,
+        target=target,
         place=place,
         at=work.now,
         patron=patron,
         borrower=borrower,
         branch_kind=branch.kind,
-        categories=frozenset(catalogue_store.categories_of(work, command.title_id)),
+        categories=frozenset(catalogue_store.categories_of(work, target)),
         policies=policies_store.matrix(work),
-        holds_title=bool(store.open_of_patron(work, patron.id, [command.title_id])),
-        has_title=store.is_on_loan(work, patron.id, command.title_id),
+        holds_title=store.is_held(work, patron.id, target),
+        on_loan=store.on_loan(work, patron.id, target),
     )
     try:
         hold = new_hold(terms)
@@ -126,7 +141,7 @@ def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     borrowers_store.save_borrower(work, borrower.after(holds=1))
     store.add(work, hold)
     work.record(events.placed(hold, acting(command.asking, patron.id)))
-    served = hand_out(work, [command.title_id], command.on)
+    served = hand_out(work, [target.queue_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), hold)
     return QueuedHold(now, store.position(work, now))
 
@@ -137,7 +152,7 @@ def new_hold(terms: PlacingTerms) -> Hold:
     return hold_rules.place(
         hold_id=new_id(),
         patron=terms.patron,
-        title_id=command.title_id,
+        target=terms.target,
         pickup_branch=command.pickup_branch,
         place=terms.place,
         at=terms.at,
@@ -147,7 +162,7 @@ def new_hold(terms: PlacingTerms) -> Hold:
         blocked=is_blocked(terms.patron, terms.borrower.outstanding_cents, policy),
         open_holds=terms.borrower.open_holds,
         holds_title=terms.holds_title,
-        has_title=terms.has_title,
+        has_title=bool(terms.on_loan),
     )
 
 
@@ -167,8 +182,8 @@ def ways_to_reserve(
 
     `own` and `holds` are the patron's open loans and holds, `branches` a branch of each kind.
     """
-    on, title_id = terms.command.on, terms.command.title_id
-    of_title = replace(own, loans=[loan for loan in own.loans if loan.title_id == title_id])
+    on = terms.command.on
+    of_title = replace(own, loans=[loan for loan in own.loans if loan.barcode in terms.on_loan])
     back = tuple(of_title.returnable(on, lambda _: True))
     hold_ids = tuple(hold.id for hold in dearest_last(holds))
     kinds: dict[str | None, str] = {None: terms.branch_kind}
@@ -179,7 +194,7 @@ def ways_to_reserve(
         return replace(
             terms,
             branch_kind=kinds[candidate.branch],
-            has_title=terms.has_title and not candidate.returned,
+            on_loan=frozenset() if candidate.returned else terms.on_loan,
             borrower=terms.borrower.after(holds=-cancelled, cents=candidate.owed_cents),
         )
 
@@ -191,6 +206,37 @@ def ways_to_reserve(
                 yield replace(free, cents=cents)
 
     return ways_out(candidates(), lambda candidate: new_hold(changed(candidate)), on)
+
+
+def _target(work: Work, command: PlaceHold) -> Target:
+    """Return the copies that are wanted.
+
+    Raises NoSuchTitle, NoSuchVolume or WhichVolume; NoSuchCopy, or NotInThisState if the copy is
+    not lent any more; or NoSuchWork.
+    """
+    if command.barcode:
+        copy = catalogue_store.copies_with(work, [command.barcode]).get(command.barcode)
+        if copy is None:
+            raise NoSuchCopy(barcode=command.barcode)
+        if copy.state in OUT_STATES:
+            raise NotInThisState(state=copy.state.value)
+        return Target(copy.title_id, copy.volume, copy.barcode, copy.work_id)
+    if command.work_id:
+        title = catalogue_store.first_edition(work, command.work_id)
+        if title is None:
+            raise NoSuchWork
+    else:
+        title = catalogue_store.get(work, command.title_id or "")
+        if title is None:
+            raise NoSuchTitle
+    target = Target(title.id, command.volume, None, title.work_id, bool(command.work_id))
+    if not catalogue_store.has_copy(work, target):
+        volumes = catalogue_store.volumes_of(work, target)
+        if target.volume is not None:
+            raise NoSuchVolume(volume=target.volume, volumes=volumes)
+        if volumes:
+            raise WhichVolume(volumes=volumes)
+    return target
 
 
 def _patron(work: Work, command: PlaceHold) -> Patron:
@@ -229,14 +275,14 @@ def amend_hold(work: Work, command: AmendHold) -> QueuedHold:
         raise NoSuchHold
     if command.pickup_branch and not calendars_store.get(work, command.pickup_branch):
         raise NoSuchBranch(branch=command.pickup_branch)
-    store.take_turn(work, [hold.title_id])
+    store.take_turn(work, [hold.target.queue_id])
     steps = [hold, *_changes(hold, command)]
     store.save(work, steps[1:])
     for before, after in pairwise(steps):
         work.record(events.changed(before, after))
     if hold.state is HoldState.READY and steps[-1].state is HoldState.TO_FETCH:
         _set_aside(work, steps[-1])
-    served = hand_out(work, [hold.title_id], command.on)
+    served = hand_out(work, [hold.target.queue_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), steps[-1])
     return QueuedHold(now, store.position(work, now))
 
@@ -331,4 +377,4 @@ def release_hold(work: Work, hold: Hold, ended: Hold, acting: str | None = None)
     kept = catalogue_store.some_copies(work, [hold.copy_id])[hold.copy_id]
     freed = copy_rules.hand_on(kept, None)
     catalogue_store.save_copies(work, [freed])
-    serve(work, [hold.title_id], ended.ended_on, freed=[freed])
+    serve(work, [hold.target.queue_id], ended.ended_on, freed=[freed])

@@ -1,7 +1,7 @@
-"""Give the free copies of a title to its waiting holds, in turn, and send the others home."""
+"""Give free copies to the waiting holds of their queue in turn, and send the others home."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from services.circulation.borrowers import store as borrowers_store
@@ -27,32 +27,32 @@ class Served:
 
 def serve(
     work: Work,
-    title_ids: Collection[str],
+    queue_ids: Collection[str],
     on: date,
     *,
     freed: Collection[Copy] = (),
     in_hand: Collection[str] = (),
 ) -> dict[str, Served]:
-    """Hand out the free copies of some titles; return those that changed, by copy id.
+    """Hand out the free copies of some queues; return those that changed, by copy id.
 
     Callers write first everything that makes a copy free or a hold wait. `freed` has the copies
     that they made free: those that no hold gets are sent home. `in_hand` has the ids of the copies
     that were just scanned; every other free copy lies on a shelf or is in transit.
     """
-    store.take_turn(work, title_ids)
-    return hand_out(work, title_ids, on, freed=freed, in_hand=in_hand)
+    store.take_turn(work, queue_ids)
+    return hand_out(work, queue_ids, on, freed=freed, in_hand=in_hand)
 
 
 def hand_out(
     work: Work,
-    title_ids: Collection[str],
+    queue_ids: Collection[str],
     on: date,
     *,
     freed: Collection[Copy] = (),
     in_hand: Collection[str] = (),
 ) -> dict[str, Served]:
-    """Hand out free copies like `serve`, if the queues of the titles have been written already."""
-    queues = store.of_queues(work, title_ids)
+    """Hand out free copies like `serve`, if the queues have been written already."""
+    queues = store.of_queues(work, queue_ids)
     given = _give(work, queues, on, in_hand) if queues else {}
     homeward = [
         send(copy, copy.branch_code)
@@ -68,21 +68,29 @@ def hand_out(
 def _give(
     work: Work, queues: Mapping[str, Sequence[Waiting]], on: date, in_hand: Collection[str]
 ) -> dict[str, Served]:
-    """Give each hold in turn the nearest free copy that may be kept for it.
+    """Give each hold in turn the nearest free copy that suits it and may be kept for it.
 
     A hold that can be served by a copy never goes without while a later hold gets that copy.
     """
     policies = policies_store.matrix(work)
     given: dict[str, Served] = {}
-    for title_id, queue in queues.items():
-        left = catalogue_store.categories_of(work, title_id)
+    for queue_id, queue in queues.items():
+        of_volumes = any(waiting.hold.volume for waiting in queue)
+        volumes = catalogue_store.free_volumes(work, queue_id) if of_volumes else {None}
+        left: dict[object, set[str]] = {}
         for waiting in queue:
-            fitting = {each for each in left if waiting.can_be_served(each, policies, on)}
+            target = waiting.hold.target
+            if target.volume not in volumes:
+                continue
+            if target.pool not in left:
+                left[target.pool] = catalogue_store.categories_of(work, target)
+            categories = left[target.pool]
+            fitting = {each for each in categories if waiting.can_be_served(each, policies, on)}
             if not fitting:
                 continue
             free = catalogue_store.first_free(
                 work,
-                title_id,
+                target,
                 fitting,
                 waiting.hold.pickup_branch,
                 in_hand=in_hand,
@@ -90,7 +98,7 @@ def _give(
             )
             copy = nearest(free, waiting.hold.pickup_branch, in_hand=in_hand)
             if copy is None:
-                left -= fitting  # for later holds there is none either
+                categories -= fitting  # for later holds with this target there is none either
                 continue
             hold, copy = _assigned(waiting, copy, policies, on, scanned=copy.id in in_hand)
             work.record(events.changed(waiting.hold, hold))
@@ -105,16 +113,17 @@ def _assigned(
 ) -> tuple[Hold, Copy]:
     """Return the hold and the copy that it gets; a scanned copy goes to its place at once."""
     policy = waiting.policy_for(copy.category, policies)
+    hold = replace(waiting.hold, title_id=copy.title_id)  # the edition that it gets
     if not scanned or policy is None or waiting.calendar is None:
-        return assign(waiting.hold, copy)
+        return assign(hold, copy)
     days = policy.hold_shelf_days
-    return allot(waiting.hold, copy, on=on, shelf_days=days, calendar=waiting.calendar)
+    return allot(hold, copy, on=on, shelf_days=days, calendar=waiting.calendar)
 
 
 def unpack(work: Work, copy: Copy, branch_code: str, on: date) -> Served:
     """Record the arrival of a copy; it is then kept or sent for its hold, or free to be handed out.
 
-    The caller has written the queue of its title already. Raises NotInThisState.
+    The caller has written its queue already. Raises NotInThisState.
     """
     arrived = arrive(copy, branch_code)
     catalogue_store.save_copies(work, [arrived])
@@ -139,33 +148,33 @@ def _for_hold(work: Work, copy: Copy, hold: Hold, on: date) -> Served:
     return Served(placed, after)
 
 
-def serve_title(work: Work, title_id: str, on: date) -> int:
-    """Serve the queue of a title; return how many holds got a copy."""
-    served = serve(work, {title_id}, on)
+def serve_queue(work: Work, queue_id: str, on: date) -> int:
+    """Serve a queue; return how many holds got a copy."""
+    served = serve(work, {queue_id}, on)
     return sum(each.hold is not None for each in served.values())
 
 
-TITLES_AT_ONCE = 200
-"""Number of titles that one query checks for free copies."""
+QUEUES_AT_ONCE = 200
+"""Number of queues that one query checks for free copies."""
 
 
 async def serve_waiting(run: Run, on: date, *, patron_id: str | None = None) -> int:
-    """Serve the titles that have waiting holds; return how many holds got a copy.
+    """Serve the queues that have waiting holds; return how many holds got a copy.
 
-    Each title has its own transaction. `patron_id` selects the titles that one patron waits for;
+    Each queue has its own transaction. `patron_id` selects the queues in which one patron waits;
     None: all. A run that is begun again finds only what is left to do.
     """
     done = 0
     batch: list[str] = []
-    async for title_id in store.waited_for(run.database, patron_id=patron_id):
-        batch.append(title_id)
-        if len(batch) == TITLES_AT_ONCE:
-            done += await serve_titles(run, batch, on)
+    async for queue_id in store.waited_for(run.database, patron_id=patron_id):
+        batch.append(queue_id)
+        if len(batch) == QUEUES_AT_ONCE:
+            done += await serve_queues(run, batch, on)
             batch.clear()
-    return done + await serve_titles(run, batch, on)
+    return done + await serve_queues(run, batch, on)
 
 
-async def serve_titles(run: Run, title_ids: Collection[str], on: date) -> int:
-    """Serve some titles like `serve_waiting`; return how many holds got a copy."""
-    free = await catalogue_store.with_free_copies(run.database, title_ids)
-    return sum([await run(serve_title, title_id, on) for title_id in free])
+async def serve_queues(run: Run, queue_ids: Collection[str], on: date) -> int:
+    """Serve some queues like `serve_waiting`; return how many holds got a copy."""
+    free = await catalogue_store.with_free_copies(run.database, queue_ids)
+    return sum([await run(serve_queue, queue_id, on) for queue_id in free])

@@ -59,8 +59,8 @@ class LendingTerms:
     policies: PolicyMatrix
     copies: Mapping[str, Copy]
     """Copies that the library has, by barcode."""
-    holds: Mapping[str, Hold]
-    """The patron's open holds on titles of the copies, by title."""
+    holds: Sequence[Hold]
+    """The patron's open holds."""
     on: date
     """Day of the loans."""
     today: date
@@ -116,7 +116,7 @@ def _lend(
     if (copy := terms.copies.get(barcode)) is None:
         raise NoSuchCopy(barcode=barcode)
     policy = terms.policies.pick(terms.patron.category, copy.category, terms.branch.kind)
-    hold = terms.holds.get(copy.title_id)
+    hold = _hold_for(terms.holds, copy)
 
     def lend(patron: Patron, *, blocked: bool, open_loans: int) -> Lent:
         loan, lent = loan_rules.check_out(
@@ -145,13 +145,19 @@ def _lend(
         return replace(lent, refused=ItemRefusal.by(refusal))
 
 
+def _hold_for(holds: Collection[Hold], copy: Copy) -> Hold | None:
+    """Return the patron's hold that a copy is kept for or, if there is none, one that it suits."""
+    suited = [hold for hold in holds if hold.id == copy.hold_id or hold.target.suits(copy)]
+    return max(suited, key=lambda hold: hold.id == copy.hold_id, default=None)
+
+
 def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
     """Save and publish the new loans, and end the holds that they fulfil."""
     taken = [(each.loan, each.copy) for each in results if each.loan and each.copy]
     if not taken:
         return
     loans = [loan for loan, _ in taken]
-    ended = list(_ended(terms.holds.values(), loans, terms.today))
+    ended = list(_ended(terms.holds, [copy for _, copy in taken], terms.today))
     # First, because two stations at once conflict here; the later one then loses little work.
     fees = _fees(ended, loans, terms.on)
     post(
@@ -182,16 +188,16 @@ def _fees(
                 )
 
 
-def _ended(holds: Collection[Hold], loans: Sequence[Loan], on: date) -> Iterator[tuple[Hold, Hold]]:
-    """Yield the holds that the loans end, before and after.
+def _ended(holds: Collection[Hold], lent: Sequence[Copy], on: date) -> Iterator[tuple[Hold, Hold]]:
+    """Yield the holds that the loans of some copies end, before and after.
 
-    Borrowing a different copy than the one kept does not collect the hold, so no fee applies. The
-    kept copy goes to the next hold in the queue.
+    Borrowing a different copy than the one kept does not collect the hold, so no fee applies. It
+    ends the hold if it suits it. The kept copy goes to the next hold in the queue.
     """
     for hold in holds:
-        if any(loan.copy_id == hold.copy_id for loan in loans):
+        if any(copy.id == hold.copy_id for copy in lent):
             yield hold, collect(hold, on)
-        elif any(loan.title_id == hold.title_id for loan in loans):
+        elif any(hold.target.suits(copy) for copy in lent):
             yield hold, cancel(hold, on, "borrowed")
 
 
@@ -233,13 +239,14 @@ def check_out(work: Work, command: CheckOut) -> list[Lent]:
 def _with_ways_out(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> list[Lent]:
     """Add to each refused copy the ways out that there are once this check-out is made."""
     lent = [each.loan for each in results if each.loan]
-    ended = list(_ended(terms.holds.values(), lent, terms.today))
+    copies = [each.copy for each in results if each.loan and each.copy]
+    ended = list(_ended(terms.holds, copies, terms.today))
     fees = sum(fee.amount_cents for fee in _fees(ended, lent, terms.on))
     over = {hold.id for hold, _ in ended}
     after = replace(
         terms,
         borrower=terms.borrower.after(loans=len(lent), cents=fees),
-        holds={title: hold for title, hold in terms.holds.items() if hold.id not in over},
+        holds=[hold for hold in terms.holds if hold.id not in over],
     )
     wanted = {each.copy.title_id for each in results if each.refused and each.copy}
     own, free = holds_store.open_loans_and_copies(work, terms.patron.id, wanted, terms.branch.id)
@@ -268,7 +275,9 @@ def ways_to_borrow(
         return ASK_STAFF
     loans = own.returnable(terms.today, lambda loan: loan.copy_category == copy.category)
     others = {
-        each.category: each for each in reversed(free) if each.title_id == copy.title_id
+        each.category: each
+        for each in reversed(free)
+        if (each.title_id, each.volume) == (copy.title_id, copy.volume)
     }  # the first of each category
 
     def candidates() -> Iterator[Candidate]:
@@ -313,14 +322,13 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         raise NoSuchCard().with_ways_out(ASK_STAFF)
     if facts.borrower.closed:
         raise NoSuchCard().with_ways_out(ASK_STAFF)
-    titles = {copy.title_id for copy in facts.copies.values()}
     return LendingTerms(
         patron=patron,
         borrower=facts.borrower,
         branch=facts.branch,
         policies=facts.policies,
         copies=facts.copies,
-        holds={hold.title_id: hold for hold in facts.holds if hold.title_id in titles},
+        holds=facts.holds,
         on=command.on,
         today=command.today,
     )

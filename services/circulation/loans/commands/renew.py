@@ -81,14 +81,15 @@ def renew_one(
 
 def renewed_by(present: CurrentLoan, facts: RenewalFacts, on: date, owed_cents: int) -> Loan:
     """Return the loan renewed on `on` by a patron who owes this much, or raise its refusal."""
-    loan = present.loan
+    loan, copy = present.loan, facts.copies[present.loan.copy_id]
     return renew(
         loan,
         on=on,
         calendar=present.calendar,
         queue=sum(
-            waiting.can_be_served(loan.copy_category, facts.policies, on)
-            for waiting in facts.queues.get(loan.title_id, ())
+            waiting.hold.target.suits(copy)
+            and waiting.can_be_served(loan.copy_category, facts.policies, on)
+            for waiting in facts.queues.get(copy.queue_id, ())
         ),
         blocked=is_blocked(facts.patron, owed_cents, loan.policy),
         card_expires_on=facts.patron.card_expires_on,

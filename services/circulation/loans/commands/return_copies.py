@@ -108,7 +108,7 @@ def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     holds_store.take_turn(
         work,
         {
-            copy.title_id
+            copy.queue_id
             for copy in facts.copies.values()
             if copy.id in facts.loans or copy.state in (*AWAITED_STATES, *LOST_STATES)
         },
@@ -119,7 +119,7 @@ def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     scanned = [each.copy for each in results.values() if each.copy and not each.refused]
     served = hand_out(
         work,
-        {copy.title_id for copy in scanned} & facts.awaited,
+        {copy.queue_id for copy in scanned if copy.work_id or copy.title_id in facts.awaited},
         command.today,
         freed=scanned,
         in_hand={copy.id for copy in scanned},

@@ -121,11 +121,18 @@ async def written(database: Database) -> AsyncGenerator[str, None]:
 async def positions(database: Database, waiting: Mapping[str, Document]) -> dict[str, int]:
     """Return the places in line of holds and registrations that wait, by id; 1 is next.
 
-    Each has its `queue`, a title or an activity, and its `place` in that. Counted on demand,
-    because a place in line changes with other patrons' holds, without an event for this patron.
+    Each has its `queue`, of a title, a volume, a work or an activity, and its `place` in that.
+    Those with another `edition` or `copy` than the one that limits a hold do not count. Counted on
+    demand, because a place in line changes with other patrons' holds, without an event for this
+    patron.
     """
     if not waiting:
         return {}
+    limited = {key: one for key, one in waiting.items() if one.keys() & {"edition", "copy"}}
+    counted = {key: await _limited_position(database, one) for key, one in limited.items()}
+    waiting = {key: one for key, one in waiting.items() if key not in limited}
+    if not waiting:
+        return counted
     before = [{"queue": w["queue"], "place": {"$lte": w["place"]}} for w in waiting.values()]
     # A bare command, as for stamps: a patron who waits is counted at each look.
     answer = await database.command(
@@ -139,7 +146,15 @@ async def positions(database: Database, waiting: Mapping[str, Document]) -> dict
         }
     )
     by_queue = {row["_id"]: row["count"] for row in answer["cursor"]["firstBatch"]}
-    return {key: by_queue.get(each["queue"], 1) for key, each in waiting.items()}
+    return counted | {key: by_queue.get(each["queue"], 1) for key, each in waiting.items()}
+
+
+async def _limited_position(database: Database, waits: Mapping[str, Any]) -> int:
+    query: Document = {"queue": waits["queue"], "waiting": True, "place": {"$lte": waits["place"]}}
+    for name in ("edition", "copy"):
+        if name in waits:
+            query[name] = {"$in": [None, waits[name]]}
+    return max(await database.queues.count_documents(query), 1)
 
 
 async def some_activities(database: Database, ids: Sequence[str]) -> dict[str, Document]:

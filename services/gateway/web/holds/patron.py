@@ -30,6 +30,9 @@ router = Pages(
     problems={
         "no-such-hold": marked("This reservation was not found. It may have ended."),
         "no-such-title": marked("There is no such title."),
+        "which-volume": marked("This title has several volumes. Please choose the one you want."),
+        "no-such-volume": marked("The library has no copy of this volume. Please choose another."),
+        "no-such-work": marked("There is no such title."),
         "hold-limit": marked("You've reached the limit of reservations at one time."),
         "hold-exists": marked("You have reserved this title already."),
         "title-on-loan": marked("You have this title on loan, so you cannot reserve it."),
@@ -39,10 +42,15 @@ router = Pages(
         ),
         "ends-before-today": marked("This day has passed already."),
     },
-    at_fault={"ends-before-today": "expires_on"},
+    at_fault={
+        "ends-before-today": "expires_on",
+        "which-volume": "volume",
+        "no-such-volume": "volume",
+    },
     fields={
         "pickup_branch": marked("Pick-up library"),
         "expires_on": marked("Not needed after"),
+        "volume": marked("Volume"),
     },
 )
 
@@ -69,8 +77,10 @@ async def get_title(request: Anyone, title_id: str) -> Response:
 @router.post("/catalogue/{title_id}")
 async def post_hold(request: PatronRequest, title_id: str) -> Response:
     """Reserve the title, for the visitor or for a patron whose card is linked with theirs."""
+    work_id = request.text("any_edition")
     wanted = {
-        "title_id": title_id,
+        **({"work_id": work_id} if work_id else {"title_id": title_id}),
+        "volume": None if work_id else request.text("volume") or None,
         "pickup_branch": request.text("pickup_branch"),
         "expires_on": request.text("expires_on") or None,
         "patron_id": request.text("patron_id") or None,
