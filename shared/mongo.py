@@ -289,6 +289,18 @@ def store_fields_as(kind: type, **names: str) -> None:
     _stored_names[kind] = names
 
 
+_left_out: dict[type, frozenset[str]] = {}
+
+
+def leave_out_defaults(kind: type, names: Iterable[str]) -> None:
+    """Leave these fields of a dataclass out of documents while they have their default values.
+
+    For fields that few values set, so that they cost nothing where nobody does. Their defaults
+    must never change. Call it before the first value of `kind` is stored.
+    """
+    _left_out[kind] = frozenset(names)
+
+
 def from_document(kind: type[V], document: Mapping[str, Any]) -> V:
     """Return the value of `kind` in a document; its `_id` becomes the field `id`."""
     fields = dict(document)
@@ -380,6 +392,8 @@ def _converter(kind: type) -> Callable[[Any], Any]:
     """
     if issubclass(kind, BaseModel):
         return _of_fields(kind.model_fields)
+    if kind in _left_out:
+        return _of_set_fields(kind, _left_out[kind])
     if is_dataclass(kind):
         return _of_fields(kind.__dataclass_fields__)
     if issubclass(kind, Enum):
@@ -400,6 +414,22 @@ def _converter(kind: type) -> Callable[[Any], Any]:
 def _of_fields(names: Iterable[str]) -> Callable[[Any], Document]:
     names = tuple(names)
     return lambda value: {name: plain(getattr(value, name)) for name in names}
+
+
+def _of_set_fields(kind: type, left_out: frozenset[str]) -> Callable[[Any], Document]:
+    """Return a converter like `_of_fields` that leaves out some fields with a default value."""
+    declared = kind.__dataclass_fields__  # type: ignore[attr-defined]
+    always = _of_fields(name for name in declared if name not in left_out)
+    defaults = tuple((name, declared[name].default) for name in left_out)
+
+    def convert(value: Any) -> Document:
+        document = always(value)
+        for name, default in defaults:
+            if (present := getattr(value, name)) != default:
+                document[name] = plain(present)
+        return document
+
+    return convert
 
 
 def _same(value: Any) -> Any:

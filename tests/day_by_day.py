@@ -5,6 +5,7 @@ written only here.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 DAY = timedelta(days=1)
@@ -22,13 +23,40 @@ def next_open(day: date, is_open: Callable[[date], bool]) -> date | None:
     return next((one for one in days(day, FAR) if is_open(one)), None)
 
 
+@dataclass(frozen=True)
+class Rates:
+    """What chargeable days cost, by periods of days: `tiers` are first period and cents."""
+
+    rate: int
+    tiers: tuple[tuple[int, int], ...] = ()
+    every: int = 1
+    completed: bool = False
+    minimum: int = 0
+    forgiven: bool = False
+
+    @property
+    def cost_something(self) -> bool:
+        return bool(self.rate) or any(cents for _, cents in self.tiers)
+
+    def cents(self, number: int) -> int:
+        """Return the cost of a chargeable day, counted from 1 after forgiven days of grace."""
+        if self.completed:
+            period, begins = divmod(number, self.every)
+        else:
+            period, begins = divmod(number - 1, self.every)
+            period += 1
+        if begins:
+            return 0
+        return [self.rate, *(cents for first, cents in self.tiers if first <= period)][-1]
+
+
 def overdue_days(
     first: date,
     until: date,
     *,
     is_open: Callable[[date], bool],
     is_suspended: Callable[[date], bool],
-    rate: int,
+    rate: int | Rates,
     cap: int | None,
     grace_days: int = 0,
     count_closed_days: bool = False,
@@ -38,24 +66,32 @@ def overdue_days(
     `first` is the first open day from the due date on, `until` the last day that counts. `rate`
     and `cap` are in cents.
     """
+    rates = rate if isinstance(rate, Rates) else Rates(rate)
     chargeable = [
         not is_suspended(day) and (is_open(day) or count_closed_days)
         for day in days(first + DAY, (until - first).days)
     ]
     in_grace = sum(chargeable) <= grace_days
-    owed = 0
+    free = grace_days if rates.forgiven else 0
+    raw = [rates.cents(number + 1) for number in range(max(sum(chargeable) - free, 0))]
+    total = sum(raw) if cap is None else min(sum(raw), cap)
+    in_grace = in_grace or total < rates.minimum
+    number = owed = 0
     found: list[tuple[date, str, int]] = []
     for day, may_be_charged in zip(days(first + DAY, len(chargeable)), chargeable, strict=True):
         cents = 0
         if not may_be_charged:
             disposition = "suspended" if is_suspended(day) else "closed"
-        elif in_grace:
+        elif in_grace or number < free:
             disposition = "grace"
-        elif rate and cap is not None and owed >= cap:
+            number += 1
+        elif rates.cost_something and cap is not None and owed >= cap:
             disposition = "capped"
         else:
             disposition = "charged"
-            cents = rate if cap is None else min(rate, cap - owed)
+            number += 1
+            cents = rates.cents(number - free)
+            cents = cents if cap is None else min(cents, cap - owed)
         owed += cents
         found.append((day, disposition, cents))
     return found

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -16,9 +16,10 @@ from rich.text import Text
 
 from ops.statement import show_spans, show_strip
 from services.circulation.rules.calendar import Calendar, Closure
-from services.circulation.rules.fines import Statement, as_document, statement
+from services.circulation.rules.fines import Late, Statement, as_document, statement
 from services.circulation.rules.policy import Policy
 from services.circulation.rules.suspension import FineSuspension
+from services.circulation.rules.terms import MINUTES_OF_DAY, ChargeUnit, FineTier
 from shared.contracts.event import dollars
 
 app = typer.Typer(no_args_is_help=True, help="Calculate and explain fines.")
@@ -35,7 +36,21 @@ def _day(value: object) -> date:
     raise ValueError(f"should be a day from {MIN_YEAR} to {MAX_YEAR}, written as 2021-03-05")
 
 
+def _minutes(value: object) -> int:
+    """Return the minutes after midnight of a time of day such as 17:30. Raises ValueError."""
+    with suppress(ValueError):
+        moment = time.fromisoformat(str(value))
+        if moment.isoformat("minutes") == value:
+            return moment.hour * 60 + moment.minute
+    raise ValueError("should be a time of day, written as 17:30")
+
+
+def _end_of(minutes: int | None) -> int:
+    return MINUTES_OF_DAY if minutes is None else minutes
+
+
 Day = Annotated[date, BeforeValidator(_day)]
+Time = Annotated[int, BeforeValidator(_minutes)]
 Cents = Annotated[int, Field(ge=0)]
 IsoWeekday = Annotated[int, Field(ge=1, le=7)]
 
@@ -46,13 +61,36 @@ class Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Tier(Input):
+    """Another rate, from a charge period on."""
+
+    from_period: Annotated[int, Field(ge=2)]
+    cents: Cents
+
+
 class PolicyTerms(Input):
-    """The fields of a policy row that a fine depends on."""
+    """The fields of a policy row that a fine depends on; those with a default may be left out."""
 
     fine_per_day_cents: Cents
     cap_cents: Cents | None
     grace_days: Annotated[int, Field(ge=0)]
     count_closed_days: bool
+    charge_every: Annotated[int, Field(ge=1)] = 1
+    charge_unit: ChargeUnit = "day"
+    charge_completed: bool = False
+    fine_tiers: tuple[Tier, ...] = ()
+    fine_minimum_cents: Cents = 0
+    fine_cap_at_price: bool = False
+    patron_fine_cap_cents: Cents | None = None
+    grace_forgiven: bool = False
+    grace_minutes: Annotated[int, Field(ge=0)] = 0
+
+    def row(self, price_cents: int | None, unpaid_cents: int) -> Policy:
+        """Return the policy row, with its cap for a copy of this price and these unpaid fines."""
+        terms = self.model_dump(exclude={"cap_cents", "fine_tiers"})
+        tiers = tuple(FineTier(tier.from_period, tier.cents) for tier in self.fine_tiers)
+        row = Policy(id="policy", fine_cap_cents=self.cap_cents, fine_tiers=tiers, **terms)
+        return row.at_price(price_cents).with_unpaid(unpaid_cents)
 
 
 class ClosureSpan(Input):
@@ -97,17 +135,17 @@ class Case(Input):
     suspensions: tuple[SuspensionSpan, ...]
     due_on: Day
     returned_on: Day
+    due_time: Time | None = None
+    """With a loan by hours, the time of day at which it is due, such as 17:30."""
+    returned_time: Time | None = None
+    """The time of day of its return; without it, the end of the day."""
+    price_cents: Cents | None = None
+    unpaid_fines_cents: Cents = 0
+    """Fines that the patron owes already."""
     expect: Any = None
 
     def statement(self) -> Statement:
         """Return the case's fine. Its causes are named by their places in the file."""
-        policy = Policy(
-            id="policy",
-            fine_per_day_cents=self.policy.fine_per_day_cents,
-            fine_cap_cents=self.policy.cap_cents,
-            grace_days=self.policy.grace_days,
-            count_closed_days=self.policy.count_closed_days,
-        )
         calendar = Calendar(
             branch_code="calendar",
             branch_kind="",
@@ -134,9 +172,12 @@ class Case(Input):
         return statement(
             due_on=self.due_on,
             until=self.returned_on,
-            policy=policy,
+            policy=self.policy.row(self.price_cents, self.unpaid_fines_cents),
             calendar=calendar,
             suspensions=suspensions,
+            late=None
+            if self.due_time is None
+            else Late(self.due_time, _end_of(self.returned_time)),
         )
 
 

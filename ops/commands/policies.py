@@ -210,7 +210,7 @@ async def _history(settings: Settings, policy_id: str) -> list[PolicyChange]:
 
 
 def _terms_of(row: Policy) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in TERMS}
+    return {name: plain(getattr(row, name)) for name in TERMS}
 
 
 def _refuse_fields(policy_id: str, error: ValidationError) -> NoReturn:

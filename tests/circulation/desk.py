@@ -105,7 +105,9 @@ class Desk:
         await self.hear(patron(patron_id, category, **more))
         return token(patron_id)
 
-    async def copies(self, count: int, category: str = "adult", branch: str = "HKCL") -> list[str]:
+    async def copies(
+        self, count: int, category: str = "adult", branch: str = "HKCL", **more: Any
+    ) -> list[str]:
         """Catalogue a new title with copies, and return their barcodes."""
         barcodes = [f"B{new_id()[-12:]}" for _ in range(count)]
         answer = await self.api.insist(
@@ -116,7 +118,7 @@ class Desk:
                 "authors": ["Lui Tai-lok"],
                 "kind": "book",
                 "copies": [
-                    {"barcode": barcode, "category": category, "branch": branch}
+                    {"barcode": barcode, "category": category, "branch": branch, **more}
                     for barcode in barcodes
                 ],
             },

@@ -22,7 +22,7 @@ from services.circulation.rules import fines as fines_rules
 from services.circulation.rules import ledger as ledger_rules
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.due_date import CurrentLoan
-from services.circulation.rules.fines import Span
+from services.circulation.rules.fines import Late, Span
 from services.circulation.rules.hold_queue import Waiting
 from services.circulation.rules.ledger import Posting
 from services.circulation.rules.loan import Loan
@@ -80,8 +80,8 @@ def errors_are_not_corrected(monkeypatch: pytest.MonkeyPatch) -> None:
 def fines_have_no_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     price = fines_rules._price
 
-    def without(spans: list[Span], policy: Policy) -> Any:
-        return price(spans, replace(policy, fine_cap_cents=None))
+    def without(spans: list[Span], policy: Policy, late: Late | None) -> Any:
+        return price(spans, replace(policy, fine_cap_cents=None), late)
 
     monkeypatch.setattr(fines_rules, "_price", without)
 

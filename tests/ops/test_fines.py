@@ -53,6 +53,33 @@ def test_a_bare_case_gives_one_statement() -> None:
     }
 
 
+def test_a_case_takes_terms_that_few_rows_set() -> None:
+    hours = {
+        **CASE,
+        "policy": {
+            **CASE["policy"],
+            "charge_unit": "hour",
+            "fine_tiers": [{"from_period": 3, "cents": 300}],
+            "fine_cap_at_price": True,
+            "patron_fine_cap_cents": 1_000,
+            "grace_minutes": 5,
+        },
+        "calendar": {"weekly_closed": [], "closures": []},
+        "suspensions": [],
+        "due_on": "2021-03-01",
+        "returned_on": "2021-03-01",
+        "due_time": "15:00",
+        "returned_time": "17:30",
+        "price_cents": 20_000,
+        "unpaid_fines_cents": 250,
+    }
+    assert json.loads(explained(hours, "--json"))["amount_cents"] == 150 + 150 + 300
+    assert json.loads(explained({**hours, "price_cents": 500}, "--json"))["amount_cents"] == 500
+    assert "from period 3, at most $7.50" in " ".join(explained(hours).split())
+    faulty = altered(due_time="5 pm")
+    assert "due_time: should be a time of day, written as 17:30" in refusal(faulty)
+
+
 def test_the_output_shows_the_amount_a_strip_of_days_and_the_reasons() -> None:
     text = explained(CASE)
     assert "Owed: $13.50 for 9 days." in text

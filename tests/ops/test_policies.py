@@ -59,3 +59,13 @@ async def test_a_bad_row_is_refused_with_the_reason_for_each_field(settings: Set
     assert (await policies(settings, "history", "none")).code == 1
     assert (await policies(settings, "set", "default", "--reason", "try")).code == 2
     assert (await policies(settings, "list", "--json")).json()["policies"][1]["version"] == 1
+
+
+async def test_terms_of_a_row_stay_when_another_is_set(settings: Settings) -> None:
+    why = ("--reason", "fines in tiers")
+    tiers = 'fine_tiers=[{"from_period": 8, "cents": 100}]'
+    assert (await policies(settings, "set", "default", tiers, "charge_unit=week", *why)).code == 0
+    later = await policies(settings, "set", "default", "loan_days=21", *why, "--json")
+    assert later.json()["fine_tiers"] == [{"from_period": 8, "cents": 100}]
+    assert later.json()["charge_unit"] == "week"
+    assert "charge_unit=week" in (await policies(settings, "history", "default")).out

@@ -104,6 +104,23 @@ def refund_due_cents(work: Work, patron_id: str) -> int:
     return sum(charge.refund_due_cents for charge in work.all(Charge, "charges", query))
 
 
+def unpaid_fines_cents(work: Work, patron_id: str) -> int:
+    """Return the sum of a patron's unpaid fines, in cents, without other charges."""
+    return sum(
+        charge.outstanding_cents for charge in work.all(Charge, "charges", _fines(patron_id))
+    )
+
+
+async def find_unpaid_fines_cents(db: Database, patron_id: str) -> int:
+    """Return the same as `unpaid_fines_cents`, read outside any transaction."""
+    found = await reading.every(db, Charge, "charges", _fines(patron_id))
+    return sum(charge.outstanding_cents for charge in found)
+
+
+def _fines(patron_id: str) -> dict[str, Any]:
+    return {"patron_id": patron_id, "kind": "fine", "outstanding_cents": {"$gt": 0}}
+
+
 def of_loan(work: Work, loan_id: str) -> list[Charge]:
     """Return the charges for a loan, in the order of assessment."""
     return work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])

@@ -9,6 +9,7 @@ from services.circulation.charges import store as charges_store
 from services.circulation.loans import store
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.charge import to_bill
 from services.circulation.rules.due_date import current, fine, is_overdue
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.loan import Loan, LoanState
@@ -56,16 +57,25 @@ async def loan_fine(db: Database, loan: Loan, day: date) -> LoanFine:
     """Return a loan's fine if it came back on `day`; for a loan that has ended, its final fine."""
     calendars = await calendars_store.find(db, {loan.branch_code})
     suspensions = await calendars_store.find_suspensions(db)
-    return fine_of(loan, calendars[loan.branch_code], suspensions, day)
+    [billed] = await _billed(db, [loan])
+    return fine_of(billed, calendars[loan.branch_code], suspensions, day)
 
 
 async def overdue(db: Database, patron_id: str, day: date) -> Overdue:
     """Return the fines, on `day`, of a patron's open loans past their stored due dates."""
-    loans = await store.find_due_before(db, patron_id, day)
+    loans = await _billed(db, await store.find_due_before(db, patron_id, day))
     calendars = await calendars_store.find(db, {loan.branch_code for loan in loans})
     suspensions = await calendars_store.find_suspensions(db)
     fines = [fine_of(loan, calendars[loan.branch_code], suspensions, day) for loan in loans]
     return Overdue(fines, calendars, sum(suspension.version for suspension in suspensions))
+
+
+async def _billed(db: Database, loans: Sequence[Loan]) -> list[Loan]:
+    """Return one patron's loans, each capped as if it alone were billed now."""
+    if all(loan.policy.patron_fine_cap_cents is None for loan in loans):
+        return list(loans)
+    unpaid = await charges_store.find_unpaid_fines_cents(db, loans[0].patron_id)
+    return [to_bill(loan, unpaid) for loan in loans]
 
 
 def fine_of(

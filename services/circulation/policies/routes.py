@@ -1,10 +1,10 @@
 """Routes of policy rows: the rows in force, changes, and the history of versions."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from services.circulation.fields import BranchKind, Category, Line
 from services.circulation.policies import store
@@ -16,6 +16,7 @@ from services.circulation.policies.commands import (
 )
 from services.circulation.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
 from services.circulation.rules.policy import Policy, PolicyChange
+from services.circulation.rules.terms import ChargeUnit, FineTier
 from shared.auth import Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
@@ -26,6 +27,18 @@ router = APIRouter(prefix="/v1")
 
 PolicyId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 DEFAULTS = Policy(id="default")
+
+
+class TierIn(Body):
+    """Another rate, from a charge period on."""
+
+    from_period: int = Field(ge=2, le=10_000, description="Its first charge period, from 2.")
+    cents: int = Field(ge=0, le=1_000_000)
+
+    @property
+    def tier(self) -> FineTier:
+        """The tier as the rules have it."""
+        return FineTier(self.from_period, self.cents)
 
 
 class Terms(Body):
@@ -45,24 +58,72 @@ class Terms(Body):
     renewal_days: int = Field(default=DEFAULTS.renewal_days, ge=1, le=3650)
     max_loans: int = Field(default=DEFAULTS.max_loans, ge=0, le=1000)
     max_holds: int = Field(default=DEFAULTS.max_holds, ge=0, le=1000)
-    fine_per_day_cents: int = Field(default=DEFAULTS.fine_per_day_cents, ge=0, le=1_000_000)
+    fine_per_day_cents: int = Field(
+        default=DEFAULTS.fine_per_day_cents,
+        ge=0,
+        le=1_000_000,
+        description="Fine for each charge period, which is a day by default, in cents.",
+    )
     fine_cap_cents: int | None = Field(
         default=DEFAULTS.fine_cap_cents,
         ge=0,
         le=10_000_000,
         description="Maximum of one fine, in cents; null: no maximum.",
     )
-    grace_days: int = Field(default=DEFAULTS.grace_days, ge=0, le=3650)
+    grace_days: int = Field(
+        default=DEFAULTS.grace_days,
+        ge=0,
+        le=3650,
+        description="Chargeable days that cost nothing; see `grace_forgiven`.",
+    )
     count_closed_days: bool = DEFAULTS.count_closed_days
     hold_fee_cents: int = Field(default=DEFAULTS.hold_fee_cents, ge=0, le=1_000_000)
     hold_shelf_days: int = Field(default=DEFAULTS.hold_shelf_days, ge=1, le=365)
     block_over_cents: int = Field(default=DEFAULTS.block_over_cents, ge=1, le=10_000_000)
     lost_after_days: int = Field(default=DEFAULTS.lost_after_days, ge=1, le=3650)
     lost_processing_percent: int = Field(default=DEFAULTS.lost_processing_percent, ge=0, le=1000)
+    charge_every: int = Field(
+        default=1, ge=1, le=1000, description="Length of a charge period, in units of charge."
+    )
+    charge_unit: ChargeUnit = "day"
+    charge_completed: bool = Field(
+        default=False, description="True: a period costs once it is over; false: once it begins."
+    )
+    fine_tiers: tuple[TierIn, ...] = Field(
+        default=(), max_length=20, description="Rates of later charge periods, in order."
+    )
+    fine_minimum_cents: int = Field(
+        default=0, ge=0, le=1_000_000, description="A fine below this sum is not charged."
+    )
+    fine_cap_at_price: bool = Field(
+        default=False, description="True: a fine is at most the price of the item, if recorded."
+    )
+    patron_fine_cap_cents: int | None = Field(
+        default=None,
+        ge=0,
+        le=10_000_000,
+        description="Sum of a patron's unpaid fines that a new fine may not exceed; null: none.",
+    )
+    grace_forgiven: bool = Field(
+        default=False,
+        description="True: days of grace never cost; false: one day more charges all of them.",
+    )
+    grace_minutes: int = Field(
+        default=0, ge=0, le=1440, description="Added to the days of grace of a loan by hours."
+    )
+
+    @model_validator(mode="after")
+    def _tiers_in_order(self) -> Self:
+        begins = [tier.from_period for tier in self.fine_tiers]
+        if begins != sorted(set(begins)):
+            raise ValueError("fine_tiers should be in the order of their periods, each once")
+        return self
 
     def row(self, policy_id: str) -> Policy:
         """Build the policy row with these terms."""
-        return Policy(id=policy_id, **{name: getattr(self, name) for name in Terms.model_fields})
+        terms = {name: getattr(self, name) for name in Terms.model_fields}
+        terms["fine_tiers"] = tuple(tier.tier for tier in self.fine_tiers)
+        return Policy(id=policy_id, **terms)
 
 
 class PolicyIn(Terms):

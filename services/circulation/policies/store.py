@@ -1,7 +1,7 @@
 """The policy rows in force, and the history of their versions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from pymongo import ASCENDING, IndexModel
 
@@ -12,11 +12,14 @@ from services.circulation.rules.policy import (
     PolicyMatrix,
     policy_change,
 )
+from services.circulation.rules.terms import OptionalTerms
 from shared import reading
 from shared.ids import new_id
-from shared.mongo import Database, Document, Indexes, from_document
+from shared.mongo import Database, Document, Indexes, from_document, leave_out_defaults
 from shared.unit_of_work import Work
 from shared.work import Read
+
+leave_out_defaults(Policy, (field.name for field in fields(OptionalTerms)))
 
 INDEXES: Indexes = {
     "policies": [],

@@ -94,6 +94,15 @@ def new_charge(
     )
 
 
+def to_bill(loan: Loan, unpaid_cents: int) -> Loan:
+    """Return the loan as its fine is counted for a patron who owes this much in other fines.
+
+    It is not to be saved: its row keeps its own cap for later due dates.
+    """
+    policy = loan.policy.with_unpaid(unpaid_cents)
+    return loan if policy is loan.policy else replace(loan, policy=policy)
+
+
 def assess(charge_id: str, loan: Loan, fine: Statement, on: date) -> Charge | None:
     """Return the charge for a loan's fine at return, renewal or loss; None if nothing is owed."""
     if not fine.amount_cents:

@@ -1,7 +1,8 @@
 """Fines: the cost of an overdue loan, with every overdue day accounted for."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from services.circulation.rules.calendar import DAY, Calendar, Cause, merge
 from services.circulation.rules.policy import Policy
 from services.circulation.rules.suspension import FineSuspension
+from services.circulation.rules.terms import MINUTES_OF_DAY, charged_cents, period_length
 
 
 class Disposition(StrEnum):
@@ -63,6 +65,16 @@ class Statement:
         return bool(self.spans) and self.spans[-1].disposition is Disposition.SUSPENDED
 
 
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Times of day of a loan by hours, in minutes after midnight in the library's time zone."""
+
+    due: int
+    """Time on the due date from which the loan is overdue."""
+    until: int
+    """Time on the day of the return, renewal or loss; 1440 is the end of that day."""
+
+
 def statement(
     *,
     due_on: date,
@@ -70,17 +82,19 @@ def statement(
     policy: Policy,
     calendar: Calendar,
     suspensions: Iterable[FineSuspension],
+    late: Late | None = None,
 ) -> Statement:
     """Return the fine of a loan due on `due_on` and returned (or looked at) on `until`.
 
     `calendar` is the lending branch's, `suspensions` are those that concern it, `policy` is the row
-    the loan was made under. The cost of computing it grows with the number of spans, not of days.
+    the loan was made under. `late` has the times of a loan by hours, which is overdue on its due
+    date already. The cost of computing it grows with the number of spans, not of days.
     """
     due = calendar.next_open(due_on)
-    if due is None or until <= due:
+    if due is None or not _is_late(due, until, late):
         return Statement(due, charged_days=0, amount_cents=0, spans=())
-    overdue = list(_lay_out(due + DAY, until, policy, calendar, suspensions))
-    spans = tuple(_price(overdue, policy))
+    overdue = list(_lay_out(due if late else due + DAY, until, policy, calendar, suspensions))
+    spans = tuple(_price(overdue, policy, late))
     charged = [span for span in spans if span.disposition is Disposition.CHARGED]
     return Statement(
         due,
@@ -88,6 +102,10 @@ def statement(
         amount_cents=sum(span.amount_cents for span in charged),
         spans=spans,
     )
+
+
+def _is_late(due: date, until: date, late: Late | None) -> bool:
+    return until > due or (until == due and late is not None and late.until > late.due)
 
 
 def _lay_out(
@@ -128,28 +146,88 @@ def _counted(day: date, last: date, policy: Policy, calendar: Calendar) -> Itera
     yield Span(day, last, Disposition.CHARGED, by_policy)
 
 
-def _price(spans: list[Span], policy: Policy) -> Iterator[Span]:
-    """Yield the spans with grace, rate and cap applied to the chargeable ones."""
-    chargeable = sum(span.days for span in spans if span.disposition is Disposition.CHARGED)
-    in_grace = chargeable <= policy.grace_days
-    rate, left = policy.fine_per_day_cents, policy.fine_cap_cents
+def _price(spans: list[Span], policy: Policy, late: Late | None) -> Iterator[Span]:
+    """Yield the spans with grace, rates, cap and minimum applied to the chargeable ones."""
+    chargeable = [span for span in spans if span.disposition is Disposition.CHARGED]
+    bill = _Bill(
+        policy,
+        sum(span.days for span in chargeable),
+        by_minutes=late is not None or policy.charge_unit == "hour",
+        head=late.due if late and chargeable and chargeable[0] is spans[0] else 0,
+        tail=MINUTES_OF_DAY - late.until
+        if late and chargeable and spans[-1] is chargeable[-1]
+        else 0,
+    )
+    before = 0
     for span in spans:
         if span.disposition is not Disposition.CHARGED:
             yield span
-        elif in_grace:
-            yield replace(span, disposition=Disposition.GRACE)
-        elif left is None or rate == 0:
-            yield replace(span, amount_cents=rate * span.days)
-        else:
-            paying = min(span.days, -(-left // rate))  # the day that reaches the cap pays the rest
-            amount = min(rate * paying, left)
-            left -= amount
-            if paying:
-                to = span.from_ + timedelta(days=paying - 1)
-                yield replace(span, to=to, amount_cents=amount)
-            if paying < span.days:
-                from_ = span.from_ + timedelta(days=paying)
-                yield replace(span, from_=from_, disposition=Disposition.CAPPED)
+            continue
+        after = before + span.days
+        for disposition, first, end in bill.parts(before, after):
+            yield Span(
+                span.from_ + timedelta(days=first - before),
+                span.from_ + timedelta(days=end - before - 1),
+                disposition,
+                span.causes,
+                bill.owed(end) - bill.owed(first),
+            )
+        before = after
+
+
+class _Bill:
+    """The cost of the first chargeable days of a statement under its policy row.
+
+    `head` and `tail` are the minutes of the first and the last day that are not overdue.
+    """
+
+    def __init__(
+        self, policy: Policy, days: int, *, by_minutes: bool, head: int, tail: int
+    ) -> None:
+        self._policy, self._days = policy, days
+        self._unit = MINUTES_OF_DAY if by_minutes else 1
+        self._head, self._tail = head, tail
+        self._period = period_length(policy, self._unit)
+        grace = policy.grace_days * self._unit + (policy.grace_minutes if by_minutes else 0)
+        in_grace = self._units(days) <= grace
+        self._free_units = grace if in_grace or policy.grace_forgiven else 0
+        self._free = bisect_right(range(1, days + 1), self._free_units, key=self._units)
+        self._cap = policy.fine_cap_cents
+        self._uncapped = days
+        costs = policy.fine_per_day_cents or any(tier.cents for tier in policy.fine_tiers)
+        if costs and self._cap is not None and self._cents(days) >= self._cap:
+            # The day that reaches the cap is charged the rest.
+            self._uncapped = bisect_left(range(days), self._cap, key=self._cents)
+        if self.owed(days) < policy.fine_minimum_cents:
+            self._free = days
+
+    def _units(self, days: int) -> int:
+        """Return the chargeable time of the first `days` days."""
+        if not days:
+            return 0
+        return days * self._unit - self._head - (self._tail if days == self._days else 0)
+
+    def _cents(self, days: int) -> int:
+        units = max(self._units(days) - self._free_units, 0)
+        return charged_cents(self._policy, self._policy.fine_per_day_cents, units, self._period)
+
+    def owed(self, days: int) -> int:
+        """Return the cents for the first `days` days."""
+        if days <= self._free:
+            return 0
+        return self._cents(days) if self._cap is None else min(self._cents(days), self._cap)
+
+    def parts(self, before: int, after: int) -> Iterator[tuple[Disposition, int, int]]:
+        """Yield the dispositions of the days from `before` to `after`, with their first and end."""
+        ends = (
+            (Disposition.GRACE, self._free),
+            (Disposition.CHARGED, max(self._uncapped, self._free)),
+            (Disposition.CAPPED, after),
+        )
+        for disposition, end in ends:
+            if before < (to := min(end, after)):
+                yield disposition, before, to
+                before = to
 
 
 def as_document(fine: Statement) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def check_out(
         copy_category=copy.category,
         branch_code=calendar.branch_code,
         branch_kind=calendar.branch_kind,
-        policy=policy,
+        policy=policy.at_price(copy.price_cents),
         borrowed_on=on,
         due_on=calendar.due_date(on, policy.loan_days),
         due_set_at_version=calendar.version,

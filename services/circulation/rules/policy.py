@@ -1,12 +1,13 @@
 """Lending policy: terms and costs of a loan, by patron, copy and branch."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import product
 
 from services.circulation.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
 from services.circulation.rules.calendar import Cause
+from services.circulation.rules.terms import OptionalTerms, describe_free, describe_rates, dollars
 
 Scope = tuple[str | None, str | None, str | None]
 """Patron category, copy category and branch kind that a row is for; None is any."""
@@ -15,7 +16,7 @@ EVERYONE: Scope = (None, None, None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(OptionalTerms):
     """One row of the policy. The defaults are the Hong Kong Public Libraries'.
 
     A category or kind of None fits any. Money is in cents.
@@ -34,6 +35,7 @@ class Policy:
     max_loans: int = 10
     max_holds: int = 10
     fine_per_day_cents: int = 150
+    """Rate of each charge period, which is a day unless `charge_every` and `charge_unit` differ."""
     fine_cap_cents: int | None = 13_000
     """None: no cap. The library's own figure is not public; this one is a setting."""
     grace_days: int = 0
@@ -48,10 +50,10 @@ class Policy:
     lost_processing_percent: int = 20
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, int) and value < 0:
-                raise ValueError(f"policy {self.id}: {field.name} must not be below 0")
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"policy {self.id}: {name} must not be below 0")
 
     @property
     def scope(self) -> Scope:
@@ -61,17 +63,45 @@ class Policy:
     @property
     def cause(self) -> Cause:
         """Cause by which a statement names this row."""
-        terms = [f"${self.fine_per_day_cents / 100:,.2f} a day"]
+        terms = list(describe_rates(self, self.fine_per_day_cents))
         if self.fine_cap_cents is not None:
-            terms.append(f"at most ${self.fine_cap_cents / 100:,.2f}")
-        if self.grace_days:
-            terms.append(f"{self.grace_days} days of grace")
+            terms.append(f"at most {dollars(self.fine_cap_cents)}")
+        terms += describe_free(self, self.grace_days)
         return Cause("policy", self.id, self.version, ", ".join(terms))
+
+    @property
+    def flat_day_cents(self) -> int | None:
+        """Cents for each day late if all cost the same; None: by other periods or in tiers."""
+        by_day = (self.charge_every, self.charge_unit) == (1, "day") and not self.fine_tiers
+        return self.fine_per_day_cents if by_day else None
+
+    def at_price(self, price_cents: int | None) -> "Policy":
+        """Return the row for a copy: with `fine_cap_at_price`, its price caps a fine.
+
+        None: no price is recorded, so that the row stays as it is.
+        """
+        if not self.fine_cap_at_price or price_cents is None:
+            return self
+        return self._capped_at(price_cents)
+
+    def with_unpaid(self, unpaid_cents: int) -> "Policy":
+        """Return the row for a fine of a patron who owes this much in other fines.
+
+        The sum of all of them keeps `patron_fine_cap_cents`.
+        """
+        limit = self.patron_fine_cap_cents
+        return self if limit is None else self._capped_at(max(limit - unpaid_cents, 0))
+
+    def _capped_at(self, cents: int) -> "Policy":
+        own = self.fine_cap_cents
+        return self if own is not None and own <= cents else replace(self, fine_cap_cents=cents)
 
     def blocks(self, outstanding_cents: int) -> bool:
         """Return whether a patron who owes this much may not borrow or renew under this row."""
         return outstanding_cents >= self.block_over_cents
 
+
+_NUMBERS = tuple(field.name for field in fields(Policy) if field.type in (int, int | None))
 
 _MOST_SPECIFIC_FIRST = sorted(product((True, False), repeat=3), key=lambda names: -sum(names))
 """Combinations of patron, copy and branch that a row can name, the most specific first.

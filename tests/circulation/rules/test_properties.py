@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +24,8 @@ from services.circulation.rules.fines import (
 from services.circulation.rules.loan import Loan, renew
 from services.circulation.rules.policy import Policy
 from services.circulation.rules.suspension import FineSuspension
-from tests.day_by_day import DAY, days, next_open, overdue_days
+from services.circulation.rules.terms import FineTier
+from tests.day_by_day import DAY, Rates, days, next_open, overdue_days
 
 JANUARY_1 = date(2021, 1, 1)
 
@@ -93,6 +95,18 @@ class Dice:
         closures = tuple(self.closure() for _ in range(self.below(4)))
         return Calendar("HKCL", "central", weekly, closures)
 
+    def terms(self) -> dict[str, Any]:
+        """Return terms that few rows set: periods, tiers, grace and a minimum."""
+        begins = sorted({2 + self.below(8) for _ in range(self.below(3))})
+        return {
+            "charge_every": 1 + self.below(4),
+            "charge_unit": "week" if self.below(4) == 3 else "day",
+            "charge_completed": bool(self.below(2)),
+            "fine_tiers": tuple(FineTier(first, self.of(0, 30, 300) or 0) for first in begins),
+            "fine_minimum_cents": self.of(0, 0, 200) or 0,
+            "grace_forgiven": bool(self.below(2)),
+        }
+
     def case(self) -> Case:
         return Case(
             Policy(
@@ -101,6 +115,7 @@ class Dice:
                 fine_cap_cents=self.of(None, 13_000, 1000, 425, 0),
                 grace_days=self.of(0, 1, 3, 30) or 0,
                 count_closed_days=bool(self.below(2)),
+                **(self.terms() if self.below(2) else {}),
             ),
             self.calendar(),
             tuple(self.suspension() for _ in range(self.below(4))),
@@ -109,7 +124,7 @@ class Dice:
         )
 
 
-DICE = st.binary(min_size=24, max_size=24).map(Dice)
+DICE = st.binary(min_size=36, max_size=36).map(Dice)
 
 quick = settings(max_examples=60, deadline=None, database=None)
 thorough = settings(quick, max_examples=120)
@@ -122,6 +137,17 @@ def is_open(calendar: Calendar, day: date) -> bool:
     return day.isoweekday() not in calendar.weekly_closed and not any(
         c.starts_on <= day and (c.reopened_on is None or day < c.reopened_on)
         for c in calendar.closures
+    )
+
+
+def rates_of(policy: Policy) -> Rates:
+    return Rates(
+        rate=policy.fine_per_day_cents,
+        tiers=tuple((tier.from_period, tier.cents) for tier in policy.fine_tiers),
+        every=policy.charge_every * (7 if policy.charge_unit == "week" else 1),
+        completed=policy.charge_completed,
+        minimum=policy.fine_minimum_cents,
+        forgiven=policy.grace_forgiven,
     )
 
 
@@ -139,7 +165,7 @@ def day_by_day(case: Case) -> tuple[date | None, list[tuple[date, Disposition, i
             s.starts_on <= day and (s.resumes_on is None or day < s.resumes_on)
             for s in case.suspensions
         ),
-        rate=case.policy.fine_per_day_cents,
+        rate=rates_of(case.policy),
         cap=case.policy.fine_cap_cents,
         grace_days=case.policy.grace_days,
         count_closed_days=case.policy.count_closed_days,

@@ -1,6 +1,6 @@
 """Post to patrons' ledgers, waive charges, and close a patron's borrowing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -8,8 +8,10 @@ from services.circulation.borrowers import store as borrowers_store
 from services.circulation.charges import events, store
 from services.circulation.policies import store as policies_store
 from services.circulation.refusals import NoSuchCharge, PaymentUnderWay
+from services.circulation.rules import charge as charge_rules
 from services.circulation.rules.charge import Charge
 from services.circulation.rules.ledger import Occasion, Posting, PostingKind, waive
+from services.circulation.rules.loan import Loan
 from services.circulation.rules.patron import Borrower, OpenItems, owes_too_much
 from shared.contracts.circulation import Standing
 from shared.unit_of_work import Work
@@ -40,6 +42,20 @@ def post(
         for event in events.of_transaction(postings, standing, titles):
             work.record(event)
     return counted
+
+
+def to_bill(work: Work, loan: Loan, before: Iterable[Charge | None] = ()) -> Loan:
+    """Return the loan as its fine is to be counted: within the cap for the patron's unpaid fines.
+
+    `before` are fines of the same transaction that are not posted yet. Reads only for a policy
+    row with such a cap. The transaction writes the patron's counts, so of two at once one is
+    retried, and sees the fine of the other.
+    """
+    if loan.policy.patron_fine_cap_cents is None:
+        return loan
+    unpaid = store.unpaid_fines_cents(work, loan.patron_id)
+    unpaid += sum(c.amount_cents for c in before if c and c.patron_id == loan.patron_id)
+    return charge_rules.to_bill(loan, unpaid)
 
 
 def show_posted(

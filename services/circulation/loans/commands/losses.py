@@ -9,7 +9,7 @@ import structlog
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import store as catalogue_store
-from services.circulation.charges.commands.ledger import post
+from services.circulation.charges.commands.ledger import post, to_bill
 from services.circulation.loans import events, store
 from services.circulation.loans.commands.current import current_loan, save_change
 from services.circulation.refusals import InTheFuture, NoSuchLoan, PriceUnknown
@@ -84,7 +84,7 @@ def declare_long_overdue(work: Work, command: DeclareLost) -> bool:
 
 def _fine(work: Work, present: CurrentLoan, on: date) -> Statement:
     """Return the fine so far of a current loan, as if no claim had been made that it is back."""
-    unclaimed = replace(present.loan, claimed_returned_on=None)
+    unclaimed = replace(to_bill(work, present.loan), claimed_returned_on=None)
     return fine(unclaimed, present.calendar, calendars_store.all_suspensions(work), on)
 
 
@@ -95,7 +95,7 @@ def _lose(work: Work, present: CurrentLoan, overdue: Statement, command: Declare
     price = copy.price_cents if command.price_cents is None else command.price_cents
     if price is None:
         raise PriceUnknown
-    late = assess(new_id(), loan, overdue, command.on)
+    late = assess(new_id(), to_bill(work, loan), overdue, command.on)
     charges = (
         *((late,) if late else ()),
         *loss_charges(new_id(), new_id(), loan, price, command.on),

@@ -1,11 +1,11 @@
 """Renew one, some or all loans of a patron."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from services.circulation.borrowers.commands import acting, may_act
-from services.circulation.charges.commands.ledger import post
+from services.circulation.charges.commands.ledger import post, to_bill
 from services.circulation.loans import events, store
 from services.circulation.loans.commands.current import save_change
 from services.circulation.loans.store import RenewalFacts
@@ -44,7 +44,7 @@ def renew_loan(work: Work, loan_id: str, patron_id: str | None, on: date) -> Ren
     facts = _facts(work, loan.patron_id, [loan])
     member = acting(patron_id, loan.patron_id)
     try:
-        renewal = renew_one(work, loan, facts, on, member)
+        renewal = renew_one(work, loan, facts, on, member=member)
     except Refusal as refusal:
         owed = facts.borrower.outstanding_cents
         raise refusal.with_ways_out(ways_to_renew(loan, facts, on, owed)) from None
@@ -60,17 +60,25 @@ def _facts(work: Work, patron_id: str, loans: Sequence[Loan]) -> RenewalFacts:
 
 
 def renew_one(
-    work: Work, loan: Loan, facts: RenewalFacts, on: date, member: str | None = None
+    work: Work,
+    loan: Loan,
+    facts: RenewalFacts,
+    on: date,
+    *,
+    member: str | None = None,
+    charged: Iterable[Charge | None] = (),
 ) -> Renewal:
     """Renew one loan: save and publish it. Its charge is left to `post_renewals`.
 
-    A refusal is raised before anything changes. `member` is the linked patron who renews it.
+    A refusal is raised before anything changes. `member` is the linked patron who renews it;
+    `charged` are the fines of renewals before it.
     """
     present = current(loan, facts.calendars[loan.branch_code])
     renewed = renewed_by(present, facts, on, facts.borrower.outstanding_cents)
     loan = present.loan
-    statement = fine(loan, present.calendar, facts.suspensions, on)
-    charge = assess(new_id(), loan, statement, on)
+    billed = to_bill(work, loan, charged)
+    statement = fine(billed, present.calendar, facts.suspensions, on)
+    charge = assess(new_id(), billed, statement, on)
     save_change(work, present, renewed)
     reference = renewal_reference(renewed)
     work.record(
@@ -149,10 +157,11 @@ def renew_all_loans(
     if not loans:
         return none
     facts = _facts(work, patron_id, loans)
-    attempts = []
+    attempts: list[Attempt] = []
     for loan in loans:
         try:
-            renewal = renew_one(work, loan, facts, on)
+            charged = [each.renewal.charge for each in attempts if each.renewal]
+            renewal = renew_one(work, loan, facts, on, charged=charged)
         except Refusal as refusal:
             attempts.append(Attempt(loan.id, None, ItemRefusal.by(refusal)))
         else:

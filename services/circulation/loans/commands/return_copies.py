@@ -11,7 +11,7 @@ from datetime import date
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges import store as charges_store
-from services.circulation.charges.commands.ledger import post
+from services.circulation.charges.commands.ledger import post, to_bill
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.queue import Served, hand_out, unpack
 from services.circulation.loans import events, store
@@ -165,7 +165,11 @@ def _take_back(
     ended: list[_Ended] = []
     for barcode in barcodes:
         try:
-            end = _end(command, barcode, facts.copies, of_copies, facts.suspensions)
+            copy, before = _on_loan(barcode, facts.copies, of_copies)
+            billed = before.loan  # of a lost loan, the fine at its loss had the cap already
+            if billed.state is LoanState.OPEN:
+                billed = to_bill(work, billed, [end.charge for end in ended])
+            end = _end(command, copy, before, billed, facts.suspensions)
         except Refusal as refusal:
             results[barcode] = _unchanged(work, barcode, facts.copies.get(barcode), refusal)
         else:
@@ -181,23 +185,30 @@ def _unchanged(work: Work, barcode: str, copy: Copy | None, refusal: Refusal) ->
     return Returned(barcode, refused=ItemRefusal.by(refusal), copy=copy, hold=hold)
 
 
-def _end(
-    command: ReturnCopies,
-    barcode: str,
-    copies: Mapping[str, Copy],
-    loans: Mapping[str, CurrentLoan],
-    suspensions: Sequence[FineSuspension],
-) -> _Ended:
-    """Return the loan of a copy as ended; `loans` is keyed by copy id.
-
-    Raises NoSuchCopy, CopyNotOnLoan or ReturnedBeforeBorrowed.
-    """
+def _on_loan(
+    barcode: str, copies: Mapping[str, Copy], loans: Mapping[str, CurrentLoan]
+) -> tuple[Copy, CurrentLoan]:
+    """Return a copy and its loan, by copy id in `loans`. Raises NoSuchCopy or CopyNotOnLoan."""
     if (copy := copies.get(barcode)) is None:
         raise NoSuchCopy(barcode=barcode)
-    if (before := loans.get(copy.id)) is None:
+    if (loan := loans.get(copy.id)) is None:
         raise CopyNotOnLoan
+    return copy, loan
+
+
+def _end(
+    command: ReturnCopies,
+    copy: Copy,
+    before: CurrentLoan,
+    billed: Loan,
+    suspensions: Sequence[FineSuspension],
+) -> _Ended:
+    """Return the loan of a copy as ended; `billed` is the loan as its fine is counted.
+
+    Raises ReturnedBeforeBorrowed.
+    """
     on = back_on(before.loan, command.on)
-    statement = settled(before.loan, fine(before.loan, before.calendar, suspensions, on))
+    statement = settled(billed, fine(billed, before.calendar, suspensions, on))
     loan = give_back(
         before.loan,
         on=on,
@@ -207,7 +218,7 @@ def _end(
     )
     copy = take_back(copy, on, branch_code=command.branch)
     lost = before.loan.state is LoanState.LOST
-    charge = None if lost else assess(new_id(), loan, statement, on)
+    charge = None if lost else assess(new_id(), billed, statement, on)
     return _Ended(before, loan, copy, statement, charge)
 
 

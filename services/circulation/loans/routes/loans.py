@@ -79,7 +79,9 @@ class AccruingOut(BaseModel):
     loan_id: str
     overdue: bool
     amount_cents: int
-    per_day_cents: int = Field(description="Fine for each charged day, in cents.")
+    per_day_cents: int | None = Field(
+        description="Fine for each charged day, in cents; null: other periods, or rates in tiers."
+    )
     as_of: date
     suspended: bool
     resumes_on: date | None
@@ -111,7 +113,7 @@ async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
                 loan_id=fine.loan.id,
                 overdue=fine.overdue,
                 amount_cents=fine.statement.amount_cents,
-                per_day_cents=fine.loan.policy.fine_per_day_cents,
+                per_day_cents=fine.loan.policy.flat_day_cents,
                 as_of=fine.as_of,
                 suspended=fine.suspended,
                 resumes_on=fine.resumes_on,
