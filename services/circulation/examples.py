@@ -207,6 +207,7 @@ EXAMPLES: Mapping[str, Any] = {
         "at": NOW,
         "note": "Settled with the patron at the desk",
     },
+    "patron_fine_cap_cents": None,
     "FineTier.cents": 100,
     "FineTier.from_period": 8,
     "TierIn.cents": 100,

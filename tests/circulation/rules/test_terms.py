@@ -42,9 +42,9 @@ def spans(found: Statement) -> list[tuple[int, str, int]]:
     return [(span.days, span.disposition.value, span.amount_cents) for span in found.spans]
 
 
-WEEKLY = {"charge_unit": "week", "fine_per_day_cents": 500}
-TIERS = {"fine_per_day_cents": 50, "fine_tiers": (FineTier(8, 100),)}
-MINUTES = {"charge_unit": "hour", "fine_per_day_cents": 100}
+WEEKLY: dict[str, Any] = {"charge_unit": "week", "fine_per_day_cents": 500}
+TIERS: dict[str, Any] = {"fine_per_day_cents": 50, "fine_tiers": (FineTier(8, 100),)}
+MINUTES: dict[str, Any] = {"charge_unit": "hour", "fine_per_day_cents": 100}
 """$1.00 for each hour."""
 
 EXAMPLES = {
@@ -115,7 +115,7 @@ def test_the_days_of_forgiven_grace_are_in_a_span_of_their_own() -> None:
     assert spans(found) == [(2, "grace", 0), (2, "charged", 200), (1, "capped", 0)]
 
 
-WORDS = {
+WORDS: dict[str, dict[str, Any]] = {
     "$1.50 a day, at most $130.00": {},
     "$1.50 a day, at most $130.00, 3 days of grace": {"grace_days": 3},
     "$5.00 for each started week, at most $130.00": WEEKLY,
