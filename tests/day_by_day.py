@@ -25,7 +25,7 @@ def next_open(day: date, is_open: Callable[[date], bool]) -> date | None:
 
 @dataclass(frozen=True)
 class Rates:
-    """What chargeable days cost, by periods of days: `tiers` are first period and cents."""
+    """The cost of chargeable days, by periods of days: `tiers` are first period and cents."""
 
     rate: int
     tiers: tuple[tuple[int, int], ...] = ()
