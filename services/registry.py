@@ -36,7 +36,7 @@ class Declaration:
     announces: tuple[str, ...] = ()
     """Paths whose commands by staff are told to patrons; the gateway limits them by themselves."""
     searches: tuple[str, ...] = ()
-    """Paths that search for words if their query has `q`; the gateway limits them by themselves."""
+    """Paths that search, as by `q`, if their query says so; the gateway limits them apart."""
     snapshots: Mapping[str, type[Event]] = field(default_factory=dict)
     """The contract of the snapshots by kind, in the order in which the views are rebuilt."""
     calls: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -109,7 +109,7 @@ def commit_steps(
             known = _processed(database, steps, session)
             for step in steps:
                 if step.inbox in known:
-                    outcomes[step] = (None, [])  # a repeat commits too (docs/decisions/216)
+                    outcomes[step] = (None, [])  # a repeat commits too (docs/decisions/220)
                     continue
                 work = (SharedWork if apart else Work)(database, session, step.origin)
                 try:

@@ -34,6 +34,8 @@ from services.circulation.loans.routes import loans as loans_routes
 from services.circulation.loans.routes import renewals as renewals_routes
 from services.circulation.policies import routes as policies_routes
 from services.circulation.policies import store as policies_store
+from services.circulation.search import queries as search_queries
+from services.circulation.search import routes as search_routes
 from services.circulation.settings import Settings
 from services.circulation.suspensions import jobs as suspensions_jobs
 from services.circulation.suspensions import routes as suspensions_routes
@@ -82,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
                 loans_routes.router,
                 renewals_routes.router,
                 holds_routes.router,
+                search_routes.router,
                 titles_routes.router,
                 catalogued_copies_routes.router,
                 copies_routes.router,
@@ -105,6 +108,8 @@ def create_app(settings: Settings) -> FastAPI:
                 *conflicts_store.PERSONAL,
             ),
             subscriptions=SUBSCRIPTIONS,
+            state=search_queries.prepare,
+            background=(search_queries.keep_fresh,),
             examples=examples.EXAMPLES,
             jobs=JOBS,
             data_keys=(DataKey("CARREL_CARD_KEY", settings.card_key),),

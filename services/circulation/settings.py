@@ -1,4 +1,4 @@
-"""Settings of circulation: the common ones, the payment provider, and when notices are sent."""
+"""Settings of circulation: the common ones, the payment provider, notices, and the search index."""
 
 from typing import Annotated, Literal, cast
 
@@ -15,6 +15,7 @@ class Settings(settings.CardSettings):
 
     payment_provider: Literal["none", "double"] = "none"
     overdue_days: Annotated[tuple[int, ...], NoDecode, SPLIT] = (1, 7, 21)
+    search_folder: str = ""
     due_soon_days: int = Field(default=3, ge=0, le=365)
 
     @field_validator("overdue_days")

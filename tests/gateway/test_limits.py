@@ -260,16 +260,25 @@ async def test_messages_to_patrons_have_a_limit_for_each_librarian(
 
 
 @pytest.mark.usefixtures("patient_store")
-@pytest.mark.parametrize("path", ["/v1/titles", "/v1/questions", "/v1/enquiries"])
+@pytest.mark.parametrize(
+    "search",
+    [
+        "/v1/titles?q=moon",
+        "/v1/titles?limit=9&facets=true",
+        "/v1/questions?q=",
+        "/v1/enquiries?q=moon",
+    ],
+)
 @pytest.mark.parametrize("as_", [None, PATRON], ids=["a stranger", "a patron"])
 async def test_searches_have_a_limit_of_their_own(
-    echoes: Echoes, gateway: Gateway, path: str, as_: str | None
+    echoes: Echoes, gateway: Gateway, search: str, as_: str | None
 ) -> None:
     settings, _ = echoes
     async with gateway(limited(settings, search=5, caller=30, address=30)) as api:
-        answers = await asked(api, 20, f"{path}?q=moon", as_=as_)
+        answers = await asked(api, 20, search, as_=as_)
         assert 5 <= allowed(answers) <= 8
         assert answers[-1].headers["RateLimit"] == '"search";r=0;t=12'
+        path = search.partition("?")[0]
         assert allowed(await asked(api, 20, path, as_=as_)) == 20
 
 

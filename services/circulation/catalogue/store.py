@@ -1,7 +1,9 @@
 """Titles and their copies."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import pymongo
@@ -11,6 +13,7 @@ from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.hold import Target
 from services.circulation.rules.title import WORK_PREFIX, Title, search_terms, sought, volume_key
 from shared import folded_terms, reading
+from shared.clock import wall_clock
 from shared.deadlines import allowed
 from shared.mongo import (
     Database,
@@ -32,6 +35,8 @@ FREE = {
     "state": {"$in": [CopyState.AVAILABLE.value, CopyState.IN_TRANSIT.value]},
     "hold_id": None,
 }
+_CHANGES = 5000
+"""Changes that are read at once."""
 TO_FETCH = {"state": CopyState.TO_FETCH.value}
 OF_WORK = {"work_id": {"$type": "string"}}
 
@@ -46,6 +51,7 @@ INDEXES: Indexes = {
             unique=True,
             partialFilterExpression={"control_number": {"$type": "string"}},
         ),
+        IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
     ],
     "copies": sharded_by(
         "barcode",
@@ -79,6 +85,7 @@ INDEXES: Indexes = {
                 name="to_fetch",
                 partialFilterExpression=TO_FETCH,
             ),
+            IndexModel([("changed_at", ASCENDING), ("title_id", ASCENDING), ("_id", ASCENDING)]),
         ],
     ),
 }
@@ -91,7 +98,7 @@ def add(work: Work, titles: Iterable[Title]) -> None:
 
 def add_copies(work: Work, copies: Iterable[Copy]) -> None:
     """Insert new copies. If a barcode is taken, the transaction is retried."""
-    work.add("copies", *copies)
+    work.add("copies", *map(_stamped, copies))
 
 
 def save(work: Work, titles: Iterable[Title]) -> None:
@@ -103,7 +110,9 @@ def _with_terms(title: Title) -> dict[str, Any]:
     """Return the document of a title, without what its record does not say."""
     document = plain(title)
     record = {name: value for name, value in document.pop("record").items() if value}
-    return {**document, **({"record": record} if record else {}), "terms": search_terms(title)}
+    if record:
+        document["record"] = record
+    return {**document, "terms": search_terms(title), "changed_at": wall_clock()}
 
 
 def get(work: Work, title_id: str) -> Title | None:
@@ -132,7 +141,11 @@ def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
 
 def save_copies(work: Work, copies: Iterable[Copy]) -> None:
     """Save copies after a change."""
-    work.save("copies", *copies)
+    work.save("copies", *map(_stamped, copies))
+
+
+def _stamped(copy: Copy) -> dict[str, Any]:
+    return {**plain(copy), "changed_at": wall_clock()}
 
 
 def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
@@ -262,6 +275,34 @@ async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Title], st
 async def find_title(db: Database, title_id: str) -> Title | None:
     """Return a title by its id, or None."""
     return await reading.first(db, Title, "titles", {"_id": title_id})
+
+
+async def find_titles(db: Database, title_ids: Collection[str]) -> dict[str, Title]:
+    """Return those titles that exist, keyed by id."""
+    found = await reading.every(db, Title, "titles", {"_id": {"$in": list(title_ids)}})
+    return {title.id: title for title in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a title or of one of its copies."""
+
+    title_id: str
+    written: str
+    """Id of the title or copy."""
+    at: datetime
+    """Time of the write by the clock of its process. One that began earlier may commit later."""
+
+
+async def find_changes(db: Database, since: datetime) -> AsyncIterator[Change]:
+    """Yield the last change of each title and each copy that was changed since then."""
+    changed = {"changed_at": {"$gte": since}}
+    for collection, title_id in (("titles", "_id"), ("copies", "title_id")):
+        cursor = db[collection].find(changed, {"changed_at": 1, title_id: 1})
+        cursor = cursor.sort("changed_at", ASCENDING)
+        while some := await cursor.to_list(_CHANGES):
+            for document in some:
+                yield Change(document[title_id], document["_id"], document["changed_at"])
 
 
 async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]:

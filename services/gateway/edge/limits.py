@@ -7,6 +7,7 @@ trip, and a caller may have up to one share more a minute on each replica.
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ LONGEST_LOG_IN = 4096
 
 _ANNOUNCES = tuple(path for service in SERVICES for path in service.announces)
 _SEARCHES = tuple(path for service in SERVICES for path in service.searches)
+_SOUGHT = re.compile(rb"(?:^|&)(?:q|title|author|subject|series|sort|facets)=")
+"""Parameters of words, of an order and of counts; each makes a search expensive."""
 
 Lend = Callable[[str, int, int], Awaitable[int]]
 """Function `(whose, wanted, per_minute)`: requests that the bucket grants, 0 to `wanted`."""
@@ -224,7 +227,7 @@ def _announces(scope: Scope) -> bool:
 def _is_search(scope: Scope) -> bool:
     """Return whether a request searches for words, which costs more than to read one thing."""
     searches = scope["method"] == "GET" and scope["path"] in _SEARCHES
-    return searches and b"q=" in scope["query_string"]
+    return searches and bool(_SOUGHT.search(scope["query_string"]))
 
 
 def _too_many(name: str, per_minute: int) -> ASGIApp:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints, field_validator
 
 from services.circulation.catalogue import store
@@ -27,7 +27,6 @@ from shared.auth import Staff
 from shared.contracts.circulation import RecordOut
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
-from shared.http.paging import PageQuery, page_of
 from shared.http.problems import NotFound
 from shared.refusals import refuses
 
@@ -119,6 +118,14 @@ class VolumeOut(BaseModel):
     available: int
 
 
+def stock_out(copies: list[Copy]) -> list[StockOut]:
+    """Return the number of copies and of available ones for each branch."""
+    return [
+        StockOut(branch=stock.branch, copies=stock.copies, available=stock.available)
+        for stock in title_rules.stock(copies)
+    ]
+
+
 class TitleInFull(TitleOut):
     """A title with its copies."""
 
@@ -140,23 +147,13 @@ class TitleInFull(TitleOut):
         return cls(
             **{**TitleOut.of(title).__dict__, "record": record_out(title.record)},
             copies=[CopyOut.of(copy) for copy in copies],
-            availability=[
-                StockOut(branch=stock.branch, copies=stock.copies, available=stock.available)
-                for stock in title_rules.stock(copies)
-            ],
+            availability=stock_out(copies),
             volumes=[
                 VolumeOut(volume=one.volume, copies=one.copies, available=one.available)
                 for one in title_rules.volumes(copies)
             ],
             volume_needed=title_rules.needs_volume(copies),
         )
-
-
-class TitlePage(BaseModel):
-    """A page of titles; send `next` as `after` for the next page."""
-
-    items: list[TitleOut]
-    next: str | None
 
 
 @router.post("/titles", status_code=201)
@@ -182,21 +179,6 @@ async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run
     """Correct the catalogue's data of a title."""
     amended = await run(amend_title, title_id, body.given())
     return TitleInFull.with_copies(amended.title, list(amended.copies))
-
-
-@router.get("/titles")
-async def get_titles(
-    db: Db, page: PageQuery, q: Annotated[str, Query(max_length=200)] = ""
-) -> TitlePage:
-    """Search for titles in which every word of `q` begins a word of their catalogue data.
-
-    These are title and other titles, authors, series, subjects, ISBNs and other numbers.
-
-    If there are more than eight words, the eight longest count.
-    """
-    found = await store.search(db, q, page.limit, page.after)
-    items = [TitleOut.of(title) for title in found]
-    return TitlePage(**page_of(items, page, lambda item: str(item.id)))
 
 
 @router.get("/titles/{title_id}")

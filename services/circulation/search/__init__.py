@@ -1,0 +1,1 @@
+"""Search of the catalogue: words, filters, counts and order, from an index in this process."""
