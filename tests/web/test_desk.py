@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import Page, Route, expect
 
-from services.gateway.web.forms import COOKIE
+from services.gateway.web.session import PLACE
 from tests.library import PIN, unique
 from tests.web.browser import Watch, Windows
 from tests.web.story import CENTRAL, MAJOR, OPENING, Story, at
@@ -31,7 +31,7 @@ async def at_the_desk(windows: Windows, story: Story, path: str, *, scripts: boo
     """Open a page of a desk in the central library, which was chosen there before."""
     page = await windows.open(card=story.librarian, scripts=scripts)
     url = story.library.system.gateway_url
-    await page.context.add_cookies([{"name": COOKIE, "value": CENTRAL, "url": url}])
+    await page.context.add_cookies([{"name": PLACE, "value": CENTRAL, "url": url}])
     await page.goto(path)
     return page
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from services.gateway.web.forms import COOKIE
+from services.gateway.web.session import PLACE
 from tests.web.browser import Watch, Windows
 from tests.web.reader import Reader
 from tests.web.story import CENTRAL, Story
@@ -44,7 +44,7 @@ async def test_a_list_that_was_scanned_without_a_network_stays_and_is_sent_later
     [barcode] = await story.library.copies(CENTRAL, 1)
     page = await windows.open(card=story.librarian)
     url = story.library.system.gateway_url
-    await page.context.add_cookies([{"name": COOKIE, "value": CENTRAL, "url": url}])
+    await page.context.add_cookies([{"name": PLACE, "value": CENTRAL, "url": url}])
     await page.goto("/desk/returns")
     await page.locator("#barcodes").fill(barcode)
     await page.context.set_offline(True)

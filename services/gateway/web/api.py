@@ -136,6 +136,12 @@ class Api:
         self.language = language
         """Code of the language of the page."""
 
+    @property
+    def last_names(self) -> dict[str, str]:
+        """Names of the libraries in this language, by code, as this process last read them."""
+        names: dict[str, dict[str, str]] = self._request.app.state.branch_names
+        return names.setdefault(self.language, {})
+
     async def get(self, path: str, **query: str) -> Reply:
         """Return a route's response; a 503 if it takes too long for a page."""
         try:

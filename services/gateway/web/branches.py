@@ -30,7 +30,9 @@ async def branches_by_code(api: Api) -> dict[str, dict[str, Any]]:
     """
     reply = await api.get("/v1/branches", limit=MOST)
     items = reply.json()["items"] if reply.done else []
-    return {branch["code"]: branch for branch in by_name(items, api.language)}
+    branches = {branch["code"]: branch for branch in by_name(items, api.language)}
+    api.last_names.update({code: branch["name"] for code, branch in branches.items()})
+    return branches
 
 
 async def branch_names(api: Api) -> dict[str, str]:

@@ -66,7 +66,6 @@ def _fault(name: str, request: PageRequest, refused: Failure) -> str:
     return CHECK_FIELD if request.text(name) else FILL_IN
 
 
-COOKIE = "carrel_place"
 _COOKIE_SECONDS = 365 * 24 * 3600
 _USUAL = ("adult", "junior")
 _AMOUNT = re.compile(r"(\d{1,5})(?:\.(\d\d))?")
@@ -80,13 +79,13 @@ def desk_branch(request: PageRequest, names: Mapping[str, str]) -> str:
 
     "" if none was chosen yet, or if it is not among the `names` of the libraries any more.
     """
-    branch = request.text("branch") or session.cookie(request.http, COOKIE)
+    branch = request.text("branch") or session.cookie(request.http, session.PLACE)
     return branch if branch in names or not names else ""
 
 
 def remember_branch(request: PageRequest, response: Response, branch: str) -> Response:
     """Store the chosen library in a cookie, so that the desk's forms begin with it."""
-    session.keep(request.http, response, COOKIE, branch, seconds=_COOKIE_SECONDS)
+    session.keep(request.http, response, session.PLACE, branch, seconds=_COOKIE_SECONDS)
     return response
 
 

@@ -226,6 +226,18 @@ class _Context:
         return [pages for pages in (own, texts.menus["anyone"]) if pages]
 
     @property
+    def at_desk(self) -> bool:
+        """True if the visitor works at a desk: each page then has the scan box."""
+        caller = self._request.caller
+        return caller is not None and "desk" in caller.rights
+
+    @property
+    def place(self) -> str:
+        """The name of this desk's library, or its code; "" if none was chosen yet."""
+        code = session.cookie(self._request.http, session.PLACE)
+        return self._request.api.last_names.get(code, code)
+
+    @property
     def languages(self) -> list[tuple[Language, str]]:
         """Each language with this page's address in it; `//other.example` would be another site.
 

@@ -21,6 +21,8 @@ GUEST = "carrel_guest"
 DEVICE = "carrel_device"
 MESSAGES = "carrel_said"
 LANGUAGE = "carrel_language"
+PLACE = "carrel_place"
+"""Cookie with the code of this desk's library."""
 
 RENEWED = "renewed"
 """Name in the state of a request of the access token that was renewed for it."""

@@ -15,6 +15,7 @@ from services.gateway.web.charges import desk as charges_desk
 from services.gateway.web.charges import patron as charges
 from services.gateway.web.closures import desk as closures
 from services.gateway.web.closures import suspensions
+from services.gateway.web.copies import desk as copies_desk
 from services.gateway.web.enquiries import desk as enquiries_desk
 from services.gateway.web.enquiries import patron as enquiries
 from services.gateway.web.family import desk as family_desk
@@ -56,7 +57,8 @@ PAGES = (
     *(account.router, info.router, enquiries.router, family.router, settings.router, card.router),
     *(loans.router, charges.router, visits.router),
     # of librarians
-    *(lending.router, holds_desk.router, registration.router, account_desk.router),
+    *(lending.router, copies_desk.router, holds_desk.router, registration.router),
+    account_desk.router,
     *(closures.router, suspensions.router, notices_desk.router, enquiries_desk.router),
     *(messages.router, visits_desk.router, study_rooms_desk.router, claims.router),
     *(charges_desk.router, activities_desk.router, family_desk.router, libraries_desk.router),
@@ -72,6 +74,7 @@ RENDERER = Renderer(TEXTS)
 def add_pages(app: FastAPI) -> None:
     """Show problems to browsers as pages. The routes are among the service's routers."""
     app.state.renderer = RENDERER
+    app.state.branch_names = {}
     app.add_exception_handler(LogInFirst, _log_in_first)
     app.add_exception_handler(ForgedForm, _forged)
     app.add_exception_handler(Failure, _failed)  # type: ignore[arg-type]

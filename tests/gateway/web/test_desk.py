@@ -7,7 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 
 from services.gateway.web import site
-from services.gateway.web.forms import COOKIE
+from services.gateway.web.session import PLACE
 from tests.gateway.web.browser import Browser, insist
 from tests.support import Api, token
 
@@ -27,7 +27,7 @@ async def librarian(lone_site: Api) -> AsyncIterator[Browser]:
     """A librarian's browser at a gateway without owners, at a desk that was used before."""
     async with Browser(lone_site.url) as browser:
         browser.give("carrel_session", token("staff-1", ["staff"]))
-        browser.give(COOKIE, "HKCL")
+        browser.give(PLACE, "HKCL")
         yield browser
 
 

@@ -13,8 +13,7 @@ import pytest
 
 from services.circulation.app import create_app as create_circulation
 from services.gateway.app import create_app
-from services.gateway.web.forms import COOKIE
-from services.gateway.web.session import SESSION
+from services.gateway.web.session import PLACE, SESSION
 from services.settings import Settings
 from shared.auth import Verifier
 from tests.circulation.desk import Desk, branch, noon, settings_for
@@ -138,7 +137,7 @@ async def reader(
         ]
         for browser, known_by in zip(browsers, (token(patron), STAFF), strict=True):
             browser.give(SESSION, known_by)
-            browser.give(COOKIE, "HKCL")
+            browser.give(PLACE, "HKCL")
         yield Reader(gateway, patron, *browsers)
 
 

@@ -13,10 +13,11 @@
     return document.querySelector(".scan > textarea");
   }
 
-  // The field that the next code belongs to: the first empty one, else the list.
+  // The field that the next code belongs to: the page's first empty one, else its list, else the
+  // scan box.
   function field() {
     const first = document.querySelector(".scan > [autofocus]");
-    return first && first.value ? barcodes() || first : first;
+    return (first && first.value ? barcodes() || first : first) || document.getElementById("find");
   }
 
   // The next code begins in a field: in the list, on a line of its own.
@@ -92,7 +93,34 @@
     }
   }
 
+  const FASTER = 50; // milliseconds between the keys of a scanner; nobody types a code so fast
+  const SHORTEST = 5; // characters of a scanned code
+  let scanned = 0; // characters of the scan box that came as from a scanner
+  let last = 0;
+  let pause = 0;
+
+  // A scanner may end a code with Enter, which sends a form anyway, with Tab, or with nothing.
+  function inBox(event, box) {
+    clearTimeout(pause);
+    const isFast = event.timeStamp - last < FASTER;
+    last = event.timeStamp;
+    if (types(event)) {
+      scanned = isFast ? scanned + 1 : 1;
+    }
+    const whole = scanned >= SHORTEST && scanned >= box.value.length;
+    if (event.key === "Tab" && isFast && whole) {
+      event.preventDefault();
+      box.form.requestSubmit();
+    } else if (types(event) && scanned >= SHORTEST) {
+      pause = setTimeout(() => scanned >= box.value.length && box.form.requestSubmit(), 4 * FASTER);
+    }
+  }
+
   document.addEventListener("keydown", function (event) {
+    if (event.target.id === "find") {
+      inBox(event, event.target);
+      return;
+    }
     const at = event.target instanceof Element ? event.target.closest(FIELDS) : null;
     const list = barcodes();
     if (!at || (sent !== null && at.type === "submit")) {
@@ -131,5 +159,17 @@
     sessionStorage.removeItem(KEPT);
     flush();
     early = "";
+    rest();
   });
+  document.addEventListener("htmx:afterSettle", rest);
+
+  // Where nothing else has the focus the next scan goes to the box, but on no phone, whose keyboard
+  // would hide the page.
+  function rest() {
+    const box = document.getElementById("find");
+    const idle = [document.body, document.getElementById("main")].includes(document.activeElement);
+    if (box && idle && !document.querySelector("main [autofocus]") && matchMedia("(pointer: fine)").matches) {
+      box.focus({ preventScroll: true });
+    }
+  }
 })();

@@ -1,0 +1,1 @@
+"""Pages of copies: what a scanned code is, where it belongs, and taking it out of lending."""
