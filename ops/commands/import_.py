@@ -7,10 +7,10 @@ import asyncio
 import csv
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO
 
 import typer
 from pydantic import ValidationError
@@ -26,7 +26,7 @@ from ops.console import (
     refuse,
 )
 from ops.direct import accounts_with_cards, origin_of, require_card_key, unit_of_work_at
-from ops.imports import marc, patrons
+from ops.imports import marc, marc_files, patrons
 from ops.target import Data, settings_to_write
 from services.accounts.settings import Settings as AccountsSettings
 from services.settings import Settings
@@ -45,18 +45,19 @@ def imports() -> None:
     """Import data of another system. Safe to run again: known records are only compared."""
 
 
-@app.command("marc")
-def marc_command(file: FileArgument, as_json: AsJson = False, data: Data = None) -> None:
-    """Import titles and copies from a file of MARC 21 records (ISO 2709).
+@app.command("titles")
+def titles_command(file: FileArgument, as_json: AsJson = False, data: Data = None) -> None:
+    """Import titles and copies from a file of MARC 21 records (ISO 2709 or MARCXML).
 
     A title is recognised by its control number (001, 003). Items are in 952 (as
-    Koha exports them: $a library, $p barcode, $v price) or 852 ($b library, $p
-    barcode).
+    Koha exports them) or 852, with $p as the barcode. A title whose record has
+    parts that can't be read is imported without them; FILE.unread.csv lists them
+    by record and field. The whole record is kept: `carrel export titles` writes it.
     """
     settings = settings_to_write(data)
-    total = marc.count(file)
+    total = marc_files.count(file)
     with _report(file, total) as report, explain_outages(settings):
-        asyncio.run(_marc(settings, file, report))
+        asyncio.run(_titles(settings, file, report))
     _print_outcome(report, as_json)
 
 
@@ -83,15 +84,45 @@ def patrons_command(file: FileArgument, as_json: AsJson = False, data: Data = No
     _print_outcome(report, as_json)
 
 
+class Listing:
+    """A CSV file that is made with its first row, and removed if there is none."""
+
+    def __init__(self, path: Path, *heading: str) -> None:
+        self.path = path
+        self.rows = 0
+        self._heading = heading
+        self._file: TextIO | None = None
+
+    def add(self, *row: object) -> None:
+        """Write one row."""
+        if self._file is None:
+            self._file = self.path.open("w", encoding="utf-8", newline="")
+            csv.writer(self._file).writerow(self._heading)
+        csv.writer(self._file).writerow(row)
+        self.rows += 1
+
+    def close(self) -> None:
+        """Close the file, or delete that of an earlier run if this one has no rows."""
+        if self._file is not None:
+            self._file.close()
+        else:
+            self.path.unlink(missing_ok=True)
+
+    @property
+    def name(self) -> str | None:
+        """Path of the file; None if it has no rows."""
+        return str(self.path) if self.rows else None
+
+
 @dataclass
 class Report:
-    """The progress of an import, and its refused records."""
+    """The progress of an import, its refused records, and the parts that were not read."""
 
     progress: Progress
     task: TaskID
-    path: Path
+    refused: Listing
+    unread: Listing
     counts: Counter[str] = field(default_factory=Counter)
-    _file: TextIO | None = None
 
     def note(self, outcome: str) -> None:
         """Count one more finished record."""
@@ -100,65 +131,64 @@ class Report:
 
     def refuse(self, number: int, known_as: str, reason: str) -> None:
         """Report a refused record by its number in the file, with the reason."""
-        if self._file is None:
-            self._file = self.path.open("w", encoding="utf-8", newline="")
-            csv.writer(self._file).writerow(("number", "known_as", "reason"))
-        csv.writer(self._file).writerow((number, known_as, reason))
+        self.refused.add(number, known_as, reason)
         self.note("refused")
-
-    def close(self) -> None:
-        """Close the report, or delete the report of an earlier run if no record was refused."""
-        if self._file is not None:
-            self._file.close()
-        else:
-            self.path.unlink(missing_ok=True)
 
 
 @contextmanager
 def _report(file: Path, total: int) -> Iterator[Report]:
-    path = file.with_name(f"{file.name}.refused.csv")
-    with progress_bar("Importing") as bar:
-        report = Report(bar, bar.add_task("", total=total), path)
-        try:
-            yield report
-        finally:
-            report.close()
+    refused = Listing(file.with_name(f"{file.name}.refused.csv"), "number", "known_as", "reason")
+    unread = Listing(
+        file.with_name(f"{file.name}.unread.csv"), "number", "known_as", "field", "reason"
+    )
+    with progress_bar("Importing") as bar, closing(refused), closing(unread):
+        yield Report(bar, bar.add_task("", total=total), refused, unread)
 
 
 def _print_outcome(report: Report, as_json: bool) -> None:
     counts = {name: report.counts[name] for name in ("added", "changed", "unchanged", "refused")}
-    refused_in = str(report.path) if counts["refused"] else None
+    refused, unread = report.refused, report.unread
     if as_json:
-        print_json({**counts, "refused_in": refused_in})
+        fields = {"unread": unread.rows, "unread_in": unread.name}
+        print_json({**counts, "refused_in": refused.name, **fields})
     else:
         print_table(("outcome", "records"), list(counts.items()))
-        if refused_in:
-            errors.print(f"The refused records and the reasons are in {refused_in}.", markup=False)
-    raise typer.Exit(1 if refused_in else 0)
+        if refused.name:
+            errors.print(
+                f"The refused records and the reasons are in {refused.name}.", markup=False
+            )
+        if unread.name:
+            errors.print(
+                f"Records were imported without {unread.rows} parts that can't be read. They are "
+                f"in {unread.name}.",
+                markup=False,
+            )
+    raise typer.Exit(1 if refused.rows else 0)
 
 
 # ---- MARC ---------------------------------------------------------------------------------------
 
 
-async def _marc(settings: Settings, file: Path, report: Report) -> None:
+async def _titles(settings: Settings, file: Path, report: Report) -> None:
     async with unit_of_work_at(settings, "circulation") as unit:
         batch: marc.Batch = {}
         keys: set[str] = set()
-        with file.open("rb") as records:
-            for number, record in enumerate(marc.records(records), 1):
-                try:
-                    if isinstance(record, Exception):
-                        raise ValueError(f"can't be read: {type(record).__name__} {record}")
-                    title = marc.title_of(record)
-                except (ValueError, IndexError, KeyError) as error:
-                    report.refuse(number, _control_number(record), _in_words(error))
-                    continue
-                named = {title.control_number, *(f"item {copy.barcode}" for copy in title.copies)}
-                if len(batch) == BATCH or named & keys:
-                    await _save_titles(unit, batch, report)
-                    batch, keys = {}, set()
-                batch[number] = title
-                keys |= named
+        for number, found in enumerate(marc_files.records(file), 1):
+            try:
+                if isinstance(found, Exception):
+                    raise ValueError(f"can't be read: {type(found).__name__} {found}")
+                title, faults = marc.title_of(found[0])
+            except (ValueError, IndexError, KeyError) as error:
+                report.refuse(number, _control_number(found), _in_words(error))
+                continue
+            for fault in (*found[1], *faults):
+                report.unread.add(number, title.control_number, fault.field, fault.reason)
+            named = {title.control_number, *(f"item {copy.barcode}" for copy in title.copies)}
+            if len(batch) == BATCH or named & keys:
+                await _save_titles(unit, batch, report)
+                batch, keys = {}, set()
+            batch[number] = title
+            keys |= named
         await _save_titles(unit, batch, report)
 
 
@@ -173,10 +203,10 @@ async def _save_titles(unit: UnitOfWork, batch: marc.Batch, report: Report) -> N
             report.note(result.outcome)
 
 
-def _control_number(record: Any) -> str:
-    if isinstance(record, Exception):
+def _control_number(found: marc_files.Found) -> str:
+    if isinstance(found, Exception):
         return ""
-    return " ".join(field.data.strip() for field in record.get_fields("001") if field.data)[:100]
+    return " ".join(field.data.strip() for field in found[0].get_fields("001") if field.data)[:100]
 
 
 # ---- patrons ------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,13 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from typer.testing import CliRunner
 
-from ops.commands.import_ import app
-from ops.imports.marc import records, title_of
+from ops.commands import export, import_
+from ops.imports import marc8, marc_files
+from ops.imports.marc import title_of
+from ops.imports.marc_files import records
 from shared.ids import card_digest
+from shared.mongo import plain
+from tests.ops import marc_records as varied
 
 Run = Callable[..., dict[str, Any]]
 KEY = "the card key of these tests"
@@ -24,9 +29,13 @@ HEADING = "card_number,pin,name,category,home_branch,language,email\n"
 
 @pytest.fixture
 def run(mongo_url: str, database: str) -> Run:
-    """A function that runs `carrel import … --json` and returns its document, with its `code`."""
+    """A function that runs `carrel import … --json` and returns its document, with its `code`.
 
-    def invoke(*arguments: str, **environment: str) -> dict[str, Any]:
+    With `out="FILE"` it runs `carrel export`.
+    """
+
+    def invoke(*arguments: str, out: bool = False, **environment: str) -> dict[str, Any]:
+        app = export.app if out else import_.app
         variables = {
             "CARREL_MONGO_URL": mongo_url,
             "CARREL_DATABASE_PREFIX": database,
@@ -91,7 +100,7 @@ def events_of(store: Database[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def test_a_marc_record_becomes_a_title_with_its_copies() -> None:
-    title = title_of(
+    title, faults = title_of(
         record(
             "ocm1",
             Field("003", data="HkPL"),
@@ -107,6 +116,7 @@ def test_a_marc_record_becomes_a_title_with_its_copies() -> None:
             audience="d",
         )
     )
+    assert [fault.field for fault in faults] == ["020 $a"]
     assert (title.control_number, title.title) == ("HkPL/ocm1", "Wo cheng : a novel = 我城")
     assert title.authors == ("Xi, Xi", "西西.", "Smith, Ann")
     assert (title.isbn, title.kind) == ("9780061120084", "book")
@@ -129,7 +139,7 @@ def test_a_marc_record_becomes_a_title_with_its_copies() -> None:
 def test_kind_and_category_are_those_of_leader_and_audience(
     leader: tuple[str, str], audience: str, kind: str, category: str
 ) -> None:
-    title = title_of(
+    title, _ = title_of(
         record("1", field("245", "a Kite"), item("B1"), audience=audience, leader=leader)
     )
     assert (title.kind, title.copies[0].category) == (kind, category)
@@ -138,10 +148,9 @@ def test_kind_and_category_are_those_of_leader_and_audience(
 def test_a_record_with_a_wrong_length_is_not_the_end_of_the_file(tmp_path: Path) -> None:
     wrong = b"00999" + record("2").as_marc()[5:]
     path = marc_file(tmp_path, record("1"), b"\r\n", b"no record\x1d", wrong, record("3"))
-    with path.open("rb") as file:
-        read = list(records(file))
-    assert [isinstance(each, Record) for each in read][:2] == [True, False]
-    assert isinstance(read[-1], Record)
+    read = list(records(path))
+    assert [isinstance(each, Exception) for each in read][:2] == [False, True]
+    assert not isinstance(read[-1], Exception)
     assert len(read) == 4
 
 
@@ -149,17 +158,17 @@ def test_a_repeated_import_of_titles_saves_only_changes(
     run: Run, stores: Any, tmp_path: Path
 ) -> None:
     first = [record(f"n{n}", field("245", f"a Title {n} /"), item(f"B{n}")) for n in range(250)]
-    answer = run("marc", str(marc_file(tmp_path, *first)))
+    answer = run("titles", str(marc_file(tmp_path, *first)))
     assert (answer["code"], answer["added"], answer["refused_in"]) == (0, 250, None)
     store = stores("circulation")
     assert store.titles.count_documents({"terms": "title"}) == 250
     assert store.copies.count_documents({"branch_code": "HKCL", "price_cents": 12800}) == 250
 
-    again = run("marc", str(marc_file(tmp_path, *first)))
+    again = run("titles", str(marc_file(tmp_path, *first)))
     assert (again["code"], again["unchanged"], len(events_of(store))) == (0, 250, 250)
 
     first[7] = record("n7", field("245", "a A better title /"), item("B7", "LFU"), item("B7b"))
-    changed = run("marc", str(marc_file(tmp_path, *first)))
+    changed = run("titles", str(marc_file(tmp_path, *first)))
     assert (changed["changed"], changed["unchanged"]) == (1, 249)
     event = events_of(store)[-1]
     assert (event["version"], event["title"]) == (2, "A better title")
@@ -183,7 +192,7 @@ def test_refused_records_are_listed_with_their_numbers_and_others_are_imported(
         record("n7", field("245", "a Seven"), item("B 7")),
         record("n1", field("245", "a One, corrected"), item("B1")),  # the same title again
     )
-    answer = run("marc", str(path))
+    answer = run("titles", str(path))
     assert (answer["code"], answer["added"], answer["changed"]) == (1, 1, 1)
     refused = refused_in(answer)
     assert sorted(row[:2] for row in refused) == [
@@ -204,9 +213,204 @@ def test_refused_records_are_listed_with_their_numbers_and_others_are_imported(
     }
     assert titles == {"n1": "One, corrected"}
 
-    mended = run("marc", str(marc_file(tmp_path, record("n1", field("245", "a One"), item("B1")))))
+    mended = run(
+        "titles", str(marc_file(tmp_path, record("n1", field("245", "a One"), item("B1"))))
+    )
     assert (mended["code"], mended["refused_in"]) == (0, None)
     assert not Path(answer["refused_in"]).exists()  # its content would be outdated
+
+
+def content(records: Iterable[Record]) -> list[Any]:
+    """Return the fields of records with all their parts."""
+    return [
+        [
+            field.data or (field.indicators, [tuple(each) for each in field.subfields])
+            for field in record.fields
+        ]
+        for record in records
+    ]
+
+
+def test_five_hundred_varied_records_come_out_as_they_came_in(
+    run: Run, stores: Any, tmp_path: Path
+) -> None:
+    made = [varied.record(number) for number in range(500)]
+    came = tmp_path / "in.mrc"
+    came.write_bytes(b"".join(marc_files.in_iso2709(one, utf8=False) for one in made))
+    answer = run("titles", str(came))
+    assert (answer["added"], answer["refused"], answer["unread"]) == (500, 0, 0)
+    first, last = (
+        stores("circulation").titles.find_one({"control_number": f"TEST/test{n:08}"})
+        for n in (0, 499)
+    )
+    assert first["record"]["publisher"] in ("Lantern Press", "洪範書店", "Odeon")
+    assert last["kind"] == "software"
+
+    for form, encoding in (("marc", "utf8"), ("marc", "marc8"), ("marcxml", "utf8")):
+        gone = tmp_path / f"out.{form}.{encoding}"
+        written = run("titles", str(gone), "--format", form, "--encoding", encoding, out=True)
+        assert (written["code"], written["written"]) == (0, 500)
+        read = [one for one in marc_files.records(gone) if not isinstance(one, Exception)]
+        assert content(record for record, _ in read) == content(made)
+        again = run("titles", str(gone))
+        assert (again["unchanged"], again["refused"]) == (500, 0), form
+    assert len(events_of(stores("circulation"))) == 500
+
+
+def test_an_export_writes_what_was_changed_here_and_keeps_the_rest(
+    run: Run, stores: Any, tmp_path: Path
+) -> None:
+    run("titles", str(marc_file(tmp_path, varied.record(7))))
+    store = stores("circulation")
+    record = {"year": 2001, "edition": "3rd edition", "subjects": ["Harbours", "Novels."]}
+    changes = {f"record.{name}": value for name, value in record.items()}
+    store.titles.update_one({}, {"$set": {**changes, "title": "Another title"}})
+    label = {"call_number": {"number": "QA76 .A1", "scheme": "lcc"}, "shelf_location": "4/F"}
+    store.copies.update_one({}, {"$set": {"record": label, "branch_code": "LFU"}})
+    gone = tmp_path / "out.mrc"
+    run("titles", str(gone), out=True)
+    [(out, _)] = (one for one in marc_files.records(gone) if not isinstance(one, Exception))
+    before = varied.record(7)
+    assert out["245"]["a"] == "Another title"
+    assert out["250"]["a"] == "3rd edition"
+    assert (out["008"].data or "")[6:11] == "s2001"
+    assert (out["264"]["a"], out["264"]["c"]) == (before["264"]["a"], "2001")
+    assert [field["a"] for field in out.get_fields("650", "651", "655")] == ["Harbours", "Novels."]
+    item = out["852"]
+    assert (item["b"], item["c"], item["h"], item["p"], item["z"]) == (
+        "LFU",
+        "4/F",
+        "QA76 .A1",
+        "M00000007",
+        "Gift",
+    )
+    assert item.indicator1 == "0"
+    untouched = {"100", "700", "880", "500", "505", "520", "907", "999", "490", "830"}
+    kept = [
+        field
+        for field in before.fields
+        if field.tag in untouched and not (field.get("6") or "").startswith(("245", "650"))
+    ]
+    assert [str(field) for field in out.fields if field.tag in untouched] == [str(f) for f in kept]
+    again = run("titles", str(gone))
+    assert (again["code"], again["refused"]) == (0, 0)
+    assert store.titles.find_one({})["title"] == "Another title"
+
+
+def test_a_title_catalogued_here_is_exported_with_its_record_and_copies(
+    run: Run, stores: Any, tmp_path: Path
+) -> None:
+    store = stores("circulation")
+    record = {
+        "languages": ["chi", "eng"],
+        "publisher": "Lantern",
+        "place": "Hong Kong",
+        "year": 1999,
+        "series": [{"title": "Tales", "number": "3"}],
+        "subjects": ["Harbours"],
+        "audience": "adult",
+        "extent": "12 pages",
+        "summary": "Two.\nLines.",
+        "cover": "https://c.example.org/1.jpg",
+        "identifiers": [{"scheme": "issn", "value": "0317-8471"}],
+        "original_title": "海港",
+        "other_titles": ["Harbour"],
+        "contents": "Doors",
+        "edition": "1st",
+    }
+    title = {"title": "Wo cheng", "authors": ["Xi Xi", "Ann Smith"], "isbn": "9780061120084"}
+    store.titles.insert_one(
+        {"_id": "t1", **title, "kind": "audiobook", "version": 1, "record": record}
+    )
+    copy = {"barcode": "B1", "category": "adult", "branch_code": "HKCL", "price_cents": 12805}
+    label = {"call_number": {"number": "823", "scheme": "ddc"}, "acquired_on": "2020-06-15"}
+    store.copies.insert_one({"_id": "c1", "title_id": "t1", **copy, "record": label})
+    gone = tmp_path / "out.xml"
+    run("titles", str(gone), "--format", "marcxml", out=True)
+    [(out, _)] = (one for one in marc_files.records(gone) if not isinstance(one, Exception))
+    found, faults = title_of(out)
+    assert not faults
+    assert (found.title, list(found.authors), found.isbn) == tuple(title.values())
+    assert found.kind == "audiobook"
+    assert plain(found.record) == {**record, "summary": "Two. Lines."}
+    [item] = found.copies
+    assert (item.barcode, item.price_cents, str(item.record and item.record.acquired_on)) == (
+        "B1",
+        12805,
+        "2020-06-15",
+    )
+
+
+def test_parts_that_cannot_be_read_are_listed_by_record_and_field(
+    run: Run, stores: Any, tmp_path: Path
+) -> None:
+    faulty = record(
+        "n1",
+        field("020", "a 7108000000"),
+        field("022", "a 0317-8472"),
+        field("041", "a english"),
+        field("245", "a Kite"),
+        field("856", "3 Cover", "u javascript:alert(1)"),
+    )
+    broken = record("n2", field("245", "a Caf\x00")).as_marc().replace(b"Caf\x00", b"Caf\xe9")
+    answer = run("titles", str(marc_file(tmp_path, faulty, broken, record("n3"))))
+    assert (answer["code"], answer["added"], answer["unread"]) == (0, 3, 5)
+    with Path(answer["unread_in"]).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.reader(file))[1:]
+    assert [row[:3] for row in rows] == [
+        ["1", "n1", "020 $a"],
+        ["1", "n1", "022 $a"],
+        ["1", "n1", "041 $a"],
+        ["1", "n1", "856 $u"],
+        ["2", "n2", "245 $a"],
+    ]
+    titles = {one["control_number"]: one for one in stores("circulation").titles.find()}
+    assert titles["n2"]["title"] == "Caf\ufffd"
+    assert "record" not in titles["n1"]
+
+
+def test_a_faulty_element_of_marcxml_refuses_its_record_alone(tmp_path: Path) -> None:
+    path = tmp_path / "titles.xml"
+    whole = [marc_files.in_xml(record(f"n{n}")) for n in range(3)]
+    whole[1] = whole[1].replace(b' tag="245"', b"")
+    path.write_bytes(marc_files.XML_BEGIN + b"".join(whole) + marc_files.XML_END)
+    assert marc_files.count(path) == 3
+    read = list(marc_files.records(path))
+    assert [isinstance(each, Exception) for each in read] == [False, True, False]
+    path.write_bytes(marc_files.XML_BEGIN + whole[0] + b"<record><leader>")
+    read = list(marc_files.records(path))
+    assert [isinstance(each, Exception) for each in read] == [False, True]
+
+
+def test_a_record_too_long_for_iso_2709_is_named_and_written_as_xml(
+    run: Run, stores: Any, tmp_path: Path
+) -> None:
+    store = stores("circulation")
+    title = {"title": "Kite", "authors": [], "kind": "book", "version": 1}
+    store.titles.insert_one({"_id": "t1", **title, "record": {"contents": "長" * 5000}})
+    gone = tmp_path / "out"
+    answer = run("titles", str(gone), out=True)
+    assert (answer["code"], answer["written"], list(answer["left_out"])) == (1, 0, ["t1"])
+    assert run("titles", str(gone), "--format", "marcxml", out=True)["written"] == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Dvořák, Antonín; Łukasz Święta; Ångström; straße",
+        "Nguyễn Văn Ấn",
+        "我城 : 西西著",
+        "Война и мир",
+        "Ἀθῆναι και λόγος",
+        "ירושלים",
+        "H₂O and E=mc²",
+        "東京の café — “quoted”…",
+        "한국어 소설",
+        "emoji 🎈 and Thai ไทย",
+    ],
+)
+def test_texts_of_many_scripts_are_the_same_after_marc8(text: str) -> None:
+    assert marc8.decode(marc8.encode(text)) == unicodedata.normalize("NFC", text)
 
 
 # ---- patrons ------------------------------------------------------------------------------------

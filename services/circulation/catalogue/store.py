@@ -53,6 +53,7 @@ INDEXES: Indexes = {
         ),
         IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
     ],
+    "marc_records": [],  # the MARC records that titles were imported from, by title id
     "copies": sharded_by(
         "barcode",
         [
@@ -113,6 +114,29 @@ def _with_terms(title: Title) -> dict[str, Any]:
     if record:
         document["record"] = record
     return {**document, "terms": search_terms(title), "changed_at": wall_clock()}
+
+
+def add_marc(work: Work, records: Mapping[str, bytes]) -> None:
+    """Keep the MARC records of new titles, by title id."""
+    kept = ({"id": title_id, "marc": marc} for title_id, marc in records.items())
+    work.add("marc_records", *kept)
+
+
+def save_marc(work: Work, title_id: str, marc: bytes) -> None:
+    """Keep the MARC record of a title whose new version is saved with it."""
+    work.update("marc_records", {"_id": title_id}, {"$set": {"marc": marc}}, upsert=True)
+
+
+def marc_of(work: Work, title_ids: Collection[str]) -> dict[str, bytes]:
+    """Return the kept MARC records of some titles, keyed by title id."""
+    query = {"_id": {"$in": sorted(title_ids)}}
+    return {one["id"]: one["marc"] for one in work.all(dict[str, Any], "marc_records", query)}
+
+
+async def find_marc(db: Database, title_ids: Collection[str]) -> dict[str, bytes]:
+    """Return the kept MARC records of some titles, keyed by title id."""
+    found = db.marc_records.find({"_id": {"$in": sorted(title_ids)}})
+    return {one["_id"]: one["marc"] async for one in found}
 
 
 def get(work: Work, title_id: str) -> Title | None:

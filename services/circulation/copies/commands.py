@@ -24,7 +24,7 @@ from services.circulation.refusals import (
 )
 from services.circulation.rules.copy import Copy, damage, describe, miss, process, recover, withdraw
 from services.circulation.rules.hold import put_back
-from services.circulation.rules.record import given_fields
+from services.circulation.rules.record import Record, given_fields
 from services.circulation.rules.title import Title, amend, check_copies, next_version
 from shared.ids import new_id
 from shared.unit_of_work import Work
@@ -63,6 +63,9 @@ class ImportedTitle:
     isbn: str | None
     kind: str
     copies: tuple[NewCopy, ...]
+    record: Record
+    marc: bytes
+    """The whole record there, to be kept: see `catalogue.formats`."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ class _Step:
     new: tuple[Copy, ...]
     changed: tuple[Copy, ...]
     outcome: Literal["added", "changed", "unchanged"]
+    marc: bytes | None = None
+    """Its MARC record, if another one is kept."""
 
 
 def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
@@ -97,7 +102,7 @@ def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
 
     Each title is imported or refused on its own. A title is recognised by its control number, a
     copy by its barcode. Copies that the other system no longer names stay: the staff decide whether
-    to withdraw them.
+    to withdraw them. So do fields of records of which it says nothing.
     """
     known = catalogue_store.imported_as(work, [title.control_number for title in command.titles])
     barcodes = [copy.barcode for title in command.titles for copy in title.copies]
@@ -105,6 +110,7 @@ def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
     by_title: dict[str, list[Copy]] = {title.id: [] for title in known.values()}
     for copy in catalogue_store.copies_of(work, by_title.keys()):
         by_title[copy.title_id].append(copy)
+    kept = catalogue_store.marc_of(work, by_title.keys()) if by_title else {}
 
     results: list[Imported] = []
     steps: list[_Step] = []
@@ -112,7 +118,8 @@ def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
         present = known.get(given.control_number)
         try:
             copies = by_title[present.id] if present else []
-            step = _step(given, present, copies, by_barcode)
+            marc = kept.get(present.id) if present else None
+            step = _step(given, present, copies, by_barcode, marc)
         except Refusal as refusal:
             results.append(Imported("refused", ItemRefusal.by(refusal)))
         else:
@@ -122,6 +129,11 @@ def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
     steps = [step for step in steps if step.outcome != "unchanged"]
     catalogue_store.add(work, [step.title for step in steps if step.outcome == "added"])
     catalogue_store.save(work, [step.title for step in steps if step.outcome == "changed"])
+    added = {step.title.id: step.marc for step in steps if step.outcome == "added" and step.marc}
+    catalogue_store.add_marc(work, added)
+    for step in steps:
+        if step.outcome == "changed" and step.marc:
+            catalogue_store.save_marc(work, step.title.id, step.marc)
     catalogue_store.add_copies(work, [copy for step in steps for copy in step.new])
     catalogue_store.save_copies(work, [copy for step in steps for copy in step.changed])
     for step in steps:
@@ -137,6 +149,7 @@ def _step(
     present: Title | None,
     before: Sequence[Copy],
     by_barcode: Mapping[str, Copy],
+    kept: bytes | None,
 ) -> _Step:
     """Return the step that imports one title. Raises BarcodeTaken or TooManyCopies."""
     title = present or Title(
@@ -146,6 +159,7 @@ def _step(
         isbn=given.isbn,
         kind=given.kind,
         control_number=given.control_number,
+        record=given.record,
     )
     named = {copy.barcode: copy for copy in given.copies}
     for barcode in named:
@@ -156,14 +170,15 @@ def _step(
     check_copies(len(after) + len(new))
     changed = tuple(copy for copy in after if copy not in before)
     if present is None:
-        return _Step(title, new, new, (), "added")
+        return _Step(title, new, new, (), "added", given.marc)
     fields = ("title", "authors", "isbn", "kind")
-    title = amend(present, {name: getattr(given, name) for name in fields})
-    if title is present and (new or changed):
+    changes = {name: getattr(given, name) for name in fields}
+    title = amend(present, {**changes, "record": given_fields(given.record)})
+    marc = given.marc if given.marc != kept else None
+    if title is present and (new or changed or marc):
         title = next_version(title)
-    return _Step(
-        title, (*after, *new), new, changed, "unchanged" if title is present else "changed"
-    )
+    outcome: Literal["changed", "unchanged"] = "unchanged" if title is present else "changed"
+    return _Step(title, (*after, *new), new, changed, outcome, marc)
 
 
 def _described(copy: Copy, given: NewCopy | None) -> Copy:

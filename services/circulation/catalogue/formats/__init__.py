@@ -1,0 +1,1 @@
+"""Titles and copies in the formats of other systems."""
