@@ -1,6 +1,7 @@
 """One request of a browser with its sender and language, and the answering page."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 from urllib.parse import quote, urlencode
@@ -17,7 +18,7 @@ from starlette.exceptions import HTTPException
 from services.gateway.web import session
 from services.gateway.web.api import Api, Reply, segment
 from services.gateway.web.languages import LANGUAGES, Language, language_of
-from services.gateway.web.pages import Menu
+from services.gateway.web.pages import Menu, group_of, grouped
 from services.gateway.web.rendering import Renderer
 from services.gateway.web.session import FlashMessage, own_path
 from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
@@ -217,8 +218,27 @@ class _Context:
         return self._request.http.url.path
 
     @property
+    def groups(self) -> list[tuple[str, str, bool]]:
+        """Path, name and whether it has this page, of each group of a librarian's pages."""
+        groups = self._groups
+        current = group_of(self.here, groups)
+        return [(menu[0][0], group, group == current) for group, menu in groups.items()]
+
+    @property
+    def _groups(self) -> Mapping[str, Menu]:
+        if not self.at_desk:
+            return {}
+        texts = self._request.renderer.texts
+        return grouped([*texts.menus["staff"], *texts.menus["anyone"]])
+
+    @property
     def pages(self) -> list[Menu]:
-        """Links for this visitor: their own pages, and those open to everyone."""
+        """Links for this visitor: their own pages, and those open to everyone.
+
+        Librarians get those of the group that has this page.
+        """
+        if groups := self._groups:
+            return [groups.get(group_of(self.here, groups), ())]
         caller, texts = self._request.caller, self._request.renderer.texts
         own = texts.menu(caller.roles) if caller else ()
         if self._request.unknown:

@@ -78,6 +78,28 @@ class Texts:
         return next((self.menus[role] for role in _ROLES if role in roles), ())
 
 
+def grouped(pages: Menu) -> dict[str, Menu]:
+    """Return the pages of librarians by group, each group in its own order."""
+    names = dict(pages)
+    groups: dict[str, list[tuple[str, str]]] = {
+        group: [(path, names.pop(path)) for path in paths if path in names]
+        for group, paths in words.DESK_MENU
+    }
+    groups[words.DESK_MENU[-1][0]] += names.items()
+    return {group: menu for group, menu in groups.items() if menu}
+
+
+def group_of(here: str, groups: Mapping[str, Menu]) -> str:
+    """Return the group of a page: that of the longest path of a menu that its path begins with."""
+    lengths = {
+        len(path): group
+        for group, menu in groups.items()
+        for path, _ in menu
+        if f"{here}/".startswith(f"{path}/")
+    }
+    return lengths[max(lengths)] if lengths else ""
+
+
 def _once(tables: Iterable[Mapping[str, V]]) -> Mapping[str, V]:
     """Return one table of several. Raises ValueError if two of them have the same code."""
     merged: dict[str, V] = {}

@@ -53,6 +53,21 @@ FIELDS = {
 }
 
 
+DESK_MENU = (
+    (marked("Desk"), ("/desk", "/desk/returns", "/desk/fetching", "/desk/visitors")),
+    (marked("Readers"), ("/desk/accounts", "/desk/patrons", "/desk/enquiries")),
+    (marked("Catalogue"), ("/catalogue", "/activities", "/study-rooms", "/desk/study-rooms")),
+    (
+        marked("Messages"),
+        (
+            *("/desk/notices", "/notices", "/questions"),
+            *("/desk/deliveries", "/desk/wordings", "/desk/webhooks"),
+        ),
+    ),
+    (marked("Set-up"), ("/desk/closures", "/desk/suspensions", "/libraries", "/pin-and-codes")),
+)
+"""The pages of librarians in five groups; a page that none names is in the last one."""
+
 KINDS = {
     "central": marked("Central Library"),
     "major": marked("Major libraries"),

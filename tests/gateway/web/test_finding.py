@@ -5,7 +5,10 @@ from functools import partial
 
 import pytest
 
+from services.gateway.web import site
+from services.gateway.web.pages import grouped
 from services.gateway.web.session import PLACE, SESSION
+from services.gateway.web.words import DESK_MENU
 from tests.gateway.web.browser import Browser, Page, insist
 from tests.gateway.web.test_account_stories import NOVEMBER_2, copy_of
 from tests.library import Library
@@ -86,3 +89,17 @@ async def test_a_desk_says_where_it_is_on_each_page(library: Library, desk: Brow
     assert f"Library of this desk: Library {branch}" in page.text
     page = await desk.submit(form, "/desk/place", place=other, back="//elsewhere.example/")
     assert page.path == "/desk"  # where the start page leads a librarian
+
+
+async def test_the_menu_of_a_librarian_has_five_groups_with_every_page(
+    library: Library, desk: Browser
+) -> None:
+    page = await insist(partial(desk.get, "/desk/webhooks?lang=en"))
+    assert "Desk Readers Catalogue Messages Set-up Publish a notice" in page.text
+    assert "Webhooks" in page.text
+    assert 'href="/desk/suspensions"' not in page.html
+    menus = [*site.TEXTS.menus["staff"], *site.TEXTS.menus["anyone"]]
+    listed = [entry for menu in grouped(menus).values() for entry in menu]
+    assert sorted(listed) == sorted(menus)
+    named = [path for _, paths in DESK_MENU for path in paths]
+    assert sorted(named) == sorted(path for path, _ in menus)
