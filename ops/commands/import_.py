@@ -173,6 +173,7 @@ async def _titles(settings: Settings, file: Path, report: Report) -> None:
     async with unit_of_work_at(settings, "circulation") as unit:
         batch: marc.Batch = {}
         keys: set[str] = set()
+        saving = asyncio.create_task(_save_titles(unit, {}, report))
         for number, found in enumerate(marc_files.records(file), 1):
             try:
                 if isinstance(found, Exception):
@@ -185,10 +186,13 @@ async def _titles(settings: Settings, file: Path, report: Report) -> None:
                 report.unread.add(number, title.control_number, fault.field, fault.reason)
             named = {title.control_number, *(f"item {copy.barcode}" for copy in title.copies)}
             if len(batch) == BATCH or named & keys:
-                await _save_titles(unit, batch, report)
+                await saving
+                saving = asyncio.create_task(_save_titles(unit, batch, report))
+                await asyncio.sleep(0)  # it is saved while the next records are read
                 batch, keys = {}, set()
             batch[number] = title
             keys |= named
+        await saving
         await _save_titles(unit, batch, report)
 
 

@@ -1,5 +1,6 @@
 """Files of MARC 21 records: ISO 2709 in UTF-8 or MARC-8, and MARCXML."""
 
+import logging
 import re
 import xml.sax
 import xml.sax.handler
@@ -64,13 +65,37 @@ def _in_iso2709(file: BinaryIO) -> Iterator[Found]:
         yield _decoded(left)
 
 
+class _Complaints(logging.Handler):
+    """Collects what pymarc logs of a record, such as missing indicators."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._texts: list[str] = []
+        logger = logging.getLogger("pymarc")
+        logger.addHandler(self)
+        logger.propagate = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a message."""
+        self._texts.append(record.getMessage())
+
+    def take(self) -> list[str]:
+        """Return the messages since the last call."""
+        texts, self._texts = self._texts, []
+        return texts
+
+
+_complaints = _Complaints()
+
+
 def _decoded(piece: bytes) -> Found:
     try:
         raw = Record()
         raw.decode_marc(piece.lstrip(b"\r\n") + _END, to_unicode=False)
     except Exception as error:  # noqa: BLE001 - any parser error is a fault of the record
+        _complaints.take()
         return error
-    faults: list[Fault] = []
+    faults = [Fault("indicators", text[:200]) for text in _complaints.take()]
     unicode = raw.leader[9] == "a"
     record = Record()
     record.leader = raw.leader
