@@ -26,6 +26,23 @@ TITLES = {
     "markup": ("<b>Tags</b> & how to read them", "O'Brien, Ann"),
     "wanted": ("A book that everybody wants", "Chan, Mei"),
 }
+RECORD = {
+    "languages": ["chi"],
+    "edition": "3rd edition",
+    "publisher": "人民文學出版社",
+    "place": "北京",
+    "year": 2008,
+    "series": [{"title": "中國古典文學讀本叢書", "number": "1"}],
+    "subjects": ["章回小說", "Families -- China -- Fiction"],
+    "extent": "2冊 ; 21公分",
+    "audience": "adult",
+    "summary": "A family in its best years.\nAnd in its last.",
+    "contents": "1. 前八十回 -- 2. 後四十回",
+    "identifiers": [{"scheme": "ean", "value": "4006381333931"}],
+    "original_title": "石頭記",
+    "other_titles": ["Hong lou meng", "Dream of the red chamber"],
+}
+"""The record of `dream`."""
 CLOSURE = {
     "kinds": ["central", "major", "small"],
     "from": "2020-12-10",
@@ -295,8 +312,11 @@ async def _drawn(library: Library) -> str:
 
 async def _title(library: Library, key: str) -> str:
     name, author = TITLES[key]
-    copies = [{"barcode": f"K-{key}-1", "category": "adult", "branch": CENTRAL}]
-    body = {"title": name, "authors": [author], "kind": "book", "copies": copies}
+    copy = {"barcode": f"K-{key}-1", "category": "adult", "branch": CENTRAL}
+    body: dict[str, Any] = {"title": name, "authors": [author], "kind": "book", "copies": [copy]}
+    if key == "dream":
+        label = {"call_number": {"number": "857.49 8546", "scheme": "ccl"}, "shelf_location": "4/F"}
+        body |= {"copies": [copy | {"record": label}], "isbn": "9787020002207", "record": RECORD}
     return str((await library.post("/v1/titles", body, by="staff"))["id"])
 
 

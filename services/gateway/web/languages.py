@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale, dates, numbers
+from babel.core import get_global
 from markupsafe import Markup
 
 from shared.translations import language_code, read_translations
@@ -49,6 +50,11 @@ class Language:
             marked_run.format(code_of(piece), piece) if place % 2 else piece
             for place, piece in enumerate(runs.split(text, MOST_RUNS))
         )
+
+    def language_name(self, code: str) -> str:
+        """Return the name of a language by its code of ISO 639-2/B; the code if it has none."""
+        alias = get_global("language_aliases").get(code, code)
+        return str(self.locale.languages.get(alias, code))
 
     def day(self, value: date | str, *, weekday: bool = False) -> str:
         """Format a day, as "5 March 2021"; a string is ISO 8601."""

@@ -43,6 +43,7 @@ class Renderer:
         environment.filters |= {
             "brief": _brief,
             "day": language.day,
+            "language_name": language.language_name,
             "money": language.money,
             "moment": language.moment,
             "say": language.say,

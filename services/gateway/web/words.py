@@ -141,6 +141,32 @@ ACTIVITY_TYPES = {
 """Names of activity types, by their code in the API."""
 
 
+FORMATS = {
+    "book": marked("Printed book"),
+    "large-print": marked("Large print"),
+    "audiobook": marked("Audiobook"),
+    "video": marked("Video"),
+    "music": marked("Music"),
+    "periodical": marked("Periodical"),
+    "map": marked("Map"),
+    "score": marked("Printed music"),
+    "picture": marked("Picture"),
+    "software": marked("Software"),
+    "game": marked("Game"),
+    "device": marked("Device"),
+    "kit": marked("Kit"),
+    "object": marked("Object"),
+    "manuscript": marked("Manuscript"),
+}
+"""Names of the formats of titles; one that is not here is not shown."""
+
+AUDIENCES = {
+    "children": marked("Children"),
+    "young-adult": marked("Young adults"),
+    "adult": marked("Adults"),
+}
+"""Names of the audiences of titles."""
+
 CHARGES = {
     "fine": marked("Overdue fine"),
     "lost": marked("Price of a lost item"),

@@ -1,6 +1,7 @@
 """Pages of the catalogue and of reservations: search, reserve, change, pause and cancel."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Response
@@ -118,12 +119,25 @@ async def _title(
     return request.page(
         "holds/title.html",
         title=title,
+        shelves=_shelves(title["copies"]),
         # Without names it can still be reserved for the libraries that have a copy.
         branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
         home=home,
         members=members,
         **forms.outcome_of(request, refused),
     )
+
+
+def _shelves(copies: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the call numbers and places of copies at each branch, in the order of the shelves."""
+    found: dict[str, dict[str, None]] = {}
+    numbers = {copy["barcode"]: copy["call_number"] or {} for copy in copies}
+    for copy in sorted(copies, key=lambda one: numbers[one["barcode"]].get("shelf_order", "")):
+        number = numbers[copy["barcode"]].get("number")
+        label = " · ".join(filter(None, (number, copy["shelf_location"], copy["collection"])))
+        if label and copy["state"] != "withdrawn":
+            found.setdefault(copy["branch"], {})[label] = None
+    return {branch: list(labels) for branch, labels in found.items()}
 
 
 @router.get("/holds/{hold_id}")
