@@ -1,10 +1,12 @@
 """The audit of circulation: money, holds, copies, loans and the counts of patrons agree."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 
 from ops.audit.findings import Audit
-from services.circulation.rules.hold import OPEN_STATES
-from shared.mongo import Database, Document
+from services.circulation.rules.copy import Copy
+from services.circulation.rules.hold import OPEN_STATES, Hold, Target
+from shared.mongo import Database, Document, from_document
 
 
 async def check_fines(result: Audit, store: Database) -> None:
@@ -112,9 +114,13 @@ async def check_holds(result: Audit, store: Database) -> None:
         twice = hold["copy_id"] in kept
         result.expect(not twice, f"copy {hold['copy_id']} is kept for 2 holds", doubled=1)
         kept[hold["copy_id"]] = hold
-    free: dict[str, str] = {}
+    free: dict[str, list[Copy]] = defaultdict(list)
     async for copy in store.copies.find({"state": {"$nin": ["on-loan", "lost"]}}):
         hold = kept.pop(copy["_id"], None)
+        result.expect(
+            hold is None or _target(hold).suits(from_document(Copy, copy)),
+            f"copy {copy['barcode']} does not suit hold {hold and hold['_id']}, which has it",
+        )
         kept_for = copy.get("hold_id")
         result.expect(
             kept_for == (hold["_id"] if hold else None),
@@ -122,7 +128,8 @@ async def check_holds(result: Audit, store: Database) -> None:
             lost=1,
         )
         if copy["state"] in ("available", "in-transit") and not kept_for:
-            free[copy["title_id"]] = copy["barcode"]
+            one = from_document(Copy, copy)
+            free[one.queue_id].append(one)
     for hold in kept.values():
         result.expect(
             False, f"hold {hold['_id']} is {hold['state']} but no copy is kept for it", lost=1
@@ -139,7 +146,7 @@ async def check_holds(result: Audit, store: Database) -> None:
 
 
 async def _waiting(
-    result: Audit, store: Database, waiting: list[Document], free: dict[str, str]
+    result: Audit, store: Database, waiting: list[Document], free: Mapping[str, list[Copy]]
 ) -> None:
     """Check that no hold waits for a free copy, unless there may be a reason to pass it over."""
     shut = {
@@ -158,9 +165,42 @@ async def _waiting(
             or hold["pickup_branch"] in shut
             or hold["patron_id"] in stopped | owing
         )
+        target = _target(hold)
+        idle = [copy.barcode for copy in free.get(target.queue_id, ()) if target.suits(copy)]
         result.expect(
-            bool(may_be_passed_over) or hold["title_id"] not in free,
-            f"copy {free.get(hold['title_id'])} is free while patron {hold['patron_id']} waits",
+            bool(may_be_passed_over) or not idle,
+            f"copy {min(idle, default='')} is free while patron {hold['patron_id']} waits",
+        )
+
+
+def _target(hold: Document) -> Target:
+    return from_document(Hold, hold).target
+
+
+async def check_queues(result: Audit, store: Database) -> None:
+    """Check that titles, copies and holds agree on works, and that each place was given once."""
+    of_work = {"work_id": {"$type": "string"}}
+    works = {title["_id"]: title["work_id"] async for title in store.titles.find(of_work)}
+    placed = {queue["_id"]: queue["placed"] async for queue in store.queues.find({})}
+    either = [of_work, {"title_id": {"$in": sorted(works)}}]
+    async for copy in store.copies.find({"$or": either}):
+        result.expect(
+            copy.get("work_id") == works.get(copy["title_id"]),
+            f"copy {copy['barcode']} is of work {copy.get('work_id')}, its title is not",
+        )
+    places: Counter[tuple[str, int]] = Counter()
+    async for hold in store.holds.find({"state": {"$in": OPEN_HOLDS}}):
+        target = _target(hold)
+        result.expect(
+            target.work_id == works.get(target.title_id),
+            f"hold {hold['_id']} waits in queue {target.queue_id}, but its title does not",
+        )
+        places[target.queue_id, hold["place"]] += 1
+        result.expect(
+            places[target.queue_id, hold["place"]] == 1
+            and hold["place"] <= placed.get(target.queue_id, 0),
+            f"place {hold['place']} of queue {target.queue_id} was not given to hold {hold['_id']}",
+            doubled=1,
         )
 
 

@@ -14,6 +14,7 @@ from ops.audit.circulation import (
     check_holds,
     check_ledger,
     check_payments,
+    check_queues,
 )
 from ops.audit.copies import check_calendars, check_links, check_owners, check_patrons
 from ops.audit.events import check_events, recorded_as_lost
@@ -54,6 +55,7 @@ async def audit(settings: Settings) -> Audit:
         await check_ledger(result, stores["circulation"])
         await check_payments(result, stores["circulation"])
         await check_holds(result, stores["circulation"])
+        await check_queues(result, stores["circulation"])
         await check_registrations(result, stores["events"], recorded)
         await check_admissions(result, stores["events"], recorded)
         await check_bookings(result, stores["events"], recorded)

@@ -7,6 +7,7 @@ from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from services.circulation.rules.record import normal_isbn
+from services.circulation.rules.title import WORK_PREFIX
 from shared import unit_of_work
 from shared.clock import library_day, parse_instant
 from shared.http.dependencies import BusinessTime
@@ -77,6 +78,8 @@ Volume = Annotated[
     AfterValidator(_line),
     Field(description="Volume, issue, part or disc set, such as `v. 2`."),
 ]
+
+WorkId = Annotated[str, StringConstraints(pattern=rf"^{WORK_PREFIX}[A-Za-z0-9._:-]{{1,62}}$")]
 
 When = Annotated[
     date | datetime,

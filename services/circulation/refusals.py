@@ -114,6 +114,12 @@ refusal = Refusal.define
 NoSuchBranch = refusal(404, "unknown-branch", "No library has the code {branch}.")
 
 NoSuchTitle = refusal(404, "no-such-title", "There is no such title.")
+TitleReserved = refusal(
+    409,
+    "title-reserved",
+    "Readers have reserved this title. You can change its work once their reservations have ended.",
+)
+"""A change of a title's work that would mix holds of two queues."""
 BarcodeTaken = refusal(409, "barcode-taken", "Another item has the barcode {barcode} already.")
 TooManyCopies = refusal(
     409, "too-many-copies", "A title may have {most} copies. Catalogue another one for the rest."

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from services.circulation.rules.branch_calendar import BranchCalendar
+from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold
 from services.circulation.rules.hold_queue import Waiting
 from services.circulation.rules.patron import Patron
@@ -105,7 +106,7 @@ async def faults(desk: Desk, on: str = DAY) -> list[str]:
     for patron in {*waits, *counted}:
         if waits[patron] != counted.get(patron, 0):
             found.append(f"{patron} has {waits[patron]} holds, not {counted.get(patron)}")
-    places = Counter((one.title_id, one.place) for one in holds)
+    places = Counter((one.target.queue_id, one.place) for one in holds)
     found += [
         f"place {place} was given {count} times" for place, count in places.items() if count > 1
     ]
@@ -136,22 +137,23 @@ async def _idle(db: Any, holds: list[Hold], copies: list[dict[str, Any]], on: st
     calendars = {
         row["_id"]: from_document(BranchCalendar, row).now async for row in db.calendars.find()
     }
-    free = {
-        copy["title_id"]: copy
+    free = [
+        from_document(Copy, copy)
         for copy in copies
         if copy["state"] in ("available", "in-transit") and not copy["hold_id"]
-    }
+    ]
     return [
-        f"copy {free[one.title_id]['barcode']} is free while {one.patron_id} waits"
+        f"copy {copy.barcode} is free while {one.patron_id} waits"
         for one in holds
+        for copy in free
         if one.state.value == "waiting"
-        and one.title_id in free
+        and one.target.suits(copy)
         and Waiting(
             one,
             patrons.get(one.patron_id),
             owed.get(one.patron_id, 0),
             calendars.get(one.pickup_branch),
-        ).can_be_served(free[one.title_id]["category"], HONG_KONG, day)
+        ).can_be_served(copy.category, HONG_KONG, day)
     ]
 
 

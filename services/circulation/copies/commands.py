@@ -1,7 +1,7 @@
 """Add, import, receive, recover and take out copies."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Literal
 
@@ -21,9 +21,19 @@ from services.circulation.refusals import (
     NoSuchCopy,
     NoSuchTitle,
     Refusal,
+    TitleReserved,
 )
-from services.circulation.rules.copy import Copy, damage, describe, miss, process, recover, withdraw
-from services.circulation.rules.hold import put_back
+from services.circulation.rules.copy import (
+    Copy,
+    damage,
+    describe,
+    miss,
+    move_work,
+    process,
+    recover,
+    withdraw,
+)
+from services.circulation.rules.hold import move_queue, put_back
 from services.circulation.rules.record import Record, given_fields
 from services.circulation.rules.title import Title, amend, check_copies, next_version
 from shared.ids import new_id
@@ -188,7 +198,7 @@ def _described(copy: Copy, given: NewCopy | None) -> Copy:
         "category": given.category,
         "branch_code": given.branch,
         "price_cents": given.price_cents,
-        "volume": given.volume,
+        **({"volume": given.volume} if given.volume else {}),
         "record": given_fields(given.record) if given.record else {},
     }
     return describe(copy, changes)
@@ -220,6 +230,39 @@ def amend_copy(work: Work, barcode: str, changes: Mapping[str, Any], on: date) -
     work.record(catalogue_events.catalogued(title, copies))
     served = serve(work, [copy.queue_id], on)
     return served[copy.id].copy if copy.id in served else amended
+
+
+def set_work(work: Work, title_id: str, work_id: str | None, on: date) -> Catalogued:
+    """Make a title an edition of a work, or of none; its waiting holds move to the other queue.
+
+    They keep their order. Raises NoSuchTitle, or TitleReserved if holds on any edition name the
+    title, or if others wait in the other queue: it is not known who of them came first.
+    """
+    title = catalogue_store.get(work, title_id)
+    if title is None:
+        raise NoSuchTitle
+    copies = catalogue_store.copies_of(work, [title.id])
+    if title.work_id == work_id:
+        return Catalogued(title, tuple(copies))
+    moved = next_version(replace(title, work_id=work_id))
+    # First, so that nobody takes a place in one of the queues, or a copy for it, meanwhile.
+    holds_store.take_turn(work, [title.queue_id, moved.queue_id])
+    holds = holds_store.open_on(work, title.id)
+    others = holds_store.open_in(work, work_id) if work_id and holds else 0
+    if others or any(hold.any_edition for hold in holds):
+        raise TitleReserved
+    first = holds_store.take_place(work, moved.queue_id, len(holds))
+    steps = [(hold, move_queue(hold, work_id, first + n)) for n, hold in enumerate(holds)]
+    placed = tuple(move_work(copy, work_id) for copy in copies)
+    catalogue_store.save(work, [moved])
+    catalogue_store.save_copies(work, placed)
+    work.record(catalogue_events.catalogued(moved, placed))
+    holds_store.save(work, [after for _, after in steps])
+    for before, after in steps:
+        work.record(holds_events.changed(before, after))
+    served = hand_out(work, [moved.queue_id], on)
+    now = tuple(served[copy.id].copy if copy.id in served else copy for copy in placed)
+    return Catalogued(moved, now)
 
 
 def receive_copy(work: Work, barcode: str, branch: str, on: date) -> Served:

@@ -12,9 +12,10 @@ from services.circulation.copies.commands import (
     amend_copy,
     receive_copy,
     recover_copy,
+    set_work,
     take_out_copy,
 )
-from services.circulation.fields import BarcodePath, BranchCode, Id, day_of
+from services.circulation.fields import BarcodePath, BranchCode, Id, WorkId, day_of
 from services.circulation.holds.commands.queue import Served
 from services.circulation.holds.routes import HoldOut
 from services.circulation.refusals import (
@@ -24,6 +25,7 @@ from services.circulation.refusals import (
     NoSuchCopy,
     NoSuchTitle,
     NotInThisState,
+    TitleReserved,
     TooManyCopies,
 )
 from shared.auth import Desk, Staff
@@ -56,6 +58,26 @@ async def patch_copy(
     changes = body.given()
     await check_branches(run, {changes["branch_code"]} if "branch_code" in changes else set())
     return CopyDetail.of(await run(amend_copy, barcode, changes, day_of(None, run)))
+
+
+class WorkIn(Body):
+    """The work of which a title is one edition."""
+
+    work_id: WorkId | None = Field(
+        description="The same for all editions of a work, as the library chooses it; null: none."
+    )
+
+
+@router.put("/titles/{title_id}/work")
+@refuses(NoSuchTitle, TitleReserved)
+async def put_work(title_id: Id, body: WorkIn, _caller: Staff, run: Run) -> TitleInFull:
+    """Make a title an edition of a work, so that patrons can reserve any edition.
+
+    Its holds keep their order. That is refused if patrons have reserved any edition and the title
+    is one of them, or if there are holds on both sides.
+    """
+    catalogued = await run(set_work, title_id, body.work_id, day_of(None, run))
+    return TitleInFull.with_copies(catalogued.title, list(catalogued.copies))
 
 
 class Place(Body):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from services.circulation.borrowers.commands import ask_for_patron
 from services.circulation.catalogue import store as catalogue_store
-from services.circulation.fields import Barcode, BranchCode, Id, Volume, day_of
+from services.circulation.fields import Barcode, BranchCode, Id, Volume, WorkId, day_of
 from services.circulation.holds import store
 from services.circulation.holds.commands.holds import (
     AmendHold,
@@ -63,10 +63,8 @@ class HoldIn(Body):
     barcode: Barcode | None = Field(
         default=None, description="Instead of `title_id`: the only copy that is wanted."
     )
-    work_id: str | None = Field(
+    work_id: WorkId | None = Field(
         default=None,
-        min_length=1,
-        max_length=64,
         description="Instead of `title_id`: a work, of which any edition is wanted.",
     )
     pickup_branch: BranchCode

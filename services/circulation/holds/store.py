@@ -92,18 +92,18 @@ INDEXES: Indexes = {
 PERSONAL = (Personal("holds"),)
 
 
-def take_place(work: Work, queue_id: str) -> int:
-    """Return the next place in a queue; each place is given once.
+def take_place(work: Work, queue_id: str, count: int = 1) -> int:
+    """Take the next places in a queue, each once; return the first of them.
 
     Every transaction that places a hold, frees a copy of a title or changes who may have one writes
     its queue first. Of two concurrent transactions one is therefore retried, and reads the other's
     changes.
     """
-    work.update_each("queues", [queue_id], {"$inc": {"version": 1, "placed": 1}})
+    work.update_each("queues", [queue_id], {"$inc": {"version": 1, "placed": count}})
     queue = work.find(Queue, "queues", {"_id": queue_id})
     if queue is None:
         raise LookupError(f"the queue {queue_id} was written a moment ago")
-    return queue.placed
+    return queue.placed - count + 1
 
 
 def take_turn(work: Work, queue_ids: Collection[str]) -> None:
@@ -162,6 +162,16 @@ def some(work: Work, hold_ids: Collection[str]) -> dict[str, Hold]:
 def open_of_patron(work: Work, patron_id: str) -> list[Hold]:
     """Return a patron's open holds, in the order of placing."""
     return work.all(Hold, "holds", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
+
+
+def open_on(work: Work, title_id: str) -> list[Hold]:
+    """Return the open holds that name a title, in their order."""
+    return work.all(Hold, "holds", {"title_id": title_id, **OPEN}, sort=[("place", 1)])
+
+
+def open_in(work: Work, work_id: str) -> int:
+    """Count the open holds in the queue of a work."""
+    return work.count("holds", {**of_queue([work_id]), **OPEN})
 
 
 def is_held(work: Work, patron_id: str, target: Target) -> bool:
@@ -331,7 +341,8 @@ def of_queues(work: Work, queue_ids: Collection[str]) -> Mapping[str, Sequence[W
     found = work.read("queues", any_queue, **queue_reads(queue_ids))
     if found is None:
         raise LookupError("the queues have not been written")
-    return read_queues(found)
+    # A title that has just become an edition of a work has holds in the queue of the work.
+    return {one: queue for one, queue in read_queues(found).items() if one in queue_ids}
 
 
 def queue_reads(queue_ids: Collection[str]) -> dict[str, Read]:

@@ -247,16 +247,24 @@ def recover(copy: Copy, branch_code: str) -> Copy:
 def describe(copy: Copy, changes: Mapping[str, Any]) -> Copy:
     """Update the description of a copy; return the same value if nothing differs.
 
-    The changes are of its category, branch_code, price_cents and record. Changes of its record are
-    a mapping of that record's fields. A change of the branch that owns it does not move the copy:
-    it goes there when it next comes back.
+    The changes are of its category, branch_code, price_cents, volume and record. Changes of its
+    record are a mapping of that record's fields. A change of the branch that owns it does not move
+    the copy: it goes there when it next comes back. Raises NotInThisState for another volume of a
+    copy that is for a hold: it is for this volume.
     """
     changes = dict(changes)
     if "record" in changes:
         record = replace(copy.record or CopyRecord(), **changes["record"])
         changes["record"] = None if record == CopyRecord() else record
     described = replace(copy, **changes)
+    if described.volume != copy.volume and copy.hold_id is not None:
+        raise NotInThisState(state=copy.state.value)
     return copy if described == copy else replace(described, version=copy.version + 1)
+
+
+def move_work(copy: Copy, work_id: str | None) -> Copy:
+    """Make the copy one of another work, as its title is."""
+    return replace(copy, work_id=work_id, version=copy.version + 1)
 
 
 def _moved(

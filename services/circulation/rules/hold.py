@@ -240,6 +240,12 @@ def put_back(hold: Hold) -> Hold:
     )
 
 
+def move_queue(hold: Hold, work_id: str | None, place: int) -> Hold:
+    """Give the hold a place in the queue of its title's new work, or of its title."""
+    state = next_state(hold, HoldStep.AMEND)
+    return replace(hold, state=state, work_id=work_id, place=place, version=hold.version + 1)
+
+
 def redirect(hold: Hold, pickup_branch: str) -> Hold:
     """Set another pick-up branch. Raises HoldEnded.
 

@@ -143,7 +143,7 @@ class KeptLonger(OnShelf, events=[HoldChanged], name=marked("Reserved item kept 
     @classmethod
     async def of(cls, event: HoldChanged, run: Run) -> Self | None:
         """Return the span in which the item can be collected, if it is on the shelf."""
-        if event.state != "ready":
+        if event.state != "ready" or event.previous_shelf_until == event.shelf_until:
             return None
         return cls(**_identity(event), collect_from=await _opens_on(event.pickup_branch, run))
 
