@@ -173,6 +173,7 @@ def record(number: int) -> Record:
                 "c 3/F",
                 "d 2020-06-15",
                 "e Harbour Books",
+                f"h v. {number % 7}",
                 "o 823.92 CHA",
                 f"p M{number:08}",
                 "r 2021-01-01",

@@ -385,7 +385,7 @@ def renewal_facts(work: Work, patron_id: str, renewed: Collection[Loan]) -> Rene
         {"_id": patron_id},
         borrowers=Read("borrowers", {"_id": patron_id}),
         calendars=Read("calendars", {"_id": {"$in": branches}}),
-        copies=Read("copies", {"_id": {"$in": sorted(loan.copy_id for loan in renewed)}}),
+        copies=Read("copies", {"barcode": {"$in": sorted(loan.barcode for loan in renewed)}}),
         suspensions=Read("suspensions"),
         editions=policies_store.EDITION,
         **holds_store.queue_reads({loan.title_id for loan in renewed}),

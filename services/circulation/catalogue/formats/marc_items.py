@@ -27,6 +27,7 @@ class Item:
     branch: str
     category: str
     price_cents: int | None
+    volume: str | None
     record: CopyRecord
     state: CopyState
 
@@ -49,6 +50,7 @@ def _item(field: Field, category: str) -> Item:
             branch=_text(field, "a") or _text(field, "b") or "",
             category=category,
             price_cents=_cents(field.get("v") or field.get("g")),
+            volume=_text(field, "h"),
             record=CopyRecord(
                 call_number=_call_number(_text(field, "o"), field.get("2")),
                 shelf_location=_text(field, "c"),
@@ -64,6 +66,7 @@ def _item(field: Field, category: str) -> Item:
         branch=_text(field, "b") or "",
         category=category,
         price_cents=None,
+        volume=_text(field, "3"),
         record=CopyRecord(
             call_number=_call_number(
                 number[:100] or None, _SCHEMES.get(field.indicator1 or "") or field.get("2")
@@ -97,6 +100,8 @@ def _write(copy: Copy, field: Field) -> None:
         written["a" if koha else "b"] = copy.branch_code
     if now.record.shelf_location != record.shelf_location:
         written["c"] = record.shelf_location
+    if now.volume != copy.volume:
+        written["h" if koha else "3"] = copy.volume
     if now.record.call_number != record.call_number:
         number = record.call_number
         if koha:
