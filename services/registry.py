@@ -149,6 +149,7 @@ SERVICES = (
         prefixes=(
             "/v1/branches",
             "/v1/closures",
+            "/v1/letter-runs",
             "/v1/notice-drafts",
             "/v1/notices",
             "/v1/notices.atom",

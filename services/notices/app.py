@@ -12,6 +12,7 @@ from services.notices.channels.routes import devices as devices_routes
 from services.notices.channels.routes import webhooks as webhooks_routes
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.channels.store import devices as devices_store
+from services.notices.channels.store import letters as letters_store
 from services.notices.channels.store import webhooks as webhooks_store
 from services.notices.closures import routes as closures_routes
 from services.notices.closures import store as closures_store
@@ -30,6 +31,7 @@ from services.notices.messages.jobs import devices as devices_jobs
 from services.notices.messages.jobs import held as held_jobs
 from services.notices.messages.jobs import mail as mail_jobs
 from services.notices.messages.routes import inbox as inbox_routes
+from services.notices.messages.routes import letters as letters_routes
 from services.notices.messages.routes import wordings as wordings_routes
 from services.notices.notices import jobs as notices_jobs
 from services.notices.notices import store as notices_store
@@ -56,6 +58,7 @@ INDEXES: Indexes = {
     **notices_store.INDEXES,
     **deliveries_store.INDEXES,
     **devices_store.INDEXES,
+    **letters_store.INDEXES,
     **webhooks_store.INDEXES,
     **enquiries_store.INDEXES,
     **attachments_store.INDEXES,
@@ -95,6 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
                 guests_routes.router,
                 notices_routes.router,
                 inbox_routes.router,
+                letters_routes.router,
                 tracing_routes.router,
                 visits_routes.router,
                 webhooks_routes.router,

@@ -37,6 +37,16 @@ NOTICE_WORDINGS = {
 
 EXAMPLES: Mapping[str, Any] = {
     **COMMON,
+    # letters
+    "LettersOut.id": "HKCL-2021-03-05",
+    "run_id": "HKCL-2021-03-05",
+    "LettersOut.day": "2021-03-05",
+    "letters": 18,
+    "notifications": 23,
+    "prints": 1,
+    "made_at": NOW,
+    "posted_at": NOW,
+    "LettersPage.waiting": {"HKCL": 18, "LFU": 3},
     "capacity": 600,
     "closure_id": CLOSURE,
     "code": "HKCL",

@@ -33,6 +33,8 @@ class Settings(settings.Settings):
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$"
     )
 
+    letter_font: str = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc#4"
+
     digest_at: str = Field(default="17:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
 
     @field_validator("vapid_subject")

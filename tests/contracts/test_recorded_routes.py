@@ -18,6 +18,7 @@ NOT_ABOUT_PATRONS = {
     "GET /v1/copies/{barcode}",
     "GET /v1/fine-suspensions",
     "GET /v1/holds/to-fetch/{branch}",
+    "GET /v1/letter-runs",
     "GET /v1/ops/sweeps",
     "GET /v1/policies",
     "GET /v1/card-terms",

@@ -28,6 +28,8 @@ class Lending:
     holds: dict[str, dict[str, Any]] = field(default_factory=dict)
     addresses: dict[str, str | None] = field(default_factory=dict)
     """E-mail addresses of the patrons whom accounts knows; None if e-mail is not chosen."""
+    homes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Postal addresses with names, as accounts gives them, by patron."""
     codes: dict[str, str] = field(default_factory=dict)
     """Codes to choose a new PIN that can still be used, by the id of the request."""
     staff_codes: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -86,6 +88,12 @@ class Lending:
             address = None if pin_reset and code is None else self.addresses[patron_id]
             found = {"address": address, "unsubscribe": f"{patron_id}.ok", "code": code}
             return self._answer(request, found)
+
+        @app.post("/v1/postal-addresses")
+        async def homes(body: dict[str, Any], request: Request) -> Any:
+            known = [one for one in body["patron_ids"] if one in self.homes]
+            items = [{"patron_id": one, "by_email": False, **self.homes[one]} for one in known]
+            return self._answer(request, {"items": items})
 
         @app.get("/v1/staff-codes/{reset_id}")
         async def staff_code(reset_id: str, request: Request) -> Any:

@@ -23,7 +23,10 @@ KEPT = ROOT / ".data" / "containers"
 """Files fetched for the images, kept for the next run; `make clean` removes them."""
 IMAGES = Path(__file__).with_name("images")
 DEBIAN = "carrel-stand-in:debian"
-PACKAGES = ("ca-certificates", "libcurl4", "openjdk-17-jre-headless", "python3", "python3-venv")
+PACKAGES = (
+    *("ca-certificates", "fonts-noto-cjk", "libcurl4", "openjdk-17-jre-headless"),
+    *("python3", "python3-venv"),
+)
 MONGOSH = "mongosh@2.12.0"
 
 WHAT = {

@@ -266,12 +266,16 @@ def _unwrapped(
     return Response(content, status, kept), changes
 
 
+PRINTING = ("/v1/letter-runs", "/desk/letters")
+"""Paths below which commands make or print all letters of a library."""
 _LONG_PREVIEWS = tuple(prefix for service in SERVICES for prefix in service.long_previews)
 
 
 def takes_long(scope: Scope) -> bool:
-    """Return whether a request is a job, has files, or previews the loans of many branches."""
+    """Return whether a request is a job, has files, prints letters, or previews many loans."""
     path: str = scope["path"]
+    if path.startswith(PRINTING):
+        return bool(scope["method"] == "POST")
     if path.startswith(_LONG_PREVIEWS):
         return b"preview=" in scope["query_string"]
     return path.startswith(JOBS) or is_upload(scope) or has_files(scope)

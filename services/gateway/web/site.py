@@ -28,6 +28,7 @@ from services.gateway.web.loans import claims
 from services.gateway.web.loans import desk as lending
 from services.gateway.web.loans import patron as loans
 from services.gateway.web.messages import desk as messages
+from services.gateway.web.messages import letters
 from services.gateway.web.notices import desk as notices_desk
 from services.gateway.web.notices import patron as notices
 from services.gateway.web.page_request import LogInFirst, request_after
@@ -60,7 +61,7 @@ PAGES = (
     *(lending.router, copies_desk.router, holds_desk.router, registration.router),
     account_desk.router,
     *(closures.router, suspensions.router, notices_desk.router, enquiries_desk.router),
-    *(messages.router, visits_desk.router, study_rooms_desk.router, claims.router),
+    *(messages.router, letters.router, visits_desk.router, study_rooms_desk.router, claims.router),
     *(charges_desk.router, activities_desk.router, family_desk.router, libraries_desk.router),
     # of others
     *(tracing.router, audit_trail.router, staff.router, own_access.router, log_in.router),

@@ -61,7 +61,7 @@ DESK_MENU = (
         marked("Messages"),
         (
             *("/desk/notices", "/notices", "/questions"),
-            *("/desk/deliveries", "/desk/wordings", "/desk/webhooks"),
+            *("/desk/deliveries", "/desk/letters", "/desk/wordings", "/desk/webhooks"),
         ),
     ),
     (marked("Set-up"), ("/desk/closures", "/desk/suspensions", "/libraries", "/pin-and-codes")),

@@ -1,4 +1,4 @@
-"""Refusals about devices and webhooks."""
+"""Refusals about devices, webhooks and letters."""
 
 from services.notices.refusals import refusal
 
@@ -27,3 +27,16 @@ TooManyWebhooks = refusal(
     409, "too-many-webhooks", "There are {most} webhooks already. Delete one first."
 )
 WebhookDisabled = refusal(409, "webhook-disabled", "The webhook is turned off. Turn it on first.")
+NoLetters = refusal(409, "no-letters", "No letters wait at this library.")
+LettersPrinted = refusal(
+    409,
+    "letters-printed",
+    "Today's letters of this library are made already. Print them again, or make others tomorrow.",
+)
+NoSuchRun = refusal(404, "no-such-letters", "There are no letters of this library and day.")
+NoFont = refusal(
+    503,
+    "no-letter-font",
+    "Letters can't be printed: this system has no font with Chinese characters. An operator "
+    "installs fonts-noto-cjk, or names another font in CARREL_LETTER_FONT.",
+)

@@ -266,6 +266,8 @@ class CameOfAge(Kind, events=[PatronCameOfAge], name=marked("Adult from the birt
 class CardExpiring(Kind, events=[PatronCardExpiring], name=marked("Card expires soon")):
     """A notification that the patron's card is about to expire."""
 
+    by_post = True
+
     patron_id: str
     expires_on: date
 

@@ -135,6 +135,8 @@ class Assessed(OfCharge, events=[FineAssessed], name=marked("New charge")):
     notification then names no amount; the account shows it.
     """
 
+    by_post = True
+
     due_on: date | None = None
     suspended: bool = False
     amount_cents: int | None = None

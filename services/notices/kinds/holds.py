@@ -100,6 +100,8 @@ class OnShelf(OfHold):
 class Ready(OnShelf, events=[HoldReady], name=marked("Reserved item ready")):
     """A notification that a reserved item can be collected: from when, and until when."""
 
+    by_post = True
+
     @classmethod
     async def of(cls, event: HoldReady, run: Run) -> Self:
         """Return the facts of the hold, with the span in which the item can be collected."""

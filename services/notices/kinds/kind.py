@@ -75,6 +75,8 @@ class Kind(ABC):
     urgent: ClassVar[bool] = False
     """True if it is sent by e-mail at once: in quiet hours, and to patrons who did not choose
     e-mail. They have asked for this one, or it is about the security of their account."""
+    by_post: ClassVar[bool] = False
+    """True if it is sent as a letter to patrons whom neither e-mail nor a device reaches."""
     code_text: ClassVar[str] = ""
     """Text around the code that the e-mail alone has, for a kind that was asked for."""
     must_name: ClassVar[frozenset[str]] = frozenset()

@@ -98,6 +98,8 @@ class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon")):
 class Overdue(OfLoan, events=[LoanOverdue], name=marked("Item overdue")):
     """A notification of an overdue loan with its fine at this moment."""
 
+    by_post = True
+
     due_on: date
     notice: int | None = None
     """Ordinal of this overdue notice; None for the first."""
@@ -216,6 +218,8 @@ class Lost(OfLoan, events=[LoanLost], name=marked("Item lost")):
 
     If its price is charged, the notification of the charge says it.
     """
+
+    by_post = True
 
     @classmethod
     async def of(cls, event: LoanLost, run: Run) -> Self | None:

@@ -48,6 +48,10 @@ class Patron:
     seen: int = 0
     """Version of the patron in accounts; 0 if no `patron.*` event has arrived yet."""
     language: str = DEFAULT_LANGUAGE
+    home_branch: str = ""
+    """Code of the home library; empty in documents stored before the field."""
+    by_post: bool = False
+    """True if accounts has a postal address of the patron."""
     erased: bool = False
     preferences: tuple[Preferences, ...] = ()
     """In order of their versions."""
@@ -72,11 +76,20 @@ class Patron:
         return next((p for p in reversed(self.preferences) if p.at <= at), None)
 
 
-def seen(patron: Patron, version: int, language: str) -> Patron:
+def seen(
+    patron: Patron, version: int, language: str, *, home_branch: str = "", by_post: bool = False
+) -> Patron:
     """Return the patron as accounts last described them; an older description changes nothing."""
     if patron.erased or version <= patron.seen:
         return patron
-    return replace(patron, version=patron.version + 1, seen=version, language=language)
+    return replace(
+        patron,
+        version=patron.version + 1,
+        seen=version,
+        language=language,
+        home_branch=home_branch,
+        by_post=by_post,
+    )
 
 
 def erased(patron: Patron) -> Patron:

@@ -75,13 +75,18 @@ DELIVERY_STATES = {
 }
 """States of a message to a reader."""
 
-DELIVERY_CHANNELS = {"inbox": marked("Inbox"), "email": marked("E-mail")}
+DELIVERY_CHANNELS = {
+    "inbox": marked("Inbox"),
+    "email": marked("E-mail"),
+    "post": marked("Letter"),
+}
 """Channels of messages to readers."""
 
 UNSENT = {
     "withdrawn": marked("the message was withdrawn"),
     "outdated": marked("it was no longer true"),
     "no-address": marked("the reader has turned off e-mail, or no address is on file"),
+    "by-email": marked("an e-mail was sent instead"),
     "refused": marked("the mail server does not accept the address"),
     "bad-address": marked("the address can't be used"),
     "too-late": marked("it could not be sent for a day"),

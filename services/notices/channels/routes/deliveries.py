@@ -9,9 +9,11 @@ from pydantic import BaseModel, Field
 from services.notices.channels.rules.deliveries import (
     EMAIL,
     INBOX,
+    POST,
     Delivery,
     Digest,
     HeldNotification,
+    Letter,
     NotificationEmail,
     PatronDelivery,
     Reason,
@@ -60,7 +62,7 @@ class ChannelsOut(BaseModel):
 
 
 class DeliveryOut(BaseModel):
-    """An e-mail that was sent, is to be sent, or was not sent, without any address."""
+    """An e-mail or letter that was sent, is to be sent, or was not, without any address."""
 
     id: str
     patron_id: str | None = Field(description="Null: a guest who asked a librarian.")
@@ -71,9 +73,10 @@ class DeliveryOut(BaseModel):
         description="Topic of the event that caused it; `digest`: one e-mail a day; "
         "`enquiry.unconfirmed`: the e-mail in which a guest confirms the address."
     )
-    channel: str
+    channel: str = Field(description="`email`, `post`, or `inbox` for what is held back.")
     state: State = Field(
-        description="`held`: goes out with the one e-mail of a day; `dropped`: no reason left to "
+        description="`held`: goes out with the one e-mail of a day, or with the letters of the "
+        "library; `dropped`: no reason left to "
         "send it; `bounced`: refused for good by the "
         "mail server; `failed`: given up after a day."
     )
@@ -92,14 +95,17 @@ class DeliveryOut(BaseModel):
     def of(cls, delivery: Delivery) -> "DeliveryOut":
         """Build the answer from a delivery."""
         notification_id = None
-        if isinstance(delivery, NotificationEmail | HeldNotification):
+        channel = EMAIL
+        if isinstance(delivery, NotificationEmail | HeldNotification | Letter):
             notification_id = delivery.notification_id
+        if isinstance(delivery, HeldNotification | Letter):
+            channel = INBOX if isinstance(delivery, HeldNotification) else POST
         return cls(
             id=delivery.id,
             patron_id=delivery.patron_id if isinstance(delivery, PatronDelivery) else None,
             notification_id=notification_id,
             kind=delivery.kind,
-            channel=INBOX if isinstance(delivery, HeldNotification) else EMAIL,
+            channel=channel,
             state=delivery.state,
             reason=delivery.reason,
             smtp_code=delivery.smtp_code,

@@ -15,13 +15,17 @@ from services.notices.channels.rules.outgoing import is_too_late, pause_after
 from services.notices.patrons.rules import Facts, Notification, Patron
 
 State = Literal["waiting", "held", "sent", "dropped", "bounced", "failed"]
-"""`waiting` until it is sent; `held` for a digest, which sends it, or until it may be told;
+"""`waiting` until it is sent; `held` for a digest, which sends it, until it may be told, or until
+a letter is printed;
 `dropped` if there was no reason left to send it; `bounced` if the mail server refused it for good;
 `failed` if it could not be sent for a day."""
-Reason = Literal["withdrawn", "outdated", "no-address", "refused", "bad-address", "too-late"]
+Reason = Literal[
+    "withdrawn", "outdated", "no-address", "by-email", "refused", "bad-address", "too-late"
+]
 
 EMAIL = "email"
 INBOX = "inbox"
+POST = "post"
 DIGEST = "digest"
 """Kind of the delivery that sends the held deliveries of one patron and day."""
 MOST_PARTS = 100
@@ -103,6 +107,22 @@ class HeldNotification(PatronDelivery):
     about: Facts | None
     """Its facts until then."""
     channel: str = INBOX
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter(PatronDelivery):
+    """A notification by post: `held` until a run prints it."""
+
+    notification_id: str
+    branch: str
+    """Library that prints it: the patron's home library."""
+    run_id: str | None = None
+    """The run that has printed it."""
+    number: int = 0
+    """Number of its envelope in the run, which has all letters to the patron; 0: not printed."""
+    about: Facts | None = None
+    """Its facts as printed."""
+    channel: str = POST
 
 
 @dataclass(frozen=True, kw_only=True)

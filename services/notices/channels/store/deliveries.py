@@ -11,10 +11,12 @@ from services.notices.channels.rules.deliveries import (
     DIGEST,
     EMAIL,
     INBOX,
+    POST,
     Delivery,
     Digest,
     GuestEmail,
     HeldNotification,
+    Letter,
     NotificationEmail,
     StaffEmail,
 )
@@ -39,6 +41,13 @@ INDEXES: Indexes = {
             IndexModel([("digest_id", ASCENDING)], sparse=True),
             IndexModel(
                 [("guest_id", ASCENDING)], partialFilterExpression={"guest_id": {"$type": "string"}}
+            ),
+            IndexModel(
+                [("branch", ASCENDING), ("state", ASCENDING), ("queued_at", ASCENDING)],
+                partialFilterExpression={"branch": {"$type": "string"}},
+            ),
+            IndexModel(
+                [("run_id", ASCENDING)], partialFilterExpression={"run_id": {"$type": "string"}}
             ),
             IndexModel([("queued_at", ASCENDING)], expireAfterSeconds=KEPT_DAYS * 24 * 3600),
         ],
@@ -101,6 +110,8 @@ def _stored(document: Document) -> Delivery:
     kind: type[Delivery]
     if document.get("channel") == INBOX:
         kind = HeldNotification
+    elif document.get("channel") == POST:
+        kind = Letter
     elif document.get("guest_id") is not None:
         kind = GuestEmail
     elif document.get("staff_code") is not None:
@@ -133,10 +144,14 @@ def held_for(work: Work, digest_id: str) -> list[NotificationEmail]:
     return work.all(NotificationEmail, DELIVERIES, query, sort=order)
 
 
-def save(work: Work, delivery: Delivery) -> None:
-    """Save the next version of a delivery; version 1 is a new one."""
-    write = work.add if delivery.version == 1 else work.save
-    write(DELIVERIES, {**_FIELDS, **plain(delivery)})
+def save(work: Work, *deliveries: Delivery) -> None:
+    """Save the next version of each delivery; version 1 is a new one."""
+    work.add(DELIVERIES, *(_document(one) for one in deliveries if one.version == 1))
+    work.save(DELIVERIES, *(_document(one) for one in deliveries if one.version != 1))
+
+
+def _document(delivery: Delivery) -> Document:
+    return {**_FIELDS, **plain(delivery)}
 
 
 def is_at_version(work: Work, delivery_id: str, version: int) -> bool:

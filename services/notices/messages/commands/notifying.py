@@ -8,15 +8,18 @@ from services.notices.channels.rules import devices as devices_rules
 from services.notices.channels.rules import webhooks as webhooks_rules
 from services.notices.channels.rules.deliveries import (
     HeldNotification,
+    Letter,
     delivery_to_queue,
     dropped,
     held_back,
     sent,
     wants_email,
 )
+from services.notices.channels.rules.letters import letter_of
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.channels.store import devices as devices_store
 from services.notices.channels.store import webhooks as webhooks_store
+from services.notices.kinds.kind import kind_of
 from services.notices.messages.events import notification_snapshot
 from services.notices.messages.refusals import NoSuchNotification
 from services.notices.patrons import store as patrons_store
@@ -76,8 +79,8 @@ def deliver(
     """Store a notification and publish that it was delivered or, if withdrawn, that it is read.
 
     It is queued for e-mail in the same transaction, if the patron has chosen that or it is urgent.
-    The caller queues the messages to devices and webhooks, all that it delivers together
-    (`queue_messages`).
+    The caller queues the messages to devices and webhooks and the letters, all that it delivers
+    together (`queue_messages`).
     """
     patrons_store.save_notification(work, delivered)
     if (urgent or wants_email(patron)) and not delivered.withdrawn:
@@ -100,15 +103,39 @@ def queue_email(work: Work, delivered: Notification, *, urgent: bool = False) ->
 def queue_messages(work: Work, changed: Sequence[Notification]) -> None:
     """Queue what was stored in this transaction, however many; repeating changes nothing.
 
-    Withdrawn ones are left out.
+    That is for devices, webhooks and, where neither a device nor e-mail reaches the patron, the
+    post. Withdrawn ones are left out.
     """
     notifications = [one for one in changed if not one.withdrawn]
     if notifications:
-        _queue_for_devices(work, notifications)
+        reached = _queue_for_devices(work, notifications)
         _queue_for_webhooks(work, notifications)
+        _queue_letters(work, [one for one in notifications if one.patron_id not in reached])
 
 
-def _queue_for_devices(work: Work, notifications: Sequence[Notification]) -> None:
+def _queue_letters(work: Work, notifications: Sequence[Notification]) -> None:
+    """Queue letters to patrons whom nothing else reaches, of the kinds that are sent by post."""
+    due = [one for one in notifications if kind_of(one.kind).by_post]
+    patrons = patrons_store.some(work, [one.patron_id for one in due]) if due else {}
+    for one in due:
+        patron = patrons.get(one.patron_id)
+        if patron is None or not patron.by_post or wants_email(patron):
+            continue
+        letter = letter_of(one, patron.home_branch, wall_clock())
+        if not deliveries_store.exists(work, letter.id):
+            deliveries_store.save(work, letter)
+
+
+def send_by_email(work: Work, letter: Letter) -> None:
+    """Queue an e-mail in place of a letter that was not printed."""
+    deliveries_store.save(work, dropped(letter, "by-email", wall_clock()))
+    found = patrons_store.get_notification(work, letter.notification_id)
+    if found is not None and not found.withdrawn:
+        queue_email(work, found)
+
+
+def _queue_for_devices(work: Work, notifications: Sequence[Notification]) -> set[str]:
+    """Queue messages to the devices of patrons; return the patrons who have one."""
     devices = devices_store.of_patrons(work, sorted({one.patron_id for one in notifications}))
     wanted = [
         (device, one)
@@ -116,8 +143,9 @@ def _queue_for_devices(work: Work, notifications: Sequence[Notification]) -> Non
         for one in notifications
         if one.patron_id == device.patron_id
     ]
+    reached = {device.patron_id for device in devices}
     if not wanted:
-        return
+        return reached
     ids = [devices_rules.message_id(device.id, one.id) for device, one in wanted]
     known = devices_store.some_messages(work, ids)
     at = wall_clock()
@@ -126,6 +154,7 @@ def _queue_for_devices(work: Work, notifications: Sequence[Notification]) -> Non
         for (device, one), message in zip(wanted, ids, strict=True)
     ]
     devices_store.save_messages(work, *(one for one in queued if one is not None))
+    return reached
 
 
 def _queue_for_webhooks(work: Work, notifications: Sequence[Notification]) -> None:

@@ -1,8 +1,10 @@
 """Record patrons, preferences, titles and activities; notify of earlier events."""
 
 from services.notices.channels.rules.deliveries import wants_email
+from services.notices.channels.rules.letters import at_library
 from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.channels.store import devices as devices_store
+from services.notices.channels.store import letters as letters_store
 from services.notices.channels.store import webhooks as webhooks_store
 from services.notices.enquiries.store import attachments as attachments_store
 from services.notices.enquiries.store import bank as bank_store
@@ -11,6 +13,7 @@ from services.notices.messages.commands.notifying import (
     deliver,
     queue_email,
     queue_messages,
+    send_by_email,
     settled,
 )
 from services.notices.patrons import store as patrons_store
@@ -44,7 +47,10 @@ def note_activity(work: Work, event: ActivitySnapshot) -> None:
 
 
 def note_patron(work: Work, event: PatronSnapshot) -> None:
-    """Store the language by the highest version. Erased: delete their data, leave a tombstone."""
+    """Store language and home library, to which letters that wait follow, by the highest version.
+
+    Erased: delete their data, leave a tombstone.
+    """
     known = patrons_store.get(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
     if patron.erased:
@@ -60,15 +66,25 @@ def note_patron(work: Work, event: PatronSnapshot) -> None:
         delete_responses(work, patron.id)
         patrons_store.save(work, erased(patron))
         return
-    noted = seen(patron, event.version, event.language)
+    noted = seen(
+        patron,
+        event.version,
+        event.language,
+        home_branch=event.home_branch,
+        by_post=event.by_post,
+    )
     if noted is not patron:
         patrons_store.save(work, noted)
+    if noted.home_branch != patron.home_branch:
+        for letter in letters_store.held_for(work, patron.id):
+            deliveries_store.save(work, at_library(letter, noted.home_branch))
 
 
 def note_preferences(work: Work, event: PreferencesChanged) -> None:
     """Store this version with its business time, among the patron's latest ones.
 
-    If it chooses e-mail, notifications of events after it are queued, in any order of arrival.
+    If it chooses e-mail, notifications of events after it are queued, in any order of arrival, and
+    letters that were not printed yet.
     """
     known = patrons_store.get(work, event.patron_id)
     patron = known or Patron(event.patron_id, version=0)
@@ -93,6 +109,8 @@ def note_preferences(work: Work, event: PreferencesChanged) -> None:
             work, patron.id, whole_milliseconds(work.now)
         ):
             queue_email(work, existing)
+        for letter in letters_store.held_for(work, patron.id):
+            send_by_email(work, letter)
 
 
 def apply_preferences(work: Work, patron_id: str, version: int) -> None:
