@@ -8,6 +8,7 @@ Right = Literal[
     "own-pin",
     "desk",
     "lend",
+    "override",
     "trace",
     "manage-staff",
     "manage-administrators",
@@ -17,6 +18,7 @@ Right = Literal[
 """`own-account`: use one's own account as a patron. `own-pin`: choose one's own PIN.
 `desk`: see and change what belongs to patrons and libraries.
 `lend`: lend items and take them back. `trace`: see the visitors of a library.
+`override`: lend, renew and reserve despite a limit or a block, with a reason.
 `manage-staff`: manage the accounts of staff, stations and contact tracers.
 `manage-administrators`: the same for accounts of administrators and operators.
 `operate`: run and repair the system. `call-services`: what only services ask each other."""
@@ -24,6 +26,7 @@ RIGHTS: frozenset[Right] = frozenset(get_args(Right))
 RIGHTS_OF_ROLES: Mapping[str, frozenset[Right]] = {
     "patron": frozenset({"own-account", "own-pin"}),
     "staff": frozenset({"own-pin", "desk", "lend"}),
+    "supervisor": frozenset({"override"}),
     "station": frozenset({"lend"}),
     "tracer": frozenset({"own-pin", "trace"}),
     "admin": frozenset({"own-pin", "manage-staff"}),
@@ -31,6 +34,13 @@ RIGHTS_OF_ROLES: Mapping[str, frozenset[Right]] = {
     "service": frozenset({"call-services"}),
 }
 ROLES = tuple(RIGHTS_OF_ROLES)
+INCLUDED_ROLES: Mapping[str, tuple[str, ...]] = {"supervisor": ("staff",)}
+"""Further roles that an account has by its own: a supervisor is a librarian."""
+
+
+def roles_of_account(role: str) -> tuple[str, ...]:
+    """Return all roles of the holder of an account with this role."""
+    return (*INCLUDED_ROLES.get(role, ()), role)
 
 
 def rights_of(roles: Iterable[str]) -> frozenset[Right]:

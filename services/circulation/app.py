@@ -22,6 +22,7 @@ from services.circulation.closures import store as closures_store
 from services.circulation.conflicts import routes as conflicts_routes
 from services.circulation.conflicts import store as conflicts_store
 from services.circulation.copies import routes as copies_routes
+from services.circulation.experience import store as experience_store
 from services.circulation.holds import consumers as holds_consumers
 from services.circulation.holds import jobs as holds_jobs
 from services.circulation.holds import routes as holds_routes
@@ -56,6 +57,7 @@ INDEXES: Indexes = {
     **conflicts_store.INDEXES,
     **holds_store.INDEXES,
     **closures_store.INDEXES,
+    **experience_store.INDEXES,
 }
 SUBSCRIPTIONS = Subscriptions(
     holds_consumers.subscriptions,

@@ -6,10 +6,13 @@ from typing import Annotated, Literal
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from services.circulation.rules.override import Reason
 from services.circulation.rules.record import normal_isbn
 from services.circulation.rules.title import WORK_PREFIX
 from shared import unit_of_work
+from shared.auth import Caller, Forbidden
 from shared.clock import library_day, parse_instant
+from shared.http.bodies import Body
 from shared.http.dependencies import BusinessTime
 
 
@@ -90,6 +93,24 @@ When = Annotated[
 Isbn = Annotated[str, StringConstraints(max_length=30), AfterValidator(normal_isbn)]
 
 Id = Annotated[str, Path(max_length=64)]
+
+
+class OverrideIn(Body):
+    """The reason to go on despite a limit or a block; for staff with the right."""
+
+    reason: Line
+
+
+def reason_of(override: OverrideIn | None, caller: Caller) -> Reason | None:
+    """Return the reason of an override; None: none is wanted.
+
+    Raises Forbidden for a caller without the right.
+    """
+    if override is None:
+        return None
+    if "override" not in caller.rights:
+        raise Forbidden
+    return Reason(caller.id, override.reason)
 
 
 async def _today(request: Request, now: BusinessTime) -> date:

@@ -279,6 +279,16 @@ PriceUnknown = refusal(
 )
 """The loss of a copy with no recorded price, and no price was given."""
 
+MAY_BE_OVERRIDDEN: tuple[type[Refusal], ...] = (
+    CardExpired,
+    PatronBlocked,
+    LoanLimit,
+    RenewalLimit,
+    HoldWaiting,
+    HoldLimit,
+)
+"""Refusals despite which staff with the right may lend, renew or reserve, with a reason."""
+
 NoSuchConflict = refusal(404, "no-such-conflict", "There is no such conflict.")
 ConflictResolved = refusal(409, "conflict-resolved", "This conflict has been settled already.")
 

@@ -14,6 +14,11 @@ ActingPatron = Annotated[
     Field(description="Linked patron who did it for this one; null: the patron or the staff."),
 ]
 
+Overridden = Annotated[
+    Code | None,
+    Field(description="Code of the refusal despite which staff did it; null: there was none."),
+]
+
 
 class CopyRecordOut(Value):
     """The description of a copy; what is null is not known."""
@@ -141,6 +146,8 @@ class LoanSnapshot(Event, publisher="circulation", key="patron_id", subject="loa
 class LoanCheckedOut(LoanSnapshot, topic="loan.checked-out"):
     """Published when a copy is lent."""
 
+    overridden: Overridden = None
+
 
 class LoanRenewed(LoanSnapshot, topic="loan.renewed"):
     """Published when a loan is renewed."""
@@ -148,6 +155,7 @@ class LoanRenewed(LoanSnapshot, topic="loan.renewed"):
     previous_due_on: date
     reference: Short = Field(description="Reference that the patron can quote.")
     acting_patron_id: ActingPatron = None
+    overridden: Overridden = None
 
 
 class LoanDueDateChanged(LoanSnapshot, topic="loan.due-date-changed"):
@@ -361,6 +369,7 @@ class HoldPlaced(HoldSnapshot, topic="hold.placed"):
     """Published when a patron places a hold on a title."""
 
     acting_patron_id: ActingPatron = None
+    overridden: Overridden = None
 
 
 class HoldChanged(HoldSnapshot, topic="hold.changed"):

@@ -13,7 +13,7 @@ from itertools import combinations
 from random import Random
 from typing import Any
 
-from services.circulation.holds.commands.holds import (
+from services.circulation.holds.commands.placing import (
     PlaceHold,
     PlacingTerms,
     new_hold,

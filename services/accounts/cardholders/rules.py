@@ -7,9 +7,9 @@ from typing import Literal, get_args
 
 from shared.search_form import UNSPACED, search_form
 
-StaffRole = Literal["staff", "station", "tracer", "admin", "ops"]
-Role = Literal["patron", "staff", "station", "tracer", "admin", "ops"]
-PersonRole = Literal["staff", "tracer", "admin", "ops"]
+StaffRole = Literal["staff", "supervisor", "station", "tracer", "admin", "ops"]
+Role = Literal["patron", "staff", "supervisor", "station", "tracer", "admin", "ops"]
+PersonRole = Literal["staff", "supervisor", "tracer", "admin", "ops"]
 PEOPLE: frozenset[str] = frozenset(get_args(PersonRole))
 """The roles of accounts that people have: a station types no codes, and chooses no PIN."""
 Status = Literal["active", "blocked", "erased"]

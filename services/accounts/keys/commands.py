@@ -21,6 +21,7 @@ from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from shared.keys import each_of
 from shared.mongo import Database
 from shared.owners import OwnerAway
+from shared.rights import roles_of_account
 from shared.unit_of_work import Work
 
 log = structlog.get_logger()
@@ -173,7 +174,7 @@ def sign(
         "iss": ISSUER,
         "aud": AUDIENCE,
         "sub": sub,
-        "roles": [role],
+        "roles": list(roles_of_account(role)),
         "name": name,
         "iat": issued,
         "exp": issued + expires_in,
@@ -183,7 +184,7 @@ def sign(
     header = {"alg": ALGORITHM, "kid": key.kid, "typ": TOKEN_TYPE}
     private: dict[str, str | list[str]] = dict(private_half(key, secrets))
     token = jwt.encode(header, claims, OKPKey.import_key(private), [ALGORITHM])
-    return SignedToken(token, expires_in, sub if role == "patron" else None, (role,))
+    return SignedToken(token, expires_in, sub if role == "patron" else None, roles_of_account(role))
 
 
 async def public_keys(db: Database, now: datetime, secrets: str) -> dict[str, list[dict[str, str]]]:

@@ -10,7 +10,7 @@ from services.accounts.refusals import NoSuchAccount
 from services.accounts.staff.refusals import OwnAccount, RoleNotAllowed, SecondPersonNeeded
 
 MANAGED: Mapping[str, frozenset[StaffRole]] = {
-    "manage-staff": frozenset({"staff", "station", "tracer"}),
+    "manage-staff": frozenset({"staff", "supervisor", "station", "tracer"}),
     "manage-administrators": frozenset({"admin", "ops"}),
 }
 """The roles of the accounts that each right of shared/rights.py covers. None covers patrons."""

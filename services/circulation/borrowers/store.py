@@ -6,14 +6,22 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.rules.history import PastLoan, Reader
+from services.circulation.rules.hold import Hold
+from services.circulation.rules.loan import Loan
+from services.circulation.rules.override import Override, Reason
 from services.circulation.rules.patron import Borrower, Link, Patron
 from shared import reading
+from shared.clock import wall_clock
+from shared.ids import new_id
 from shared.mongo import Database, Indexes, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 
 TOMBSTONE_DAYS = 30
 """Days for which an ended link is remembered, like the ids of processed events."""
+
+OVERRIDE_DAYS = 366
+"""Days for which the reason of an override is kept."""
 
 INDEXES: Indexes = {
     "patrons": sharded_by(
@@ -31,6 +39,13 @@ INDEXES: Indexes = {
         "patron_id", [IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)])]
     ),
     "readers": sharded_by("_id", []),
+    "overrides": sharded_by(
+        "patron_id",
+        [
+            IndexModel([("patron_id", ASCENDING), ("_id", ASCENDING)]),
+            IndexModel([("at", ASCENDING)], expireAfterSeconds=OVERRIDE_DAYS * 86_400),
+        ],
+    ),
 }
 PERSONAL = (
     Personal("patrons", "_id", leave_out=("card_digest",)),
@@ -38,6 +53,7 @@ PERSONAL = (
     Personal("links"),
     Personal("readers", "_id"),
     Personal("history"),
+    Personal("overrides", leave_out=("by",)),
 )
 
 
@@ -89,6 +105,29 @@ async def find_patron(db: Database, patron_id: str) -> tuple[Patron | None, Borr
 def save_borrower(work: Work, borrower: Borrower) -> None:
     """Save a patron's counts after a change. On concurrent changes one transaction is retried."""
     work.put("borrowers", borrower)
+
+
+def add_override(work: Work, made: Loan | Hold, code: str, reason: Reason) -> None:
+    """Store why a loan, renewal or hold was made despite a refusal; the audit trail names it."""
+    override = Override(
+        id=new_id(),
+        patron_id=made.patron_id,
+        made_id=made.id,
+        code=code,
+        reason=reason.text,
+        by=reason.by,
+        at=wall_clock(),
+    )
+    work.add("overrides", override)
+    work.concern(override.id)
+
+
+async def find_overrides(
+    db: Database, patron_id: str, limit: int, after: str | None
+) -> list[Override]:
+    """Return up to `limit` + 1 of the overrides for a patron, oldest first."""
+    query = {"patron_id": patron_id}
+    return await reading.page(db, Override, "overrides", query, limit=limit, after=after)
 
 
 def note_link(work: Work, link: Link) -> None:

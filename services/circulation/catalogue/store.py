@@ -261,6 +261,13 @@ def first_free(
     return [from_document(Copy, copy) for place in copies for copy in place]
 
 
+async def find_lent(db: Database, target: Target) -> list[Copy]:
+    """Return copies that suit a target and are with patrons or kept for them; at most 200."""
+    states = (CopyState.ON_LOAN, CopyState.TO_FETCH, CopyState.ON_SHELF, CopyState.IN_TRANSIT)
+    query = {**_suiting(target), "state": {"$in": [state.value for state in states]}}
+    return await reading.every(db, Copy, "copies", query, limit=200)
+
+
 async def with_free_copies(db: Database, queue_ids: Collection[str]) -> list[str]:
     """Return the ids of those queues, of titles or works, for which a copy is free."""
     works = {one for one in queue_ids if one.startswith(WORK_PREFIX)}

@@ -19,9 +19,13 @@ def snapshot(hold: Hold) -> HoldSnapshot:
     return HoldSnapshot(**_fields(hold))
 
 
-def placed(hold: Hold, acting: str | None = None) -> HoldPlaced:
-    """Return the event of a new hold; `acting` is the linked patron who placed it, if one did."""
-    return HoldPlaced(**_fields(hold), acting_patron_id=acting)
+def placed(hold: Hold, acting: str | None = None, overridden: str | None = None) -> HoldPlaced:
+    """Return the event of a new hold.
+
+    `acting` is the linked patron who placed it, if one did; `overridden` is the code of a refusal
+    that staff overrode.
+    """
+    return HoldPlaced(**_fields(hold), acting_patron_id=acting, overridden=overridden)
 
 
 def changed(before: Hold, hold: Hold, acting: str | None = None) -> HoldSnapshot:

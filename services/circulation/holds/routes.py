@@ -9,16 +9,26 @@ from pydantic import BaseModel, Field, model_validator
 
 from services.circulation.borrowers.commands import ask_for_patron
 from services.circulation.catalogue import store as catalogue_store
-from services.circulation.fields import Barcode, BranchCode, Id, Volume, WorkId, day_of
-from services.circulation.holds import store
-from services.circulation.holds.commands.holds import (
-    AmendHold,
-    PlaceHold,
-    QueuedHold,
-    amend_hold,
-    cancel_hold,
-    place_hold,
+from services.circulation.fields import (
+    Barcode,
+    BranchCode,
+    Id,
+    OverrideIn,
+    Today,
+    Volume,
+    WorkId,
+    day_of,
+    reason_of,
 )
+from services.circulation.holds import store
+from services.circulation.holds.commands.holds import AmendHold, QueuedHold, amend_hold, cancel_hold
+from services.circulation.holds.commands.placing import (
+    HoldEffect,
+    PlaceHold,
+    place_hold,
+    preview_hold,
+)
+from services.circulation.holds.queries import likely_ready
 from services.circulation.refusals import (
     CardExpired,
     EndsBeforeToday,
@@ -40,10 +50,11 @@ from services.circulation.refusals import (
 )
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold, HoldState
+from services.circulation.rules.ready_date import SHARE
 from shared.audit_trail import shows_patrons
 from shared.auth import Patron, PatronOrStaff, PatronStaffOrService, Staff, may_see
 from shared.http.bodies import Body, Day
-from shared.http.dependencies import Db, Run
+from shared.http.dependencies import Db, Preview, Run
 from shared.http.paging import Page, PageQuery, page_of
 from shared.mongo import Database
 from shared.refusals import refuses
@@ -78,6 +89,7 @@ class HoldIn(Body):
         description="Id of the patron that the hold is for: any for staff, one with a linked card "
         "for patrons; null: the caller.",
     )
+    override: OverrideIn | None = None
 
     @model_validator(mode="after")
     def _one_target(self) -> Self:
@@ -103,6 +115,18 @@ class HoldChange(Body):
         description="With `frozen`: first day on which the hold may be served again; null: "
         "frozen until it is unfrozen.",
     )
+
+
+class LikelyReadyOut(BaseModel):
+    """The day by which a share of such holds is ready: an estimate, never a promise."""
+
+    day: date
+    share: float
+
+    @classmethod
+    def of(cls, day: date | None) -> "LikelyReadyOut | None":
+        """Build the response from a day; None: too little is known."""
+        return None if day is None else cls(day=day, share=SHARE)
 
 
 class HoldOut(BaseModel):
@@ -136,10 +160,15 @@ class HoldOut(BaseModel):
     shelf_until: date | None = Field(
         description="Last day to collect the copy; null: not ready, or no reopening is announced."
     )
+    likely_ready_by: LikelyReadyOut | None = Field(
+        default=None,
+        description="Given where holds are read: when it is likely ready while it waits; null: too "
+        "little is known.",
+    )
     version: int
 
     @classmethod
-    def of(cls, hold: Hold, position: int | None) -> "HoldOut":
+    def of(cls, hold: Hold, position: int | None, likely: date | None = None) -> "HoldOut":
         """Build the response from a hold."""
         return cls(
             id=hold.id,
@@ -159,6 +188,7 @@ class HoldOut(BaseModel):
             copy_id=hold.copy_id,
             ready_on=hold.ready_on,
             shelf_until=hold.shelf_until,
+            likely_ready_by=LikelyReadyOut.of(likely),
             version=hold.version,
         )
 
@@ -166,6 +196,35 @@ class HoldOut(BaseModel):
     def at(cls, queued: QueuedHold) -> "HoldOut":
         """Build the response from a hold with its position in the queue."""
         return cls.of(queued.hold, queued.position)
+
+
+class HoldEffectOut(BaseModel):
+    """The effect of a hold that was not placed."""
+
+    title_id: str
+    pickup_branch: str
+    position: int | None = Field(
+        description="Position in the queue, 1 is next; null: a copy would be set aside at once."
+    )
+    likely_ready_by: LikelyReadyOut | None = None
+    fee_cents: int = Field(description="Fee when the copy is collected, in cents; 0: no fee.")
+    currency: str = "HKD"
+    open_holds: int = Field(description="The patron's open holds, with this one.")
+    max_holds: int = Field(description="Most open holds that the patron may have.")
+
+    @classmethod
+    def of(cls, effect: HoldEffect, likely: date | None) -> "HoldEffectOut":
+        """Build the response from the effect."""
+        hold = effect.queued.hold
+        return cls(
+            title_id=hold.title_id,
+            pickup_branch=hold.pickup_branch,
+            position=effect.queued.position,
+            likely_ready_by=LikelyReadyOut.of(likely),
+            fee_cents=effect.fee_cents,
+            open_holds=effect.open_holds,
+            max_holds=effect.max_holds,
+        )
 
 
 class HoldList(BaseModel):
@@ -217,12 +276,23 @@ class HoldPage(BaseModel):
     next: str | None
 
 
-async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
+async def _out(db: Database, holds: list[Hold], on: date | None = None) -> list[HoldOut]:
+    """Build the responses; with their likely days if `on` gives the library day."""
     positions = await store.positions(db, holds)
-    return [HoldOut.of(hold, positions.get(hold.id)) for hold in holds]
+    likely = await likely_ready(db, holds, positions, on) if on else {}
+    return [HoldOut.of(hold, positions.get(hold.id), likely.get(hold.id)) for hold in holds]
 
 
-@router.post("/holds", status_code=201)
+@router.post(
+    "/holds",
+    status_code=201,
+    responses={
+        200: {
+            "model": HoldEffectOut,
+            "description": "Effect that the hold would have (`preview=true`).",
+        }
+    },
+)
 @refuses(
     NoSuchTitle,
     NoSuchVolume,
@@ -239,10 +309,14 @@ async def _out(db: Database, holds: list[Hold]) -> list[HoldOut]:
     TitleOnLoan,
     EndsBeforeToday,
 )
-async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
+async def post_hold(
+    body: HoldIn, caller: PatronOrStaff, run: Run, preview: Preview
+) -> HoldOut | HoldEffectOut:
     """Reserve a title, a volume, a copy or any edition of a work.
 
     Patrons reserve for themselves or a linked patron, staff for the one they name.
+
+    With `preview=true`, returns the effect and changes nothing.
 
     A free copy is set aside at once. The hold is `to-fetch` until staff or a station scan the copy
     with a return or an arrival. The hold is then `ready`, or the copy is sent to the pick-up
@@ -252,18 +326,33 @@ async def post_hold(body: HoldIn, caller: PatronOrStaff, run: Run) -> HoldOut:
     patron_id = body.patron_id or asking
     if patron_id is None:
         raise NoSuchPatron
-    wanted = body.model_dump(exclude={"patron_id"})
-    command = PlaceHold(**wanted, patron_id=patron_id, on=day_of(None, run), asking=asking)
+    wanted = body.model_dump(exclude={"patron_id", "override"})
+    command = PlaceHold(
+        **wanted,
+        patron_id=patron_id,
+        on=day_of(None, run),
+        asking=asking,
+        override=reason_of(body.override, caller),
+    )
+
+    async def act(command: PlaceHold) -> HoldOut | HoldEffectOut:
+        if preview:
+            effect, _events = await run.try_out(preview_hold, command)
+            queued = effect.queued
+            places = {queued.hold.id: queued.position} if queued.position else {}
+            likely = await likely_ready(run.database, [queued.hold], places, command.on)
+            return HoldEffectOut.of(effect, likely.get(queued.hold.id))
+        return HoldOut.at(await run(place_hold, command))
+
     try:
-        queued = await run(place_hold, command)
+        return await act(command)
     except NoSuchPatron:
         if asking not in (None, patron_id):
             raise
         patron = await ask_for_patron(run.owners, patron_id, run.now)
         if patron is None:
             raise
-        queued = await run(place_hold, replace(command, patron=patron))
-    return HoldOut.at(queued)
+        return await act(replace(command, patron=patron))
 
 
 @router.patch("/holds/{hold_id}")
@@ -295,20 +384,20 @@ async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
 
 
 @router.get("/me/holds")
-async def get_my_holds(caller: Patron, db: Db) -> HoldList:
+async def get_my_holds(caller: Patron, db: Db, today: Today) -> HoldList:
     """List the patron's open holds, each with its position."""
-    return HoldList(items=await _out(db, await store.find_open_of(db, caller.id)))
+    return HoldList(items=await _out(db, await store.find_open_of(db, caller.id), today))
 
 
 @router.get("/holds/{hold_id}")
 @refuses(NoSuchHold)
 @shows_patrons
-async def get_hold(hold_id: Id, caller: PatronStaffOrService, db: Db) -> HoldOut:
+async def get_hold(hold_id: Id, caller: PatronStaffOrService, db: Db, today: Today) -> HoldOut:
     """Get a hold with its position."""
     hold = await store.find(db, hold_id)
     if hold is None or not may_see(caller, hold.patron_id):
         raise NoSuchHold
-    return (await _out(db, [hold]))[0]
+    return (await _out(db, [hold], today))[0]
 
 
 @router.get("/holds")

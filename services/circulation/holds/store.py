@@ -260,6 +260,12 @@ async def find_some(db: Database, hold_ids: Collection[str]) -> dict[str, Hold]:
     return {hold.id: hold for hold in found}
 
 
+async def find_loans_of_copies(db: Database, copy_ids: Collection[str]) -> list[Loan]:
+    """Return the open loans of some copies."""
+    query = {"copy_id": {"$in": sorted(copy_ids)}, "state": LoanState.OPEN.value}
+    return await reading.every(db, Loan, "loans", query)
+
+
 async def find_open_of(db: Database, patron_id: str) -> list[Hold]:
     """Return a patron's open holds, in the order of placing. The policy limits their number."""
     found = await reading.every(db, Hold, "holds", {"patron_id": patron_id, **OPEN})

@@ -22,23 +22,30 @@ def snapshot(loan: Loan) -> LoanSnapshot:
     return LoanSnapshot(**_fields(loan))
 
 
-def checked_out(loan: Loan) -> LoanCheckedOut:
-    """Return the event of a new loan."""
-    return LoanCheckedOut(**_fields(loan))
+def checked_out(loan: Loan, overridden: str | None = None) -> LoanCheckedOut:
+    """Return the event of a new loan; `overridden` is the code of a refusal that staff overrode."""
+    return LoanCheckedOut(**_fields(loan), overridden=overridden)
 
 
 def renewed(
-    loan: Loan, *, previous_due_on: date, reference: str, acting: str | None = None
+    loan: Loan,
+    *,
+    previous_due_on: date,
+    reference: str,
+    acting: str | None = None,
+    overridden: str | None = None,
 ) -> LoanRenewed:
     """Return the event of a renewal, with the reference that the patron can quote.
 
-    `acting` is the linked patron who renewed it, if one did.
+    `acting` is the linked patron who renewed it, if one did; `overridden` is the code of a refusal
+    that staff overrode.
     """
     return LoanRenewed(
         **_fields(loan),
         previous_due_on=previous_due_on,
         reference=reference,
         acting_patron_id=acting,
+        overridden=overridden,
     )
 
 

@@ -178,13 +178,15 @@ def renew(
     queue: int,
     blocked: bool,
     card_expires_on: date | None = None,
+    unlimited: bool = False,
 ) -> Loan:
     """Return the loan renewed on `on`.
 
     `queue` is the number of waiting holds that the copy could serve. The new period counts from
     `on`. The caller assesses the fine of an overdue loan as of the same day. A closure in force on
     `on` can grant renewals beyond the policy's. A renewal that would not give a later due date is
-    refused, so that it is not used up for nothing.
+    refused, so that it is not used up for nothing. `unlimited`: staff override the policy's number
+    of renewals.
 
     Raises LoanLost, LoanNotOpen, LoanClaimed, CardExpired, PatronBlocked, HoldWaiting, RenewalLimit
     or NothingToGain.
@@ -197,7 +199,7 @@ def renew(
         raise PatronBlocked
     if queue:
         raise HoldWaiting
-    if not renewals_left(loan, calendar, on):
+    if not unlimited and not renewals_left(loan, calendar, on):
         raise RenewalLimit(limit=_renewals_allowed(loan, calendar, on))
     due_on = calendar.due_date(on, loan.policy.renewal_days)
     if due_on <= loan.due_on:

@@ -1,4 +1,4 @@
-"""Lend copies to the holder of a card, also as a station did while it was offline."""
+"""Lend copies to the holder of a card."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -6,23 +6,19 @@ from datetime import date, timedelta
 from typing import Any
 
 from services.circulation.borrowers import store as borrowers_store
-from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.commands.ledger import post
-from services.circulation.conflicts import store as conflicts_store
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.holds import release_hold
 from services.circulation.loans import events, store
 from services.circulation.refusals import (
     ASK_STAFF,
-    CardExpired,
+    MAY_BE_OVERRIDDEN,
     InTheFuture,
     ItemRefusal,
-    LoanLimit,
     NoSuchBranch,
     NoSuchCard,
     NoSuchCopy,
-    PatronBlocked,
     Refusal,
     TooLongAgo,
     WayOut,
@@ -30,11 +26,11 @@ from services.circulation.refusals import (
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.charge import Charge, ChargeKind, new_charge
-from services.circulation.rules.conflict import Conflict
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold, HoldState, cancel, collect
 from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan
+from services.circulation.rules.override import Reason
 from services.circulation.rules.patron import Borrower, Patron, is_blocked
 from services.circulation.rules.policy import PolicyMatrix
 from services.circulation.rules.ways_out import (
@@ -81,6 +77,9 @@ class Lent:
     copy: Copy | None = None
     """The copy on loan, or as it is if it was refused; None if the library has no such copy, or if
     its loan was known before."""
+
+    overridden: str | None = None
+    """Code of the refusal despite which staff lent the copy; None: there was none."""
 
     @property
     def is_new(self) -> bool:
@@ -169,8 +168,9 @@ def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None
     )
     catalogue_store.save_copies(work, (copy for _, copy in taken))
     store.add(work, loans)
+    overridden = {each.barcode: each.overridden for each in results}
     for loan in loans:
-        work.record(events.checked_out(loan))
+        work.record(events.checked_out(loan, overridden[loan.barcode]))
     for hold, after in ended:
         release_hold(work, hold, after)
 
@@ -219,6 +219,8 @@ class CheckOut:
     on: date
     today: date
     patron: Patron | None = None
+    override: Reason | None = None
+    """Why staff lend despite the refusals that may be overridden; None: they don't."""
 
 
 @brief
@@ -229,10 +231,20 @@ def check_out(work: Work, command: CheckOut) -> list[Lent]:
     NoSuchBranch for the whole command.
     """
     terms = lending_terms(work, command)
-    results = lend_each(terms, command.barcodes)
+    overridden = MAY_BE_OVERRIDDEN if command.override else ()
+    results = lend_each(terms, command.barcodes, overridden=overridden)
+    results = [
+        replace(each, overridden=each.refused.code, refused=None)
+        if each.refused and each.loan
+        else each
+        for each in results
+    ]
     if any(each.refused for each in results):
         results = _with_ways_out(work, terms, results)
     save_loans(work, terms, results)
+    for each in results:
+        if command.override and each.overridden and each.loan:
+            borrowers_store.add_override(work, each.loan, each.overridden, command.override)
     return results
 
 
@@ -332,59 +344,3 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         on=command.on,
         today=command.today,
     )
-
-
-def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]:
-    """Record the loans; return the outcome for each copy, in the order of the command.
-
-    The copies have left the library already. So a free copy is recorded as lent even if the card
-    has expired, or the patron is blocked or at the limit. Each refusal is saved as a conflict for
-    the staff. A repeated report changes nothing.
-
-    Raises InTheFuture, TooLongAgo, NoSuchCard or NoSuchBranch for the whole command.
-    """
-    terms = lending_terms(work, command)
-    earlier = _reported_before(work, terms)
-    new = [barcode for barcode in command.barcodes if barcode not in earlier]
-    lent = lend_each(terms, new, overridden=(CardExpired, PatronBlocked, LoanLimit))
-    _keep_conflicts(work, terms, lent)
-    save_loans(work, terms, lent)
-    by_barcode = earlier | {each.barcode: each for each in lent}
-    return [by_barcode[barcode] for barcode in command.barcodes]
-
-
-def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
-    """Return the loans of earlier reports of the same check-outs, by barcode, open or ended."""
-    copies = {copy.id for copy in terms.copies.values()}
-    made = store.borrowed_on(work, terms.patron.id, copies, terms.on)
-    calendars = calendars_store.some(work, {loan.branch_code for loan in made})
-    return {
-        loan.barcode: Lent(
-            loan.barcode,
-            loan,
-            None,
-            loan_rules.renewals_left(loan, calendars[loan.branch_code].now, terms.today),
-        )
-        for loan in made
-    }
-
-
-def _keep_conflicts(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
-    """Save a conflict for each refused copy that has left the library, once for each copy."""
-    reported = conflicts_store.reported(work, terms.patron.id, terms.on)
-    conflicts = [
-        Conflict(
-            id=new_id(),
-            patron_id=terms.patron.id,
-            barcode=each.barcode,
-            branch_code=terms.branch.id,
-            lent_on=terms.on,
-            code=each.refused.code,
-            reason=each.refused.reason,
-            loan_id=each.loan.id if each.loan else None,
-            reported_at=work.now,
-        )
-        for each in results
-        if each.refused is not None and each.barcode not in reported
-    ]
-    conflicts_store.add(work, conflicts)

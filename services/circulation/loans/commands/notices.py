@@ -4,6 +4,7 @@ from datetime import date
 
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.charges import store as charges_store
+from services.circulation.experience import store as experience_store
 from services.circulation.loans import events, store
 from services.circulation.loans.commands.current import current_loan, save_moves
 from services.circulation.rules import due_date as due_date_rules
@@ -74,6 +75,7 @@ def purge_loan(work: Work, loan_id: str) -> bool:
         return False
     if _keeps_history(work, loan.patron_id):
         borrowers_store.add_to_history(work, over)
+    experience_store.count_loan(work, loan)
     store.purge(work, loan)
     return True
 

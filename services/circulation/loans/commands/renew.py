@@ -5,16 +5,24 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from services.circulation.borrowers.commands import acting, may_act
+from services.circulation.borrowers.store import add_override
 from services.circulation.charges.commands.ledger import post, to_bill
 from services.circulation.loans import events, store
 from services.circulation.loans.commands.current import save_change
 from services.circulation.loans.store import RenewalFacts
-from services.circulation.refusals import ItemRefusal, NoSuchLoan, Refusal, WayOut
+from services.circulation.refusals import (
+    MAY_BE_OVERRIDDEN,
+    ItemRefusal,
+    NoSuchLoan,
+    Refusal,
+    WayOut,
+)
 from services.circulation.rules.charge import Charge, assess
 from services.circulation.rules.due_date import CurrentLoan, current, fine
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan, renew, renewal_reference
+from services.circulation.rules.override import Reason
 from services.circulation.rules.patron import is_blocked
 from services.circulation.rules.ways_out import MOST_DAYS, Candidate, payments, ways_out
 from shared.ids import new_id
@@ -32,8 +40,12 @@ class Renewal:
 
 
 @brief
-def renew_loan(work: Work, loan_id: str, patron_id: str | None, on: date) -> Renewal:
+def renew_loan(
+    work: Work, loan_id: str, patron_id: str | None, on: date, override: Reason | None = None
+) -> Renewal:
     """Renew the loan. `patron_id` is the patron who asks; None: staff.
+
+    With `override`, staff renew despite the refusals that may be overridden.
 
     A patron may renew the loans of those whose cards are linked with theirs. Raises NoSuchLoan,
     also for another patron's loan, or a refusal of `loan.renew`.
@@ -44,7 +56,7 @@ def renew_loan(work: Work, loan_id: str, patron_id: str | None, on: date) -> Ren
     facts = _facts(work, loan.patron_id, [loan])
     member = acting(patron_id, loan.patron_id)
     try:
-        renewal = renew_one(work, loan, facts, on, member=member)
+        renewal = renew_one(work, loan, facts, on, member=member, override=override)
     except Refusal as refusal:
         owed = facts.borrower.outstanding_cents
         raise refusal.with_ways_out(ways_to_renew(loan, facts, on, owed)) from None
@@ -67,6 +79,7 @@ def renew_one(
     *,
     member: str | None = None,
     charged: Iterable[Charge | None] = (),
+    override: Reason | None = None,
 ) -> Renewal:
     """Renew one loan: save and publish it. Its charge is left to `post_renewals`.
 
@@ -74,15 +87,30 @@ def renew_one(
     `charged` are the fines of renewals before it.
     """
     present = current(loan, facts.calendars[loan.branch_code])
-    renewed = renewed_by(present, facts, on, facts.borrower.outstanding_cents)
-    loan = present.loan
+    loan, overridden = present.loan, None
+    try:
+        renewed = renewed_by(present, facts, on, facts.borrower.outstanding_cents)
+    except MAY_BE_OVERRIDDEN as refusal:
+        if override is None:
+            raise
+        renewed = renew(
+            loan, on=on, calendar=present.calendar, queue=0, blocked=False, unlimited=True
+        )
+        add_override(work, loan, refusal.code, override)
+        overridden = refusal.code
     billed = to_bill(work, loan, charged)
     statement = fine(billed, present.calendar, facts.suspensions, on)
     charge = assess(new_id(), billed, statement, on)
     save_change(work, present, renewed)
     reference = renewal_reference(renewed)
     work.record(
-        events.renewed(renewed, previous_due_on=loan.due_on, reference=reference, acting=member)
+        events.renewed(
+            renewed,
+            previous_due_on=loan.due_on,
+            reference=reference,
+            acting=member,
+            overridden=overridden,
+        )
     )
     return Renewal(renewed, reference, charge, statement)
 

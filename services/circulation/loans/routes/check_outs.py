@@ -1,6 +1,7 @@
 """Routes that lend copies and take them back."""
 
 from dataclasses import replace
+from datetime import date
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
@@ -8,14 +9,17 @@ from pydantic import BaseModel, Field, model_validator
 from services.circulation.borrowers.commands import ask_for_card
 from services.circulation.catalogue.routes.copies import CopyDetail
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
-from services.circulation.fields import Barcodes, BranchCode, When, day_of
-from services.circulation.holds.routes import HoldOut
-from services.circulation.loans.commands.check_out import (
-    CheckOut,
-    Lent,
-    check_out,
-    record_offline_check_outs,
+from services.circulation.fields import (
+    Barcodes,
+    BranchCode,
+    OverrideIn,
+    When,
+    day_of,
+    reason_of,
 )
+from services.circulation.holds.routes import HoldOut
+from services.circulation.loans.commands.check_out import CheckOut, Lent, check_out
+from services.circulation.loans.commands.offline import record_offline_check_outs
 from services.circulation.loans.commands.return_copies import ReturnCopies, Returned, return_copies
 from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut
 from services.circulation.refusals import (
@@ -37,11 +41,11 @@ from services.circulation.refusals import (
     ReturnedBeforeBorrowed,
     TooLongAgo,
 )
-from services.circulation.rules.loan import Channel
+from services.circulation.rules.loan import Channel, Loan
 from services.circulation.settings import settings_of
 from shared.auth import Desk
 from shared.http.bodies import Body
-from shared.http.dependencies import Run
+from shared.http.dependencies import Preview, Run
 from shared.ids import card_digests
 from shared.refusals import refuses, refuses_items
 
@@ -60,6 +64,7 @@ class CheckOutIn(Body):
         description="True: the copies already left the library, at the time `at`, while the "
         "station was offline.",
     )
+    override: OverrideIn | None = None
 
     @model_validator(mode="after")
     def _when_it_was(self) -> "CheckOutIn":
@@ -89,6 +94,10 @@ class LentOut(BaseModel):
         description="The copy; null: the library has none with this barcode, or its loan was known "
         "before.",
     )
+    overridden: str | None = Field(
+        default=None,
+        description="Code of the refusal that staff overrode; null: there was none.",
+    )
     problem: ItemRefusalOut | None = None
 
     @classmethod
@@ -100,6 +109,7 @@ class LentOut(BaseModel):
             ok=loan is not None,
             loan=LoanOut.of(loan, {loan.id: lent.renewals_left}) if loan else None,
             copy_=CopyDetail.of(lent.copy) if lent.copy else None,
+            overridden=lent.overridden,
             problem=ItemRefusalOut.of(lent.refused),
         )
 
@@ -108,6 +118,52 @@ class CheckOutOut(BaseModel):
     """The result for each copy, in the order of the request."""
 
     results: list[LentOut]
+
+
+class LendingEffectOut(BaseModel):
+    """Terms of a loan that was not made."""
+
+    due_on: date
+    fine_per_day_cents: int = Field(description="Fine for each charged day, in cents.")
+    fine_cap_cents: int | None = Field(description="Highest fine, in cents; null: no limit.")
+    currency: str = "HKD"
+    renewals_left: int
+
+    @classmethod
+    def of(cls, loan: Loan, renewals_left: int) -> "LendingEffectOut":
+        """Build the response from a loan that was tried out."""
+        return cls(
+            due_on=loan.due_on,
+            fine_per_day_cents=loan.policy.fine_per_day_cents,
+            fine_cap_cents=loan.policy.fine_cap_cents,
+            renewals_left=renewals_left,
+        )
+
+
+class LentEffectOut(BaseModel):
+    """The effect of lending one copy, or why it would be refused. Nothing changes."""
+
+    barcode: str
+    ok: bool
+    effect: LendingEffectOut | None = None
+    problem: ItemRefusalOut | None = None
+
+    @classmethod
+    def of(cls, lent: Lent) -> "LentEffectOut":
+        """Build the response from an outcome that was tried out."""
+        loan = lent.loan
+        return cls(
+            barcode=lent.barcode,
+            ok=loan is not None,
+            effect=LendingEffectOut.of(loan, lent.renewals_left) if loan else None,
+            problem=ItemRefusalOut.of(lent.refused),
+        )
+
+
+class CheckOutEffectOut(BaseModel):
+    """The effect for each copy, in the order of the request. Nothing changes."""
+
+    results: list[LentEffectOut]
 
 
 class ReturnedOut(BaseModel):
@@ -167,8 +223,12 @@ class ReturnOut(BaseModel):
     PatronBlocked,
     CardExpired,
 )
-async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOut:
+async def post_checkout(
+    body: CheckOutIn, caller: Desk, run: Run, preview: Preview
+) -> CheckOutOut | CheckOutEffectOut:
     """Lend copies; each succeeds or fails on its own.
+
+    With `preview=true`, returns the terms of each loan and changes nothing.
 
     With `offline`, a station reports check-outs that already happened. A free copy is then on loan
     from that time; if the rules forbid the check-out, the result has the `problem` beside the loan,
@@ -180,17 +240,24 @@ async def post_checkout(body: CheckOutIn, _caller: Desk, run: Run) -> CheckOutOu
         branch=body.branch,
         on=day_of(body.at, run),
         today=day_of(None, run),
+        override=reason_of(body.override, caller),
     )
     use_case = record_offline_check_outs if body.offline else check_out
+
+    async def act(command: CheckOut) -> CheckOutOut | CheckOutEffectOut:
+        if preview:
+            would, _events = await run.try_out(use_case, command)
+            return CheckOutEffectOut(results=[LentEffectOut.of(lent) for lent in would])
+        return CheckOutOut(results=[LentOut.of(lent) for lent in await run(use_case, command)])
+
     try:
-        results = await run(use_case, command)
+        return await act(command)
     except NoSuchCard:
         # A patron registered a moment ago may be known to accounts before the event arrives here.
         patron = await ask_for_card(run.owners, body.card_number, run.now)
         if patron is None:
             raise
-        results = await run(use_case, replace(command, patron=patron))
-    return CheckOutOut(results=[LentOut.of(lent) for lent in results])
+        return await act(replace(command, patron=patron))
 
 
 @router.post("/returns")

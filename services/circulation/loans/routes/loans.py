@@ -19,6 +19,7 @@ from services.circulation.loans.commands.losses import (
     reject_claim,
 )
 from services.circulation.refusals import (
+    MAY_BE_OVERRIDDEN,
     InTheFuture,
     ItemRefusal,
     LoanLost,
@@ -244,6 +245,10 @@ class ItemRefusalOut(BaseModel):
 
     code: str
     detail: str
+    may_be_overridden: bool = Field(
+        default=False,
+        description="True: staff with the right may do it all the same, with a reason.",
+    )
     ways_out: list[WayOut] = Field(
         default=[],
         description="Steps after which it succeeds, the cheapest first (money, then items, then "
@@ -256,8 +261,12 @@ class ItemRefusalOut(BaseModel):
         if refused is None:
             return None
         count_refusal(refused.code)
-        ways_out = list(refused.ways_out)
-        return cls(code=refused.code, detail=refused.reason, ways_out=ways_out)
+        return cls(
+            code=refused.code,
+            detail=refused.reason,
+            may_be_overridden=any(kind.code == refused.code for kind in MAY_BE_OVERRIDDEN),
+            ways_out=list(refused.ways_out),
+        )
 
 
 async def _loan(db: Database, loan_id: str, caller: auth.Caller) -> Loan:

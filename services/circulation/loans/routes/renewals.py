@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
-from services.circulation.fields import Id, Ids, day_of
+from services.circulation.fields import Id, Ids, OverrideIn, day_of, reason_of
 from services.circulation.loans.commands.renew import Attempt, Renewal, renew_all_loans, renew_loan
 from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut, renewals_left
 from services.circulation.refusals import (
@@ -44,6 +44,12 @@ class RenewalsIn(Body):
     """The loans to renew; without it, all open loans."""
 
     loan_ids: Ids
+
+
+class RenewalIn(Body):
+    """An override of a refusal; staff only."""
+
+    override: OverrideIn | None = None
 
 
 class RenewalOut(BaseModel):
@@ -148,7 +154,11 @@ class RenewAllEffectOut(BaseModel):
 @router.post("/loans/{loan_id}/renewals")
 @refuses(*OPEN_LOAN_REFUSALS, LoanLost, LoanNotOpen)
 async def post_renewal(
-    loan_id: Id, caller: PatronOrStaff, run: Run, preview: Preview
+    loan_id: Id,
+    caller: PatronOrStaff,
+    run: Run,
+    preview: Preview,
+    body: RenewalIn | None = None,
 ) -> RenewalOut | RenewalEffectOut:
     """Renew a loan: patrons their own and those of linked patrons, staff any.
 
@@ -156,10 +166,11 @@ async def post_renewal(
     its fine so far.
     """
     asking, today = None if "staff" in caller.roles else caller.id, day_of(None, run)
+    reason = reason_of(body.override if body else None, caller)
     if preview:
-        would, _events = await run.try_out(renew_loan, loan_id, asking, today)
+        would, _events = await run.try_out(renew_loan, loan_id, asking, today, reason)
         return RenewalEffectOut.of(would, await renewals_left(run, would.loan))
-    renewal = await run(renew_loan, loan_id, asking, today)
+    renewal = await run(renew_loan, loan_id, asking, today, reason)
     return RenewalOut.of(renewal, await renewals_left(run, renewal.loan))
 
 

@@ -13,6 +13,7 @@ from services.gateway.web.family.patron import OF_MEMBER, member_names, no_membe
 from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
+from shared.deadlines import allowed
 from shared.translations import marked
 
 router = Pages(
@@ -54,6 +55,10 @@ router = Pages(
         "volume": marked("Volume"),
     },
 )
+
+
+TERMS_SECONDS = 0.3
+"""Time limit for the terms of a hold, without which the page does."""
 
 
 @router.get("/catalogue")
@@ -113,6 +118,7 @@ async def _title(
         home_branch(request),
         member_names(request.api) if is_patron else no_members(),
     )
+    terms = await _terms(request, title_id, home) if is_patron and home and not refused else None
     title = asked.json()
     order = list(names_of((stock["branch"] for stock in title["availability"]), names))
     title["availability"].sort(key=lambda stock: order.index(stock["branch"]))
@@ -124,6 +130,7 @@ async def _title(
         branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
         home=home,
         members=members,
+        terms=terms,
         **forms.outcome_of(request, refused),
     )
 
@@ -140,6 +147,18 @@ def _shelves(copies: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     return {branch: list(labels) for branch, labels in found.items()}
 
 
+async def _terms(request: PageRequest, title_id: str, branch: str) -> dict[str, Any] | None:
+    """Return the terms of a hold for the visitor at a library; None if it would be refused."""
+    wanted = {"title_id": title_id, "pickup_branch": branch}
+    try:
+        async with asyncio.timeout(allowed(TERMS_SECONDS)):
+            reply = await request.api.send("POST", "/v1/holds", wanted, preview="true")
+    except TimeoutError:
+        return None
+    terms: dict[str, Any] | None = reply.json() if reply.done else None
+    return terms
+
+
 @router.get("/holds/{hold_id}")
 async def get_hold(request: PatronRequest, hold_id: str) -> Response:
     """Show a reservation with a form to change it."""
@@ -147,12 +166,20 @@ async def get_hold(request: PatronRequest, hold_id: str) -> Response:
 
 
 async def _hold(request: PageRequest, hold_id: str, refused: Failure | None = None) -> Response:
-    overview, names = await asyncio.gather(request.api.get("/v1/me"), branch_names(request.api))
+    overview, names, waiting = await asyncio.gather(
+        request.api.get("/v1/me"),
+        branch_names(request.api),
+        request.api.get(_path_of_hold(hold_id)),
+    )
     hold = next((one for one in overview.json()["holds"] if one["id"] == hold_id), None)
     if hold is None:
         raise Failure(404, "no-such-hold")
     return request.page(
-        "holds/hold.html", hold=hold, branches=names, **forms.outcome_of(request, refused)
+        "holds/hold.html",
+        hold=hold,
+        branches=names,
+        likely=waiting.json()["likely_ready_by"] if waiting.done else None,
+        **forms.outcome_of(request, refused),
     )
 
 

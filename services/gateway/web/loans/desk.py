@@ -71,11 +71,13 @@ async def get_lending(request: DeskRequest, branch: str = "") -> Response:
 async def post_lending(request: DeskRequest) -> Response:
     """Lend copies to the holder of a card; each succeeds or fails alone."""
     card = request.text("card_number")
-    lent = {
+    lent: dict[str, Any] = {
         "card_number": card,
         "barcodes": forms.barcodes(request),
         "branch": request.text("branch"),
     }
+    if request.text("override"):
+        lent["override"] = {"reason": request.text("override")}
     reply, patron = await asyncio.gather(
         request.send("POST", "/v1/checkouts", lent), _patron(request.api, card)
     )
@@ -123,6 +125,9 @@ async def _page(
         titles=titles,
         readers=readers,
         reworded=REWORDED,
+        overridable=[
+            one["barcode"] for one in results if (one.get("problem") or {}).get("may_be_overridden")
+        ],
         blocked=any((one.get("problem") or {}).get("code") == "patron-blocked" for one in results),
         **forms.outcome_of_barcodes(request, reply),
         **shown,

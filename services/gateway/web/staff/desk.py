@@ -51,6 +51,7 @@ router = Pages(
 
 ROLES = {
     "staff": marked("Librarian"),
+    "supervisor": marked("Supervising librarian"),
     "station": marked("Self-service station"),
     "tracer": marked("Contact tracer"),
     "admin": marked("Administrator"),
@@ -71,7 +72,7 @@ ACTS = {
 
 PATH, REQUESTS = "/v1/staff", "/v1/staff-requests"
 _FIELDS = ("card_number", "name", "role", "email")
-_OF_STAFF = ("staff", "station", "tracer")
+_OF_STAFF = ("staff", "supervisor", "station", "tracer")
 """The roles that an administrator may give; an operator may give all."""
 
 

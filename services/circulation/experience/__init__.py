@@ -1,0 +1,1 @@
+"""How long ended loans and holds took, counted by month."""
