@@ -1,1 +1,1 @@
-"""How long ended loans and holds took, counted by month."""
+"""Durations of ended loans and holds, counted by month."""

@@ -25,7 +25,7 @@ class _Month:
     id: str
     """Month, as `2021-03`."""
     loans: Mapping[str, Counts] = field(default_factory=dict)
-    """By category of copies, as the next one."""
+    """Loans by category of copies and days, as the next one."""
     late: Mapping[str, Counts] = field(default_factory=dict)
     collections: Counts = field(default_factory=dict)
     holds: int = 0

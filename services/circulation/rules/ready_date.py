@@ -28,7 +28,7 @@ TRANSIT_DAYS = 2
 
 @dataclass(frozen=True)
 class Spread:
-    """How often each number of days was counted."""
+    """Counts by numbers of days."""
 
     counts: Mapping[int, int]
 
@@ -60,7 +60,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class Experience:
-    """How long ended loans and holds took."""
+    """Durations of ended loans and holds."""
 
     loans: Spread
     """Days from check-out to return, with renewals."""
