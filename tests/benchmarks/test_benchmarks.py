@@ -18,6 +18,7 @@ from benchmarks import (
     guessing,
     handlers,
     hot_paths,
+    marc_import,
     overview,
     pushes,
     secured_commands,
@@ -130,3 +131,12 @@ async def test_guessing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guessing, "say", said.append)
     await guessing.main(cards=20, addresses=2, hours=1)
     assert any("owners refused: 0 of 4" in line for line in said)
+
+
+def test_marc_import(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["marc_import", "--records", "30", "--repeat", "--export"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.setattr(marc_import, "VARIED", 10)
+    marc_import.main()
+    printed = capsys.readouterr().out
+    assert all(f"{name}: seconds" in printed for name in ("import", "repeat", "export"))

@@ -1,12 +1,16 @@
 """Titles are corrected and gain copies; an event publishes each change."""
 
 import asyncio
+from datetime import date
 from typing import Any
 
 import orjson
 import pytest
 
 from services.circulation.catalogue import store as catalogue_store
+from services.circulation.catalogue.commands import NewCopy
+from services.circulation.copies.commands import ImportedTitle, ImportTitles, import_titles
+from services.circulation.rules.record import Record
 from services.circulation.rules.title import MOST_COPIES
 from tests.circulation.desk import STAFF, Desk
 from tests.circulation.shelf import hold
@@ -281,3 +285,16 @@ async def test_copies_described_at_the_same_moment_lose_no_change(desk: Desk) ->
     last = (await told(desk))[-1]
     assert {copy["record"]["collection"] for copy in last["copies"]} == {f"C{n}" for n in range(20)}
     assert title["version"] < last["version"]
+
+
+async def test_titles_imported_twice_at_the_same_moment_are_there_once(desk: Desk) -> None:
+    copy = NewCopy("K1", "adult", "HKCL", None)
+    given = ImportedTitle("n1", "Kite", (), None, "book", (copy,), Record(year=1999), b"{}")
+    run = desk.run()
+    command = ImportTitles((given,), date(2020, 11, 20))
+    results = await asyncio.gather(*(run(import_titles, command) for _ in range(10)))
+    assert sorted(one.outcome for [one] in results) == ["added", *["unchanged"] * 9]
+    assert [
+        await run.database[name].count_documents({}) for name in ("titles", "marc_records")
+    ] == [1, 1]
+    assert len(await told(desk)) == 1

@@ -319,7 +319,29 @@ async def test_titles_are_those_of_circulation_with_their_loans(
     for row in rows:
         title = row["title_id"]
         assert (row["copies"], row["check_outs"]) == (copies[title], lent[title])
+        record = titles[title].get("record", {})
+        for name in ("languages", "publisher", "year", "audience"):
+            assert (row[name] or None) == record.get(name), name
     assert any(row["turnover"] for row in rows)
+    assert sum(row["publisher"] is not None for row in rows) == 3
+
+
+async def test_copies_are_those_of_circulation_with_their_call_numbers(
+    tables: Path, stores: dict[str, Any]
+) -> None:
+    copies = await by_id(stores["circulation"].copies)
+    rows = {row["copy_id"]: row for row in ask(tables, "FROM copies")}
+    assert rows.keys() == copies.keys()
+    for key, row in rows.items():
+        record = copies[key]["record"] or {}
+        number = record.get("call_number") or {}
+        assert (row["barcode"], row["branch"]) == (
+            copies[key]["barcode"],
+            copies[key]["branch_code"],
+        )
+        assert (row["call_number"], row["scheme"]) == (number.get("number"), number.get("scheme"))
+        assert row["shelf_location"] == record.get("shelf_location")
+    assert any(row["acquired_on"] for row in rows.values())
 
 
 async def test_closures_are_those_of_notices_with_the_due_dates_that_they_moved(

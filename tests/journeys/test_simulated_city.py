@@ -34,6 +34,7 @@ WITHOUT_IDS = {
     "charges": "* EXCLUDE (charge_id, loan_id, hold_id)",
     "holds": "* EXCLUDE (hold_id, title_id)",
     "titles": "* EXCLUDE (title_id)",
+    "copies": "* EXCLUDE (copy_id, title_id)",
     "closures": "* EXCLUDE (closure_id)",
     "fine_suspensions": "* EXCLUDE (suspension_id)",
     "activities": "* EXCLUDE (activity_id)",

@@ -77,8 +77,8 @@ def record(
     return made
 
 
-def item(barcode: str, branch: str = "HKCL", price: str = "128.00") -> Field:
-    return field("952", f"a {branch}", f"p {barcode}", f"v {price}")
+def item(barcode: str, branch: str = "HKCL", price: str = "128.00", *more: str) -> Field:
+    return field("952", f"a {branch}", f"p {barcode}", f"v {price}", *more)
 
 
 def marc_file(folder: Path, *made: Record | bytes) -> Path:
@@ -111,7 +111,7 @@ def test_a_marc_record_becomes_a_title_with_its_copies() -> None:
             field("700", "a Smith, Ann,", "e translator."),
             field("880", "6 100-01/$1", "a 西西."),
             field("880", "6 245-02/$1", "a 我城 /", "c 西西."),
-            item("B1", price="HK$128.5"),
+            item("B1", "HKCL", "HK$128.5", "h v. 2"),
             item("B2", "LFU", price=""),
             audience="d",
         )
@@ -120,6 +120,7 @@ def test_a_marc_record_becomes_a_title_with_its_copies() -> None:
     assert (title.control_number, title.title) == ("HkPL/ocm1", "Wo cheng : a novel = 我城")
     assert title.authors == ("Xi, Xi", "西西.", "Smith, Ann")
     assert (title.isbn, title.kind) == ("9780061120084", "book")
+    assert [copy.volume for copy in title.copies] == ["v. 2", None]
     assert [(c.barcode, c.branch, c.category, c.price_cents) for c in title.copies] == [
         ("B1", "HKCL", "young-adult", 12850),
         ("B2", "LFU", "young-adult", None),

@@ -1,6 +1,15 @@
 -- One row for each title with its copies, as last catalogued: how often it was lent.
 WITH newest AS (
-    SELECT title_id, title, kind, len(copies) AS copies
+    SELECT
+        title_id,
+        title,
+        kind,
+        len(copies) AS copies,
+        record.languages AS languages,
+        record.publisher AS publisher,
+        record.year AS year,
+        record.audience AS audience,
+        record.subjects AS subjects
     FROM title_catalogued
     QUALIFY row_number() OVER (PARTITION BY title_id ORDER BY version DESC) = 1
 ),
@@ -25,7 +34,12 @@ SELECT
     coalesce(renewals, 0) AS renewals,
     coalesce(open_loans, 0) AS open_loans,
     coalesce(holds, 0) AS holds,
-    coalesce(check_outs, 0) / nullif(copies, 0) AS turnover
+    coalesce(check_outs, 0) / nullif(copies, 0) AS turnover,
+    languages,
+    publisher,
+    year,
+    audience,
+    subjects
 FROM newest
 LEFT JOIN lent USING (title_id)
 LEFT JOIN held USING (title_id)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from services.circulation.borrowers.commands import ask_for_patron
 from services.circulation.catalogue import store as catalogue_store
+from services.circulation.catalogue.routes.copies import CallNumberOut
 from services.circulation.fields import (
     Barcode,
     BranchCode,
@@ -241,6 +242,8 @@ class ToFetchOut(BaseModel):
     title_id: str
     title: str
     volume: str | None = Field(description="Volume of the copy; null: none.")
+    call_number: CallNumberOut | None
+    shelf_location: str | None
     category: str
     hold_id: str
     pickup_branch: str = Field(description="Code of the branch where the patron collects the copy.")
@@ -255,6 +258,8 @@ class ToFetchOut(BaseModel):
             title_id=copy.title_id,
             title=title,
             volume=copy.volume,
+            call_number=CallNumberOut.of(copy),
+            shelf_location=copy.record.shelf_location if copy.record else None,
             category=copy.category,
             hold_id=hold.id,
             pickup_branch=hold.pickup_branch,
