@@ -66,6 +66,7 @@ SERVICES = (
             "/v1/patrons",
             "/v1/patron-searches",
             "/v1/card-terms",
+            "/v1/card-applications",
             "/v1/me/card",
             "/v1/staff",
             "/v1/staff-removals",
@@ -186,6 +187,7 @@ SERVICES = (
                 "GET /v1/email-addresses/{patron_id}",
                 "POST /v1/postal-addresses",
                 "GET /v1/staff-codes/{reset_id}",
+                "GET /v1/applicant-codes/{application_id}",
                 "GET /v1/patrons/{patron_id}",
             ),
             "circulation": (

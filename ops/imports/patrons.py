@@ -19,7 +19,7 @@ from services.accounts.patrons.commands.records import (
     RegisterPatron,
     import_patrons,
 )
-from services.accounts.patrons.routes.records import PatronIn
+from services.accounts.patrons.routes.models import PatronIn
 from services.accounts.sign_in.commands.hashes import hash_pin
 from shared.ids import card_digest
 from shared.mongo import Database

@@ -5,8 +5,9 @@ sessions, tokens and the keys that sign them, preferences (My Setting), and the 
 of families.
 
 Publishes patron.registered, patron.updated, patron.blocked, patron.unblocked, patron.erased,
-patron.came-of-age, patron.card-expiring, patron.card-renewed, patron.invited, patron.linked,
-patron.unlinked, preferences.changed, pin.reset-requested, pin.reset and session.ended.
+patron.came-of-age, patron.card-expiring, patron.card-renewed, patron.applied, patron.invited,
+patron.linked, patron.unlinked, preferences.changed, pin.reset-requested, pin.reset and
+session.ended.
 
 Subscribes to fine.assessed, fine.adjusted, fine.paid and fine.waived: a patron who owes too much is
 blocked.

@@ -16,6 +16,7 @@ from services.accounts.keys.commands import can_sign, current_key, public_keys
 from services.accounts.patrons import consumers as patrons_consumers
 from services.accounts.patrons import jobs as patrons_jobs
 from services.accounts.patrons import store as patrons_store
+from services.accounts.patrons.routes import applications as applications_routes
 from services.accounts.patrons.routes import cards as cards_routes
 from services.accounts.patrons.routes import records as patrons_routes
 from services.accounts.pins import jobs as pins_jobs
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             routers=(
                 patrons_routes.router,
                 cards_routes.router,
+                applications_routes.router,
                 preferences_routes.router,
                 family_routes.router,
                 sign_in_routes.router,

@@ -172,6 +172,20 @@ class PinIssued(
     reset_id: Id
 
 
+class PatronApplied(
+    Event,
+    topic="patron.applied",
+    publisher="accounts",
+    key="application_id",
+    subject="application_id",
+):
+    """Published when a code is to be sent to somebody who applied for a library card."""
+
+    application_id: Id = Field(
+        description="By it accounts says where the code is sent; later the id of the patron."
+    )
+
+
 class PatronInvited(
     Event,
     topic="patron.invited",

@@ -62,6 +62,7 @@ RESOURCES = {
     "recording": "activity",
     "branch.occupancy": "occupancy",
     "admission.drawn": "season",
+    "patron.applied": "application",
     "admission.promoted": "seat",
     "admission.checked-in": "seat",
     "admission.lapsed": "seat",

@@ -22,7 +22,7 @@ OF_ONES_OWN = {
     "POST /v1/questions/{question_id}/votes",
 }
 """Routes that create something for the caller from a public thing."""
-BY_CODE = {"PUT /v1/pin-resets/{reset_id}"}
+BY_CODE = {"PUT /v1/pin-resets/{reset_id}", "PUT /v1/card-applications/{application_id}"}
 """Routes whose callers have no account yet to show, and prove themselves with a secret code."""
 BODIES: dict[str, Any] = {
     "PATCH /v1/holds/{hold_id}": {"frozen": True},

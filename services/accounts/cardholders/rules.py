@@ -17,6 +17,8 @@ BlockedBy = Literal["staff", "money"]
 ChangedBy = Literal["patron", "staff"]
 JUNIOR = "junior"
 ADULT = "adult"
+PROVISIONAL = "provisional"
+"""Category of those who registered themselves, until they show a document at the desk."""
 PIN_LENGTHS = range(6, 65)
 KEPT_FOR = timedelta(days=2)
 """Time for which the address of an alert is kept; notices tries to send it for a day."""

@@ -42,6 +42,27 @@ AddressChanged = refusal(
 )
 """A renewal by a patron who does not declare that the address is unchanged."""
 
+SelfRegistrationOff = refusal(
+    409, "self-registration-off", "You can't register here. Please register at any library."
+)
+TooManyApplications = refusal(
+    429,
+    "too-many-applications",
+    "Too many cards were asked for with this e-mail address or from this network. Please try again "
+    "later, or register at any library.",
+)
+WrongApplicationCode = refusal(
+    409, "wrong-application-code", "This code is wrong or too old. Check it, or register again."
+)
+"""The code is wrong or too old, or there is no such application."""
+OneCardForAddress = refusal(
+    409,
+    "one-card-for-address",
+    "There is a provisional card with this e-mail address. Show a document at any library to get a "
+    "full one, or a card for somebody else.",
+)
+NotProvisional = refusal(409, "not-provisional", "This card is not a provisional one.")
+
 AlreadyBlocked = refusal(409, "already-blocked", "This patron is blocked by the staff already.")
 NotBlocked = refusal(
     409,

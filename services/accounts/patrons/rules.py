@@ -1,10 +1,10 @@
 """A patron's state as it is published: blocks, debts, coming of age and erasure."""
 
 from calendar import monthrange
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from services.accounts.cardholders.rules import BlockedBy, Patron
+from services.accounts.cardholders.rules import ADULT, JUNIOR, BlockedBy, Patron
 from services.accounts.patrons.refusals import (
     AddressChanged,
     AlreadyBlocked,
@@ -14,6 +14,14 @@ from services.accounts.patrons.refusals import (
     NoCardTerms,
     NotBlocked,
     RenewAtLibrary,
+)
+from services.accounts.sign_in.rules import (
+    DAY,
+    Budget,
+    Source,
+    StrangersLimits,
+    budget_of_everyone,
+    budget_of_network,
 )
 
 PATIENCE = timedelta(seconds=10)
@@ -185,6 +193,102 @@ def months_after(day: date, months: int) -> date:
 def later(present: date | None, given: date | None) -> date | None:
     """Return the later of a card's last day and the one given by an import; None: for ever."""
     return given if present is None or given is None else max(present, given)
+
+
+def category_by_age(born_on: date | None, on: date, adult_age: int) -> str:
+    """Return the category of a person on a day; one without a date of birth is an adult."""
+    return JUNIOR if born_on and not is_of_age(born_on, on, adult_age) else ADULT
+
+
+APPLICATION = "card-application"
+"""Purpose of the codes that confirm an applicant's address, from which they are derived."""
+CODE_HOURS = 24
+MOST_APPLICATION_TRIES = 5
+"""Tries to enter the code, repeated right ones too; after them it is dead."""
+MOST_OF_ADDRESS = 5
+"""Applications a day with one e-mail address: they don't fill its mailbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """An application for a card. Its code is derived from its id, and stored nowhere.
+
+    Once it is confirmed, its id is that of the patron, and nothing personal is left in it.
+    """
+
+    id: str
+    name: str = field(repr=False)
+    born_on: date | None = field(repr=False)
+    email: str = field(repr=False)
+    address_digest: str
+    """Keyed digest of the e-mail address, of which one confirmed application may exist."""
+    pin_hash: str = field(repr=False)
+    home_branch: str
+    language: str
+    expires_at: datetime
+    """Wall clock; the database deletes it then."""
+    tries: int = 0
+    confirmed: bool = False
+    version: int = 1
+
+
+def new_application(
+    application_id: str,
+    *,
+    name: str,
+    born_on: date,
+    email: str,
+    address_digest: str,
+    pin_hash: str,
+    home_branch: str,
+    language: str,
+    at: datetime,
+) -> Application:
+    """Return an application that is to be confirmed."""
+    return Application(
+        id=application_id,
+        name=name,
+        born_on=born_on,
+        email=email,
+        address_digest=address_digest,
+        pin_hash=pin_hash,
+        home_branch=home_branch,
+        language=language,
+        expires_at=at + timedelta(hours=CODE_HOURS),
+    )
+
+
+def confirmed(application: Application, until: datetime) -> Application:
+    """Return the application as confirmed, without personal data, kept as long as the card."""
+    return replace(
+        application,
+        name="",
+        born_on=None,
+        email="",
+        pin_hash="",
+        expires_at=until,
+        confirmed=True,
+        version=application.version + 1,
+    )
+
+
+def budgets_of_applying(
+    stranger: Source, limits: StrangersLimits, address_digest: str
+) -> tuple[Budget, ...]:
+    """Return the budgets of applications: of a network, of all together, and of an address."""
+    return (
+        budget_of_network(stranger, limits, "applied"),
+        budget_of_everyone(limits, "applied"),
+        Budget(f"applied {address_digest}", MOST_OF_ADDRESS, DAY),
+    )
+
+
+def budgets_of_confirming(stranger: Source, limits: StrangersLimits) -> tuple[Budget, ...]:
+    """Return the budgets of codes of applications that a network enters, and all together."""
+    return (
+        budget_of_network(stranger, limits, "confirmed"),
+        budget_of_everyone(limits, "confirmed"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,19 @@
-"""Collections of patrons' standings, of terms of cards and of erasures that were begun."""
+"""Collections of standings, terms of cards, applications, and erasures that were begun."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, IndexModel, ReturnDocument
 
-from services.accounts.patrons.rules import CardTerms, Erasure, Standing
+from services.accounts.patrons.rules import (
+    MOST_APPLICATION_TRIES,
+    Application,
+    CardTerms,
+    Erasure,
+    Standing,
+)
 from shared import reading
-from shared.mongo import Database, Indexes, sharded_by
+from shared.mongo import Database, Document, Indexes, from_document, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 
@@ -15,8 +21,20 @@ INDEXES: Indexes = {
     "standings": sharded_by("_id", []),
     "erasures": sharded_by("_id", [IndexModel([("begun_at", ASCENDING)])]),
     "card_terms": [],
+    "applications": [
+        IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
+        IndexModel(
+            [("address_digest", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"confirmed": True},
+        ),
+    ],
 }
-PERSONAL = (Personal("standings", "_id"), Personal("erasures", "_id"))
+PERSONAL = (
+    Personal("standings", "_id"),
+    Personal("erasures", "_id"),
+    Personal("applications", "_id", leave_out=("pin_hash", "address_digest")),
+)
 
 
 def note_standing(work: Work, standing: Standing) -> bool:
@@ -40,7 +58,8 @@ def delete_erasure(work: Work, erasure: Erasure) -> None:
 
 
 def delete_of_patron(work: Work, patron_id: str) -> None:
-    """Delete the standing of a patron who is erased, and the note of the erasure."""
+    """Delete the standing and the application of a patron who is erased, and the erasure's note."""
+    delete_application(work, patron_id)
     work.delete("standings", {"_id": patron_id})
     work.delete("erasures", {"_id": patron_id})
 
@@ -68,6 +87,55 @@ async def find_terms_of(db: Database, category: str) -> CardTerms | None:
 async def find_terms(db: Database) -> list[CardTerms]:
     """Return the terms of all categories, by category."""
     return sorted(await reading.every(db, CardTerms, "card_terms", {}), key=lambda one: one.id)
+
+
+def application(work: Work, application_id: str) -> Application | None:
+    """Return an application for a card, or None."""
+    return work.find(Application, "applications", {"_id": application_id})
+
+
+def save_application(work: Work, application: Application) -> None:
+    """Save an application; version 1 is a new one."""
+    work.put("applications", application)
+
+
+def has_card(work: Work, address_digest: str) -> bool:
+    """Return whether an address has a provisional card; the index decides between two at once."""
+    query = {"address_digest": address_digest, "confirmed": True}
+    return bool(work.count("applications", query))
+
+
+def delete_application(work: Work, patron_id: str) -> None:
+    """Delete the application of a patron, if there is one."""
+    work.delete("applications", {"_id": patron_id})
+
+
+async def take_try(db: Database, application_id: str, now: datetime) -> Application | None:
+    """Count a try to enter a code; return the application, or None if the code is dead.
+
+    One atomic write, so that all replicas together admit MOST_APPLICATION_TRIES.
+    """
+    live = {
+        "_id": application_id,
+        "expires_at": {"$gt": now},
+        "tries": {"$lt": MOST_APPLICATION_TRIES},
+    }
+    change = {"$inc": {"tries": 1, "version": 1}}
+    found: Document | None = await db.applications.find_one_and_update(
+        live, change, return_document=ReturnDocument.AFTER
+    )
+    return None if found is None else from_document(Application, found)
+
+
+async def find_unconfirmed(db: Database, application_id: str, at: datetime) -> Application | None:
+    """Return an application whose code can still be entered, or None."""
+    query = {
+        "_id": application_id,
+        "confirmed": False,
+        "expires_at": {"$gt": at},
+        "tries": {"$lt": MOST_APPLICATION_TRIES},
+    }
+    return await reading.first(db, Application, "applications", query)
 
 
 async def find_begun(db: Database, before: datetime) -> AsyncIterator[str]:

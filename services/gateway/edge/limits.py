@@ -40,6 +40,8 @@ LONGEST_LOG_IN = 4096
 """Bytes of a log-in that are searched for the token of a device."""
 
 _ANNOUNCES = tuple(path for service in SERVICES for path in service.announces)
+_OF_GUESTS = ("/v1/guest-enquiries", "/v1/card-applications")
+"""Paths at which each request of a guest sends an e-mail."""
 _SEARCHES = tuple(path for service in SERVICES for path in service.searches)
 _SOUGHT = re.compile(rb"(?:^|&)(?:q|title|author|subject|series|sort|facets)=")
 """Parameters of words, of an order and of counts; each makes a search expensive."""
@@ -163,7 +165,7 @@ class Limits:
         """Return kind, bucket and requests per minute of the limit that applies to a request."""
         if _is_about_pins(scope):  # with a token or without
             kind, whose = "log-in", f"log-in {_address(scope)}"
-        elif scope["path"] == "/v1/guest-enquiries" and scope["method"] == "POST":
+        elif scope["path"] in _OF_GUESTS and scope["method"] == "POST":
             kind, whose = "ask", f"ask {_address(scope)}"
         elif scope["path"] == "/v1/visits" and scope["method"] == "POST":
             kind, whose = "visit", f"visit {_address(scope)}"
@@ -191,7 +193,9 @@ def _address(scope: Scope) -> str:
 def _is_about_pins(scope: Scope) -> bool:
     """Return whether a request may be a guess of a PIN, or of a code to choose one."""
     path: str = scope["path"]
-    return _logs_in(scope) or path.startswith(("/v1/pin-resets", "/v1/second-factors"))
+    return _logs_in(scope) or path.startswith(
+        ("/v1/pin-resets", "/v1/second-factors", "/v1/card-applications/")
+    )
 
 
 def _logs_in(scope: Scope) -> bool:

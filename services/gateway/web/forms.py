@@ -194,11 +194,14 @@ async def card_holder(request: PageRequest) -> dict[str, Any] | Failure:
 def outcomes(request: PageRequest, reply: Reply | None, *names: str) -> dict[str, Any]:
     """Return the outcome for a page with several forms, each named by the end of its address.
 
-    Two of them ask for a reason, so the one of the withdrawal has an id of its own.
+    Two of them may ask for a reason, or for a card: each second one has an id of its own.
     """
     refused = refusal(reply)
     sent = request.http.url.path.rpartition("/")[2]
-    ids = {"withdrawal": {"reason": "withdrawal-reason"}}
+    ids = {
+        "withdrawal": {"reason": "withdrawal-reason"},
+        "verification": {"card_number": "full-card-number"},
+    }
     filled_in = {
         name: filled(request, refused if name == sent else None, **ids.get(name, {}))
         for name in names

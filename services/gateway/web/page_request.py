@@ -33,7 +33,10 @@ MAX_FIELDS = 300
 _NONE = Dependant()
 """Parameters of a response that no route has made."""
 SECRET_FIELDS = frozenset(
-    {"pin", "new_pin", "repeated_pin", "reset_code", "factor_code", "address_code"}
+    {
+        *("pin", "new_pin", "repeated_pin", "reset_code", "factor_code", "address_code"),
+        "application_code",
+    }
 )
 """Fields of forms that no page shows again."""
 MOST_DIGITS = 10

@@ -5,7 +5,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.web import files
-from services.gateway.web.account import card, info, registration, settings
+from services.gateway.web.account import card, info, register, registration, settings
 from services.gateway.web.account import desk as account_desk
 from services.gateway.web.account import patron as account
 from services.gateway.web.activities import desk as activities_desk
@@ -65,6 +65,7 @@ PAGES = (
     *(charges_desk.router, activities_desk.router, family_desk.router, libraries_desk.router),
     # of others
     *(tracing.router, audit_trail.router, staff.router, own_access.router, log_in.router),
+    register.router,
 )
 """The pages of all subjects, in the order of the menus."""
 ROUTERS = (files.router, *PAGES)

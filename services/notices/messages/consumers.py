@@ -18,13 +18,14 @@ from services.notices.kinds.kind import (
 )
 from services.notices.messages.commands import notifying as notifying_commands
 from services.notices.messages.commands import patrons as patrons_commands
-from services.notices.messages.commands.deliveries import send_staff_code
+from services.notices.messages.commands.deliveries import send_code
 from services.notices.patrons import store as patrons_store
 from services.notices.patrons.rules import Broadcast, Facts, whole_milliseconds
 from services.notices.settings import settings_of
 from services.notices.visits.commands import forget_visits
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts.accounts import (
+    PatronApplied,
     PatronBlocked,
     PatronErased,
     PatronRegistered,
@@ -92,10 +93,10 @@ async def keep_activity(event: ActivityPublished, run: Run) -> None:
     await run(patrons_commands.note_activity, event)
 
 
-@subscriptions.to(PinIssued)
-async def email_staff(event: PinIssued, run: Run) -> None:
-    """Send somebody of the staff a code to choose a PIN."""
-    await run(send_staff_code, event)
+@subscriptions.to(PinIssued, PatronApplied)
+async def email_code(event: PinIssued | PatronApplied, run: Run) -> None:
+    """Send a code to somebody of the staff to choose a PIN, or to an applicant for a card."""
+    await run(send_code, event)
 
 
 # ---- notifications ------------------------------------------------------------------------------

@@ -1,9 +1,14 @@
-"""The journey of a card that expires: its holder renews it, or the staff do after a move."""
+"""Journeys of cards: one that expires and is renewed, and one that a guest gets without a visit."""
 
 import pytest
 from playwright.async_api import expect
 
+from services.accounts.patrons.rules import APPLICATION
+from services.accounts.pins.rules import derived_code
+from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.web.account import card as account_card
+from services.gateway.web.account import register as account_register
+from tests.library import unique
 from tests.web.browser import Watch
 from tests.web.journeys.steps import EACH_WAY, left
 from tests.web.reader import Reader
@@ -12,7 +17,8 @@ from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(account_card.router)
+ROUTES = routes_of(account_card.router, account_register.router)
+NEW_PIN = "31-41-59"
 TERMS = {"valid_months": 12, "warn_days": 30}
 
 
@@ -56,6 +62,53 @@ async def test_a_card_is_renewed_by_its_holder_and_at_the_desk(
     await told("The card is renewed.")
     await reader.press("Renew the card")
     await told("This card was renewed already.")
+
+
+@EACH_WAY
+async def test_a_guest_registers_and_shows_a_document_at_the_desk(
+    reader: Reader, story: Story, watch: Watch
+) -> None:
+    watch.expected |= {409}
+    library, page, told = story.library, reader.page, reader.told
+    await library.call("PUT", "/v1/card-terms/provisional", {"valid_months": 1}, by="staff")
+    await page.goto("/log-in")
+    await reader.follow("Get a library card")
+    await reader.fill("#name", "Lee Ka-yan")
+    await page.locator("#born_on").fill("1990-05-17")
+    await reader.fill("#email", f"{unique('guest')}@example.org")
+    await page.locator("#home_branch").select_option(CENTRAL)
+    for pin, repeated in ((NEW_PIN, "314159"), (NEW_PIN, NEW_PIN)):
+        await reader.fill("#pin", pin)
+        await reader.fill("#repeated_pin", repeated)
+        await reader.press("Send a code")
+        if repeated != pin:
+            await told("The two new PINs are different. Nothing was changed.")
+    heading = page.get_by_role("heading", level=1)
+    await expect(page.locator("#application_code")).to_be_visible()
+    key = library.system.settings(AccountsSettings).reset_keys
+    code = derived_code(APPLICATION, page.url.rpartition("/")[2], key)
+    assert code is not None
+    await reader.fill("#application_code", f"{(int(code) + 1) % 10**8:08}")
+    await reader.press("Get the card")
+    await told("This code is wrong or too old. Check it, or register again.")
+    await reader.fill("#application_code", code)
+    await reader.press("Get the card")
+    await expect(heading).to_have_text(reader.say("Your library card"))
+    number = await page.locator("#number").inner_text()
+    await reader.follow("Log in")
+    await reader.log_in(number, NEW_PIN)
+    await expect(heading).to_have_text(reader.say("My Account"))
+    await left(reader)
+
+    # The desk compares the document, and gives a full card.
+    await page.goto("/desk")
+    await reader.log_in(story.librarian)
+    await reader.follow("Accounts")
+    await reader.fill("#card_number", number)
+    await reader.press("Find the account")
+    await reader.press("A document was shown: give a full card")
+    await told("The reader has a full card now.")
+    await expect(page.locator("#category")).to_have_value("adult")
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -64,6 +64,7 @@ class RegisterPatron:
     """Last day of the card; None: as the terms of the category say."""
     valid_from: date | None = None
     """Day from which the terms count; None: they do not apply, and the card does not expire."""
+    id: str = field(default_factory=new_id)
 
 
 def register_patron(work: Work, command: RegisterPatron) -> Patron:
@@ -84,7 +85,7 @@ def register_patron(work: Work, command: RegisterPatron) -> Patron:
 
 def _new(command: RegisterPatron) -> tuple[Patron, Cardholder]:
     patron = Patron(
-        id=new_id(),
+        id=command.id,
         category=command.category,
         home_branch=command.home_branch,
         language=command.language,

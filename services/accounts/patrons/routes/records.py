@@ -1,19 +1,12 @@
 """Patrons: register, find, change, block and erase."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.rules import BlockedBy, Cardholder, Patron, Status
 from services.accounts.fields import (
-    BranchCode,
-    CardNumber,
-    Language,
-    Name,
-    NewPin,
     OwnSettings,
     PathId,
     PostalAddressOut,
@@ -30,145 +23,23 @@ from services.accounts.patrons.commands.records import (
     unblock_patron,
 )
 from services.accounts.patrons.refusals import AlreadyBlocked, NotBlocked, NotSettled
+from services.accounts.patrons.routes.models import PatronChanges, PatronIn, PatronOut, PatronRef
 from services.accounts.pins.commands import new_pin_hash
 from services.accounts.pins.refusals import EASY_PINS
 from services.accounts.preferences.queries import addressees, check_branch
 from services.accounts.preferences.refusals import NoSuchBranch
-from services.accounts.preferences.routes import ContactOut, DeskContactIn
 from services.accounts.refusals import CardTaken, NoSuchPatron
 from shared import auth
 from shared.audit_trail import shows_patrons
 from shared.auth import DeskOrService, OtherService, PatronStaffOrService, Staff, may_see
-from shared.clock import library_day, wall_clock
-from shared.http.bodies import Body, Day
+from shared.clock import library_day
+from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
 from shared.http.recording import Seen
 from shared.ids import card_digest
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
-
-
-def _in_the_past(born_on: date) -> date:
-    if not OLDEST <= born_on <= wall_clock().date():
-        raise ValueError("a date of birth is in the past, and not before 1900")
-    return born_on
-
-
-OLDEST = date(1900, 1, 1)
-BirthDate = Annotated[date, AfterValidator(_in_the_past)]
-Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
-
-
-class PatronIn(Body):
-    """A new patron."""
-
-    card_number: CardNumber
-    pin: NewPin
-    name: Name
-    category: Category
-    home_branch: BranchCode
-    language: Language
-    contact: DeskContactIn = DeskContactIn()
-    born_on: BirthDate | None = Field(
-        default=None, description="Date of birth; a junior with one becomes an adult in time."
-    )
-    card_expires_on: Day | None = Field(
-        default=None,
-        description="Last day on which the card is valid; without one, the card terms of the "
-        "category say how long.",
-    )
-
-
-class PatronChanges(Body):
-    """The fields of a patron to change; an absent field stays as it is.
-
-    `null` removes an e-mail address, a telephone number, a postal address, a date of birth or the
-    expiry of the card, and leaves any other field as it is.
-    """
-
-    card_number: CardNumber | None = Field(
-        default=None, description="Number of the card that replaces the patron's card."
-    )
-    pin: NewPin | None = None
-    name: Name | None = None
-    category: Category | None = None
-    home_branch: BranchCode | None = None
-    language: Language | None = None
-    contact: DeskContactIn | None = None
-    born_on: BirthDate | None = None
-    card_expires_on: Day | None = None
-
-
-class PatronOut(BaseModel):
-    """A patron with personal data: for staff, and for the patron."""
-
-    id: str
-    card_number: str
-    name: str
-    category: str
-    home_branch: str
-    language: str
-    status: Status
-    blocked_by: tuple[BlockedBy, ...] = Field(
-        description="Reasons for the block: `staff` (blocked by staff), `money` (the patron owes "
-        "too much; a moment after circulation has decided it); empty: not blocked."
-    )
-    version: int
-    contact: ContactOut
-    born_on: date | None
-    card_expires_on: date | None = Field(
-        description="Last day on which the card is valid; null: it does not expire."
-    )
-    status_reason: str | None = None
-
-    @classmethod
-    def of(cls, patron: Patron, holder: Cardholder) -> "PatronOut":
-        """Build the response from a patron and their cardholder."""
-        return cls(
-            id=patron.id,
-            card_number=holder.card_number,
-            name=holder.name,
-            category=patron.category,
-            home_branch=patron.home_branch,
-            language=patron.language,
-            status=patron.status,
-            blocked_by=patron.blocked_by,
-            version=patron.version,
-            contact=ContactOut.of(holder),
-            born_on=holder.born_on,
-            card_expires_on=patron.card_expires_on,
-            status_reason=holder.status_reason,
-        )
-
-
-class PatronRef(BaseModel):
-    """A patron without personal data: for stations and services."""
-
-    id: str
-    category: str
-    home_branch: str
-    language: str
-    status: Status
-    blocked_by: tuple[BlockedBy, ...]
-    card_digest: str
-    version: int
-    card_expires_on: date | None
-
-    @classmethod
-    def of(cls, patron: Patron, _: Cardholder | None = None) -> "PatronRef":
-        """Build the response from a patron."""
-        return cls(
-            id=patron.id,
-            category=patron.category,
-            home_branch=patron.home_branch,
-            language=patron.language,
-            status=patron.status,
-            blocked_by=patron.blocked_by,
-            card_digest=patron.card_digest,
-            version=patron.version,
-            card_expires_on=patron.card_expires_on,
-        )
 
 
 class PatronPage(BaseModel):

@@ -29,6 +29,7 @@ router = Pages(
         "account-blocked": marked("The account is blocked. The reader is logged out everywhere."),
         "account-unblocked": marked("The account is no longer blocked by the staff."),
         "reader-card-renewed": marked("The card is renewed."),
+        "reader-verified": marked("The reader has a full card now."),
         "cash-recorded": marked("A payment of %(paid_cents)s in cash is recorded."),
     },
     problems={
@@ -37,6 +38,7 @@ router = Pages(
             "The staff have not blocked this account. A reader who owes too much can borrow again "
             "after paying."
         ),
+        "not-provisional": marked("This card is not a provisional one."),
         "card-taken": marked("This card number belongs to another account."),
     },
     at_fault={"card-taken": "card_number"},
@@ -47,7 +49,7 @@ PATH = "/v1/patrons"
 _DETAILS = ("name", "category", "home_branch", "language")
 _CONTACT = ("email", "phone")
 _ADDRESS = ("lines", "locality", "country")
-_FORMS = ("payment", "details", "pin", "card", "block", "unblock", "renewal")
+_FORMS = ("payment", "details", "pin", "card", "block", "unblock", "renewal", "verification")
 
 
 @router.get("/desk/accounts")
@@ -111,6 +113,14 @@ async def post_card_renewal(request: DeskRequest, patron_id: str) -> Response:
     """Renew the card for another period."""
     reply = await request.send("POST", f"{PATH}/{segment(patron_id)}/card/renewal")
     return await _done(request, patron_id, reply, "reader-card-renewed")
+
+
+@router.post("/desk/accounts/{patron_id}/verification")
+async def post_verification(request: DeskRequest, patron_id: str) -> Response:
+    """Turn a provisional card into a full one, with another number if one was entered."""
+    path = f"{PATH}/{segment(patron_id)}/verification"
+    reply = await request.send("POST", path, forms.given(request, "card_number"))
+    return await _done(request, patron_id, reply, "reader-verified")
 
 
 @router.post("/desk/accounts/{patron_id}/block")

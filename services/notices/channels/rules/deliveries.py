@@ -34,6 +34,8 @@ CONFIRM = "enquiry.unconfirmed"
 """Kind of the e-mail in which a guest confirms the address."""
 STAFF_CODE = "pin.issued"
 """Kind of the e-mail with a code for somebody of the staff."""
+APPLICANT_CODE = "patron.applied"
+"""Kind of the e-mail with a code for somebody who applied for a card."""
 
 _NAMESPACE = UUID("0b9c6a52-6f0e-5d43-9a57-3f5a1e0c7d28")
 
@@ -138,11 +140,11 @@ class GuestEmail(Delivery):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StaffEmail(Delivery):
-    """An e-mail with a code to somebody of the staff."""
+class CodeEmail(Delivery):
+    """An e-mail with a code to somebody who is no patron: of the staff, or an applicant."""
 
     staff_code: str
-    """Id of the code."""
+    """Id of the code, or of the application."""
 
 
 D = TypeVar("D", bound=Delivery)
@@ -207,15 +209,15 @@ def delivery_to_guest(guest_id: str, kind: str, version: int, at: datetime) -> G
     )
 
 
-def delivery_to_staff(reset_id: str, at: datetime) -> StaffEmail:
-    """Return a new delivery of a code to somebody of the staff."""
-    return StaffEmail(
-        id=str(uuid5(_NAMESPACE, f"{reset_id}:{EMAIL}")),
+def delivery_of_code(kind: str, code_id: str, at: datetime) -> CodeEmail:
+    """Return a new delivery of a code to somebody of the staff, or to an applicant."""
+    return CodeEmail(
+        id=str(uuid5(_NAMESPACE, f"{code_id}:{EMAIL}")),
         version=1,
-        kind=STAFF_CODE,
+        kind=kind,
         queued_at=at,
         next_at=at,
-        staff_code=reset_id,
+        staff_code=code_id,
         urgent=True,
     )
 

@@ -12,13 +12,13 @@ from services.notices.channels.rules.deliveries import (
     EMAIL,
     INBOX,
     POST,
+    CodeEmail,
     Delivery,
     Digest,
     GuestEmail,
     HeldNotification,
     Letter,
     NotificationEmail,
-    StaffEmail,
 )
 from shared.mongo import Database, Document, Indexes, from_document, plain, sharded_by
 from shared.personal_data import Personal
@@ -115,7 +115,7 @@ def _stored(document: Document) -> Delivery:
     elif document.get("guest_id") is not None:
         kind = GuestEmail
     elif document.get("staff_code") is not None:
-        kind = StaffEmail
+        kind = CodeEmail
     else:
         kind = Digest if document["kind"] == DIGEST else NotificationEmail
     return from_document(kind, document)

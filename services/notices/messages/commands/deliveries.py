@@ -10,7 +10,7 @@ from services.notices.channels.rules.deliveries import (
     PatronDelivery,
     announced,
     closed,
-    delivery_to_staff,
+    delivery_of_code,
     digest_of,
     ended_as,
     held,
@@ -21,7 +21,7 @@ from services.notices.channels.store import deliveries as deliveries_store
 from services.notices.messages.commands.notifying import queue_email
 from services.notices.patrons import store as patrons_store
 from shared.clock import wall_clock
-from shared.contracts.accounts import PinIssued
+from shared.contracts.accounts import PatronApplied, PinIssued
 from shared.unit_of_work import Work
 
 
@@ -101,8 +101,8 @@ def _queue_again(work: Work, delivery: NotificationEmail) -> None:
         queue_email(work, found)
 
 
-def send_staff_code(work: Work, event: PinIssued) -> None:
+def send_code(work: Work, event: PinIssued | PatronApplied) -> None:
     """Queue the e-mail, once for each code."""
-    delivery = delivery_to_staff(event.reset_id, wall_clock())
+    delivery = delivery_of_code(event.topic, event.subject, wall_clock())
     if not deliveries_store.exists(work, delivery.id):
         deliveries_store.save(work, delivery)

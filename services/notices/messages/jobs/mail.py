@@ -11,12 +11,13 @@ from pydantic import BaseModel
 
 from services.notices.channels.clients.mail import Mailer, MailServerAway, hand_over
 from services.notices.channels.rules.deliveries import (
+    APPLICANT_CODE,
+    CodeEmail,
     Delivery,
     Digest,
     GuestEmail,
     NotificationEmail,
     PatronDelivery,
-    StaffEmail,
     covering,
     dropped,
     ended_as,
@@ -29,10 +30,10 @@ from services.notices.kinds.kind import kind_of
 from services.notices.language import language_of
 from services.notices.messages.commands import deliveries as deliveries_commands
 from services.notices.messages.queries.emails import (
+    CodeRecipient,
     Recipient,
-    StaffRecipient,
     email_of,
-    email_to_staff,
+    email_of_code,
 )
 from services.notices.messages.queries.texts import as_it_is, with_texts
 from services.notices.patrons import store as patrons_store
@@ -82,11 +83,12 @@ class EmailAddress(BaseModel):
     code: str | None = None
 
 
-class StaffCode(BaseModel):
-    """Accounts' answer: the address for one message to somebody of the staff, and the code."""
+class CodeAnswer(BaseModel):
+    """Accounts' answer: the code for one message, the address, and of an applicant the language."""
 
     address: str | None
     code: str | None
+    language: str | None = None
 
 
 async def can_wait(delivery: NotificationEmail, settings: Settings, run: Run) -> bool:
@@ -122,10 +124,8 @@ async def send(
             return deliveries_commands.NoteDelivery(
                 await send_link(delivery, mailer, settings, run)
             )
-        case StaffEmail():
-            return deliveries_commands.NoteDelivery(
-                await _to_staff(delivery, mailer, settings, run)
-            )
+        case CodeEmail():
+            return deliveries_commands.NoteDelivery(await _of_code(delivery, mailer, settings, run))
         case Digest():
             return await _send_digest(delivery, mailer, settings, run)
         case NotificationEmail():
@@ -222,19 +222,19 @@ async def _to_patron(
     return await hand_over(delivery, message, address, mailer)
 
 
-async def _to_staff(
-    delivery: StaffEmail, mailer: Mailer, settings: Settings, run: Run
-) -> StaffEmail:
-    """Send somebody of the staff a code to choose a PIN; return what became of it."""
-    reset_id = delivery.staff_code
-    answer = await run.owners.get("accounts", path_to("v1", "staff-codes", reset_id), now=run.now)
-    found = None if answer is None else StaffCode.model_validate(answer)
+async def _of_code(delivery: CodeEmail, mailer: Mailer, settings: Settings, run: Run) -> CodeEmail:
+    """Send a code to somebody of the staff or an applicant; return what became of it."""
+    code_id = delivery.staff_code
+    codes = "applicant-codes" if delivery.kind == APPLICANT_CODE else "staff-codes"
+    answer = await run.owners.get("accounts", path_to("v1", codes, code_id), now=run.now)
+    found = None if answer is None else CodeAnswer.model_validate(answer)
     if found is None or found.address is None or found.code is None:
         return dropped(delivery, "outdated", wall_clock())
-    address, to = found.address, StaffRecipient(found.address, reset_id, found.code)
+    address = found.address
+    to = CodeRecipient(address, code_id, found.code, found.language)
 
     def message() -> EmailMessage:
-        return email_to_staff(delivery.id, to, at=wall_clock(), settings=settings)
+        return email_of_code(delivery.id, to, at=wall_clock(), settings=settings)
 
     return await hand_over(delivery, message, address, mailer)
 

@@ -1,4 +1,4 @@
-"""The e-mails to patrons and staff, as text and as HTML."""
+"""The e-mails to patrons, applicants and staff, as text and as HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,12 @@ STAFF_CODE = marked(
     "Choose the PIN of your staff account at the library with this code: {code}. It is valid for "
     "24 hours and for five tries."
 )
-STAFF_SEE = marked("Enter the code here: {address}")
+CARD_SUBJECT = marked("Your application for a library card")
+CARD_CODE = marked(
+    "Your code: {code}. With it you get a provisional library card. It is valid for 24 hours and "
+    "for five tries. If you did not apply for a card, you need not do anything."
+)
+SEE_CODE = marked("Enter the code here: {address}")
 
 
 @dataclass(frozen=True)
@@ -47,12 +52,14 @@ class Recipient:
 
 
 @dataclass(frozen=True)
-class StaffRecipient:
-    """The recipient of an e-mail to somebody of the staff: address, and the code with its id."""
+class CodeRecipient:
+    """The recipient of an e-mail with a code: the address, and the code with its id."""
 
     address: str = field(repr=False)
-    reset_id: str
+    code_id: str
     code: str = field(repr=False)
+    language: str | None = None
+    """Language of an applicant for a card; None: somebody of the staff, whose account has none."""
 
 
 def email_of(
@@ -87,28 +94,35 @@ def email_of(
     return with_body(message, code, text, html)
 
 
-def email_to_staff(
-    delivery_id: str, to: StaffRecipient, *, at: datetime, settings: Settings
+def email_of_code(
+    delivery_id: str, to: CodeRecipient, *, at: datetime, settings: Settings
 ) -> EmailMessage:
-    """Return the message with a code to choose a PIN. Raises BadAddress.
+    """Return the message with a code to choose a PIN, or to confirm an application for a card.
 
-    It says everything in each language: accounts of staff have none.
+    Somebody of the staff gets everything in each language. Raises BadAddress.
     """
-    link = f"{settings.public_url}/forgotten-pin/{to.reset_id}"
-    languages = ("en", *LANGUAGE_TAGS)
+    if to.language is None:
+        languages: Sequence[str] = ("en", *LANGUAGE_TAGS)
+        about, text, page = STAFF_SUBJECT, STAFF_CODE, "forgotten-pin"
+    else:
+        languages = (to.language,)
+        about, text, page = CARD_SUBJECT, CARD_CODE, "register"
+    link = f"{settings.public_url}/{page}/{to.code_id}"
     plain: list[str] = []
     html = ""
     for code in languages:
         say = language_of(code).say
-        first, see = say(STAFF_CODE).format(code=to.code), say(STAFF_SEE)
+        first, see = say(text).format(code=to.code), say(SEE_CODE)
         keep = say(KEEP)
         plain += [first, see.format(address=link), keep]
         parts = (escape(first), with_link(see, link), escape(keep))
         body = "".join(f"<p>{part}</p>" for part in parts)
         html += f'<div lang="{LANGUAGE_TAGS.get(code, code)}">{body}</div>'
-    subject = " / ".join(language_of(code).say(STAFF_SUBJECT) for code in languages)
+    subject = " / ".join(language_of(code).say(about) for code in languages)
     message = envelope(delivery_id, to.address, subject, at, settings)
-    return with_body(message, "en", "\n\n".join(plain) + "\n", html_page(html, "en"))
+    return with_body(
+        message, languages[0], "\n\n".join(plain) + "\n", html_page(html, languages[0])
+    )
 
 
 def bodies_of(
