@@ -55,6 +55,7 @@ COMMON: Mapping[str, Any] = {
     "claimed_returned_on": None,
     "credited_cents": 0,
     "date": "2021-02-17",
+    "due_at": None,
     "due_on": "2021-02-19",
     "ends_at": "2021-03-27T08:30:00Z",
     "enquiry_id": ENQUIRY,

@@ -49,6 +49,7 @@ EXAMPLES: Mapping[str, Any] = {
     "renewal_expires_in": 3600,
     "renewal_token": f"01781131-3a50-7c64-9b2e-7d4f1a8c6e05.1.{64 * 'e'}",
     "followed_branches": ["HKCL"],
+    "automatic_renewal": True,
     "keep_history": False,
     "new_pin": "593817",
     "kid": "Qm3t8vJ1xZ5nC7bL0kR4sW9yD2fH6gA-uE_pT1oI8jM",

@@ -2,10 +2,12 @@
 
 from datetime import date, datetime
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.override import Reason
 from services.circulation.rules.record import normal_isbn
 from services.circulation.rules.title import WORK_PREFIX
@@ -119,6 +121,25 @@ async def _today(request: Request, now: BusinessTime) -> date:
 
 Today = Annotated[date, Depends(_today)]
 """The library day of business time."""
+
+
+async def _now(request: Request, now: BusinessTime) -> LocalTime:
+    return _local(now, request.app.state.settings.zone)
+
+
+Now = Annotated[LocalTime, Depends(_now)]
+"""Business time, with the time of day in the library."""
+
+
+def time_of(at: date | datetime | None, run: unit_of_work.Run) -> LocalTime | None:
+    """Return the time of a command: of `at`, or now; None if `at` is a day without a time."""
+    instant = run.now if at is None else at
+    return _local(instant, run.settings.zone) if isinstance(instant, datetime) else None
+
+
+def _local(instant: datetime, zone: ZoneInfo) -> LocalTime:
+    local = instant.astimezone(zone)
+    return LocalTime(instant, local.hour * 60 + local.minute)
 
 
 def day_of(at: date | datetime | None, run: unit_of_work.Run) -> date:

@@ -97,6 +97,10 @@ class PreferencesChanged(
         default=False,
         description="True: one e-mail a day with all notifications that can wait until then.",
     )
+    automatic_renewal: bool = Field(
+        default=True,
+        description="False: none of the patron's loans is renewed without their asking for it.",
+    )
 
 
 class PinResetSnapshot(Event, publisher="accounts", key="patron_id", subject="reset_id"):

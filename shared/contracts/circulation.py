@@ -128,6 +128,9 @@ class LoanSnapshot(Event, publisher="circulation", key="patron_id", subject="loa
     branch_kind: Code
     borrowed_on: date
     due_on: date
+    due_at: datetime | None = Field(
+        default=None, description="Time on `due_on` from which a loan by hours is overdue, UTC."
+    )
     renewals: Count
     renewals_left: Count = Field(
         description="Under the policy. A closure of the branch may grant more while it lasts."
@@ -156,6 +159,9 @@ class LoanRenewed(LoanSnapshot, topic="loan.renewed"):
     reference: Short = Field(description="Reference that the patron can quote.")
     acting_patron_id: ActingPatron = None
     overridden: Overridden = None
+    automatic: bool = Field(
+        default=False, description="True: renewed on its due date by the policy, not by a person."
+    )
 
 
 class LoanDueDateChanged(LoanSnapshot, topic="loan.due-date-changed"):
@@ -181,6 +187,10 @@ class LoanDueSoon(LoanSnapshot, topic="loan.due-soon"):
     """Published by the due-soon job in the last days before a due date, once for each due date."""
 
     noticed_on: date = Field(description="The business day of the job.")
+    renews: bool = Field(
+        default=False,
+        description="True if it is to be renewed on its due date, unless somebody waits then.",
+    )
 
 
 class LoanReturned(LoanSnapshot, topic="loan.returned"):

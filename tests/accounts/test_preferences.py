@@ -11,6 +11,7 @@ from tests.support import Api, token
 
 PATH = "/v1/me/preferences"
 DEFAULTS = {
+    "automatic_renewal": True,
     "followed_branches": [],
     "activity_types": [],
     "language": "zh-Hant",

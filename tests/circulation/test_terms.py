@@ -1,11 +1,17 @@
 """Terms that few rows set, from the policy row to what is charged."""
 
 import asyncio
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from tests.circulation.desk import STAFF, Desk, noon
+from services.circulation.borrowers.consumers import keep_reader
+from services.circulation.closures.jobs import rework_fines
+from services.circulation.loans.jobs import due_soon, renew_due
+from tests import samples
+from tests.circulation.compared_library import published
+from tests.circulation.desk import STAFF, Desk, branch, card_of, closure, noon
 from tests.support import Answer, token
 
 P1 = token("p1")
@@ -86,3 +92,112 @@ async def test_terms_that_say_nothing_are_refused(
     answer = await terms(desk, **faulty)
     assert answer.status == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+async def test_a_loan_by_hours_is_due_at_a_time_and_fined_by_the_hour(desk: Desk) -> None:
+    await terms(desk, loan_hours=3, charge_unit="hour", fine_per_day_cents=100)
+    [barcode] = await desk.copies(1)
+    body = {"card_number": card_of("p1"), "barcodes": [barcode], "branch": "HKCL"}
+    lent = await desk.api.post("/v1/checkouts", body, as_=STAFF, at="2020-11-20T14:10:00+08:00")
+    loan = lent.json()["results"][0]["loan"]
+    assert (loan["due_on"], loan["due_at"]) == ("2020-11-20", "2020-11-20T09:10:00Z")
+    path = f"/v1/loans/{loan['id']}/fine-statement"
+    for moment, overdue, cents in (("17:10", False, 0), ("17:11", True, 100), ("18:11", True, 200)):
+        answer = await desk.api.get(path, as_=P1, at=f"2020-11-20T{moment}:00+08:00")
+        found = answer.json()
+        assert (found["overdue"], found["amount_cents"]) == (overdue, cents)
+    renewed = await desk.api.post(
+        f"/v1/loans/{loan['id']}/renewals", as_=P1, at="2020-11-20T17:00:00+08:00"
+    )
+    assert renewed.json()["loan"]["due_at"] == "2020-11-20T12:00:00Z"
+    back = {"barcodes": [barcode], "branch": "HKCL", "channel": "desk"}
+    answer = await desk.api.post("/v1/returns", back, as_=STAFF, at="2020-11-20T20:30:00+08:00")
+    [result] = answer.json()["results"]
+    assert result["charge"]["amount_cents"] == 100
+
+
+async def test_a_closure_moves_a_loan_by_hours_to_the_same_time_and_lowers_its_fine(
+    desk: Desk,
+) -> None:
+    await terms(desk, loan_hours=24, charge_unit="hour", fine_per_day_cents=100)
+    open_one, returned = await desk.loan(), await desk.loan()
+    assert open_one["due_at"] == "2020-11-21T04:00:00Z"
+    await desk.take_back(returned["barcode"], on="2020-11-22")
+    assert [charge["amount_cents"] for charge in await charges(desk)] == [2_400]
+    closed = closure("c1", "2020-11-21", (2, "2020-11-22"))
+    await desk.hear(branch(version=2, closures=(closed,)))
+    await rework_fines(desk.run())
+    moved = await desk.stored(open_one)
+    assert (moved["due_on"], moved["due_at"]) == ("2020-11-22", "2020-11-22T04:00:00Z")
+    assert [charge["amount_cents"] for charge in await charges(desk)] == [0]
+
+
+async def test_terms_of_dates_reach_a_loan_and_its_renewal(desk: Desk) -> None:
+    await terms(desk, fixed_due_dates=["2020-12-18", "2021-01-29"], renewal_from_due_date=True)
+    loan = await desk.loan()
+    assert (loan["due_on"], loan["due_at"]) == ("2020-12-18", None)
+    renewed = await desk.api.post(f"/v1/loans/{loan['id']}/renewals", as_=P1, at=noon("2020-12-01"))
+    assert renewed.json()["loan"]["due_on"] == "2021-01-29"
+    unordered = await terms(desk, latest_due_dates=["2021-01-29", "2020-12-18"])
+    assert unordered.status == 422
+
+
+# ---- automatic renewal --------------------------------------------------------------------------
+
+DUE = date(2020, 12, 4)
+
+
+async def renewed_on(desk: Desk, on: date = DUE) -> int:
+    """Run the job twice at once, as two replicas do; return the number of renewed loans."""
+    return sum(await asyncio.gather(renew_due(desk.run(on)), renew_due(desk.run(on))))
+
+
+async def test_a_loan_is_renewed_once_on_its_due_date(desk: Desk) -> None:
+    await terms(desk, renews_automatically=True, renewals_allowed=1)
+    loan, other = await desk.loan(), await desk.loan(on="2020-11-21")
+    assert await renewed_on(desk, DUE - timedelta(days=1)) == 0
+    assert await due_soon(desk.run(DUE - timedelta(days=1))) == 2
+    assert await renewed_on(desk) == 1
+    assert await renewed_on(desk) == 0
+    stored = await desk.stored(loan)
+    assert (stored["due_on"], stored["renewals"]) == ("2020-12-18", 1)
+    assert (await desk.stored(other))["renewals"] == 0
+    database = desk.api.app.state.database
+    soon = await published(database, "loan.due-soon", "loan_id")
+    assert [event["renews"] for event in soon.values()] == [True, True]
+    renewed = (await published(database, "loan.renewed", "loan_id"))[loan["id"]]
+    assert (renewed["automatic"], renewed["due_on"]) == (True, "2020-12-18")
+    assert await renewed_on(desk, date(2020, 12, 18)) == 0  # the limit is reached
+
+
+async def test_no_loan_is_renewed_that_its_patron_could_not_renew(desk: Desk) -> None:
+    await terms(desk, renews_automatically=True)
+    held = await desk.loan()
+    await desk.patron("p2")
+    hold = {"title_id": held["title_id"], "pickup_branch": "HKCL"}
+    placed = await desk.api.post("/v1/holds", hold, as_=token("p2"), at=noon("2020-11-25"))
+    assert placed.status == 201
+    assert await renewed_on(desk) == 0
+    cancelled = await desk.api.delete(
+        f"/v1/holds/{placed.json()['id']}", as_=token("p2"), at=noon("2020-12-04")
+    )
+    assert cancelled.status == 200
+    assert await renewed_on(desk) == 1
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_a_patron_can_switch_automatic_renewal_off(desk: Desk, wanted: bool) -> None:
+    await terms(desk, renews_automatically=True)
+    await desk.loan()
+    chosen = samples.preferences(1, patron_id="p1", automatic_renewal=wanted)
+    await keep_reader(chosen, desk.run())
+    assert await renewed_on(desk) == int(wanted)
+
+
+async def test_loans_of_other_rows_and_overdue_loans_are_left_alone(desk: Desk) -> None:
+    plain = await desk.loan()
+    await terms(desk, renews_automatically=True)
+    late = await desk.loan(on="2020-11-19")
+    assert await renewed_on(desk) == 0
+    for loan in (plain, late):
+        assert (await desk.stored(loan))["renewals"] == 0

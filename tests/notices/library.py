@@ -20,6 +20,7 @@ from shared.contracts.circulation import (
     LoanDueSoon,
     LoanLost,
     LoanOverdue,
+    LoanRenewed,
     TitleCatalogued,
 )
 from shared.contracts.events import (
@@ -162,6 +163,13 @@ def overdue(loan_id: str, patron_id: str) -> LoanOverdue:
 def due_soon(loan_id: str, patron_id: str) -> LoanDueSoon:
     when = {**LENT, "noticed_on": date(2020, 12, 2)}
     return samples.loan(LoanDueSoon, 1, loan_id, patron_id=patron_id, **when)
+
+
+def renewed(loan_id: str, patron_id: str, *, automatic: bool) -> LoanRenewed:
+    facts = {"previous_due_on": date(2020, 12, 4), "reference": "RN-4F7K-Q2MD"}
+    return samples.loan(
+        LoanRenewed, 2, loan_id, patron_id=patron_id, **LENT, **facts, automatic=automatic
+    )
 
 
 def moved(loan_id: str, patron_id: str) -> LoanDueDateChanged:

@@ -15,5 +15,6 @@ def preferences_event(setting: Setting) -> PreferencesChanged:
         channels=chosen.channels,
         digest=chosen.digest,
         keep_history=chosen.keep_history,
+        automatic_renewal=chosen.automatic_renewal,
         version=chosen.version,
     )

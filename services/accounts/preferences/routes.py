@@ -247,6 +247,10 @@ class PreferencesIn(Body):
         description="True: one e-mail a day with all notifications that can wait until then.",
     )
     keep_history: bool | None = None
+    automatic_renewal: bool | None = Field(
+        default=None,
+        description="False: no loan is renewed without the patron's asking for it.",
+    )
 
 
 class PreferencesOut(BaseModel):
@@ -260,6 +264,9 @@ class PreferencesOut(BaseModel):
         description="True: one e-mail a day with all notifications that can wait until then."
     )
     keep_history: bool
+    automatic_renewal: bool = Field(
+        description="True: loans are renewed on their due dates where their policy says so."
+    )
     reachable_by: tuple[str, ...] = Field(
         description="Channels in use with an address on file, besides `inbox`."
     )
@@ -278,6 +285,7 @@ class PreferencesOut(BaseModel):
             channels=preferences.channels,
             digest=preferences.digest,
             keep_history=preferences.keep_history,
+            automatic_renewal=preferences.automatic_renewal,
             reachable_by=setting.reachable_by,
             version=preferences.version,
         )

@@ -45,6 +45,8 @@ class Preferences:
     digest: bool = False
     """True: one e-mail a day with all notifications that can wait until then."""
     keep_history: bool = False
+    automatic_renewal: bool = True
+    """False: no loan is renewed without the patron's asking, even if its policy says so."""
     version: int = 0
 
 
@@ -78,6 +80,7 @@ class Choices:
     channels: tuple[str, ...] | None = None
     digest: bool | None = None
     keep_history: bool | None = None
+    automatic_renewal: bool | None = None
 
 
 def choose(preferences: Preferences, choices: Choices) -> Preferences:
@@ -87,6 +90,7 @@ def choose(preferences: Preferences, choices: Choices) -> Preferences:
     """
     channels = None if choices.channels is None else (ALWAYS, *choices.channels)
     digest, history = choices.digest, choices.keep_history
+    renewal = choices.automatic_renewal
     chosen = replace(
         preferences,
         followed_branches=_set(choices.followed_branches, preferences.followed_branches),
@@ -95,6 +99,7 @@ def choose(preferences: Preferences, choices: Choices) -> Preferences:
         channels=_set(channels, preferences.channels),
         digest=preferences.digest if digest is None else digest,
         keep_history=preferences.keep_history if history is None else history,
+        automatic_renewal=preferences.automatic_renewal if renewal is None else renewal,
     )
     return chosen if chosen == preferences else replace(chosen, version=preferences.version + 1)
 

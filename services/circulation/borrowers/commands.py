@@ -94,7 +94,12 @@ def note_reader(work: Work, event: PreferencesChanged) -> None:
 
     Deletes the history of a patron who wants none.
     """
-    reader = Reader(event.patron_id, event.keep_history, event.version)
+    reader = Reader(
+        event.patron_id,
+        event.keep_history,
+        event.version,
+        renews_automatically=event.automatic_renewal,
+    )
     if store.note_reader(work, reader) and not reader.keeps_history:
         store.purge_history(work, reader.id)
 

@@ -12,7 +12,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from services.circulation.rules.charge import Charge
+from services.circulation.rules.charge import Basis, Charge
 from services.circulation.rules.ledger import Entry, Posting
 from services.circulation.rules.payment import UNDER_WAY, Payment, Refund
 from shared import reading
@@ -22,11 +22,14 @@ from shared.mongo import (
     Indexes,
     SnapshotQuery,
     from_document,
+    leave_out_defaults,
     read_snapshot_page,
     sharded_by,
 )
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
+
+leave_out_defaults(Basis, ("late",))
 
 # Names of indexes that queries give as a hint.
 FINES = "fines_of_branch"

@@ -34,6 +34,7 @@ def renewed(
     reference: str,
     acting: str | None = None,
     overridden: str | None = None,
+    automatic: bool = False,
 ) -> LoanRenewed:
     """Return the event of a renewal, with the reference that the patron can quote.
 
@@ -46,6 +47,7 @@ def renewed(
         reference=reference,
         acting_patron_id=acting,
         overridden=overridden,
+        automatic=automatic,
     )
 
 
@@ -55,9 +57,9 @@ def due_date_changed(loan: Loan) -> LoanDueDateChanged:
     return LoanDueDateChanged(**_fields(loan), previous_due_on=move.from_, cause=move.cause.id)
 
 
-def due_soon(loan: Loan, *, on: date) -> LoanDueSoon:
-    """Return the event of a due-soon notice given on `on`."""
-    return LoanDueSoon(**_fields(loan), noticed_on=on)
+def due_soon(loan: Loan, *, on: date, renews: bool = False) -> LoanDueSoon:
+    """Return the event of a due-soon notice given on `on`; `renews` if it is to be renewed."""
+    return LoanDueSoon(**_fields(loan), noticed_on=on, renews=renews)
 
 
 def overdue(loan: Loan, *, on: date, number: int) -> LoanOverdue:
@@ -96,6 +98,7 @@ def _fields(loan: Loan) -> dict[str, Any]:
         "branch_kind": loan.branch_kind,
         "borrowed_on": loan.borrowed_on,
         "due_on": loan.due_on,
+        "due_at": loan.due_time.at if loan.due_time else None,
         "renewals": loan.renewals,
         "renewals_left": loan.policy_renewals_left,
         "renewals_allowed": loan.policy.renewals_allowed,

@@ -8,6 +8,7 @@ from services.circulation.holds.commands.holds import purge_hold
 from services.circulation.loans import queries, store
 from services.circulation.loans.commands.losses import DeclareLost, declare_long_overdue
 from services.circulation.loans.commands.notices import notice_due_soon, notice_overdue, purge_loan
+from services.circulation.loans.commands.renew import renew_due_loan
 from services.circulation.settings import settings_of
 from shared.clock import library_day
 from shared.jobs import Jobs, in_any_order
@@ -40,6 +41,20 @@ async def due_soon(run: Run) -> int:
     done = 0
     async for loan_id in in_any_order(store.to_remind(run.database, day, last)):
         done += await run(notice_due_soon, loan_id, day, days)
+    return done
+
+
+@jobs.every(minutes=10)
+async def renew_due(run: Run) -> int:
+    """Renew the loans that are due on the library day of `now` and whose policy renews them.
+
+    A loan that cannot be renewed is tried again in the next run: the one who waits for it may have
+    got another copy.
+    """
+    day = library_day(run.now, run.settings.zone)
+    done = 0
+    async for loan_id in in_any_order(store.to_renew(run.database, day)):
+        done += await run(renew_due_loan, loan_id, day)
     return done
 
 

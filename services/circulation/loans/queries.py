@@ -13,6 +13,7 @@ from services.circulation.rules.charge import to_bill
 from services.circulation.rules.due_date import current, fine, is_overdue
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.loan import Loan, LoanState
+from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.suspension import FineSuspension, relief_on
 from shared.mongo import Database
 
@@ -53,12 +54,15 @@ class Overdue:
     """Sum of the versions of all fine suspensions: each change of one raises it."""
 
 
-async def loan_fine(db: Database, loan: Loan, day: date) -> LoanFine:
-    """Return a loan's fine if it came back on `day`; for a loan that has ended, its final fine."""
+async def loan_fine(db: Database, loan: Loan, day: date, at: LocalTime | None = None) -> LoanFine:
+    """Return a loan's fine if it came back at a time of `day`.
+
+    For a loan that has ended, returns its final fine.
+    """
     calendars = await calendars_store.find(db, {loan.branch_code})
     suspensions = await calendars_store.find_suspensions(db)
     [billed] = await _billed(db, [loan])
-    return fine_of(billed, calendars[loan.branch_code], suspensions, day)
+    return fine_of(billed, calendars[loan.branch_code], suspensions, day, at)
 
 
 async def overdue(db: Database, patron_id: str, day: date) -> Overdue:
@@ -79,7 +83,11 @@ async def _billed(db: Database, loans: Sequence[Loan]) -> list[Loan]:
 
 
 def fine_of(
-    loan: Loan, branch: BranchCalendar, suspensions: list[FineSuspension], day: date
+    loan: Loan,
+    branch: BranchCalendar,
+    suspensions: list[FineSuspension],
+    day: date,
+    at: LocalTime | None = None,
 ) -> LoanFine:
     """Compute the result of `loan_fine` from data that has been read.
 
@@ -92,8 +100,8 @@ def fine_of(
     return LoanFine(
         loan=loan,
         as_of=day,
-        statement=loan.final_fine or fine(loan, branch.now, suspensions, day),
-        overdue=is_overdue(loan, branch.now, day),
+        statement=loan.final_fine or fine(loan, branch.now, suspensions, day, at),
+        overdue=is_overdue(loan, branch.now, day, at),
         suspended=relief is not None,
         resumes_on=relief.resumes_on if relief else None,
     )

@@ -15,6 +15,7 @@ from services.circulation.rules.fines import Statement
 from services.circulation.rules.hold import Hold
 from services.circulation.rules.hold_queue import Waiting
 from services.circulation.rules.loan import Loan, LoanState
+from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.patron import Borrower, Patron
 from services.circulation.rules.policy import PolicyMatrix
 from services.circulation.rules.suspension import FineSuspension
@@ -24,6 +25,7 @@ from shared.mongo import (
     Indexes,
     SnapshotQuery,
     from_document,
+    leave_out_defaults,
     plain,
     read_snapshot_page,
     sharded_by,
@@ -35,15 +37,19 @@ from shared.work import Read
 
 store_fields_as(Loan, due_set_at_version="set_under")  # the name in the first documents
 
+leave_out_defaults(Loan, ("due_time",))
+
 OPEN = {"state": LoanState.OPEN.value}
 RETURNED = {"state": LoanState.RETURNED.value}
 LOST = {"state": LoanState.LOST.value}
+RENEWING = {"policy.renews_automatically": True}
 
 OF_PATRON = "open_of_patron"  # this and the next are names of indexes, for hints
 BY_DUE_DATE = "open_of_branch_by_due_date"
 TO_NOTICE = "open_to_notice"
 TO_REMIND = "open_to_remind"
 TO_LOSE = "open_to_lose"
+TO_RENEW = "open_to_renew"
 OVER = "returned"
 
 INDEXES: Indexes = {
@@ -87,6 +93,12 @@ INDEXES: Indexes = {
                 [("state", ASCENDING), ("_id", ASCENDING)],
                 name=OVER,
                 partialFilterExpression=RETURNED,
+            ),
+            # The loans that are renewed automatically; no other loan is in it.
+            IndexModel(
+                [("due_on", ASCENDING)],
+                name=TO_RENEW,
+                partialFilterExpression={**OPEN, **RENEWING},
             ),
             # The loans that the due-soon job reads.
             IndexModel(
@@ -234,6 +246,13 @@ async def to_remind(db: Database, first: date, last: date) -> AsyncIterator[str]
         yield found["_id"]
 
 
+async def to_renew(db: Database, day: date) -> AsyncIterator[str]:
+    """Yield the ids of the open loans due by `day` whose policy renews them automatically."""
+    query = {"due_on": {"$lte": day.isoformat()}, **OPEN, **RENEWING}
+    async for found in db.loans.find(query, {"_id": 1}, hint=TO_RENEW).batch_size(200):
+        yield found["_id"]
+
+
 async def to_lose(db: Database, day: date) -> AsyncIterator[str]:
     """Yield the ids of the open loans that the rule may declare lost on `day`.
 
@@ -372,6 +391,8 @@ class RenewalFacts:
     """Waiting holds in the queues of the copies in turn, by queue."""
     policies: PolicyMatrix
     suspensions: Sequence[FineSuspension]
+    time: LocalTime | None = None
+    """Time of the renewals, for loans by hours."""
 
 
 def renewal_facts(work: Work, patron_id: str, renewed: Collection[Loan]) -> RenewalFacts | None:

@@ -18,7 +18,7 @@ from services.circulation.refusals import NoSuchPolicy, PolicyNeeded, PolicyTake
 from services.circulation.rules.policy import Policy, PolicyChange
 from services.circulation.rules.terms import ChargeUnit, FineTier
 from shared.auth import Staff
-from shared.http.bodies import Body
+from shared.http.bodies import Body, Day
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
 from shared.refusals import refuses
@@ -108,15 +108,53 @@ class Terms(Body):
         default=False,
         description="True: days of grace never cost; false: one day more charges all of them.",
     )
+    loan_hours: int | None = Field(
+        default=None,
+        ge=1,
+        le=720,
+        description="Hours of a loan, which is then due at a time of day; null: `loan_days`.",
+    )
+    renewal_hours: int | None = Field(
+        default=None,
+        ge=1,
+        le=720,
+        description="Hours of a renewal of a loan by hours; null: `loan_hours`.",
+    )
+    counts_open_days: bool = Field(
+        default=False,
+        description="True: `loan_days` and `renewal_days` count open days of the library.",
+    )
+    fixed_due_dates: tuple[Day, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Due dates in order, such as ends of terms: a loan is due on the next one.",
+    )
+    latest_due_dates: tuple[Day, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Dates in order: no loan is due after the next one.",
+    )
+    renewal_from_due_date: bool = Field(
+        default=False,
+        description="True: a renewal counts from the due date; false: from the day of renewal.",
+    )
+    renews_automatically: bool = Field(
+        default=False,
+        description="True: a loan by days is renewed on its due date while nobody waits for it.",
+    )
     grace_minutes: int = Field(
         default=0, ge=0, le=1440, description="Added to the days of grace of a loan by hours."
     )
 
     @model_validator(mode="after")
-    def _tiers_in_order(self) -> Self:
+    def _in_order(self) -> Self:
         begins = [tier.from_period for tier in self.fine_tiers]
         if begins != sorted(set(begins)):
             raise ValueError("fine_tiers should be in the order of their periods, each once")
+        for name in ("fixed_due_dates", "latest_due_dates"):
+            dates = getattr(self, name)
+            if list(dates) != sorted(set(dates)):
+                raise ValueError(f"{name} should be in order, each once")
         return self
 
     def row(self, policy_id: str) -> Policy:

@@ -161,6 +161,15 @@ class Calendar:
         due_on = on + timedelta(days=days)
         return self.next_open(due_on) or due_on
 
+    def open_day_after(self, on: date, days: int) -> date | None:
+        """Return the `days`-th open day after `on`; None if that day is not announced."""
+        day: date | None = on
+        for _ in range(days):
+            if day is None:
+                return None
+            day = self.next_open(day + DAY)
+        return day
+
     def next_due(self, day: date, number: int) -> date | None:
         """Return the day that a due date on `day` moves to; None if no reopening is announced.
 

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 
 from services.circulation.rules.calendar import Calendar
-from services.circulation.rules.fines import Statement, statement
+from services.circulation.rules.fines import Late, Statement, statement
 from services.circulation.rules.loan import Loan
 from services.circulation.rules.policy import Policy
 from services.circulation.rules.suspension import FineSuspension, concerning
@@ -35,6 +35,8 @@ class Basis:
     """The lending branch."""
     branch_kind: str
     policy: Policy
+    late: Late | None = None
+    """Times of a loan by hours; None: a loan by days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,13 @@ def to_bill(loan: Loan, unpaid_cents: int) -> Loan:
     return loan if policy is loan.policy else replace(loan, policy=policy)
 
 
-def assess(charge_id: str, loan: Loan, fine: Statement, on: date) -> Charge | None:
-    """Return the charge for a loan's fine at return, renewal or loss; None if nothing is owed."""
+def assess(
+    charge_id: str, loan: Loan, fine: Statement, on: date, late: Late | None = None
+) -> Charge | None:
+    """Return the charge for a loan's fine at return, renewal or loss; None if nothing is owed.
+
+    `late` has the times by which the fine of a loan by hours was counted.
+    """
     if not fine.amount_cents:
         return None
     return Charge(
@@ -116,7 +123,7 @@ def assess(charge_id: str, loan: Loan, fine: Statement, on: date) -> Charge | No
         outstanding_cents=fine.amount_cents,
         assessed_on=on,
         statement=fine,
-        basis=Basis(loan.due_on, on, loan.branch_code, loan.branch_kind, loan.policy),
+        basis=Basis(loan.due_on, on, loan.branch_code, loan.branch_kind, loan.policy, late),
     )
 
 
@@ -136,7 +143,8 @@ def counted_until(charge: Charge, day: date) -> Charge:
     basis = charge.basis
     if basis is None or basis.until <= day:
         return charge
-    return replace(charge, basis=replace(basis, until=day))
+    late = basis.late and replace(basis.late, until=0)
+    return replace(charge, basis=replace(basis, until=day, late=late))
 
 
 def loss_charges(
@@ -179,5 +187,6 @@ def worked_out_again(
         policy=basis.policy,
         calendar=calendar,
         suspensions=concerning(suspensions, basis.branch_code, basis.branch_kind),
+        late=basis.late,
     )
     return again if again.amount_cents < charge.statement.amount_cents else None

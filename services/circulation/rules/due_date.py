@@ -7,8 +7,9 @@ from datetime import date, datetime, timedelta
 
 from services.circulation.rules.branch_calendar import Announcement, BranchCalendar
 from services.circulation.rules.calendar import Calendar, Cause, Closure
-from services.circulation.rules.fines import Disposition, Statement, statement
+from services.circulation.rules.fines import Disposition, Late, Statement, is_late, statement
 from services.circulation.rules.loan import DueMove, Loan, LoanState, Step, back_on, next_state
+from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.suspension import FineSuspension, concerning
 
 
@@ -100,6 +101,7 @@ def _moved(loan: Loan, due_on: date, announced: int, cause: Cause, at: datetime)
         loan,
         state=state,
         due_on=due_on,
+        due_time=loan.due.moved_to(due_on).time,
         moves=(*loan.moves, DueMove(loan.due_on, due_on, cause, at, announced)),
         calendar_version=announced,
         overdue_noticed_on=None,
@@ -114,20 +116,40 @@ def stable_hash(loan_id: str) -> int:
     return int.from_bytes(hashlib.sha256(loan_id.encode()).digest()[:8])
 
 
-def is_overdue(loan: Loan, calendar: Calendar, on: date) -> bool:
+def late_times(loan: Loan, until: date, at: LocalTime | None) -> Late | None:
+    """Return the times from which and until which a loan by hours is late; None: a loan by days.
+
+    `at` is the time on the day `until`. Of a day of which the time is not known, and of the day of
+    a claim that the copy was returned, no hour counts.
+    """
+    if loan.due_time is None:
+        return None
+    known = at is not None and back_on(loan, until) == until
+    return Late(loan.due_time.minute, at.minute if at is not None and known else 0)
+
+
+def is_overdue(loan: Loan, calendar: Calendar, on: date, at: LocalTime | None = None) -> bool:
     """Return whether `on` is later than the first open day on or after the due date.
+
+    A loan by hours is overdue on that day already, from its time on; `at` is the time on `on`.
 
     The calendar decides, not the stored date, so the answer is right before a sweep has moved the
     date. A loan that is claimed returned is judged as of the day of the claim.
     """
     due_on = calendar.next_open(loan.due_on)
-    return loan.state is LoanState.OPEN and due_on is not None and back_on(loan, on) > due_on
+    if loan.state is not LoanState.OPEN or due_on is None:
+        return False
+    return is_late(due_on, back_on(loan, on), late_times(loan, on, at))
 
 
 def fine(
-    loan: Loan, calendar: Calendar, suspensions: Iterable[FineSuspension], until: date
+    loan: Loan,
+    calendar: Calendar,
+    suspensions: Iterable[FineSuspension],
+    until: date,
+    at: LocalTime | None = None,
 ) -> Statement:
-    """Return the fine for the present due date if the copy came back on `until`.
+    """Return the fine for the present due date if the copy came back on `until`, at that time.
 
     Uses only those `suspensions` that concern the lending branch. The fine does not grow while the
     loan is claimed returned.
@@ -138,16 +160,17 @@ def fine(
         policy=loan.policy,
         calendar=calendar,
         suspensions=concerning(suspensions, loan.branch_code, loan.branch_kind),
+        late=late_times(loan, until, at),
     )
 
 
 def is_due_soon(loan: Loan, calendar: Calendar, on: date, days: int) -> bool:
     """Return whether the loan is due within `days` days from `on` and this was not noticed yet.
 
-    Returns False while the loan is claimed returned.
+    Returns False while the loan is claimed returned, and for a loan by hours.
     """
     due_on = calendar.next_open(loan.due_on)
-    noticed = loan.due_soon_noticed_on or loan.claimed_returned_on
+    noticed = loan.due_soon_noticed_on or loan.claimed_returned_on or loan.due_time
     if loan.state is not LoanState.OPEN or noticed or due_on is None:
         return False
     return on <= due_on <= on + timedelta(days=days)

@@ -91,7 +91,7 @@ def statement(
     date already. The cost of computing it grows with the number of spans, not of days.
     """
     due = calendar.next_open(due_on)
-    if due is None or not _is_late(due, until, late):
+    if due is None or not is_late(due, until, late):
         return Statement(due, charged_days=0, amount_cents=0, spans=())
     overdue = list(_lay_out(due if late else due + DAY, until, policy, calendar, suspensions))
     spans = tuple(_price(overdue, policy, late))
@@ -104,7 +104,8 @@ def statement(
     )
 
 
-def _is_late(due: date, until: date, late: Late | None) -> bool:
+def is_late(due: date, until: date, late: Late | None) -> bool:
+    """Return whether a loan due on an open day `due` is overdue on `until`."""
     return until > due or (until == due and late is not None and late.until > late.due)
 
 

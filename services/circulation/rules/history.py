@@ -10,7 +10,7 @@ from services.circulation.rules.loan import Loan, LoanState
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A patron's choice about their reading history; `version` is that of their preferences."""
+    """A patron's choices about history and renewals; `version` is that of their preferences."""
 
     id: str
     keeps_history: bool
@@ -18,6 +18,15 @@ class Reader:
     moves: int = 0
     """Number of loans moved into the history.
     Each move writes it, so a move and a change of the choice at the same time conflict."""
+    renews_automatically: bool = True
+    """False: the patron wants no loan renewed without asking for it."""
+
+
+def renews_on_due_date(loan: Loan, reader: Reader | None) -> bool:
+    """Return whether an open loan is to be renewed on its due date if it then can be."""
+    wanted = reader is None or reader.renews_automatically
+    by_days = loan.state is LoanState.OPEN and loan.due_time is None
+    return loan.policy.renews_automatically and by_days and wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

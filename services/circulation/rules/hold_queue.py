@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules.calendar import Calendar
@@ -123,7 +123,7 @@ def allot(
         copy_id=copy.id,
         ready_on=on,
         shelf_days=shelf_days,
-        shelf_until=last_shelf_day(on, shelf_days, calendar),
+        shelf_until=calendar.open_day_after(on, shelf_days),
         version=hold.version + 1,
     )
     return ready, copy_rules.keep(copy, hold.id)
@@ -146,16 +146,6 @@ def _on_the_way(hold: Hold, copy: Copy) -> Hold:
     return await_copy(hold, copy.id, HoldStep.SEND)
 
 
-def last_shelf_day(ready_on: date, shelf_days: int, calendar: Calendar) -> date | None:
-    """Return the `shelf_days`-th open day after `ready_on`; None if that day is not announced."""
-    day: date | None = ready_on
-    for _ in range(shelf_days):
-        if day is None:
-            return None
-        day = calendar.next_open(day + timedelta(days=1))
-    return day
-
-
 def shelf_end(hold: Hold, calendar: Calendar, on: date) -> date | None:
     """Return the last day on which a ready hold can be collected; None if no end is announced.
 
@@ -166,11 +156,11 @@ def shelf_end(hold: Hold, calendar: Calendar, on: date) -> date | None:
     """
     if hold.ready_on is None:
         return None
-    end = last_shelf_day(hold.ready_on, hold.shelf_days, calendar)
+    end = calendar.open_day_after(hold.ready_on, hold.shelf_days)
     if end is None:
         return None
     if hold.shelf_until is None:
-        return end if end >= on else last_shelf_day(on, hold.shelf_days, calendar)
+        return end if end >= on else calendar.open_day_after(on, hold.shelf_days)
     return max(end, hold.shelf_until)
 
 

@@ -22,6 +22,7 @@ from services.circulation.refusals import (
 from services.circulation.rules.calendar import Calendar, Cause
 from services.circulation.rules.copy import Copy, lend
 from services.circulation.rules.fines import Statement
+from services.circulation.rules.loan_period import Due, LocalTime, first_due, renewed_due
 from services.circulation.rules.patron import Patron, check_card
 from services.circulation.rules.policy import Policy
 
@@ -119,7 +120,14 @@ class Loan:
     returned_through: Channel | None = None
     final_fine: Statement | None = None
     """Fine at return or loss, with later reductions; None while the loan is open."""
+    due_time: LocalTime | None = None
+    """Time on the due date from which a loan by hours is overdue; None: a loan by days."""
     version: int = 1
+
+    @property
+    def due(self) -> Due:
+        """Due date and time, before any move that is not saved yet."""
+        return Due(self.due_on, self.due_time)
 
     @property
     def policy_renewals_left(self) -> int:
@@ -137,11 +145,13 @@ def check_out(
     policy: Policy,
     calendar: Calendar,
     on: date,
+    time: LocalTime | None = None,
     hold_id: str | None = None,
 ) -> tuple[Loan, Copy]:
     """Return the new loan and its copy on loan.
 
-    `calendar` is the lending branch's. `hold_id` is the patron's hold on the title, if any.
+    `calendar` is the lending branch's. `time` is the time on the day `on`, for a loan by hours.
+    `hold_id` is the patron's hold on the title, if any.
 
     Raises CardExpired, PatronBlocked, LoanLimit, CopyKept, LentBeforeReturn or another refusal that
     names the copy's state.
@@ -151,6 +161,7 @@ def check_out(
         raise PatronBlocked
     if open_loans >= policy.max_loans:
         raise LoanLimit(limit=policy.max_loans)
+    due = first_due(policy, calendar, Due(on, time))
     loan = Loan(
         id=loan_id,
         patron_id=patron.id,
@@ -163,7 +174,8 @@ def check_out(
         branch_kind=calendar.branch_kind,
         policy=policy.at_price(copy.price_cents),
         borrowed_on=on,
-        due_on=calendar.due_date(on, policy.loan_days),
+        due_on=due.on,
+        due_time=due.time,
         due_set_at_version=calendar.version,
         calendar_version=calendar.version,
     )
@@ -179,14 +191,15 @@ def renew(
     blocked: bool,
     card_expires_on: date | None = None,
     unlimited: bool = False,
+    time: LocalTime | None = None,
 ) -> Loan:
-    """Return the loan renewed on `on`.
+    """Return the loan renewed on `on`, at `time` of that day.
 
     `queue` is the number of waiting holds that the copy could serve. The new period counts from
-    `on`. The caller assesses the fine of an overdue loan as of the same day. A closure in force on
-    `on` can grant renewals beyond the policy's. A renewal that would not give a later due date is
-    refused, so that it is not used up for nothing. `unlimited`: staff override the policy's number
-    of renewals.
+    `on`, or from the due date if the policy says so. The caller assesses the fine of an overdue
+    loan as of the same day. A closure in force on `on` can grant renewals beyond the policy's. A
+    renewal that would not give a later due date is refused, so that it is not used up for nothing.
+    `unlimited`: staff override the policy's number of renewals.
 
     Raises LoanLost, LoanNotOpen, LoanClaimed, CardExpired, PatronBlocked, HoldWaiting, RenewalLimit
     or NothingToGain.
@@ -201,13 +214,14 @@ def renew(
         raise HoldWaiting
     if not unlimited and not renewals_left(loan, calendar, on):
         raise RenewalLimit(limit=_renewals_allowed(loan, calendar, on))
-    due_on = calendar.due_date(on, loan.policy.renewal_days)
-    if due_on <= loan.due_on:
+    due = renewed_due(loan.policy, calendar, loan.due, Due(on, time))
+    if not due.is_later(loan.due):
         raise NothingToGain
     return replace(
         loan,
         state=state,
-        due_on=due_on,
+        due_on=due.on,
+        due_time=due.time,
         renewals=loan.renewals + 1,
         due_set_at_version=calendar.version,
         calendar_version=calendar.version,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 ChargeUnit = Literal["hour", "day", "week"]
@@ -46,6 +47,23 @@ class OptionalTerms:
     """True: the days of grace never cost; False: with one day more all of them are charged."""
     grace_minutes: int = 0
     """Added to the days of grace where time is counted in hours or minutes."""
+
+    loan_hours: int | None = None
+    """Hours of a loan, in place of `loan_days`: it is due at a time of day; None: by days."""
+    renewal_hours: int | None = None
+    """Hours of a renewal of such a loan; None: `loan_hours`."""
+    counts_open_days: bool = False
+    """True: `loan_days` and `renewal_days` count open days of the lending branch."""
+    fixed_due_dates: tuple[date, ...] = ()
+    """Due dates in order, such as ends of terms: a loan by days is due on the next one.
+    After the last one, `loan_days` counts."""
+    latest_due_dates: tuple[date, ...] = ()
+    """Dates in order: no loan is due after the next one. After the last one there is no limit."""
+    renewal_from_due_date: bool = False
+    """True: a renewal counts from the present due date; False: from the day of renewal.
+    An overdue loan is renewed from that day in any case."""
+    renews_automatically: bool = False
+    """True: a loan by days is renewed on its due date if it can be and the patron wants it."""
 
 
 def charged_cents(terms: OptionalTerms, rate: int, units: int, period: int) -> int:

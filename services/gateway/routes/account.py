@@ -49,6 +49,7 @@ class LoanOut(BaseModel):
     branch: str
     borrowed_on: date
     due_on: date
+    due_at: datetime | None = Field(description="Time at which a loan by hours is due; else null.")
     renewals_left: int
     claimed_returned_on: date | None
     overdue: bool

@@ -136,6 +136,7 @@ def _loans(
             "branch": loan["branch"],
             "borrowed_on": loan["borrowed_on"],
             "due_on": loan["due_on"],
+            "due_at": loan.get("due_at"),
             "renewals_left": _renewals_left(loan, common, today),
             "claimed_returned_on": loan.get("claimed_returned_on"),
             "overdue": bool(overdue.get(loan_id, loan["due_on"] < today.isoformat())),

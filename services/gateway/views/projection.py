@@ -107,6 +107,7 @@ def _fold_loan(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
             "branch": event.branch,
             "borrowed_on": event.borrowed_on.isoformat(),
             "due_on": event.due_on.isoformat(),
+            **({"due_at": event.due_at} if event.due_at else {}),
             "renewals": event.renewals,
             "renewals_left": event.renewals_left,
             "renewals_allowed": event.renewals_allowed,

@@ -9,7 +9,13 @@ from pydantic import BaseModel
 from services.notices.kinds.kind import Kind, Known
 from services.notices.language import Language
 from shared.clock import library_day
-from shared.contracts.circulation import LoanDueDateChanged, LoanDueSoon, LoanLost, LoanOverdue
+from shared.contracts.circulation import (
+    LoanDueDateChanged,
+    LoanDueSoon,
+    LoanLost,
+    LoanOverdue,
+    LoanRenewed,
+)
 from shared.owners import path_to
 from shared.translations import marked
 from shared.unit_of_work import Run
@@ -71,6 +77,8 @@ class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon")):
     """A notification of a loan that is due soon, unless it was returned or renewed by now."""
 
     due_on: date
+    renews: bool = False
+    """True if the loan is to be renewed on that day, unless somebody waits for it then."""
 
     @classmethod
     async def of(cls, event: LoanDueSoon, run: Run) -> Self | None:
@@ -78,7 +86,12 @@ class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon")):
         loan = await _loan(event.loan_id, run)
         if loan is None or (loan.state, loan.due_on) != ("open", event.due_on):
             return None
-        return cls(loan_id=event.loan_id, title_id=event.title_id, due_on=event.due_on)
+        return cls(
+            loan_id=event.loan_id,
+            title_id=event.title_id,
+            due_on=event.due_on,
+            renews=event.renews,
+        )
 
     async def current(self, run: Run) -> Self | None:
         """Return the same facts unless the loan was returned or renewed."""
@@ -90,8 +103,39 @@ class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon")):
         return self.due_on
 
     def texts(self, known: Known) -> list[str]:
-        """Return a sentence with the due date."""
+        """Return sentences with the due date, and with an automatic renewal if there is one."""
+        if self.renews:
+            return [
+                marked("{title} is due on {due_on}."),
+                marked(
+                    "It's renewed automatically on that day, unless another reader waits for it "
+                    "or your account is blocked. You get a message if it's renewed."
+                ),
+            ]
         return [marked("{title} is due on {due_on}. Please return or renew it by then.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewedAutomatically(OfLoan, events=[LoanRenewed], name=marked("Item renewed automatically")):
+    """A notification of a loan that was renewed on its due date; others know what they renewed."""
+
+    due_on: date
+
+    @classmethod
+    async def of(cls, event: LoanRenewed, run: Run) -> Self | None:
+        """Return the facts of an automatic renewal; None for any other."""
+        if not event.automatic:
+            return None
+        return cls(loan_id=event.loan_id, title_id=event.title_id, due_on=event.due_on)
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the loan was returned or renewed again."""
+        loan = await _loan(self.loan_id, run)
+        return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
+
+    def texts(self, known: Known) -> list[str]:
+        """Return a sentence with the new due date."""
+        return [marked("{title} was renewed automatically and is now due on {due_on}.")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from services.circulation.rules import hold_queue as hold_queue_rules
 from services.circulation.rules.calendar import Calendar, Closure
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.hold import Hold, HoldState
-from services.circulation.rules.hold_queue import Waiting, last_shelf_day, nearest
+from services.circulation.rules.hold_queue import Waiting, nearest
 from services.circulation.rules.patron import Patron
 from services.circulation.rules.policy import HONG_KONG
 
@@ -69,7 +69,7 @@ def waiting(place: int, *, at: str = "HKCL", calendar: Calendar = OPEN, **more: 
 def test_a_copy_is_kept_on_the_hold_shelf_for_seven_open_days(
     calendar: Calendar, last: date | None
 ) -> None:
-    assert last_shelf_day(DAY, 7, calendar) == last
+    assert calendar.open_day_after(DAY, 7) == last
 
 
 def test_the_last_shelf_day_is_never_earlier_than_announced() -> None:
@@ -102,7 +102,7 @@ def test_a_last_day_that_passed_before_it_was_known_is_counted_anew() -> None:
     withdrawn = date(2021, 4, 7)  # as an error: the library had been open all the time
     assert not hold_queue_rules.is_uncollected(told, OPEN, withdrawn)
     moved = hold_queue_rules.move_shelf(told, OPEN, withdrawn)
-    assert moved.shelf_until == last_shelf_day(withdrawn, 7, OPEN)
+    assert moved.shelf_until == OPEN.open_day_after(withdrawn, 7)
     assert hold_queue_rules.move_shelf(moved, OPEN, date(2021, 4, 9)) is moved
     still_closed = closed(date(2021, 4, 1), None)
     assert hold_queue_rules.move_shelf(told, still_closed, withdrawn) is told

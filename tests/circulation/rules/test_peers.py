@@ -16,7 +16,6 @@ import pytest
 
 from services.circulation.rules.calendar import Calendar, Closure, Week
 from services.circulation.rules.fines import statement
-from services.circulation.rules.hold_queue import last_shelf_day
 from services.circulation.rules.policy import Policy
 
 WEDNESDAY, SATURDAY, SUNDAY = 3, 6, 7
@@ -179,4 +178,4 @@ def test_due_dates_match_those_of_another_system(day: date, branch: Calendar, du
 )
 def test_open_days_are_counted_across_a_holiday(days: int, last: date) -> None:
     branch = calendar(("2019-11-08", "2019-11-08"))
-    assert last_shelf_day(date(2019, 11, 5), days, branch) == last
+    assert branch.open_day_after(date(2019, 11, 5), days) == last

@@ -13,7 +13,6 @@ from random import Random
 from statistics import median
 
 from services.circulation.rules.calendar import Calendar, Closure
-from services.circulation.rules.hold_queue import last_shelf_day
 from services.circulation.rules.ready_date import (
     Experience,
     OnHold,
@@ -142,7 +141,7 @@ class Shelf:
                 piece.arrives = number_of(arrives)
             if piece.waits_for and piece.waits_for.ready is None and piece.arrives <= today:
                 piece.waits_for.ready = today
-                piece.leaves = number_of(last_shelf_day(day_of(today), SHELF_DAYS, self.pickup))
+                piece.leaves = number_of(self.pickup.open_day_after(day_of(today), SHELF_DAYS))
                 comes = self.random.random() < 0.93
                 waits = int(self.random.expovariate(1 / 2.5))
                 collected = number_of(self.pickup.next_open(day_of(today + waits)))

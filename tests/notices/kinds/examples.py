@@ -58,6 +58,7 @@ from tests.notices.library import (
     prefers,
     registered,
     released,
+    renewed,
     reopened,
     rescheduled,
     resumed,
@@ -115,6 +116,8 @@ def story() -> list[Happened]:
         charge(FineAdjusted, "e"),
         charge(FinePaid, "e"),
         lost("loan-e", "e"),
+        renewed("loan-f", "e", automatic=True),
+        renewed("loan-g", "e", automatic=False),
         hold(HoldReady, 2, patron_id="e", state="ready"),
         hold(HoldChanged, 3, patron_id="e", state="ready"),
         hold(HoldExpired, 4, patron_id="e", state="expired", uncollected=True),
@@ -159,6 +162,7 @@ def answers(lending: Lending) -> None:
     lending.loans["loan-1"] = {"id": "loan-1", "title_id": "title-1"}
     lending.charges["charge-1"] = {"amount_cents": 450, "outstanding_cents": 0}
     lending.loans["loan-e"] = {"state": "lost", "due_on": "2020-12-04"}
+    lending.loans["loan-f"] = {"state": "open", "due_on": "2020-12-04"}
     lending.loans["loan-b"] = {"state": "open", "due_on": "2020-12-04"}
     lending.borrowers["s-1"] = ["a", "b", "c", "d"]
     lending.registered["activity-2"] = ["e", "c"]
@@ -198,12 +202,13 @@ INBOXES = [
         *("enquiry.closed", "enquiry.answered"),
         *("registration.cancelled", "activity.rescheduled", "registration.confirmed"),
         *("hold.cancelled", "hold.expired", "hold.changed", "hold.ready"),
-        *("loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
+        *("loan.renewed", "loan.lost", "fine.paid", "fine.adjusted", "fine.waived"),
     ],
 ]
 """Kinds of the notifications of patrons a to e after the story, newest first."""
 
 SAYS = {
+    "loan.renewed": {"title", "due_on"},
     "loan.due-soon": {"title", "due_on"},
     "loan.overdue": {"title", "due_on", "as_of", "amount"},
     "loan.due-date-changed": {"title", "due_on", "previous_due_on"},

@@ -30,6 +30,7 @@ from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold, HoldState, cancel, collect
 from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan
+from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.override import Reason
 from services.circulation.rules.patron import Borrower, Patron, is_blocked
 from services.circulation.rules.policy import PolicyMatrix
@@ -60,6 +61,7 @@ class LendingTerms:
     on: date
     """Day of the loans."""
     today: date
+    time: LocalTime | None = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ def _lend(
             policy=policy,
             calendar=terms.branch.now,
             on=terms.on,
+            time=terms.time,
             hold_id=hold.id if hold else None,
             blocked=blocked,
             open_loans=open_loans,
@@ -221,6 +224,8 @@ class CheckOut:
     patron: Patron | None = None
     override: Reason | None = None
     """Why staff lend despite the refusals that may be overridden; None: they don't."""
+    time: LocalTime | None = None
+    """Time of the loans, if it is known; a loan by hours begins then."""
 
 
 @brief
@@ -343,4 +348,5 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         holds=facts.holds,
         on=command.on,
         today=command.today,
+        time=command.time,
     )

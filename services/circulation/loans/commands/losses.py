@@ -16,7 +16,7 @@ from services.circulation.refusals import InTheFuture, NoSuchLoan, PriceUnknown
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.charge import Charge, ChargeKind, assess, loss_charges
-from services.circulation.rules.due_date import CurrentLoan, fine, is_long_overdue
+from services.circulation.rules.due_date import CurrentLoan, fine, is_long_overdue, late_times
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan
@@ -95,7 +95,8 @@ def _lose(work: Work, present: CurrentLoan, overdue: Statement, command: Declare
     price = copy.price_cents if command.price_cents is None else command.price_cents
     if price is None:
         raise PriceUnknown
-    late = assess(new_id(), to_bill(work, loan), overdue, command.on)
+    billed = to_bill(work, loan)
+    late = assess(new_id(), billed, overdue, command.on, late_times(billed, command.on, None))
     charges = (
         *((late,) if late else ()),
         *loss_charges(new_id(), new_id(), loan, price, command.on),

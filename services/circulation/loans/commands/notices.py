@@ -9,7 +9,8 @@ from services.circulation.loans import events, store
 from services.circulation.loans.commands.current import current_loan, save_moves
 from services.circulation.rules import due_date as due_date_rules
 from services.circulation.rules.due_date import CurrentLoan
-from services.circulation.rules.history import past
+from services.circulation.rules.history import past, renews_on_due_date
+from services.circulation.rules.loan import renewals_left
 from shared.unit_of_work import Work
 
 
@@ -37,8 +38,17 @@ def notice_due_soon(work: Work, loan_id: str, on: date, days: int) -> bool:
         return False
     noticed = due_date_rules.notice_due_soon(present.loan, on=on)
     store.save(work, [noticed])
-    work.record(events.due_soon(noticed, on=on))
+    work.record(events.due_soon(noticed, on=on, renews=_renews(work, present, on)))
     return True
+
+
+def _renews(work: Work, present: CurrentLoan, on: date) -> bool:
+    """Return whether the loan is to be renewed on its due date; reads only if its policy may."""
+    if not present.loan.policy.renews_automatically:
+        return False
+    reader = borrowers_store.get_reader(work, present.loan.patron_id)
+    left = renewals_left(present.loan, present.calendar, on)
+    return left > 0 and renews_on_due_date(present.loan, reader)
 
 
 def notice_overdue(work: Work, loan_id: str, on: date, days: tuple[int, ...]) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from services.circulation.borrowers.commands import acting, may_act
-from services.circulation.borrowers.store import add_override
+from services.circulation.borrowers.store import add_override, get_reader
 from services.circulation.charges.commands.ledger import post, to_bill
 from services.circulation.loans import events, store
 from services.circulation.loans.commands.current import save_change
@@ -18,10 +18,12 @@ from services.circulation.refusals import (
     WayOut,
 )
 from services.circulation.rules.charge import Charge, assess
-from services.circulation.rules.due_date import CurrentLoan, current, fine
+from services.circulation.rules.due_date import CurrentLoan, current, fine, late_times
 from services.circulation.rules.fines import Statement
+from services.circulation.rules.history import renews_on_due_date
 from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan, renew, renewal_reference
+from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.override import Reason
 from services.circulation.rules.patron import is_blocked
 from services.circulation.rules.ways_out import MOST_DAYS, Candidate, payments, ways_out
@@ -41,9 +43,15 @@ class Renewal:
 
 @brief
 def renew_loan(
-    work: Work, loan_id: str, patron_id: str | None, on: date, override: Reason | None = None
+    work: Work,
+    loan_id: str,
+    patron_id: str | None,
+    on: date,
+    override: Reason | None = None,
+    *,
+    time: LocalTime | None = None,
 ) -> Renewal:
-    """Renew the loan. `patron_id` is the patron who asks; None: staff.
+    """Renew the loan at `time` of a day. `patron_id` is the patron who asks; None: staff.
 
     With `override`, staff renew despite the refusals that may be overridden.
 
@@ -53,7 +61,7 @@ def renew_loan(
     loan = store.get(work, loan_id)
     if loan is None or not may_act(work, patron_id, loan.patron_id):
         raise NoSuchLoan
-    facts = _facts(work, loan.patron_id, [loan])
+    facts = _facts(work, loan.patron_id, [loan], time)
     member = acting(patron_id, loan.patron_id)
     try:
         renewal = renew_one(work, loan, facts, on, member=member, override=override)
@@ -64,11 +72,34 @@ def renew_loan(
     return renewal
 
 
-def _facts(work: Work, patron_id: str, loans: Sequence[Loan]) -> RenewalFacts:
+def renew_due_loan(work: Work, loan_id: str, on: date) -> bool:
+    """Renew a loan on its due date if its policy says so; return whether it was renewed now.
+
+    It stays as it is if it cannot be renewed, or if the patron wants no automatic renewal. A
+    renewed loan is due later, so of two calls at the same time one returns True.
+    """
+    loan = store.get(work, loan_id)
+    if loan is None or not renews_on_due_date(loan, get_reader(work, loan.patron_id)):
+        return False
+    try:
+        facts = _facts(work, loan.patron_id, [loan], None)
+        present = current(loan, facts.calendars[loan.branch_code])
+        if present.calendar.next_open(present.loan.due_on) != on:
+            return False
+        renewal = renew_one(work, loan, facts, on, automatic=True)
+    except Refusal:
+        return False
+    post_renewals(work, facts, [renewal])
+    return True
+
+
+def _facts(
+    work: Work, patron_id: str, loans: Sequence[Loan], time: LocalTime | None
+) -> RenewalFacts:
     facts = store.renewal_facts(work, patron_id, loans)
     if facts is None:
         raise NoSuchLoan
-    return facts
+    return replace(facts, time=time)
 
 
 def renew_one(
@@ -80,6 +111,7 @@ def renew_one(
     member: str | None = None,
     charged: Iterable[Charge | None] = (),
     override: Reason | None = None,
+    automatic: bool = False,
 ) -> Renewal:
     """Renew one loan: save and publish it. Its charge is left to `post_renewals`.
 
@@ -94,13 +126,20 @@ def renew_one(
         if override is None:
             raise
         renewed = renew(
-            loan, on=on, calendar=present.calendar, queue=0, blocked=False, unlimited=True
+            loan,
+            on=on,
+            calendar=present.calendar,
+            queue=0,
+            blocked=False,
+            unlimited=True,
+            time=facts.time,
         )
         add_override(work, loan, refusal.code, override)
         overridden = refusal.code
     billed = to_bill(work, loan, charged)
-    statement = fine(billed, present.calendar, facts.suspensions, on)
-    charge = assess(new_id(), billed, statement, on)
+    statement = fine(billed, present.calendar, facts.suspensions, on, facts.time)
+    late = late_times(billed, on, facts.time)
+    charge = assess(new_id(), billed, statement, on, late)
     save_change(work, present, renewed)
     reference = renewal_reference(renewed)
     work.record(
@@ -110,6 +149,7 @@ def renew_one(
             reference=reference,
             acting=member,
             overridden=overridden,
+            automatic=automatic,
         )
     )
     return Renewal(renewed, reference, charge, statement)
@@ -129,6 +169,7 @@ def renewed_by(present: CurrentLoan, facts: RenewalFacts, on: date, owed_cents: 
         ),
         blocked=is_blocked(facts.patron, owed_cents, loan.policy),
         card_expires_on=facts.patron.card_expires_on,
+        time=facts.time,
     )
 
 
@@ -170,7 +211,11 @@ class Attempt:
 
 
 def renew_all_loans(
-    work: Work, patron_id: str, on: date, loan_ids: tuple[str, ...] | None = None
+    work: Work,
+    patron_id: str,
+    on: date,
+    loan_ids: tuple[str, ...] | None = None,
+    time: LocalTime | None = None,
 ) -> list[Attempt]:
     """Renew a patron's loans, all or those given; return the outcome for each, in turn.
 
@@ -184,7 +229,7 @@ def renew_all_loans(
     none = [Attempt(loan_id, None, ItemRefusal.by(NoSuchLoan())) for loan_id in sorted(missing)]
     if not loans:
         return none
-    facts = _facts(work, patron_id, loans)
+    facts = _facts(work, patron_id, loans, time)
     attempts: list[Attempt] = []
     for loan in loans:
         try:

@@ -34,11 +34,12 @@ from services.circulation.rules.copy import (
     recover,
     take_back,
 )
-from services.circulation.rules.due_date import CurrentLoan, current, fine
+from services.circulation.rules.due_date import CurrentLoan, current, fine, late_times
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.hold import Hold
 from services.circulation.rules.ledger import Occasion, Posting, assessed, credit_of_return
 from services.circulation.rules.loan import Channel, Loan, LoanState, back_on, give_back, settled
+from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.patron import Borrower
 from services.circulation.rules.suspension import FineSuspension
 from shared.ids import new_id
@@ -54,6 +55,8 @@ class ReturnCopies:
     channel: Channel
     on: date
     today: date
+    time: LocalTime | None = None
+    """Time of the return, if it is known."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +211,8 @@ def _end(
     Raises ReturnedBeforeBorrowed.
     """
     on = back_on(before.loan, command.on)
-    statement = settled(billed, fine(billed, before.calendar, suspensions, on))
+    time = command.time if on == command.on else None
+    statement = settled(billed, fine(billed, before.calendar, suspensions, on, time))
     loan = give_back(
         before.loan,
         on=on,
@@ -218,7 +222,7 @@ def _end(
     )
     copy = take_back(copy, on, branch_code=command.branch)
     lost = before.loan.state is LoanState.LOST
-    charge = None if lost else assess(new_id(), billed, statement, on)
+    charge = None if lost else assess(new_id(), billed, statement, on, late_times(billed, on, time))
     return _Ended(before, loan, copy, statement, charge)
 
 

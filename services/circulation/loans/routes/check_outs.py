@@ -16,6 +16,7 @@ from services.circulation.fields import (
     When,
     day_of,
     reason_of,
+    time_of,
 )
 from services.circulation.holds.routes import HoldOut
 from services.circulation.loans.commands.check_out import CheckOut, Lent, check_out
@@ -241,6 +242,7 @@ async def post_checkout(
         on=day_of(body.at, run),
         today=day_of(None, run),
         override=reason_of(body.override, caller),
+        time=time_of(body.at, run),
     )
     use_case = record_offline_check_outs if body.offline else check_out
 
@@ -276,6 +278,7 @@ async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
         channel=body.channel,
         on=day_of(body.at, run),
         today=day_of(None, run),
+        time=time_of(body.at, run),
     )
     results = await run(return_copies, command)
     return ReturnOut(results=[ReturnedOut.of(returned) for returned in results])

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
-from services.circulation.fields import Id, Today, When, day_of
+from services.circulation.fields import Id, Now, Today, When, day_of
 from services.circulation.loans import queries, store
 from services.circulation.loans.commands.losses import (
     DeclareLost,
@@ -157,6 +157,9 @@ class LoanOut(BaseModel):
     branch_kind: str
     borrowed_on: date
     due_on: date
+    due_at: datetime | None = Field(
+        default=None, description="Time from which a loan by hours is overdue; null: by days."
+    )
     renewals: int
     renewals_left: int = Field(
         description="Renewals left today: those of the policy, and extra ones while a closure of "
@@ -185,6 +188,7 @@ class LoanOut(BaseModel):
             branch_kind=loan.branch_kind,
             borrowed_on=loan.borrowed_on,
             due_on=loan.due_on,
+            due_at=loan.due_time.at if loan.due_time else None,
             renewals=loan.renewals,
             renewals_left=left.get(loan.id, 0),
             state=loan.state.value,
@@ -376,7 +380,13 @@ async def get_loan(loan_id: Id, caller: PatronStaffOrService, db: Db, today: Tod
 @refuses(NoSuchLoan)
 @shows_patrons
 async def get_fine_statement(
-    loan_id: Id, caller: PatronStaffOrService, db: Db, today: Today, as_of: Day | None = None
+    loan_id: Id,
+    caller: PatronStaffOrService,
+    db: Db,
+    today: Today,
+    now: Now,
+    *,
+    as_of: Day | None = None,
 ) -> FineStatementOut:
     """Get the loan's fine if it came back on `as_of` (default today), or its final fine.
 
@@ -385,5 +395,6 @@ async def get_fine_statement(
     """
     loan = await _loan(db, loan_id, caller)
     latest = today + timedelta(days=MOST_DAYS_AHEAD)
-    fine = await queries.loan_fine(db, loan, min(as_of or today, latest))
+    at = None if as_of else now
+    fine = await queries.loan_fine(db, loan, min(as_of or today, latest), at)
     return FineStatementOut.of_fine(fine)

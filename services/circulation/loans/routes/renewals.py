@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
-from services.circulation.fields import Id, Ids, OverrideIn, day_of, reason_of
+from services.circulation.fields import Id, Ids, OverrideIn, day_of, reason_of, time_of
 from services.circulation.loans.commands.renew import Attempt, Renewal, renew_all_loans, renew_loan
 from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut, renewals_left
 from services.circulation.refusals import (
@@ -167,10 +167,11 @@ async def post_renewal(
     """
     asking, today = None if "staff" in caller.roles else caller.id, day_of(None, run)
     reason = reason_of(body.override if body else None, caller)
+    now = time_of(None, run)
     if preview:
-        would, _events = await run.try_out(renew_loan, loan_id, asking, today, reason)
+        would, _events = await run.try_out(renew_loan, loan_id, asking, today, reason, time=now)
         return RenewalEffectOut.of(would, await renewals_left(run, would.loan))
-    renewal = await run(renew_loan, loan_id, asking, today, reason)
+    renewal = await run(renew_loan, loan_id, asking, today, reason, time=now)
     return RenewalOut.of(renewal, await renewals_left(run, renewal.loan))
 
 
@@ -184,10 +185,11 @@ async def post_renewals(
     With `preview=true`, returns the effect and changes nothing.
     """
     today, loan_ids = day_of(None, run), body.loan_ids if body else None
+    now = time_of(None, run)
     if preview:
-        attempts, _events = await run.try_out(renew_all_loans, caller.id, today, loan_ids)
+        attempts, _events = await run.try_out(renew_all_loans, caller.id, today, loan_ids, now)
     else:
-        attempts = await run(renew_all_loans, caller.id, today, loan_ids)
+        attempts = await run(renew_all_loans, caller.id, today, loan_ids, now)
     left = await renewals_left(run, *(each.renewal.loan for each in attempts if each.renewal))
     if not preview:
         return RenewAllOut(results=[AttemptOut.of(attempt, left) for attempt in attempts])

@@ -137,6 +137,8 @@ async def post_setting(request: PatronRequest) -> Response:
     }
     if request.text("asks_digest"):
         chosen["digest"] = request.text("digest") == "yes"
+    if request.text("asks_renewal"):
+        chosen["automatic_renewal"] = request.text("automatic_renewal") == "yes"
     if request.text("language"):
         chosen["language"] = request.text("language")
     reply = await request.send("PATCH", "/v1/me/preferences", chosen)
