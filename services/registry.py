@@ -111,6 +111,7 @@ SERVICES = (
             "/v1/holds",
             "/v1/me/holds",
             "/v1/payments",
+            "/oai",
         ),
         long_previews=("/v1/fine-suspensions",),
         searches=("/v1/titles",),

@@ -23,6 +23,8 @@ from services.circulation.conflicts import routes as conflicts_routes
 from services.circulation.conflicts import store as conflicts_store
 from services.circulation.copies import routes as copies_routes
 from services.circulation.experience import store as experience_store
+from services.circulation.harvest import jobs as harvest_jobs
+from services.circulation.harvest.routes import oai as oai_routes
 from services.circulation.holds import consumers as holds_consumers
 from services.circulation.holds import jobs as holds_jobs
 from services.circulation.holds import routes as holds_routes
@@ -71,6 +73,7 @@ JOBS = Jobs(
     suspensions_jobs.jobs,
     closures_jobs.jobs,
     catalogue_jobs.jobs,
+    harvest_jobs.jobs,
 )
 
 
@@ -98,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
                 suspensions_routes.router,
                 closures_routes.router,
                 policies_routes.router,
+                oai_routes.router,
             ),
             indexes=INDEXES,
             snapshots=snapshots.OF_ALL,

@@ -16,6 +16,7 @@ class Settings(settings.CardSettings):
     payment_provider: Literal["none", "double"] = "none"
     overdue_days: Annotated[tuple[int, ...], NoDecode, SPLIT] = (1, 7, 21)
     search_folder: str = ""
+    oai_email: str = Field(default="webmaster@localhost", pattern=r"^[^\s@]+@[^\s@]+$")
     due_soon_days: int = Field(default=3, ge=0, le=365)
 
     @field_validator("overdue_days")

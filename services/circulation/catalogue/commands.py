@@ -76,7 +76,7 @@ def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
         record=command.record,
     )
     copies = new_copies(title, command.copies)
-    store.add(work, [title])
+    store.add(work, [title], copies)
     store.add_copies(work, copies)
     work.record(events.catalogued(title, copies))
     return Catalogued(title, copies)
@@ -112,6 +112,6 @@ def amend_title(work: Work, title_id: str, changes: Mapping[str, Any]) -> Catalo
     copies = store.copies_of(work, [title.id])
     amended = amend(title, changes)
     if amended is not title:
-        store.save(work, [amended])
+        store.save(work, [amended], copies)
         work.record(events.catalogued(amended, copies))
     return Catalogued(amended, tuple(copies))

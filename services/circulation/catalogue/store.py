@@ -1,7 +1,7 @@
 """Titles and their copies."""
 
 import re
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -52,6 +52,8 @@ INDEXES: Indexes = {
             partialFilterExpression={"control_number": {"$type": "string"}},
         ),
         IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
+        # The titles of a library, those withdrawn there too, for harvesters.
+        IndexModel([("held_by", ASCENDING), ("changed_at", ASCENDING), ("_id", ASCENDING)]),
     ],
     "marc_records": [],  # the MARC records that titles were imported from, by title id
     "copies": sharded_by(
@@ -92,9 +94,9 @@ INDEXES: Indexes = {
 }
 
 
-def add(work: Work, titles: Iterable[Title]) -> None:
-    """Insert new titles."""
-    work.add("titles", *(_with_terms(title) for title in titles))
+def add(work: Work, titles: Iterable[Title], copies: Iterable[Copy]) -> None:
+    """Insert new titles; `copies` are all of theirs, which are inserted by `add_copies`."""
+    work.add("titles", *_documents(titles, copies))
 
 
 def add_copies(work: Work, copies: Iterable[Copy]) -> None:
@@ -102,18 +104,33 @@ def add_copies(work: Work, copies: Iterable[Copy]) -> None:
     work.add("copies", *map(_stamped, copies))
 
 
-def save(work: Work, titles: Iterable[Title]) -> None:
-    """Save titles after a change of their fields or of their copies."""
-    work.save("titles", *(_with_terms(title) for title in titles))
+def save(work: Work, titles: Iterable[Title], copies: Iterable[Copy]) -> None:
+    """Save titles after a change of their fields or of their copies; `copies` are all of theirs."""
+    work.save("titles", *_documents(titles, copies))
 
 
-def _with_terms(title: Title) -> dict[str, Any]:
-    """Return the document of a title, without what its record does not say."""
-    document = plain(title)
-    record = {name: value for name, value in document.pop("record").items() if value}
-    if record:
-        document["record"] = record
-    return {**document, "terms": search_terms(title), "changed_at": wall_clock()}
+def note_change(work: Work, title_ids: Collection[str]) -> None:
+    """Note that these titles are to be harvested again, since a copy is withdrawn or back."""
+    for title_id in sorted(title_ids):
+        work.update("titles", {"_id": title_id}, {"$set": {"changed_at": wall_clock()}})
+
+
+def _documents(titles: Iterable[Title], copies: Iterable[Copy]) -> Iterator[dict[str, Any]]:
+    """Yield the documents of titles, each without the fields of its record that are empty."""
+    held_by: dict[str, set[str]] = {}
+    for copy in copies:
+        held_by.setdefault(copy.title_id, set()).add(copy.branch_code)
+    for title in titles:
+        document = plain(title)
+        record = {name: value for name, value in document.pop("record").items() if value}
+        if record:
+            document["record"] = record
+        yield {
+            **document,
+            "terms": search_terms(title),
+            "held_by": sorted(held_by.get(title.id, ())),
+            "changed_at": wall_clock(),
+        }
 
 
 def add_marc(work: Work, records: Mapping[str, bytes]) -> None:

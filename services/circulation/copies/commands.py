@@ -25,6 +25,7 @@ from services.circulation.refusals import (
 )
 from services.circulation.rules.copy import (
     Copy,
+    CopyState,
     damage,
     describe,
     miss,
@@ -55,7 +56,7 @@ def add_copies(work: Work, title_id: str, new: Sequence[NewCopy], on: date) -> C
     copies = (*before, *added)
     check_copies(len(copies))
     title = next_version(title)
-    catalogue_store.save(work, [title])
+    catalogue_store.save(work, [title], copies)
     catalogue_store.add_copies(work, added)
     work.record(catalogue_events.catalogued(title, copies))
     served = serve(work, [title.queue_id], on)
@@ -137,12 +138,14 @@ def import_titles(work: Work, command: ImportTitles) -> list[Imported]:
             results.append(Imported(step.outcome))
 
     steps = [step for step in steps if step.outcome != "unchanged"]
-    catalogue_store.add(work, [step.title for step in steps if step.outcome == "added"])
-    catalogue_store.save(work, [step.title for step in steps if step.outcome == "changed"])
-    added = {step.title.id: step.marc for step in steps if step.outcome == "added" and step.marc}
-    catalogue_store.add_marc(work, added)
-    for step in steps:
-        if step.outcome == "changed" and step.marc:
+    copies = [copy for step in steps for copy in step.copies]
+    new = [step for step in steps if step.outcome == "added"]
+    changed = [step for step in steps if step.outcome == "changed"]
+    catalogue_store.add(work, [step.title for step in new], copies)
+    catalogue_store.save(work, [step.title for step in changed], copies)
+    catalogue_store.add_marc(work, {step.title.id: step.marc for step in new if step.marc})
+    for step in changed:
+        if step.marc:
             catalogue_store.save_marc(work, step.title.id, step.marc)
     catalogue_store.add_copies(work, [copy for step in steps for copy in step.new])
     catalogue_store.save_copies(work, [copy for step in steps for copy in step.changed])
@@ -225,8 +228,8 @@ def amend_copy(work: Work, barcode: str, changes: Mapping[str, Any], on: date) -
         raise NoSuchTitle
     catalogue_store.save_copies(work, [amended])
     title = next_version(title)
-    catalogue_store.save(work, [title])
     copies = catalogue_store.copies_of(work, [title.id])
+    catalogue_store.save(work, [title], copies)
     work.record(catalogue_events.catalogued(title, copies))
     served = serve(work, [copy.queue_id], on)
     return served[copy.id].copy if copy.id in served else amended
@@ -254,7 +257,7 @@ def set_work(work: Work, title_id: str, work_id: str | None, on: date) -> Catalo
     first = holds_store.take_place(work, moved.queue_id, len(holds))
     steps = [(hold, move_queue(hold, work_id, first + n)) for n, hold in enumerate(holds)]
     placed = tuple(move_work(copy, work_id) for copy in copies)
-    catalogue_store.save(work, [moved])
+    catalogue_store.save(work, [moved], placed)
     catalogue_store.save_copies(work, placed)
     work.record(catalogue_events.catalogued(moved, placed))
     holds_store.save(work, [after for _, after in steps])
@@ -294,6 +297,8 @@ def recover_copy(work: Work, barcode: str, branch: str, on: date) -> Served:
     holds_store.take_turn(work, [copy.queue_id])
     back = recover(copy, branch)
     catalogue_store.save_copies(work, [back])
+    if copy.state is CopyState.WITHDRAWN:
+        catalogue_store.note_change(work, [copy.title_id])
     served = hand_out(work, [copy.queue_id], on, freed=[back], in_hand=[copy.id])
     return served.get(copy.id, Served(back, None))
 
@@ -317,6 +322,8 @@ def take_out_copy(work: Work, barcode: str, fault: Fault, on: date) -> Served:
     holds_store.take_turn(work, [copy.queue_id])
     out = _TAKE_OUT[fault](copy)
     catalogue_store.save_copies(work, [out])
+    if out.state is CopyState.WITHDRAWN:
+        catalogue_store.note_change(work, [copy.title_id])
     if copy.hold_id and (hold := holds_store.get(work, copy.hold_id)):
         waits = put_back(hold)
         holds_store.save(work, [waits])

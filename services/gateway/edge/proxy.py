@@ -115,7 +115,7 @@ def owner_of(raw_path: str) -> str | None:
     for segment in segments:
         if segment in ("", ".", "..") or re.search(r"[\x00-\x1f\x7f/\\]", segment):
             return None
-    for depth in range(len(segments), 1, -1):
+    for depth in range(len(segments), 0, -1):
         for named in (segments[:depth], [*segments[:2], "*", *segments[3:depth]]):
             owner = _OWNER_BY_PREFIX.get("/" + "/".join(named))
             if owner:

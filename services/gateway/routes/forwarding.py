@@ -56,7 +56,7 @@ async def get_change_password() -> Response:
 
 async def forward(request: Request) -> Response:
     """Forward a request to the service that owns the path, which checks token and fields."""
-    request.scope["route"] = _ROUTE
+    request.scope["route"] = _HARVEST if request.scope["path"] == _HARVEST.path else _ROUTE
     owner = proxy.owner_of(request.scope["raw_path"].decode("ascii", "replace"))
     if owner is None:
         raise NotFound("route")
@@ -74,4 +74,7 @@ _ROUTE = Route(
 A route of Starlette: what those of FastAPI do first would cost every forwarded call.
 """
 
-router.routes.append(_ROUTE)
+_HARVEST = Route("/oai", forward, methods=["GET", "POST"], include_in_schema=False)
+"""The address of OAI-PMH, which harvesters know."""
+
+router.routes.extend((_HARVEST, _ROUTE))

@@ -179,6 +179,9 @@ def _take_back(
             ended.append(end)
             results[barcode] = Returned(barcode, end.loan, end.charge, end.statement, copy=end.copy)
     _save(work, command, ended, borrowers, facts.suspensions)
+    withdrawn = (copy for copy in facts.copies.values() if copy.state is CopyState.WITHDRAWN)
+    if back := {copy.title_id for copy in withdrawn if results[copy.barcode].loan}:
+        catalogue_store.note_change(work, back)
     return results
 
 

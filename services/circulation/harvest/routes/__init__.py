@@ -1,0 +1,1 @@
+"""The route of OAI-PMH and its documents."""
