@@ -2,6 +2,7 @@
 
 import logging
 import re
+import warnings
 import xml.sax
 import xml.sax.handler
 from collections.abc import Callable, Iterator
@@ -91,11 +92,14 @@ _complaints = _Complaints()
 def _decoded(piece: bytes) -> Found:
     try:
         raw = Record()
-        raw.decode_marc(piece.lstrip(b"\r\n") + _END, to_unicode=False)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            raw.decode_marc(piece.lstrip(b"\r\n") + _END, to_unicode=False)
     except Exception as error:  # noqa: BLE001 - any parser error is a fault of the record
         _complaints.take()
         return error
     faults = [Fault("indicators", text[:200]) for text in _complaints.take()]
+    faults += [Fault("subfield", str(one.message)[:200]) for one in warned]
     unicode = raw.leader[9] == "a"
     record = Record()
     record.leader = raw.leader

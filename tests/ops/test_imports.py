@@ -2,7 +2,9 @@
 
 import csv
 import json
+import random
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from ops.commands import export, import_
 from ops.imports import marc8, marc_files
 from ops.imports.marc import title_of
 from ops.imports.marc_files import records
+from services.circulation.catalogue.formats.marc_written import written
+from services.circulation.rules.title import Title
 from shared.ids import card_digest
 from shared.mongo import plain
 from tests.ops import marc_records as varied
@@ -368,6 +372,37 @@ def test_parts_that_cannot_be_read_are_listed_by_record_and_field(
     titles = {one["control_number"]: one for one in stores("circulation").titles.find()}
     assert titles["n2"]["title"] == "Caf\ufffd"
     assert "record" not in titles["n1"]
+
+
+def damaged(record: bytes, draw: random.Random) -> bytes:
+    """Return a record with some bytes replaced, removed or inserted."""
+    found = bytearray(record)
+    for _ in range(draw.randint(1, 4)):
+        at = draw.randrange(len(found))
+        size = draw.choice((0, 1, 1, 1, 4))
+        found[at : at + size] = draw.choice((b"", b"\x1f", b"\x1e", b"\x1b", b"\xe9", b"0", b" a"))
+    return bytes(found)
+
+
+def test_a_damaged_record_is_refused_or_comes_out_as_it_was_read(tmp_path: Path) -> None:
+    path, outcomes = tmp_path / "damaged.mrc", Counter[str]()
+    for seed in range(300):
+        draw = random.Random(seed)  # noqa: S311
+        whole = marc_files.in_iso2709(varied.record(seed), utf8=seed % 2 == 0)
+        path.write_bytes(damaged(whole, draw))
+        for found in marc_files.records(path):
+            try:
+                if isinstance(found, Exception):
+                    raise ValueError from found
+                given, _ = title_of(found[0])
+            except ValueError:
+                outcomes["refused"] += 1
+                continue
+            fields = (given.title, given.authors, given.isbn, given.kind)
+            title = Title("t1", *fields, control_number=given.control_number, record=given.record)
+            assert content([written(title, (), given.marc)]) == content([found[0]])
+            outcomes["read"] += 1
+    assert min(outcomes.values()) > 20, outcomes
 
 
 def test_a_faulty_element_of_marcxml_refuses_its_record_alone(tmp_path: Path) -> None:
