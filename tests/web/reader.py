@@ -6,10 +6,15 @@ from typing import Any
 
 from playwright.async_api import FilePayload, Locator, Page, expect
 
+from services.gateway.web import site
 from services.gateway.web.languages import LANGUAGES, Language
+from services.gateway.web.pages import grouped
 from tests.library import PIN
 from tests.web.routes import Way
 
+_MENUS = [*site.TEXTS.menus["staff"], *site.TEXTS.menus["anyone"]]
+GROUPS = {name: group for group, menu in grouped(_MENUS).items() for _, name in menu}
+"""Group of each page in the menu of librarians."""
 MOST_STEPS = 150
 """Greatest number of Tab key presses to reach an element."""
 WAY_TO = """it => {
@@ -74,9 +79,19 @@ class Reader:
         )
 
     async def follow(self, link: str, within: str = "body") -> None:
-        """Follow a link by its text: a page text, or text from stored data."""
+        """Follow a link by its text: a page text, or text from stored data.
+
+        A page in another group of a librarian's menu is reached by way of its group.
+        """
         name = self.say(link)
-        await self.work(self.page.locator(within).get_by_role("link", name=name, exact=True).first)
+        there = self.page.locator(within).get_by_role("link", name=name, exact=True)
+        if link in GROUPS:
+            group = self.page.locator(".groups").get_by_role("link", name=self.say(GROUPS[link]))
+            await there.or_(group).first.wait_for()
+            if not await there.count():
+                await self.work(group)
+                await expect(group).to_have_attribute("aria-current", "true")
+        await self.work(there.first)
 
     async def work(self, thing: Locator) -> None:
         """Click an element, or activate it by the keyboard."""
