@@ -19,6 +19,36 @@ async def erase(run: Run, step: Step) -> list[Check]:
     ]
 
 
+async def expire_card(run: Run, step: Step) -> list[Check]:
+    """Let a card expire on a day, and run the job that warns of it twice: one warning is given."""
+    patron = (await run.api.get("/v1/me", by=step["card"]))["patron"]
+    await run.api.call(
+        "PUT", f"/v1/card-terms/{patron['category']}", {"valid_months": step["months"]}, by="staff"
+    )
+    ends = {"card_expires_on": step["expires_on"]}
+    await run.api.call("PATCH", f"/v1/patrons/{patron['id']}", ends, by="staff")
+    for _ in range(2):
+        await run.api.post("/v1/ops/jobs/accounts/cards", by="ops")
+    await expect_notifications(run, "patron.card-expiring", {step["card"]: 1})
+    shown = await run.api.get("/v1/me", by=step["card"])
+    return [Check("in the account", step["expires_on"], shown["patron"]["card_expires_on"])]
+
+
+async def renew_card(run: Run, step: Step) -> list[Check]:
+    """Try to reserve with an expired card, then renew it as its patron."""
+    card = step["card"]
+    wanted = {"title_id": run.titles[step["title"]], "pickup_branch": step["branch"]}
+    _, refused = await run.api.call("POST", "/v1/holds", wanted, by=card, expect=409)
+    renewed = await run.api.post("/v1/me/card/renewal", {"address_unchanged": True}, by=card)
+    await expect_notifications(run, "patron.card-renewed", {card: 1})
+    shown = await run.api.get("/v1/me", by=card)
+    return [
+        Check("before", "card-expired", refused["code"]),
+        Check("after", step["until"], renewed["card_expires_on"]),
+        Check("in the account", step["until"], shown["patron"]["card_expires_on"]),
+    ]
+
+
 _INVITATIONS = "/v1/me/family-invitations"
 
 

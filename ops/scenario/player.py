@@ -54,6 +54,8 @@ VERBS: dict[str, Callable[[Run, Step], Awaitable[list[Check]]]] = {
     "announce-resumption": branches.announce_resumption,
     "notice": branches.publish_notice,
     "erase": patrons.erase,
+    "expire-card": patrons.expire_card,
+    "renew-card": patrons.renew_card,
     "ask-librarian": patrons.ask_librarian,
     "answer-enquiry": patrons.answer_enquiry,
     "check-in": patrons.check_in,

@@ -57,6 +57,8 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "ask-statement": ({"card", "barcode"}, set()),
     "run-job": ({"job"}, set()),
     "erase": ({"card"}, set()),
+    "expire-card": ({"card", "months", "expires_on"}, set()),
+    "renew-card": ({"card", "title", "branch", "until"}, set()),
     "ask-recording": ({"card", "activity"}, set()),
     "ask-librarian": ({"card", "subject", "text"}, {"branch"}),
     "answer-enquiry": ({"card", "subject", "text"}, set()),
