@@ -61,6 +61,14 @@ class ChooseBranch:
 
 
 @dataclass(frozen=True, slots=True)
+class RenewCard:
+    """Renew the library card that has expired."""
+
+    card: Literal["own"] = "own"
+    do: Literal["renew-card"] = "renew-card"
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """Ask somebody who can help: the patron has no way out of their own."""
 
@@ -68,7 +76,7 @@ class Ask:
     do: Literal["ask"] = "ask"
 
 
-Step = Pay | Return | CancelHolds | Wait | ChooseCopy | ChooseBranch | Ask
+Step = Pay | Return | CancelHolds | Wait | ChooseCopy | ChooseBranch | RenewCard | Ask
 
 
 @dataclass(frozen=True, slots=True)

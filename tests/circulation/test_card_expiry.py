@@ -53,11 +53,14 @@ async def test_an_expired_card_returns_and_pays_and_borrows_again_once_renewed(d
     assert lent["loan"]["due_on"] == "2020-12-09", "the expiry leaves the due date as it is"
 
     [refused] = await desk.lend(other, to="p7", on=AFTER)
+    [way] = refused["problem"]["ways_out"]
+    assert [step["do"] for step in way["steps"]] == ["renew-card"]
     assert refused["problem"]["code"] == "card-expired"
     assert "Renew your card in My Account or at any library" in refused["problem"]["detail"]
     renewal = f"/v1/loans/{lent['loan']['id']}/renewals"
     answer = await desk.api.post(renewal, as_=token("p7"), at=noon(AFTER))
     assert (answer.status, answer.json()["code"]) == (409, "card-expired")
+    assert [way["steps"][0]["do"] for way in answer.json()["ways_out"]] == ["renew-card"]
     wanted = (await desk.loan())["title_id"]
     answer = await reserve(desk, "p7", wanted, on=AFTER)
     assert (answer.status, answer.json()["code"]) == (409, "card-expired")

@@ -91,6 +91,12 @@ def check_card(card_expires_on: date | None, on: date) -> None:
         raise CardExpired(expired_on=card_expires_on)
 
 
+def with_valid_card(patron: Patron, on: date) -> Patron:
+    """Return the patron as after a renewal of an expired card; the same one if it is valid."""
+    expired = has_expired(patron.card_expires_on, on)
+    return replace(patron, card_expires_on=None) if expired else patron
+
+
 def owes_too_much(patron: Patron, borrower: Borrower, policies: PolicyMatrix) -> bool:
     """Return whether what the patron owes blocks them.
 

@@ -16,6 +16,7 @@ from services.circulation.refusals import (
     ChooseCopy,
     Pay,
     Refusal,
+    RenewCard,
     Return,
     Step,
     Wait,
@@ -141,13 +142,18 @@ def ways_out(
     on: date,
     *,
     any_item: bool = True,
+    renews_card: bool = False,
 ) -> tuple[WayOut, ...]:
     """Return the ways out as `cheapest` finds them; if there is none, to ask the staff.
 
     `any_item`: none of the patron's items has a fine, so it does not matter which are returned.
+    `renews_card`: the card has expired, and `attempt` tries what is possible once it is renewed.
     """
     found = cheapest(candidates, attempt)[:MOST_WAYS]
-    return tuple(one.way_out(on, any_item=any_item) for one in found) or ASK_STAFF
+    ways = tuple(one.way_out(on, any_item=any_item) for one in found)
+    if renews_card:
+        ways = tuple(WayOut((RenewCard(), *way.steps)) for way in ways)
+    return ways or ASK_STAFF
 
 
 def returns(loans: Sequence[Returnable]) -> Iterator[tuple[Returnable, ...]]:

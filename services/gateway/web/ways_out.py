@@ -30,6 +30,8 @@ _STEPS = {
     "cancel-hold": marked("cancel one of your reservations"),
     "wait": marked("wait until %(until)s"),
     "choose-copy": marked("take the copy %(barcode)s"),
+    "renew-card": marked("renew your card in My Account or at any library"),
+    "renew-reader-card": marked("renew the reader's card"),
     "choose-branch": marked("choose another pick-up library, such as %(branch)s"),
 }
 
@@ -70,6 +72,8 @@ def sentence(
 
 def _kind(step: Mapping[str, Any], goal: str) -> str:
     match step:
+        case {"do": "renew-card"} if goal == "lend":
+            return "renew-reader-card"
         case {"do": "return"} if goal == "reserve":
             return "return-title"
         case {"do": "return", "items": 1, "any_item": any_item}:

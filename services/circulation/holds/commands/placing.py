@@ -37,7 +37,7 @@ from services.circulation.rules.hold import (
 )
 from services.circulation.rules.hold_queue import policy_at_placing
 from services.circulation.rules.override import Reason
-from services.circulation.rules.patron import Borrower, Patron, is_blocked
+from services.circulation.rules.patron import Borrower, Patron, is_blocked, with_valid_card
 from services.circulation.rules.policy import Policy, PolicyMatrix
 from services.circulation.rules.ways_out import Candidate, OpenLoans, payments, ways_out
 from shared.ids import new_id
@@ -221,10 +221,13 @@ def ways_to_reserve(
     kinds: dict[str | None, str] = {None: terms.branch_kind}
     kinds |= {branches[kind]: kind for kind in branches if kind != terms.branch_kind}
 
+    patron = with_valid_card(terms.patron, on)
+
     def changed(candidate: Candidate) -> PlacingTerms:
         cancelled = len(candidate.hold_ids)
         return replace(
             terms,
+            patron=patron,
             branch_kind=kinds[candidate.branch],
             on_loan=frozenset() if candidate.returned else terms.on_loan,
             borrower=terms.borrower.after(holds=-cancelled, cents=candidate.owed_cents),
@@ -237,7 +240,10 @@ def ways_to_reserve(
             for cents in payments(then.borrower.outstanding_cents, then.policy.block_over_cents):
                 yield replace(free, cents=cents)
 
-    return ways_out(candidates(), lambda candidate: new_hold(changed(candidate)), on)
+    renews_card = patron is not terms.patron
+    return ways_out(
+        candidates(), lambda candidate: new_hold(changed(candidate)), on, renews_card=renews_card
+    )
 
 
 def _target(work: Work, command: PlaceHold) -> Target:

@@ -32,7 +32,7 @@ from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan
 from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.override import Reason
-from services.circulation.rules.patron import Borrower, Patron, is_blocked
+from services.circulation.rules.patron import Borrower, Patron, is_blocked, with_valid_card
 from services.circulation.rules.policy import PolicyMatrix
 from services.circulation.rules.ways_out import (
     Candidate,
@@ -290,6 +290,7 @@ def ways_to_borrow(
     """
     if copy is None:
         return ASK_STAFF
+    patron = with_valid_card(terms.patron, terms.on)
     loans = own.returnable(terms.today, lambda loan: loan.copy_category == copy.category)
     others = {
         each.category: each
@@ -311,13 +312,20 @@ def ways_to_borrow(
         borrower = terms.borrower.after(loans=-len(candidate.returned), cents=candidate.owed_cents)
         changed = replace(
             terms,
+            patron=patron,
             borrower=borrower,
             copies={**terms.copies, **{each.barcode: each for each in others.values()}},
         )
         return _lend(changed, candidate.barcode or copy.barcode, 0, ())
 
     any_item = not any(loan.fine_cents for loan in loans)
-    return ways_out(candidates(), attempt, terms.today, any_item=any_item)
+    return ways_out(
+        candidates(),
+        attempt,
+        terms.today,
+        any_item=any_item,
+        renews_card=patron is not terms.patron,
+    )
 
 
 def lending_terms(work: Work, command: CheckOut) -> LendingTerms:

@@ -25,7 +25,7 @@ from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan, renew, renewal_reference
 from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.override import Reason
-from services.circulation.rules.patron import is_blocked
+from services.circulation.rules.patron import is_blocked, with_valid_card
 from services.circulation.rules.ways_out import MOST_DAYS, Candidate, payments, ways_out
 from shared.ids import new_id
 from shared.unit_of_work import Work, brief
@@ -183,11 +183,14 @@ def ways_to_renew(loan: Loan, facts: RenewalFacts, on: date, owed_cents: int) ->
         for cents in payments(owed_cents, loan.policy.block_over_cents)
     )
 
+    patron = with_valid_card(facts.patron, on)
+    changed = replace(facts, patron=patron)
+
     def attempt(candidate: Candidate) -> Loan:
         day = on + timedelta(days=candidate.days)
-        return renewed_by(present, facts, day, owed_cents + candidate.owed_cents)
+        return renewed_by(present, changed, day, owed_cents + candidate.owed_cents)
 
-    return ways_out(candidates, attempt, on)
+    return ways_out(candidates, attempt, on, renews_card=patron is not facts.patron)
 
 
 def post_renewals(work: Work, facts: RenewalFacts, renewals: Sequence[Renewal]) -> None:
