@@ -21,6 +21,7 @@ from benchmarks import (
     marc_import,
     overview,
     pushes,
+    search,
     secured_commands,
 )
 from ops.infrastructure.embedded import Infrastructure, embedded
@@ -140,3 +141,10 @@ def test_marc_import(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     marc_import.main()
     printed = capsys.readouterr().out
     assert all(f"{name}: seconds" in printed for name in ("import", "repeat", "export"))
+
+
+async def test_search(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    shrink(monkeypatch, search, SEARCHES=8, AT_ONCE=20)
+    found = await search.measure(tmp_path, 60)
+    assert found["searches"] == 16
+    assert found["found_most"] > 0

@@ -22,6 +22,7 @@ from services.gateway.web.family import desk as family_desk
 from services.gateway.web.family import patron as family
 from services.gateway.web.holds import desk as holds_desk
 from services.gateway.web.holds import patron as holds
+from services.gateway.web.holds import search
 from services.gateway.web.libraries import desk as libraries_desk
 from services.gateway.web.libraries import patron as libraries
 from services.gateway.web.loans import claims
@@ -53,7 +54,14 @@ from services.gateway.web.visits import tracing
 
 PAGES = (
     # open to everybody
-    *(holds.router, activities.router, study_rooms.router, libraries.router, notices.router),
+    *(
+        search.router,
+        holds.router,
+        activities.router,
+        study_rooms.router,
+        libraries.router,
+        notices.router,
+    ),
     # of patrons
     *(account.router, info.router, enquiries.router, family.router, settings.router, card.router),
     *(loans.router, charges.router, visits.router),

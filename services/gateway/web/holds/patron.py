@@ -1,4 +1,4 @@
-"""Pages of the catalogue and of reservations: search, reserve, change, pause and cancel."""
+"""Pages of a title and of reservations: reserve, change, pause and cancel."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,6 @@ from shared.deadlines import allowed
 from shared.translations import marked
 
 router = Pages(
-    menus={"anyone": [("/catalogue", marked("Catalogue"))]},
     messages={
         "hold-placed": marked("Reserved. You are number %(position)s in the queue."),
         "hold-kept": marked(
@@ -59,19 +58,6 @@ router = Pages(
 
 TERMS_SECONDS = 0.3
 """Time limit for the terms of a hold, without which the page does."""
-
-
-@router.get("/catalogue")
-async def get_catalogue(request: Anyone, q: str = "", after: str = "") -> Response:
-    """Show the search form and the titles found."""
-    sought = q.strip()[:200]
-    found: dict[str, Any] = {"items": [], "next": None}
-    if sought:
-        query = {"q": sought, **({"after": after} if after else {})}
-        found = (await request.api.get("/v1/titles", **query)).json()
-    return request.page(
-        "holds/catalogue.html", q=sought, titles=found["items"], next=found["next"], first=not after
-    )
 
 
 @router.get("/catalogue/{title_id}")
