@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,13 @@ import pytest
 from pypdf import PdfReader
 
 from services.notices.app import create_app
+from services.notices.messages.commands.letters import make_letters
+from services.notices.messages.queries.letters import prepare
 from services.notices.settings import Settings
+from shared.clock import parse_instant
 from shared.contracts.accounts import PatronRegistered, PatronUpdated
 from shared.contracts.circulation import HoldReady
+from shared.unit_of_work import Origin, Run, Work
 from tests import samples
 from tests.mail_server import MailServer
 from tests.notices.lending import Lending
@@ -37,7 +42,7 @@ needs_font = pytest.mark.skipif(not HAS_FONT, reason="needs the font of fonts-no
 
 AT = "2020-12-09T18:00:00+08:00"
 NEXT_DAY = "2020-12-10T09:00:00+08:00"
-RUN = "HKCL-2020-12-09"
+MADE = "HKCL-2020-12-09"
 HOME = {
     "name": "Chan Mei-ling",
     "postal_address": {
@@ -66,7 +71,7 @@ async def make(api: Api, branch: str = "HKCL", at: str = AT) -> Answer:
     return await api.post("/v1/letter-runs", {"branch": branch}, as_=STAFF, at=at)
 
 
-async def printed(api: Api, run: str = RUN, **body: Any) -> list[str]:
+async def printed(api: Api, run: str = MADE, **body: Any) -> list[str]:
     """Return the texts of the pages, without any space."""
     answer = await api.post(f"/v1/letter-runs/{run}/prints", body, as_=STAFF, at=AT)
     assert (answer.status, answer.headers["Content-Type"]) == (201, "application/pdf"), answer.body
@@ -116,7 +121,7 @@ async def test_all_letters_of_a_day_to_a_patron_are_in_one_envelope_with_the_fac
     lending.owes("loan-1", 600)
     del lending.statements["loan-2"]  # returned
     made = (await make(api)).json()
-    assert (made["id"], made["letters"], made["notifications"]) == (RUN, 1, 2)
+    assert (made["id"], made["letters"], made["notifications"]) == (MADE, 1, 2)
     assert await ends(api) == [
         ("fine.assessed", "sent", None),
         ("loan.overdue", "dropped", "outdated"),
@@ -164,8 +169,8 @@ async def test_prints_after_the_first_are_marked_and_posting_is_recorded_once(ap
     await make(api)
     marked = ["Printedagain" in (await printed(api))[0] for _ in range(3)]
     assert marked == [False, True, True]
-    posted = await api.post(f"/v1/letter-runs/{RUN}/posting", as_=STAFF)
-    again = await api.post(f"/v1/letter-runs/{RUN}/posting", as_=STAFF)
+    posted = await api.post(f"/v1/letter-runs/{MADE}/posting", as_=STAFF)
+    again = await api.post(f"/v1/letter-runs/{MADE}/posting", as_=STAFF)
     assert posted.json()["posted_at"] == again.json()["posted_at"] is not None
     [run] = (await listed(api))["items"]
     assert (run["prints"], run["posted_at"]) == (3, posted.json()["posted_at"])
@@ -197,7 +202,7 @@ async def test_two_replicas_make_the_letters_of_a_day_once(
     await hear(api, overdue("loan-1", "p"), "e-9", DECEMBER_9)
     assert (await make(api)).json()["code"] == "letters-printed"
     assert (await make(api, at=NEXT_DAY)).json()["letters"] == 1
-    assert [one["id"] for one in (await listed(api))["items"]] == ["HKCL-2020-12-10", RUN]
+    assert [one["id"] for one in (await listed(api))["items"]] == ["HKCL-2020-12-10", MADE]
 
 
 async def test_a_patron_who_chooses_e_mail_meanwhile_gets_the_e_mail_and_no_letter(
@@ -233,7 +238,7 @@ async def test_an_erasure_deletes_letters_before_and_after_they_are_printed(
     await hear(api, erased("p"), "e-p9", DECEMBER_9)
     letter, control = await printed(api)
     assert "Nameofr" in letter
-    assert letter.rstrip("·1").endswith(f"{RUN}·2")
+    assert letter.rstrip("·1").endswith(f"{MADE}·2")
     assert "gone:1" in control
     assert await ends(api) == [("loan.overdue", "sent", None)]
 
@@ -275,7 +280,7 @@ async def test_letters_wait_while_another_service_is_away(api: Api, lending: Len
     lending.away = False
     assert (await make(api)).status == 201
     lending.away = True
-    path = f"/v1/letter-runs/{RUN}/prints"
+    path = f"/v1/letter-runs/{MADE}/prints"
     assert (await api.post(path, {}, as_=STAFF)).status == 503
     lending.away = False
     assert "Printedagain" not in (await printed(api))[0]
@@ -291,6 +296,30 @@ async def test_a_system_without_a_font_makes_no_letters_and_says_the_way_out(
         assert (refused.status, refused.json()["code"]) == (503, "no-letter-font")
         assert "CARREL_LETTER_FONT" in refused.json()["detail"]
         assert await ends(api) == [("loan.overdue", "held", None)]
+
+
+@needs_font
+async def test_letters_wait_unprinted_if_the_process_ends_before_the_commit(api: Api) -> None:
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    unit = api.app.state.unit_of_work
+    run = Run(unit, Origin(now=parse_instant(AT)))
+    prepared = await prepare(run, "HKCL", date(2020, 12, 9))
+
+    def ends_before_the_commit(work: Work, command: Any) -> None:
+        make_letters(work, branch="HKCL", day=date(2020, 12, 9), prepared=command)
+        raise KeyError("killed")
+
+    with pytest.raises(KeyError):
+        await unit.run(ends_before_the_commit, prepared, run.origin)
+    assert await ends(api) == [("loan.overdue", "held", None)]
+    assert (await listed(api))["items"] == []
+    made = await run(make_letters, branch="HKCL", day=date(2020, 12, 9), prepared=prepared)
+    assert made is not None
+    assert await ends(api) == [("loan.overdue", "sent", None)]
+    # What was prepared before, by another replica, is in no second run.
+    other = Run(unit, Origin(now=parse_instant(AT)))
+    again = await other(make_letters, branch="HKCL", day=date(2020, 12, 10), prepared=prepared)
+    assert again is None
 
 
 async def test_there_are_no_letters_of_an_unknown_library_and_day(api: Api) -> None:

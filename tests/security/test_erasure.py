@@ -99,9 +99,10 @@ async def test_nothing_that_identifies_an_erased_patron_is_left(
     things = await things_of(library, card, branch)
     patron = things["patron_id"]
     told = {kind: unique(kind) for kind in ("name", "mail", "subject", "text", "reply", "note")}
-    told |= {kind: unique(kind) for kind in ("file", "content")}
+    told |= {kind: unique(kind) for kind in ("file", "content", "street")}
     phone = "+852 2921 9482"
-    await library.call("PATCH", f"/v1/patrons/{patron}", {"name": told["name"]}, by="staff")
+    home = {"name": told["name"], "contact": {"postal_address": {"lines": [told["street"]]}}}
+    await library.call("PATCH", f"/v1/patrons/{patron}", home, by="staff")
     contact = {"email": f"{told['mail']}@example.org", "phone": phone, "pin": PIN}
     await library.call("PUT", "/v1/me/contact", contact, by=card)
     file = await library.upload(told["content"].encode(), by=card, name=f"{told['file']}.txt")

@@ -100,6 +100,10 @@ async def test_details_that_somebody_else_changed_meanwhile_stay(
     page = await sent(desk, page, "details", email="")
     stored = await library.get(f"/v1/patrons/{patron}", by="staff")
     assert stored["contact"]["postal_address"] == address
+    async with Browser(library.system.gateway_url, at=LATE) as browser:
+        browser.give("carrel_session", library.tokens[card])
+        own = await insist(partial(browser.get, "/setting?lang=en"))
+        assert "Letters go to this postal address: Flat 1 2 Nathan Road Kowloon" in own.text
     page = await sent(desk, page, "details", lines="1\n2\n3\n4", email="mei@example.org")
     assert (page.status, 'id="lines-fault"' in page.html) == (422, True)
     page = await sent(desk, page, "details", lines="", locality="", email="mei@example.org")

@@ -87,7 +87,7 @@ class DeliveryOut(BaseModel):
     parts: int = Field(description="Number of notifications for the one e-mail of a day.")
     queued_at: dt.datetime
     next_at: dt.datetime | None = Field(
-        description="Time of the next try, while it waits or is held."
+        description="Time of the next try, while it waits or is held; null for a letter."
     )
     ended_at: dt.datetime | None = Field(description="Time when it was sent or given up.")
 
@@ -95,6 +95,7 @@ class DeliveryOut(BaseModel):
     def of(cls, delivery: Delivery) -> "DeliveryOut":
         """Build the answer from a delivery."""
         notification_id = None
+        is_timed = delivery.state in ("waiting", "held") and not isinstance(delivery, Letter)
         channel = EMAIL
         if isinstance(delivery, NotificationEmail | HeldNotification | Letter):
             notification_id = delivery.notification_id
@@ -113,7 +114,7 @@ class DeliveryOut(BaseModel):
             digest_id=delivery.digest_id if isinstance(delivery, NotificationEmail) else None,
             parts=delivery.parts if isinstance(delivery, Digest) else 0,
             queued_at=delivery.queued_at,
-            next_at=delivery.next_at if delivery.state in ("waiting", "held") else None,
+            next_at=delivery.next_at if is_timed else None,
             ended_at=delivery.ended_at,
         )
 
