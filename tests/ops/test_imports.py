@@ -504,6 +504,10 @@ def test_a_postal_address_is_imported_and_stays_if_the_file_has_none(
     stored = store.cardholders.find_one({"card_number": "CARD1"})["postal_address"]
     assert stored == {"lines": ["Flat 1", "2 Nathan Road"], "locality": "Kowloon", "country": ""}
     assert [event["by_post"] for event in events_of(store)] == [True, False]
+    moved = lines[0].replace("Flat 1", "Flat 2")
+    assert run("patrons", str(csv_file(tmp_path, moved, heading=heading)))["changed"] == 1
+    *_, told = events_of(store)
+    assert (told["postal"], told["changed"], told["by"]) == (True, False, "staff")
 
 
 def test_a_refused_patron_is_reported_by_line_without_personal_data(

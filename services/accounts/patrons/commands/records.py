@@ -236,7 +236,7 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     Each patron succeeds or fails on its own. A known patron is recognised by the card, and keeps
     their PIN and a renewed card, which may have changed since the first import, and their postal
     address if the other system gives none. An e-mail address of the other system is used at once;
-    the former one is told.
+    the former one is told, also of another postal address.
     """
     numbers = [given.card_number for given in command.patrons]
     holders = cardholders_store.holders_of_numbers(work, numbers)
@@ -273,9 +273,7 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
         )
         if person != holder:
             changed.append(person)
-        if holder.email and person.email != holder.email:
-            replaced = person.email is not None
-            alert_of_contact(work, holder, "staff", changed=replaced, removed=not replaced)
+        _alert_of_import(work, holder, person)
         if patron != before:
             amended.append((before, patron))
         outcomes.append("unchanged" if (patron, person) == (before, holder) else "changed")
@@ -285,6 +283,17 @@ def import_patrons(work: Work, command: ImportPatrons) -> list[Outcome]:
     for before, patron in amended:
         publish_amended(work, before, patron)
     return outcomes
+
+
+def _alert_of_import(work: Work, before: Cardholder, after: Cardholder) -> None:
+    """Tell the former addresses of a holder that an import has replaced or removed them."""
+    mail = before.email is not None and after.email != before.email
+    home = before.postal_address
+    moved = home is not None and after.postal_address != home
+    if mail or moved:
+        removed = mail and after.email is None
+        changed = mail and not removed
+        alert_of_contact(work, before, "staff", changed=changed, removed=removed, postal=moved)
 
 
 def come_of_age(work: Work, patron_id: str, on: date, age: int) -> bool:
