@@ -62,6 +62,22 @@ class OptionalTerms:
     renewal_from_due_date: bool = False
     """True: a renewal counts from the present due date; False: from the day of renewal.
     An overdue loan is renewed from that day in any case."""
+    lendable: bool = True
+    """False: copies are for use in the library only, and cannot be reserved."""
+    max_loans_of_category: int | None = None
+    """Most open loans of a patron of copies of the category of the next one; None: no limit."""
+    max_loans_at_branch: int | None = None
+    """Most open loans of a patron that the lending branch lent; None: no limit."""
+    max_holds_per_day: int | None = None
+    """Most holds that a patron may place on one day; None: no limit."""
+    max_holds_of_title: int | None = None
+    """Most open holds of a patron on one title or its volumes; None: no limit."""
+    hold_waits_days: int | None = None
+    """Days after which a hold that still waits ends; None: none but those the patron chooses."""
+    hold_only_if_out: bool = False
+    """True: a hold is refused while a copy is available."""
+    pickup_at_owner: bool = False
+    """True: a hold is collected at a library that owns a copy; False: at any."""
     renews_automatically: bool = False
     """True: a loan by days is renewed on its due date if it can be and the patron wants it."""
 
