@@ -249,6 +249,21 @@ EndsBeforeToday = refusal(409, "ends-before-today", "{on} has passed already.")
 
 NoSuchLoan = refusal(404, "no-such-loan", "There is no such loan.")
 """No loan that the caller may see has this id."""
+OnSiteOnly = refusal(
+    409,
+    "on-site-only",
+    "This item is for use in the library only. Please ask the staff for a copy that can be lent.",
+)
+AvailableNow = refusal(
+    409,
+    "available-now",
+    "A copy is available now, so there is nothing to reserve. Please borrow it at its library.",
+)
+PickupAtOwner = refusal(
+    409,
+    "pickup-at-owner",
+    "This title can be collected only at a library that owns it. Please choose one: {branches}.",
+)
 LoanLimit = refusal(
     409, "loan-limit", "You've reached the limit of items on loan at one time: {limit}."
 )

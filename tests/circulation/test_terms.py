@@ -201,3 +201,75 @@ async def test_loans_of_other_rows_and_overdue_loans_are_left_alone(desk: Desk) 
     assert await renewed_on(desk) == 0
     for loan in (plain, late):
         assert (await desk.stored(loan))["renewals"] == 0
+
+
+# ---- limits -------------------------------------------------------------------------------------
+
+
+async def reserve(desk: Desk, title_id: str, on: str = "2020-11-25", **more: Any) -> Answer:
+    body = {"title_id": title_id, "pickup_branch": "HKCL", **more}
+    return await desk.api.insist("POST", "/v1/holds", body, as_=P1, at=noon(on))
+
+
+def codes(results: list[dict[str, Any]]) -> list[str | None]:
+    return [result["problem"] and result["problem"]["code"] for result in results]
+
+
+async def test_loans_of_a_category_are_limited_also_by_commands_at_once(desk: Desk) -> None:
+    await terms(desk, max_loans_of_category=2)
+    discs, books = await desk.copies(4, category="disc"), await desk.copies(1)
+    results = await asyncio.gather(*(desk.lend(barcode) for barcode in (*discs, *books)))
+    assert sorted(str(code) for [code] in map(codes, results)) == ["None"] * 3 + ["loan-limit"] * 2
+    [refused] = [r for [r] in results if r["problem"]][:1]
+    assert "2 (disc)" in refused["problem"]["detail"]
+    back = next(r for [r] in results if r["ok"] and r["loan"]["category"] == "disc")
+    await desk.take_back(back["barcode"], on="2020-11-21")
+    assert codes(await desk.lend(refused["barcode"], on="2020-11-21")) == [None]
+
+
+async def test_loans_from_a_branch_are_limited(desk: Desk) -> None:
+    await terms(desk, max_loans_at_branch=1)
+    one, two, three = await desk.copies(3)
+    assert codes(await desk.lend(one, two)) == [None, "loan-limit"]
+    assert codes(await desk.lend(three, branch="LFU")) == [None]
+
+
+async def test_items_for_use_in_the_library_are_neither_lent_nor_reserved(desk: Desk) -> None:
+    row = {"reason": "The map room", "copy_category": "map", "lendable": False}
+    await desk.api.insist("PUT", "/v1/policies/maps", row, as_=STAFF, at=noon("2020-11-01"))
+    [barcode] = await desk.copies(1, category="map")
+    [result] = await desk.lend(barcode)
+    assert codes([result]) == ["on-site-only"]
+    refused = await reserve(desk, result["copy"]["title_id"])
+    assert (refused.status, refused.json()["code"]) == (409, "on-site-only")
+
+
+async def test_holds_are_limited_by_day_and_only_while_all_copies_are_out(desk: Desk) -> None:
+    await terms(desk, max_holds_per_day=1, hold_only_if_out=True, hold_waits_days=30)
+    await desk.patron("p2")
+    loans = [await desk.loan(to="p2") for _ in range(3)]
+    titles = [loan["title_id"] for loan in loans]
+    first = await reserve(desk, titles[0])
+    assert (first.status, first.json()["expires_on"]) == (201, "2020-12-25")
+    second = await reserve(desk, titles[1])
+    assert (second.status, second.json()["code"]) == (409, "hold-limit")
+    await desk.take_back(loans[2]["barcode"], on="2020-11-26")
+    available = await reserve(desk, titles[2], on="2020-11-27")
+    assert (available.status, available.json()["code"]) == (409, "available-now")
+    next_day = await reserve(desk, titles[1], on="2020-11-27")
+    assert next_day.status == 201
+
+
+async def test_a_hold_is_collected_where_a_copy_belongs(desk: Desk) -> None:
+    await terms(desk, pickup_at_owner=True)
+    await desk.patron("p2")
+    loan = await desk.loan(to="p2")
+    elsewhere = await reserve(desk, loan["title_id"], pickup_branch="LFU")
+    assert (elsewhere.status, elsewhere.json()["code"]) == (409, "pickup-at-owner")
+    assert "HKCL" in elsewhere.json()["detail"]
+    placed = await reserve(desk, loan["title_id"])
+    assert placed.status == 201
+    moved = await desk.api.patch(
+        f"/v1/holds/{placed.json()['id']}", {"pickup_branch": "LFU"}, as_=P1, at=noon("2020-11-25")
+    )
+    assert (moved.status, moved.json()["code"]) == (409, "pickup-at-owner")

@@ -206,6 +206,16 @@ def has_copy(work: Work, target: Target) -> bool:
     return work.find(Copy, "copies", _suiting(target)) is not None
 
 
+def is_available(work: Work, target: Target) -> bool:
+    """Return whether a copy that suits a target is available, and kept for nobody."""
+    return work.find(Copy, "copies", {**_suiting(target), **FREE}) is not None
+
+
+def owners_of(work: Work, target: Target) -> tuple[str, ...]:
+    """Return the codes of the branches that own a copy that suits a target, in order."""
+    return tuple(sorted(work.distinct("copies", "branch_code", _suiting(target))))
+
+
 def volumes_of(work: Work, target: Target) -> list[str]:
     """Return the volumes of which a title or, for any edition, a work has copies, in order."""
     found = {*work.distinct("copies", "volume", _of_title(target))} - {None}

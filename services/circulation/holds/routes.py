@@ -31,6 +31,7 @@ from services.circulation.holds.commands.placing import (
 )
 from services.circulation.holds.queries import likely_ready
 from services.circulation.refusals import (
+    AvailableNow,
     CardExpired,
     EndsBeforeToday,
     HoldEnded,
@@ -45,7 +46,9 @@ from services.circulation.refusals import (
     NoSuchVolume,
     NoSuchWork,
     NotInThisState,
+    OnSiteOnly,
     PatronBlocked,
+    PickupAtOwner,
     TitleOnLoan,
     WhichVolume,
 )
@@ -312,6 +315,9 @@ async def _out(db: Database, holds: list[Hold], on: date | None = None) -> list[
     HoldLimit,
     HoldExists,
     TitleOnLoan,
+    OnSiteOnly,
+    AvailableNow,
+    PickupAtOwner,
     EndsBeforeToday,
 )
 async def post_hold(
@@ -361,7 +367,7 @@ async def post_hold(
 
 
 @router.patch("/holds/{hold_id}")
-@refuses(NoSuchHold, NoSuchBranch, HoldEnded, HoldNotWaiting, EndsBeforeToday)
+@refuses(NoSuchHold, NoSuchBranch, PickupAtOwner, HoldEnded, HoldNotWaiting, EndsBeforeToday)
 async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: Run) -> HoldOut:
     """Change a hold's pick-up branch or last day, or freeze or unfreeze it.
 

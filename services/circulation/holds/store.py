@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -136,6 +136,16 @@ def of_title(target: Target) -> dict[str, Any]:
         own = [{"title_id": target.title_id}, {"any_edition": True}]
         return {"work_id": target.work_id, "$or": own}
     return of_queue([target.queue_id])
+
+
+def placed_since(work: Work, patron_id: str, since: datetime) -> int:
+    """Return the number of holds that a patron placed after an instant and that are still kept."""
+    return work.count("holds", {"patron_id": patron_id, "placed_at": {"$gt": since}})
+
+
+def open_on_title(work: Work, patron_id: str, target: Target) -> int:
+    """Return the number of a patron's open holds on a title, its volumes and its copies."""
+    return work.count("holds", {"patron_id": patron_id, "title_id": target.title_id, **OPEN})
 
 
 def add(work: Work, hold: Hold) -> None:

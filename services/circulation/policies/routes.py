@@ -138,6 +138,42 @@ class Terms(Body):
         default=False,
         description="True: a renewal counts from the due date; false: from the day of renewal.",
     )
+    lendable: bool = Field(
+        default=True, description="False: for use in the library only; it cannot be reserved."
+    )
+    max_loans_of_category: int | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="Most open loans of a patron of the category of the item; null: no limit.",
+    )
+    max_loans_at_branch: int | None = Field(
+        default=None,
+        ge=0,
+        le=1000,
+        description="Most open loans of a patron from the lending library; null: no limit.",
+    )
+    max_holds_per_day: int | None = Field(
+        default=None, ge=0, le=1000, description="Most new holds in 24 hours; null: no limit."
+    )
+    max_holds_of_title: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Most open holds of a patron on one title or its volumes; null: no limit.",
+    )
+    hold_waits_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=3650,
+        description="Days after which a hold that still waits ends; null: none.",
+    )
+    hold_only_if_out: bool = Field(
+        default=False, description="True: no hold while a copy is available."
+    )
+    pickup_at_owner: bool = Field(
+        default=False, description="True: holds are collected at a library that owns a copy."
+    )
     renews_automatically: bool = Field(
         default=False,
         description="True: a loan by days is renewed on its due date while nobody waits for it.",

@@ -6,17 +6,20 @@ place.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
 from services.circulation.refusals import (
+    AvailableNow,
     EndsBeforeToday,
     HoldEnded,
     HoldExists,
     HoldLimit,
     HoldNotWaiting,
+    OnSiteOnly,
     PatronBlocked,
+    PickupAtOwner,
     TitleOnLoan,
 )
 from services.circulation.rules.copy import Copy
@@ -171,6 +174,34 @@ class Hold:
         return self.frozen and (self.frozen_until is None or on < self.frozen_until)
 
 
+@dataclass(frozen=True, slots=True)
+class HoldFacts:
+    """Facts that only terms that few rows set depend on."""
+
+    placed_in_day: int = 0
+    """Holds that the patron placed within 24 hours."""
+    of_title: int = 0
+    """The patron's open holds on the title and its volumes."""
+    available: bool = False
+    """True if a copy that suits the hold is available."""
+    owners: tuple[str, ...] = ()
+    """Codes of the branches that own a copy that suits the hold, in order."""
+
+
+def check_terms(policy: Policy, facts: HoldFacts, pickup_branch: str) -> None:
+    """Raise HoldLimit, AvailableNow or PickupAtOwner if the row's further terms refuse a hold."""
+    for count, most, where in (
+        (facts.placed_in_day, policy.max_holds_per_day, "a day"),
+        (facts.of_title, policy.max_holds_of_title, "of one title"),
+    ):
+        if most is not None and count >= most:
+            raise HoldLimit(limit=f"{most} {where}")
+    if policy.hold_only_if_out and facts.available:
+        raise AvailableNow
+    if policy.pickup_at_owner and pickup_branch not in facts.owners:
+        raise PickupAtOwner(branches=", ".join(facts.owners))
+
+
 def place(
     *,
     hold_id: str,
@@ -186,12 +217,16 @@ def place(
     open_holds: int,
     holds_title: bool,
     has_title: bool,
+    facts: HoldFacts | None = None,
 ) -> Hold:
     """Return a new hold at the end of the queue.
 
+    `facts` decide the terms that few rows set; None: they are not asked.
+
     A title with a free copy may be held too; the copy is then set aside at once.
 
-    Raises CardExpired, PatronBlocked, HoldExists, TitleOnLoan, HoldLimit or EndsBeforeToday.
+    Raises CardExpired, PatronBlocked, HoldExists, TitleOnLoan, OnSiteOnly, HoldLimit,
+    AvailableNow, PickupAtOwner or EndsBeforeToday.
     """
     check_card(patron.card_expires_on, on)
     if blocked:
@@ -200,15 +235,23 @@ def place(
         raise HoldExists
     if has_title:
         raise TitleOnLoan
+    if not policy.lendable:
+        raise OnSiteOnly
     if open_holds >= policy.max_holds:
         raise HoldLimit(limit=policy.max_holds)
+    if facts is not None:
+        check_terms(policy, facts, pickup_branch)
+    last = _not_past(expires_on, on)
+    if policy.hold_waits_days is not None:
+        waits_to = on + timedelta(days=policy.hold_waits_days)
+        last = min(last or waits_to, waits_to)
     return Hold(
         id=hold_id,
         patron_id=patron.id,
         pickup_branch=pickup_branch,
         place=place,
         placed_at=at,
-        expires_on=_not_past(expires_on, on),
+        expires_on=last,
         **asdict(target),
     )
 

@@ -72,6 +72,7 @@ class Waiting:
             or has_expired(self.patron.card_expires_on, on)
             or is_blocked(self.patron, self.owed_cents, policy)
             or self.calendar.next_open(on) is None
+            or not policy.lendable
         )
 
 
@@ -100,10 +101,13 @@ def policy_at_placing(
 ) -> Policy:
     """Return the policy row that sets the patron's hold limit and the debt that blocks them.
 
-    The row is for the category of the title's copies; of several categories, the first by name. A
-    title without copies has the row for any category.
+    The row is for the category of the title's copies; of several categories, the first by name of
+    those that are lent. A title without copies has the row for any category.
     """
-    return policies.pick(patron.category, min(categories, default=""), branch_kind)
+    rows = [policies.pick(patron.category, each, branch_kind) for each in sorted(categories)]
+    if not rows:
+        return policies.pick(patron.category, "", branch_kind)
+    return next((row for row in rows if row.lendable), rows[0])
 
 
 def allot(

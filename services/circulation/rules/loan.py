@@ -15,6 +15,7 @@ from services.circulation.refusals import (
     LoanNotOpen,
     NoClaim,
     NothingToGain,
+    OnSiteOnly,
     PatronBlocked,
     RenewalLimit,
     ReturnedBeforeBorrowed,
@@ -142,6 +143,8 @@ def check_out(
     patron: Patron,
     blocked: bool,
     open_loans: int,
+    of_category: int = 0,
+    at_branch: int = 0,
     policy: Policy,
     calendar: Calendar,
     on: date,
@@ -151,16 +154,25 @@ def check_out(
     """Return the new loan and its copy on loan.
 
     `calendar` is the lending branch's. `time` is the time on the day `on`, for a loan by hours.
-    `hold_id` is the patron's hold on the title, if any.
+    `hold_id` is the patron's hold on the title, if any. `of_category` and `at_branch` count the
+    patron's open loans of copies of this category, and those that this branch lent.
 
-    Raises CardExpired, PatronBlocked, LoanLimit, CopyKept, LentBeforeReturn or another refusal that
-    names the copy's state.
+    Raises CardExpired, PatronBlocked, OnSiteOnly, LoanLimit, CopyKept, LentBeforeReturn or another
+    refusal that names the copy's state.
     """
     check_card(patron.card_expires_on, on)
     if blocked:
         raise PatronBlocked
+    if not policy.lendable:
+        raise OnSiteOnly
     if open_loans >= policy.max_loans:
         raise LoanLimit(limit=policy.max_loans)
+    for count, most, kind in (
+        (of_category, policy.max_loans_of_category, copy.category),
+        (at_branch, policy.max_loans_at_branch, calendar.branch_code),
+    ):
+        if most is not None and count >= most:
+            raise LoanLimit(limit=f"{most} ({kind})")
     due = first_due(policy, calendar, Due(on, time))
     loan = Loan(
         id=loan_id,

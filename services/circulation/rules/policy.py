@@ -70,6 +70,17 @@ class Policy(OptionalTerms):
         return Cause("policy", self.id, self.version, ", ".join(terms))
 
     @property
+    def limits_kinds_of_loans(self) -> bool:
+        """True if it limits the loans of a category or of a branch."""
+        return self.max_loans_of_category is not None or self.max_loans_at_branch is not None
+
+    @property
+    def limits_holds(self) -> bool:
+        """True if a term decides a hold that not every row has."""
+        limits = (self.max_holds_per_day, self.max_holds_of_title)
+        return self.hold_only_if_out or self.pickup_at_owner or limits != (None, None)
+
+    @property
     def flat_day_cents(self) -> int | None:
         """Cents for each day late if all cost the same; None: by other periods or in tiers."""
         by_day = (self.charge_every, self.charge_unit) == (1, "day") and not self.fine_tiers

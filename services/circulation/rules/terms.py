@@ -69,7 +69,7 @@ class OptionalTerms:
     max_loans_at_branch: int | None = None
     """Most open loans of a patron that the lending branch lent; None: no limit."""
     max_holds_per_day: int | None = None
-    """Most holds that a patron may place on one day; None: no limit."""
+    """Most holds that a patron may place within 24 hours; None: no limit."""
     max_holds_of_title: int | None = None
     """Most open holds of a patron on one title or its volumes; None: no limit."""
     hold_waits_days: int | None = None

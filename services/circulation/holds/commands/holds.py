@@ -12,9 +12,11 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.experience import store as experience_store
 from services.circulation.holds import events, store
 from services.circulation.holds.commands.queue import hand_out, serve
+from services.circulation.policies import store as policies_store
 from services.circulation.refusals import (
     NoSuchBranch,
     NoSuchHold,
+    PickupAtOwner,
 )
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules import hold as hold_rules
@@ -26,7 +28,7 @@ from services.circulation.rules.hold import (
     expire,
     is_unwanted,
 )
-from services.circulation.rules.hold_queue import is_uncollected, move_shelf
+from services.circulation.rules.hold_queue import is_uncollected, move_shelf, policy_at_placing
 from shared.unit_of_work import Work
 
 
@@ -63,9 +65,12 @@ def amend_hold(work: Work, command: AmendHold) -> QueuedHold:
     hold = store.get(work, command.hold_id)
     if hold is None or command.patron_id not in (None, hold.patron_id):
         raise NoSuchHold
-    if command.pickup_branch and not calendars_store.get(work, command.pickup_branch):
+    branch = calendars_store.get(work, command.pickup_branch) if command.pickup_branch else None
+    if command.pickup_branch and branch is None:
         raise NoSuchBranch(branch=command.pickup_branch)
     store.take_turn(work, [hold.target.queue_id])
+    if branch is not None:
+        _check_pickup(work, hold, branch.kind, branch.id)
     steps = [hold, *_changes(hold, command)]
     store.save(work, steps[1:])
     for before, after in pairwise(steps):
@@ -75,6 +80,19 @@ def amend_hold(work: Work, command: AmendHold) -> QueuedHold:
     served = hand_out(work, [hold.target.queue_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), steps[-1])
     return QueuedHold(now, store.position(work, now))
+
+
+def _check_pickup(work: Work, hold: Hold, branch_kind: str, branch_code: str) -> None:
+    """Raise PickupAtOwner if the row for the branch asks for one that owns a copy."""
+    policies = policies_store.matrix(work)
+    patron = borrowers_store.get_patron(work, hold.patron_id)
+    if patron is None or not any(row.pickup_at_owner for row in policies.rows):
+        return
+    categories = catalogue_store.categories_of(work, hold.target)
+    row = policy_at_placing(patron, categories, branch_kind, policies)
+    owners = catalogue_store.owners_of(work, hold.target)
+    if row.pickup_at_owner and branch_code not in owners:
+        raise PickupAtOwner(branches=", ".join(owners))
 
 
 def _changes(hold: Hold, command: AmendHold) -> Iterator[Hold]:

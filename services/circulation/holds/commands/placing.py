@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import product
 
 from services.circulation.borrowers import store as borrowers_store
@@ -32,6 +32,7 @@ from services.circulation.rules import hold as hold_rules
 from services.circulation.rules.copy import OUT_STATES
 from services.circulation.rules.hold import (
     Hold,
+    HoldFacts,
     Target,
     dearest_last,
 )
@@ -85,6 +86,8 @@ class PlacingTerms:
     holds_title: bool
     on_loan: frozenset[str]
     """Barcodes of the copies that suit the target and that the patron has on loan."""
+    facts: HoldFacts | None = None
+    """What further terms depend on; None: no row has such terms."""
 
     @property
     def policy(self) -> Policy:
@@ -122,6 +125,8 @@ def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
         holds_title=store.is_held(work, patron.id, target),
         on_loan=store.on_loan(work, patron.id, target),
     )
+    if any(row.limits_holds for row in terms.policies.rows):
+        terms = replace(terms, facts=_facts(work, patron.id, target))
     hold, overridden = _decide(work, terms)
     borrowers_store.save_borrower(work, borrower.after(holds=1))
     store.add(work, hold)
@@ -129,6 +134,16 @@ def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     served = hand_out(work, [target.queue_id], command.on)
     now = next((s.hold for s in served.values() if s.hold and s.hold.id == hold.id), hold)
     return QueuedHold(now, store.position(work, now))
+
+
+def _facts(work: Work, patron_id: str, target: Target) -> HoldFacts:
+    """Return the facts of terms that few rows set. The patron's counts are written later."""
+    return HoldFacts(
+        placed_in_day=store.placed_since(work, patron_id, work.now - timedelta(days=1)),
+        of_title=store.open_on_title(work, patron_id, target),
+        available=catalogue_store.is_available(work, target),
+        owners=catalogue_store.owners_of(work, target),
+    )
 
 
 @dataclass(frozen=True)
@@ -180,6 +195,7 @@ def new_hold(terms: PlacingTerms, *, unlimited: bool = False) -> Hold:
         open_holds=-1 if unlimited else terms.borrower.open_holds,
         holds_title=terms.holds_title,
         has_title=bool(terms.on_loan),
+        facts=None if unlimited else terms.facts,
     )
 
 

@@ -62,6 +62,10 @@ class LendingTerms:
     """Day of the loans."""
     today: date
     time: LocalTime | None = None
+    own: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Copy category and lending branch of the patron's open loans, by id.
+
+    It is read only if a policy row of the copies limits such loans."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,9 @@ def lend_each(
     """
     results: list[Lent] = []
     for barcode in barcodes:
-        before = sum(each.is_new for each in results)
+        made = [each.loan for each in results if each.loan and each.is_new]
         try:
-            results.append(_lend(terms, barcode, before, overridden))
+            results.append(_lend(terms, barcode, made, overridden))
         except Refusal as refusal:
             refused = ItemRefusal.by(refusal)
             results.append(Lent(barcode, None, refused, copy=terms.copies.get(barcode)))
@@ -111,15 +115,20 @@ def lend_each(
 
 
 def _lend(
-    terms: LendingTerms, barcode: str, before: int, overridden: tuple[type[Refusal], ...]
+    terms: LendingTerms,
+    barcode: str,
+    made: Sequence[Loan],
+    overridden: tuple[type[Refusal], ...],
 ) -> Lent:
-    """Lend one copy; `before` is the number of copies lent before it."""
+    """Lend one copy; `made` are the loans of the copies lent before it."""
     if (copy := terms.copies.get(barcode)) is None:
         raise NoSuchCopy(barcode=barcode)
     policy = terms.policies.pick(terms.patron.category, copy.category, terms.branch.kind)
     hold = _hold_for(terms.holds, copy)
 
-    def lend(patron: Patron, *, blocked: bool, open_loans: int) -> Lent:
+    own = [*terms.own.values(), *map(_kind_of, made)]
+
+    def lend(patron: Patron, *, blocked: bool, open_loans: int, own: Sequence[Any]) -> Lent:
         loan, lent = loan_rules.check_out(
             loan_id=new_id(),
             copy=copy,
@@ -131,6 +140,8 @@ def _lend(
             hold_id=hold.id if hold else None,
             blocked=blocked,
             open_loans=open_loans,
+            of_category=sum(category == copy.category for category, _ in own),
+            at_branch=sum(branch == terms.branch.id for _, branch in own),
         )
         left = loan_rules.renewals_left(loan, terms.branch.now, terms.today)
         return Lent(barcode, loan, None, left, lent)
@@ -139,12 +150,17 @@ def _lend(
         return lend(
             terms.patron,
             blocked=is_blocked(terms.patron, terms.borrower.outstanding_cents, policy),
-            open_loans=terms.borrower.open_loans + before,
+            open_loans=terms.borrower.open_loans + len(made),
+            own=own,
         )
     except overridden as refusal:
         patron = replace(terms.patron, card_expires_on=None)
-        lent = lend(patron, blocked=False, open_loans=-1)
+        lent = lend(patron, blocked=False, open_loans=-1, own=())
         return replace(lent, refused=ItemRefusal.by(refusal))
+
+
+def _kind_of(loan: Loan) -> tuple[str, str]:
+    return loan.copy_category, loan.branch_code
 
 
 def _hold_for(holds: Collection[Hold], copy: Copy) -> Hold | None:
@@ -263,6 +279,7 @@ def _with_ways_out(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> 
     after = replace(
         terms,
         borrower=terms.borrower.after(loans=len(lent), cents=fees),
+        own={**terms.own, **{loan.id: _kind_of(loan) for loan in lent}},
         holds=[hold for hold in terms.holds if hold.id not in over],
     )
     wanted = {each.copy.title_id for each in results if each.refused and each.copy}
@@ -309,14 +326,16 @@ def ways_to_borrow(
                     yield replace(back, cents=cents)
 
     def attempt(candidate: Candidate) -> Lent:
+        back = {one.loan_id for one in candidate.returned}
         borrower = terms.borrower.after(loans=-len(candidate.returned), cents=candidate.owed_cents)
         changed = replace(
             terms,
             patron=patron,
             borrower=borrower,
+            own={key: kind for key, kind in terms.own.items() if key not in back},
             copies={**terms.copies, **{each.barcode: each for each in others.values()}},
         )
-        return _lend(changed, candidate.barcode or copy.barcode, 0, ())
+        return _lend(changed, candidate.barcode or copy.barcode, (), ())
 
     any_item = not any(loan.fine_cents for loan in loans)
     return ways_out(
@@ -357,4 +376,16 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         on=command.on,
         today=command.today,
         time=command.time,
+        own=_own(work, facts, patron),
     )
+
+
+def _own(work: Work, facts: store.CheckOutFacts, patron: Patron) -> dict[str, tuple[str, str]]:
+    """Return the kinds of the patron's open loans, if a row for one of the copies limits them."""
+    rows = (
+        facts.policies.pick(patron.category, copy.category, facts.branch.kind)
+        for copy in facts.copies.values()
+    )
+    if not any(row.limits_kinds_of_loans for row in rows):
+        return {}
+    return {loan.id: _kind_of(loan) for loan in store.open_of_patron(work, patron.id)}

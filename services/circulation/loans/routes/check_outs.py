@@ -38,6 +38,7 @@ from services.circulation.refusals import (
     NoSuchBranch,
     NoSuchCard,
     NoSuchCopy,
+    OnSiteOnly,
     PatronBlocked,
     ReturnedBeforeBorrowed,
     TooLongAgo,
@@ -221,6 +222,7 @@ class ReturnOut(BaseModel):
     CopyWithdrawn,
     LentBeforeReturn,
     LoanLimit,
+    OnSiteOnly,
     PatronBlocked,
     CardExpired,
 )

@@ -34,6 +34,14 @@ router = Pages(
         "which-volume": marked("This title has several volumes. Please choose the one you want."),
         "no-such-volume": marked("The library has no copy of this volume. Please choose another."),
         "no-such-work": marked("There is no such title."),
+        "on-site-only": marked("This item is for use in the library only."),
+        "available-now": marked(
+            "A copy is available now, so there is nothing to reserve. You can borrow it at its "
+            "library."
+        ),
+        "pickup-at-owner": marked(
+            "This title can be collected only at a library that owns it. Please choose one of them."
+        ),
         "hold-limit": marked("You've reached the limit of reservations at one time."),
         "hold-exists": marked("You have reserved this title already."),
         "title-on-loan": marked("You have this title on loan, so you cannot reserve it."),
@@ -45,6 +53,7 @@ router = Pages(
     },
     at_fault={
         "ends-before-today": "expires_on",
+        "pickup-at-owner": "pickup_branch",
         "which-volume": "volume",
         "no-such-volume": "volume",
     },
