@@ -87,7 +87,7 @@ class PlacingTerms:
     on_loan: frozenset[str]
     """Barcodes of the copies that suit the target and that the patron has on loan."""
     facts: HoldFacts | None = None
-    """What further terms depend on; None: no row has such terms."""
+    """Facts for further terms; None: no row has such terms."""
 
     @property
     def policy(self) -> Policy:
