@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from sickle import Sickle
 
 from tests.gateway.web.browser import Browser, Page
 from tests.library import Library, unique
@@ -63,3 +64,18 @@ async def test_the_search_is_in_the_language_of_the_page(
         page = await found(browser, "/catalogue?q=风筝", lambda page: made["id"] in page.html)
     for text in texts:
         assert text in page.html, text
+
+
+async def test_the_catalogue_is_harvested_at_the_address_of_the_pages(library: Library) -> None:
+    copy = {"barcode": unique("R"), "category": "adult", "branch": await library.branch()}
+    body = {"title": unique("Kite "), "authors": [], "kind": "book", "copies": [copy]}
+    made = await library.post("/v1/titles", body, by="staff")
+
+    def harvest(method: str) -> list[str]:
+        client = Sickle(f"{library.system.gateway_url}/oai", http_method=method, timeout=30)
+        wanted = {"metadataPrefix": "oai_dc", "set": copy["branch"]}
+        return [one.header.identifier for one in client.ListRecords(**wanted)]
+
+    for method in ("GET", "POST"):
+        [identifier] = await asyncio.to_thread(harvest, method)
+        assert identifier.endswith(made["id"])
