@@ -33,6 +33,10 @@ class Lending:
     codes: dict[str, str] = field(default_factory=dict)
     """Codes to choose a new PIN that can still be used, by the id of the request."""
     staff_codes: dict[str, tuple[str, str]] = field(default_factory=dict)
+    applicants: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Address and code by the id of an application for a card."""
+    expiries: dict[str, str] = field(default_factory=dict)
+    """Last days of cards by patron."""
     """Addresses and codes of staff that can still be used, by the id of the code."""
     alerts: dict[str, tuple[str, str | None]] = field(default_factory=dict)
     """Addresses that accounts keeps for alerts, with the code of one to be confirmed, by alert."""
@@ -99,6 +103,17 @@ class Lending:
         async def staff_code(reset_id: str, request: Request) -> Any:
             address, code = self.staff_codes.get(reset_id, (None, None))
             return self._answer(request, {"address": address, "code": code})
+
+        @app.get("/v1/applicant-codes/{application_id}")
+        async def applicant_code(application_id: str, request: Request) -> Any:
+            address, code = self.applicants.get(application_id, (None, None))
+            found = {"address": address, "code": code, "language": "zh-Hant"}
+            return self._answer(request, found)
+
+        @app.get("/v1/patrons/{patron_id}")
+        async def patron(patron_id: str, request: Request) -> Any:
+            found = {"id": patron_id, "card_expires_on": self.expiries.get(patron_id)}
+            return self._answer(request, found)
 
         @app.get("/v1/charges/{charge_id}")
         async def charge(charge_id: str, request: Request) -> Any:

@@ -14,7 +14,12 @@ from services.notices.messages.jobs.mail import CONNECTIONS
 from services.notices.settings import Settings
 from shared.clock import parse_instant, wall_clock
 from shared.contracts import Event
-from shared.contracts.accounts import PinIssued, PinResetRequested
+from shared.contracts.accounts import (
+    PatronApplied,
+    PatronCardExpiring,
+    PinIssued,
+    PinResetRequested,
+)
 from shared.contracts.circulation import HoldReady
 from shared.contracts.events import AdmissionPromoted
 from tests import samples
@@ -694,6 +699,47 @@ async def test_staff_get_their_code_once_with_a_link_in_each_language(
         async for one in database[name].find():
             assert CODE not in str(one), name
     assert CODE not in "".join(capfd.readouterr())
+
+
+async def test_an_applicant_gets_the_code_once_in_the_language_of_the_application(
+    api: Api, server: MailServer, lending: Lending, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lending.applicants["application-1"] = ("ka-yan@example.org", CODE)
+    for _ in range(3):
+        await hear(
+            api, PatronApplied(application_id="application-1", version=1), "e-1", FEBRUARY_17
+        )
+    assert [await send(api) for _ in range(2)] == [1, 0]
+    [message] = server.accepted
+    assert server.recipients == ["ka-yan@example.org"]
+    for part in parts(message):
+        assert part.count(CODE) == 1
+        assert "/register/application-1" in part
+        assert "憑此可取得臨時圖書證" in part
+    database = api.app.state.database
+    for name in await database.list_collection_names():
+        async for one in database[name].find():
+            assert CODE not in str(one), name
+            assert "ka-yan" not in str(one), name
+    assert CODE not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    ("expires_on", "outcome"),
+    [("2021-03-01", ("sent", None, None)), ("2023-03-01", ("dropped", "outdated", None))],
+)
+async def test_a_warning_of_an_expiry_is_sent_unless_the_card_was_renewed_meanwhile(
+    api: Api, server: MailServer, lending: Lending, expires_on: str, outcome: tuple[str, Any, Any]
+) -> None:
+    lending.addresses["q"] = "ka-yan@example.org"
+    lending.expiries["q"] = expires_on
+    expiring = samples.patron(
+        PatronCardExpiring, 2, patron_id="q", card_expires_on=date(2021, 3, 1)
+    )
+    await hear(api, prefers("q", 1, channels=BOTH), "e-1", BEFORE)
+    await hear(api, expiring, "e-2", FEBRUARY_17)
+    assert await send(api) == 1
+    assert await states(api) == [outcome]
 
 
 async def test_a_code_of_staff_that_has_ended_is_not_sent(api: Api, server: MailServer) -> None:
