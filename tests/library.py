@@ -18,7 +18,7 @@ from services.accounts.settings import Settings as AccountsSettings
 from tests.support import Client, until
 
 PIN = "482915"
-ROLES = ("staff", "station", "tracer", "admin")
+ROLES = ("staff", "supervisor", "station", "tracer", "admin")
 """Roles that somebody is engaged for when a test needs them: hashing a PIN takes its time."""
 _engaged: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
 """Tokens of the staff that tests share, by the address and the card key of their system."""

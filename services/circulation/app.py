@@ -27,8 +27,8 @@ from services.circulation.harvest import jobs as harvest_jobs
 from services.circulation.harvest.routes import oai as oai_routes
 from services.circulation.holds import consumers as holds_consumers
 from services.circulation.holds import jobs as holds_jobs
-from services.circulation.holds import routes as holds_routes
 from services.circulation.holds import store as holds_store
+from services.circulation.holds.routes import holds as holds_routes
 from services.circulation.loans import jobs as loans_jobs
 from services.circulation.loans import store as loans_store
 from services.circulation.loans.routes import check_outs as check_outs_routes

@@ -198,6 +198,7 @@ EXAMPLES: Mapping[str, Any] = {
     "OverrideOut.reason": "Needs it for an examination",
     "LendingEffectOut.fine_per_day_cents": 150,
     "LendingEffectOut.fine_cap_cents": 13_000,
+    "LendingEffectOut.fine_terms": "$1.50 a day, at most $130.00",
     "LikelyReadyOut.day": "2021-03-14",
     "LikelyReadyOut.share": 0.8,
     "HoldEffectOut.fee_cents": 330,

@@ -34,6 +34,7 @@ async def test_a_preview_of_a_check_out_gives_terms_and_changes_nothing(desk: De
         "due_on": "2020-12-22",
         "fine_per_day_cents": 150,
         "fine_cap_cents": 13_000,
+        "fine_terms": "$1.50 a day, at most $130.00",
         "currency": "HKD",
         "renewals_left": 5,
     }

@@ -17,7 +17,7 @@ from services.circulation.copies.commands import (
 )
 from services.circulation.fields import BarcodePath, BranchCode, Id, WorkId, day_of
 from services.circulation.holds.commands.queue import Served
-from services.circulation.holds.routes import HoldOut
+from services.circulation.holds.routes.models import HoldOut
 from services.circulation.refusals import (
     BarcodeTaken,
     LostByPatron,

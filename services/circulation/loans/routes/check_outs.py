@@ -18,7 +18,7 @@ from services.circulation.fields import (
     reason_of,
     time_of,
 )
-from services.circulation.holds.routes import HoldOut
+from services.circulation.holds.routes.models import HoldOut
 from services.circulation.loans.commands.check_out import CheckOut, Lent, check_out
 from services.circulation.loans.commands.offline import record_offline_check_outs
 from services.circulation.loans.commands.return_copies import ReturnCopies, Returned, return_copies
@@ -126,8 +126,11 @@ class LendingEffectOut(BaseModel):
     """Terms of a loan that was not made."""
 
     due_on: date
-    fine_per_day_cents: int = Field(description="Fine for each charged day, in cents.")
+    fine_per_day_cents: int | None = Field(
+        description="Fine for each charged day, in cents; null: days do not all cost the same."
+    )
     fine_cap_cents: int | None = Field(description="Highest fine, in cents; null: no limit.")
+    fine_terms: str = Field(description="Rates and limits of the fine, for people.")
     currency: str = "HKD"
     renewals_left: int
 
@@ -136,8 +139,9 @@ class LendingEffectOut(BaseModel):
         """Build the response from a loan that was tried out."""
         return cls(
             due_on=loan.due_on,
-            fine_per_day_cents=loan.policy.fine_per_day_cents,
+            fine_per_day_cents=loan.policy.flat_day_cents,
             fine_cap_cents=loan.policy.fine_cap_cents,
+            fine_terms=loan.policy.cause.reason,
             renewals_left=renewals_left,
         )
 

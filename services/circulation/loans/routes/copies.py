@@ -10,7 +10,7 @@ from services.circulation.catalogue.routes.copies import CopyDetail
 from services.circulation.catalogue.routes.titles import TitleOut
 from services.circulation.fields import BarcodePath, Today
 from services.circulation.holds import store as holds_store
-from services.circulation.holds.routes import HoldOut
+from services.circulation.holds.routes.models import HoldOut
 from services.circulation.loans import queries, store
 from services.circulation.loans.routes.loans import LoanOut
 from services.circulation.rules.copy import Copy
