@@ -1,8 +1,12 @@
 """The catalogue for a guest: a title, how to reserve it, and opening hours."""
 
+from pathlib import Path
+
 import pytest
 
+from tests.web.axe import looked_at
 from tests.web.browser import Windows
+from tests.web.routes import LANGUAGES
 from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
@@ -40,3 +44,13 @@ async def test_a_library_says_whether_it_is_open_and_when_it_reopens(
     assert "Closed until further notice" in await row.inner_text()
     await page.goto(f"/libraries/{CENTRAL}?on=2021-02-18")
     assert "It reopens on 19 February 2021" in await page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_the_record_of_a_title_passes_the_checks(
+    windows: Windows, story: Story, language: str, pictures: Path | None
+) -> None:
+    page = await windows.open(language)
+    await page.goto(f"/catalogue/{story.titles['dream']}")
+    assert await page.locator("#subjects ~ ul a").count() == 2
+    await looked_at(page, pictures, f"{language}-record")
