@@ -116,9 +116,10 @@ HOLD_KINDS = ("hold.ready", "hold.changed")
 
 
 async def place_hold(run: Run, step: Step) -> list[Check]:
-    """Place a hold, and check its place in the queue."""
+    """Place a hold on a title or a volume, and check its place in the queue."""
     card, title = step["card"], step["title"]
     body = {"title_id": run.titles[title], "pickup_branch": step["branch"]}
+    body |= {"volume": step["volume"]} if "volume" in step else {}
     hold = await run.api.post("/v1/holds", body, by=card)
     run.holds[card, title] = hold["id"]
     await run.flow.settle()

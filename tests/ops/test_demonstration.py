@@ -20,7 +20,7 @@ def test_the_prepared_library_has_an_account_and_a_desk_to_look_at(running: Syst
     assert "Paper and Ink" in info.text
     assert (desk.status, desk.path) == (200, "/desk")
     libraries, titles = asyncio.run(_listed(running.gateway_url))
-    assert (libraries, titles) == (46, 76)
+    assert (libraries, titles) == (46, 77)
 
 
 def test_the_demonstration_prints_what_is_true_of_each_person(running: System) -> None:

@@ -48,7 +48,7 @@ VERBS: dict[str, tuple[set[str], set[str]]] = {
     "fetch": ({"barcodes", "branch", "ready"}, {"told_at", "says"}),
     "set-ready-delay": ({"branch", "minutes"}, set()),
     "set-wording": ({"kind", "language", "closing"}, set()),
-    "place-hold": ({"card", "title", "branch"}, set()),
+    "place-hold": ({"card", "title", "branch"}, {"volume"}),
     "cancel-hold": ({"card", "title"}, set()),
     "declare-loss": ({"card", "barcode"}, set()),
     "return-found": ({"card", "barcode", "branch", "channel"}, set()),
@@ -428,6 +428,12 @@ def fetch(library: Library, step: Row, today: date) -> None:
 
 def place_hold(library: Library, step: Row, today: date) -> None:
     assert not library.blocked(step["card"])
+    if "volume" in step:  # free copies of volumes
+        [title] = [one for one in scenario()["titles"] if one["isbn"] == step["title"]]
+        [barcode] = [c["barcode"] for c in title["copies"] if c["volume"] == step["volume"]]
+        assert barcode not in library.loans
+        assert step["expect"] == {"state": "to-fetch", "position": None}
+        return
     queue = library.queues.setdefault(step["title"], Queue())
     queue.waiting.append((step["card"], step["branch"]))
     assert step["expect"] == {"state": "waiting", "position": len(queue.waiting)}
