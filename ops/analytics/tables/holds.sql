@@ -2,6 +2,10 @@
 SELECT
     hold_id,
     title_id,
+    volume,
+    barcode,
+    work_id,
+    any_edition,
     pickup_branch,
     state,
     place,

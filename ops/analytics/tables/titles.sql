@@ -3,6 +3,7 @@ WITH newest AS (
     SELECT
         title_id,
         title,
+        work_id,
         kind,
         len(copies) AS copies,
         record.languages AS languages,
@@ -28,6 +29,7 @@ held AS (
 SELECT
     title_id,
     title,
+    work_id,
     kind,
     copies,
     coalesce(check_outs, 0) AS check_outs,

@@ -31,6 +31,7 @@ def _identity(event: HoldSnapshot) -> dict[str, Any]:
     return {
         "hold_id": event.hold_id,
         "title_id": event.title_id,
+        "volume": event.volume,
         "branch": event.pickup_branch,
         "shelf_until": event.shelf_until,
     }
@@ -63,11 +64,15 @@ class OfHold(Kind):
     hold_id: str
     shelf_until: date | None = None
     """Last day on which a kept item can be collected; None if no end is announced."""
+    volume: str | None = None
 
     def names(self, known: Known, language: Language) -> dict[str, str]:
-        """Return the title of the item, and the name of the pick-up branch."""
+        """Return the title of the item with its volume, and the name of the pick-up branch."""
+        title = known.titles.get(self.title_id)
+        if title and self.volume:
+            title = f"{title} {self.volume}"
         return {
-            "title": language.quoted(known.titles.get(self.title_id), ITEM),
+            "title": language.quoted(title, ITEM),
             "branch": known.branches.get(self.branch, self.branch),
         }
 
