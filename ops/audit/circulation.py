@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ops.audit.findings import Audit
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import OPEN_STATES, Hold, Target
+from shared.clock import wall_clock
 from shared.mongo import Database, Document, from_document
 
 
@@ -156,7 +157,9 @@ async def _waiting(
             closure["announcements"][-1]["reopened_on"] is None for closure in branch["closures"]
         )
     }
-    stopped = {patron["_id"] async for patron in store.patrons.find({"blocked": True})}
+    today = wall_clock().date().isoformat()  # in UTC: a card may have expired today
+    barred = [{"blocked": True}, {"card_expires_on": {"$lte": today}}]
+    stopped = {patron["_id"] async for patron in store.patrons.find({"$or": barred})}
     owing = {one["_id"] async for one in store.borrowers.find({"outstanding_cents": {"$gt": 0}})}
     for hold in waiting:
         may_be_passed_over = (

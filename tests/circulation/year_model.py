@@ -83,8 +83,6 @@ class Year:
     cards: dict[str, date]
     """Last day on which each patron's card is valid."""
     copies: list[Copy]
-    automatic: bool = False
-    """True if loans are renewed on their due date."""
     closures: dict[str, list[tuple[date, date]]] = field(default_factory=dict)
     """First day and reopening of each closure, by branch."""
     loans: list[Loan] = field(default_factory=list)
@@ -124,7 +122,7 @@ class Year:
             if today > (self.shelf_end(hold) or today):
                 self.end(hold, "expired")
         self.serve()
-        for loan in self.loans if self.automatic else ():
+        for loan in self.loans:  # automatic renewals
             if self.next_open(loan.branch, loan.due) == today:
                 try:
                     self.renew(loan)
