@@ -174,6 +174,21 @@ async def _id(desk: Desk, barcode: str) -> str:
     return str(copy.json()["copy_id"])
 
 
+async def test_a_copy_that_is_for_a_hold_keeps_its_volume(desk: Desk) -> None:
+    title, (barcode, _) = await catalogue(desk, "v. 1", None)
+
+    async def correct(volume: str | None) -> Answer:
+        path, body = f"/v1/copies/{barcode}", {"volume": volume}
+        return await desk.api.insist("PATCH", path, body, as_=STAFF, at=noon(DAY))
+
+    assert (await correct("v. 2")).json()["volume"] == "v. 2"
+    held = await hold(desk, "p1", title_id=title, volume="v. 2")
+    assert held["state"] == "to-fetch"
+    assert (await correct("v. 3")).json()["code"] == "copy-state"
+    await desk.api.insist("DELETE", f"/v1/holds/{held['id']}", as_=token("p1"), at=noon(DAY))
+    assert (await correct(None)).json()["volume"] is None
+
+
 async def test_only_holds_that_compete_for_a_copy_count_in_a_position(desk: Desk) -> None:
     queue = list(enumerate([*TARGETS, *reversed(TARGETS)], 1))
     holds = [

@@ -47,13 +47,14 @@ async def post_copies(title_id: Id, body: CopiesIn, _caller: Staff, run: Run) ->
 
 
 @router.patch("/copies/{barcode}")
-@refuses(NoSuchCopy, NoSuchBranch)
+@refuses(NoSuchCopy, NoSuchBranch, NotInThisState)
 async def patch_copy(
     barcode: BarcodePath, body: CopyChanges, _caller: Staff, run: Run
 ) -> CopyDetail:
     """Change the description of a copy; a null price, or null field of its record, is removed.
 
-    A change of its branch does not move it: it goes there when it next comes back.
+    A change of its branch does not move it: it goes there when it next comes back. A copy that is
+    for a hold keeps its volume.
     """
     changes = body.given()
     await check_branches(run, {changes["branch_code"]} if "branch_code" in changes else set())
