@@ -185,7 +185,7 @@ class Year:
         raise Refused("no-such-volume" if wanted.volume else "which-volume")
 
     def overlaps(self, one: Wanted, other: Wanted) -> bool:
-        """Whether one patron may not have both: they are for the same title or volume."""
+        """Return True if one patron may not have both: they are for the same title or volume."""
         return self.compete(self.of_title(one), self.of_title(other))
 
     def of_title(self, wanted: Wanted) -> Wanted:
