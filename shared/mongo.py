@@ -420,13 +420,17 @@ def _of_set_fields(kind: type, left_out: frozenset[str]) -> Callable[[Any], Docu
     """Return a converter like `_of_fields` that leaves out some fields with a default value."""
     declared = kind.__dataclass_fields__  # type: ignore[attr-defined]
     always = _of_fields(name for name in declared if name not in left_out)
-    defaults = tuple((name, declared[name].default) for name in left_out)
+    names = sorted(left_out)
+    # One comparison of all of them, because nearly every value has the defaults.
+    present = attrgetter(*names) if len(names) > 1 else lambda value: (getattr(value, names[0]),)
+    defaults = tuple(declared[name].default for name in names)
 
     def convert(value: Any) -> Document:
         document = always(value)
-        for name, default in defaults:
-            if (present := getattr(value, name)) != default:
-                document[name] = plain(present)
+        if (own := present(value)) != defaults:
+            for name, given, default in zip(names, own, defaults, strict=True):
+                if given != default:
+                    document[name] = plain(given)
         return document
 
     return convert

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import product
+from operator import attrgetter
 
 from services.circulation.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
 from services.circulation.rules.calendar import Cause
@@ -50,8 +51,7 @@ class Policy(OptionalTerms):
     lost_processing_percent: int = 20
 
     def __post_init__(self) -> None:
-        for name in _NUMBERS:
-            value = getattr(self, name)
+        for name, value in zip(_NUMBERS, _numbers_of(self), strict=True):
             if value is not None and value < 0:
                 raise ValueError(f"policy {self.id}: {name} must not be below 0")
 
@@ -113,6 +113,8 @@ class Policy(OptionalTerms):
 
 
 _NUMBERS = tuple(field.name for field in fields(Policy) if field.type in (int, int | None))
+
+_numbers_of = attrgetter(*_NUMBERS)
 
 _MOST_SPECIFIC_FIRST = sorted(product((True, False), repeat=3), key=lambda names: -sum(names))
 """Combinations of patron, copy and branch that a row can name, the most specific first.
