@@ -32,6 +32,14 @@ async def lend(desk: Desk) -> None:
     await desk.lend(*await desk.copies(WORK))
 
 
+async def lend_renewing(desk: Desk) -> None:
+    """Lend copies under a policy that renews them on their due date."""
+    row = {"renews_automatically": True, "reason": "a test"}
+    answer = await desk.api.insist("PUT", "/v1/policies/default", row, as_=STAFF)
+    assert answer.status == 200, answer.json()
+    await lend(desk)
+
+
 async def lend_priced(desk: Desk) -> None:
     await lend(desk)
     copies = desk.api.app.state.database.copies
@@ -103,6 +111,7 @@ class Case:
 
 CASES = {
     "due-soon": Case(lend, "2020-12-02", "loan.due-soon"),
+    "renew-due": Case(lend_renewing, "2020-12-04", "loan.renewed"),
     "overdue": Case(lend, "2020-12-05", "loan.overdue"),
     "lost": Case(lend_priced, "2021-03-04", "loan.lost"),
     "holds": Case(keep_on_the_shelf, "2020-11-28", "hold.expired"),
@@ -116,7 +125,8 @@ CASES = {
 
 
 def test_every_job_has_a_case() -> None:
-    assert set(CASES) | {"fold-terms"} == set(JOBS.by_name)  # this one has no items to share
+    without_items_to_share = {"fold-terms", "note-changes"}
+    assert set(CASES) | without_items_to_share == set(JOBS.by_name)
 
 
 async def run_job(desk: Desk, job: str, day: str) -> None:
