@@ -30,11 +30,11 @@ from services.circulation.holds import jobs as holds_jobs
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.routes import holds as holds_routes
 from services.circulation.loans import jobs as loans_jobs
-from services.circulation.loans import store as loans_store
 from services.circulation.loans.routes import check_outs as check_outs_routes
 from services.circulation.loans.routes import copies as loaned_copies_routes
 from services.circulation.loans.routes import loans as loans_routes
 from services.circulation.loans.routes import renewals as renewals_routes
+from services.circulation.loans.store import loans as loans_store
 from services.circulation.policies import routes as policies_routes
 from services.circulation.policies import store as policies_store
 from services.circulation.search import queries as search_queries

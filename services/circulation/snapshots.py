@@ -10,7 +10,7 @@ from services.circulation.charges import store as charges_store
 from services.circulation.holds import events as holds_events
 from services.circulation.holds import store as holds_store
 from services.circulation.loans import events as loans_events
-from services.circulation.loans import store as loans_store
+from services.circulation.loans.store import loans as loans_store
 from services.circulation.suspensions import events as suspensions_events
 from shared.http.service import Snapshot, SnapshotPage
 from shared.mongo import Database, SnapshotQuery

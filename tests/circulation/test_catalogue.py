@@ -7,11 +7,11 @@ from typing import Any
 import orjson
 import pytest
 
-from services.circulation.catalogue import store as catalogue_store
 from services.circulation.catalogue.commands import NewCopy
 from services.circulation.copies.commands import ImportedTitle, ImportTitles, import_titles
 from services.circulation.rules.record import Record
 from services.circulation.rules.title import MOST_COPIES
+from services.circulation.search import store as search_store
 from tests.circulation.desk import STAFF, Desk
 from tests.circulation.shelf import hold
 from tests.support import Answer
@@ -115,7 +115,7 @@ async def test_a_search_reads_only_the_titles_that_contain_its_rarest_word(desk:
         ]
     )
     for text, most in (("rare0042", 5), ("common rare0042", 5), ("rare0042 城", 5), ("none", 1)):
-        plan = {"find": "titles", "filter": catalogue_store.matching(text), "sort": {"_id": 1}}
+        plan = {"find": "titles", "filter": search_store.matching(text), "sort": {"_id": 1}}
         explained = await titles.database.command(
             "explain", {**plan, "limit": 51}, verbosity="executionStats"
         )
@@ -127,7 +127,7 @@ async def test_a_search_that_takes_too_long_is_given_up_and_other_reads_go_on(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     title = await catalogued(desk)
-    monkeypatch.setattr(catalogue_store, "SEARCH_SECONDS", 0.0001)
+    monkeypatch.setattr(search_store, "SEARCH_SECONDS", 0.0001)
     late = await desk.api.get("/v1/titles?q=kites")
     assert (late.status, late.json()["code"]) == (503, "unavailable")
     assert (await desk.api.insist("GET", f"/v1/titles/{title['id']}")).status == 200

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from services.circulation.loans import store as loans_store
+from services.circulation.loans.store import loans as loans_store
 from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon
 from tests.support import Answer, token
 

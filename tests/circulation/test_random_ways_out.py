@@ -21,7 +21,7 @@ from services.circulation.holds.commands.placing import (
 )
 from services.circulation.loans.commands.check_out import LendingTerms, lend_each, ways_to_borrow
 from services.circulation.loans.commands.renew import renewed_by, ways_to_renew
-from services.circulation.loans.store import RenewalFacts
+from services.circulation.loans.store.facts import RenewalFacts
 from services.circulation.refusals import (
     ASK_STAFF,
     CancelHolds,

@@ -26,7 +26,7 @@ OVERRIDE_DAYS = 366
 INDEXES: Indexes = {
     "patrons": sharded_by(
         "_id", [IndexModel([("card_digest", ASCENDING)])]
-    ),  # not unique: see `loans.store.check_out_facts`
+    ),  # not unique: see `loans.store.facts.check_out_facts`
     "borrowers": sharded_by("_id", []),
     "links": sharded_by(
         "patron_id",

@@ -1,20 +1,17 @@
 """Titles and their copies."""
 
-import re
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import pymongo
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.hold import Target
-from services.circulation.rules.title import WORK_PREFIX, Title, search_terms, sought, volume_key
+from services.circulation.rules.title import WORK_PREFIX, Title, search_terms, volume_key
 from shared import folded_terms, reading
 from shared.clock import wall_clock
-from shared.deadlines import allowed
 from shared.mongo import (
     Database,
     Indexes,
@@ -27,8 +24,6 @@ from shared.mongo import (
 from shared.unit_of_work import Work
 from shared.work import Read
 
-SEARCH_SECONDS = 0.7
-"""Time limit of a search in the database, in seconds: about half that of other reads."""
 MOST_EDITIONS = 100
 """Most editions of a work that are listed with a title."""
 FREE = {
@@ -303,26 +298,6 @@ async def with_free_copies(db: Database, queue_ids: Collection[str]) -> list[str
         if ids:
             found += await db.copies.distinct(name, {name: {"$in": sorted(ids)}, **FREE})
     return sorted(found)
-
-
-async def search(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
-    """Return up to `limit` + 1 titles that match a search, in the order of cataloguing.
-
-    Anybody may search, so a search has a shorter time limit than other reads. When it runs out, the
-    database counts as unavailable.
-    """
-    with pymongo.timeout(allowed(SEARCH_SECONDS)):
-        return await reading.page(db, Title, "titles", matching(text), limit=limit, after=after)
-
-
-def matching(text: str) -> dict[str, Any]:
-    """Build the query for titles in which every word of `text` begins a term.
-
-    The index finds the titles of the rarest word; the other words filter them.
-    """
-    if words := sought(text):
-        return {"$and": [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]}
-    return {}
 
 
 async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Title], str | None]:

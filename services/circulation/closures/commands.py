@@ -15,8 +15,8 @@ from services.circulation.closures import store
 from services.circulation.holds import events as holds_events
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.queue import serve_queues
-from services.circulation.loans import store as loans_store
 from services.circulation.loans.commands.current import current_loans, record_moves
+from services.circulation.loans.store import loans as loans_store
 from services.circulation.rules import sweep as sweep_rules
 from services.circulation.rules.branch_calendar import (
     AnnouncedClosure,

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from services.circulation.holds.store import READY, WAITING
-from services.circulation.loans.store import BY_DUE_DATE, OF_PATRON, OPEN
+from services.circulation.loans.store.loans import BY_DUE_DATE, OF_PATRON, OPEN
 from services.circulation.rules.branch_calendar import Movable
 from services.circulation.rules.effect import Alike
 from services.circulation.rules.hold import Hold

@@ -12,7 +12,7 @@ from services.circulation.catalogue.commands import Catalogued, NewCopy, new_cop
 from services.circulation.holds import events as holds_events
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.queue import Served, hand_out, serve, unpack
-from services.circulation.loans import store as loans_store
+from services.circulation.loans.store import loans as loans_store
 from services.circulation.refusals import (
     BarcodeTaken,
     ItemRefusal,

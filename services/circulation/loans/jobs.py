@@ -5,10 +5,11 @@ from datetime import timedelta
 from services.circulation.conflicts.commands import purge_conflicts
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.holds import purge_hold
-from services.circulation.loans import queries, store
+from services.circulation.loans import queries
 from services.circulation.loans.commands.losses import DeclareLost, declare_long_overdue
 from services.circulation.loans.commands.notices import notice_due_soon, notice_overdue, purge_loan
 from services.circulation.loans.commands.renew import renew_due_loan
+from services.circulation.loans.store import loans as store
 from services.circulation.settings import settings_of
 from shared.clock import library_day
 from shared.jobs import Jobs, in_any_order

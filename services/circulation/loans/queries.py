@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 from services.circulation.calendars import store as calendars_store
 from services.circulation.charges import store as charges_store
-from services.circulation.loans import store
+from services.circulation.loans.store import loans as store
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.charge import to_bill

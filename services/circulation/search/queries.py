@@ -18,7 +18,7 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.title import Title
 from services.circulation.search.rules import Facets, Search, Sort, entry_of
-from services.circulation.search.store import Found, TitleIndex
+from services.circulation.search.store import SEARCH_SECONDS, Found, TitleIndex
 from services.circulation.settings import Settings
 from shared.clock import SKEW_SECONDS, wall_clock
 from shared.deadlines import allowed
@@ -154,7 +154,7 @@ class CatalogueView:
         Raises Busy if the index is being built, or if it takes longer than SEARCH_SECONDS.
         """
         try:
-            async with asyncio.timeout(allowed(catalogue_store.SEARCH_SECONDS)):
+            async with asyncio.timeout(allowed(SEARCH_SECONDS)):
                 await self._be_fresh()
                 found = self._run(partial(self._index.search, search, limit=limit, offset=offset))
                 if not counted:

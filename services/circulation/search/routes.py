@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.catalogue.routes.titles import StockOut, TitleOut, stock_out
 from services.circulation.rules.title import Title
-from services.circulation.search import queries
+from services.circulation.search import queries, store
 from services.circulation.search.rules import Facets, Search, Sort
 from services.circulation.search.store import MOST_FOUND
 from shared.http.dependencies import Db
@@ -170,7 +170,7 @@ async def get_titles(
     seconds ago.
     """
     if asked is None and not facets:
-        titles = await catalogue_store.search(db, q, page.limit, page.after)
+        titles = await store.find_catalogued(db, q, page.limit, page.after)
         items = await _items(db, titles)
         return TitlePage(**page_of(items, page, lambda item: str(item.id)))
     offset = _offset(page)

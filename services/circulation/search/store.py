@@ -1,9 +1,11 @@
 """The index of the catalogue: a view of titles and copies in this process, made with tantivy.
 
-It can be thrown away: it is built anew from the database (docs/decisions/243).
+It can be thrown away: it is built anew from the database (docs/decisions/243), which answers what
+staff have just catalogued.
 """
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -11,10 +13,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pymongo
 import structlog
 import tantivy
 from tantivy import FieldType, Index, Occur, Order, Query
 
+from services.circulation.rules.title import Title, sought
 from services.circulation.search.rules import (
     ANYWHERE,
     FILTERS,
@@ -26,11 +30,16 @@ from services.circulation.search.rules import (
     sort_key,
     sought_tokens,
 )
+from shared import reading
+from shared.deadlines import allowed
+from shared.mongo import Database
 
 log = structlog.get_logger()
 
 MOST_FOUND = 10_000
 """Titles of a search that can be paged through."""
+SEARCH_SECONDS = 0.7
+"""Time limit of a search in the database, in seconds: about half that of other reads."""
 _HEAP = 32_000_000
 """Bytes of the writer's memory."""
 _CURSOR = "cursor.json"
@@ -216,3 +225,23 @@ def _is(field: str, code: str) -> Query:
 
 def _between(field: str, least: int | None, most: int | None) -> Query:
     return Query.range_query(SCHEMA, field, FieldType.Unsigned, least, most)
+
+
+async def find_catalogued(db: Database, text: str, limit: int, after: str | None) -> list[Title]:
+    """Return up to `limit` + 1 titles that match a search, in the order of cataloguing.
+
+    Anybody may search, so a search has a shorter time limit than other reads. When it runs out, the
+    database counts as unavailable.
+    """
+    with pymongo.timeout(allowed(SEARCH_SECONDS)):
+        return await reading.page(db, Title, "titles", matching(text), limit=limit, after=after)
+
+
+def matching(text: str) -> dict[str, Any]:
+    """Build the query for titles in which every word of `text` begins a term.
+
+    The index finds the titles of the rarest word; the other words filter them.
+    """
+    if words := sought(text):
+        return {"$and": [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]}
+    return {}

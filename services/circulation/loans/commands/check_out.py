@@ -10,7 +10,9 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.commands.ledger import post
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.holds import release_hold
-from services.circulation.loans import events, store
+from services.circulation.loans import events
+from services.circulation.loans.store import facts as facts_store
+from services.circulation.loans.store import loans as store
 from services.circulation.refusals import (
     ASK_STAFF,
     MAY_BE_OVERRIDDEN,
@@ -357,7 +359,7 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
     if command.patron is not None:
         borrowers_store.note_patron(work, command.patron)
         holder = {"_id": command.patron.id}
-    facts = store.check_out_facts(work, command.branch, command.barcodes, holder)
+    facts = facts_store.check_out_facts(work, command.branch, command.barcodes, holder)
     if facts is None:
         raise NoSuchBranch(branch=command.branch)
     # An event may be newer than the response of accounts: the card may have been replaced.
@@ -380,7 +382,9 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
     )
 
 
-def _own(work: Work, facts: store.CheckOutFacts, patron: Patron) -> dict[str, tuple[str, str]]:
+def _own(
+    work: Work, facts: facts_store.CheckOutFacts, patron: Patron
+) -> dict[str, tuple[str, str]]:
     """Return the kinds of the patron's open loans, if a row for one of the copies limits them."""
     rows = (
         facts.policies.pick(patron.category, copy.category, facts.branch.kind)

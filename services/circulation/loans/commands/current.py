@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 
 from services.circulation.calendars import store as calendars_store
-from services.circulation.loans import events, store
+from services.circulation.loans import events
+from services.circulation.loans.store import loans as store
 from services.circulation.rules.due_date import CurrentLoan, current
 from services.circulation.rules.loan import Loan
 from shared.unit_of_work import Work

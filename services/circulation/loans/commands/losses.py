@@ -10,8 +10,9 @@ from services.circulation.borrowers import store as borrowers_store
 from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.commands.ledger import post, to_bill
-from services.circulation.loans import events, store
+from services.circulation.loans import events
 from services.circulation.loans.commands.current import current_loan, save_change
+from services.circulation.loans.store import loans as store
 from services.circulation.refusals import InTheFuture, NoSuchLoan, PriceUnknown
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules import loan as loan_rules

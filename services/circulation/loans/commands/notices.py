@@ -5,8 +5,9 @@ from datetime import date
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.charges import store as charges_store
 from services.circulation.experience import store as experience_store
-from services.circulation.loans import events, store
+from services.circulation.loans import events
 from services.circulation.loans.commands.current import current_loan, save_moves
+from services.circulation.loans.store import loans as store
 from services.circulation.rules import due_date as due_date_rules
 from services.circulation.rules.due_date import CurrentLoan
 from services.circulation.rules.history import past, renews_on_due_date

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from services.circulation.calendars import store as calendars_store
 from services.circulation.conflicts import store as conflicts_store
-from services.circulation.loans import store
 from services.circulation.loans.commands.check_out import (
     CheckOut,
     LendingTerms,
@@ -13,6 +12,7 @@ from services.circulation.loans.commands.check_out import (
     lending_terms,
     save_loans,
 )
+from services.circulation.loans.store import loans as store
 from services.circulation.refusals import CardExpired, LoanLimit, PatronBlocked
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.conflict import Conflict

@@ -7,9 +7,11 @@ from datetime import date, timedelta
 from services.circulation.borrowers.commands import acting, may_act
 from services.circulation.borrowers.store import add_override, get_reader
 from services.circulation.charges.commands.ledger import post, to_bill
-from services.circulation.loans import events, store
+from services.circulation.loans import events
 from services.circulation.loans.commands.current import save_change
-from services.circulation.loans.store import RenewalFacts
+from services.circulation.loans.store import facts as facts_store
+from services.circulation.loans.store import loans as store
+from services.circulation.loans.store.facts import RenewalFacts
 from services.circulation.refusals import (
     MAY_BE_OVERRIDDEN,
     ItemRefusal,
@@ -96,7 +98,7 @@ def renew_due_loan(work: Work, loan_id: str, on: date) -> bool:
 def _facts(
     work: Work, patron_id: str, loans: Sequence[Loan], time: LocalTime | None
 ) -> RenewalFacts:
-    facts = store.renewal_facts(work, patron_id, loans)
+    facts = facts_store.renewal_facts(work, patron_id, loans)
     if facts is None:
         raise NoSuchLoan
     return replace(facts, time=time)

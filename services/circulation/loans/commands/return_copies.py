@@ -14,9 +14,11 @@ from services.circulation.charges import store as charges_store
 from services.circulation.charges.commands.ledger import post, to_bill
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.queue import Served, hand_out, unpack
-from services.circulation.loans import events, store
+from services.circulation.loans import events
 from services.circulation.loans.commands.current import current_loans, record_moves
-from services.circulation.loans.store import ReturnFacts
+from services.circulation.loans.store import facts as facts_store
+from services.circulation.loans.store import loans as store
+from services.circulation.loans.store.facts import ReturnFacts
 from services.circulation.refusals import (
     CopyNotOnLoan,
     InTheFuture,
@@ -103,7 +105,7 @@ def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """
     if command.on > command.today:
         raise InTheFuture(on=command.on)
-    facts = store.return_facts(work, command.branch, command.barcodes)
+    facts = facts_store.return_facts(work, command.branch, command.barcodes)
     if facts is None:
         raise NoSuchBranch(branch=command.branch)
     # First, because two returns of one title at once conflict here; the later one then loses little

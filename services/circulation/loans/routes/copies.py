@@ -11,8 +11,9 @@ from services.circulation.catalogue.routes.titles import TitleOut
 from services.circulation.fields import BarcodePath, Today
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.routes.models import HoldOut
-from services.circulation.loans import queries, store
+from services.circulation.loans import queries
 from services.circulation.loans.routes.loans import LoanOut
+from services.circulation.loans.store import loans as store
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold
 from shared.audit_trail import shows_patrons
@@ -55,9 +56,9 @@ async def get_whereabouts(
         store.find_of_copy(db, copy.id, store.LOST),
         _hold(db, copy),
     )
-    loan = loan or lost
     if title is None:
         raise NotFound("title")
+    loan = loan or lost
     left = await queries.renewals_left(db, [loan] if loan else [], today)
     seen += [item.patron_id for item in (loan, hold) if item]
     return Whereabouts(

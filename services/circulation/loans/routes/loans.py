@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
 from services.circulation.fields import Id, Now, Today, When, day_of
-from services.circulation.loans import queries, store
+from services.circulation.loans import queries
 from services.circulation.loans.commands.losses import (
     DeclareLost,
     Loss,
@@ -18,6 +18,7 @@ from services.circulation.loans.commands.losses import (
     declare_lost,
     reject_claim,
 )
+from services.circulation.loans.store import loans as store
 from services.circulation.refusals import (
     MAY_BE_OVERRIDDEN,
     InTheFuture,

@@ -1,0 +1,1 @@
+"""Collection of loans, and the facts that decide about them."""
