@@ -35,8 +35,9 @@ from shared.bus.listener import Listener
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import ensure_topics
 from shared.contracts import Event, accounts, circulation, notices
+from shared.declared_indexes import ensure_indexes
 from shared.ids import new_id
-from shared.mongo import Client, Database, Document, connect, ensure_indexes
+from shared.mongo import Client, Database, Document, connect
 from shared.owners import Owners
 from shared.telemetry import configure_logs
 from shared.unit_of_work import Origin, UnitOfWork

@@ -31,19 +31,10 @@ from shared.bus.subscriptions import Subscriptions
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.contracts.events import RegistrationConfirmed
+from shared.declared_indexes import Indexes, ensure_indexes
 from shared.ids import new_id
 from shared.indexes import chassis_indexes
-from shared.mongo import (
-    MAJORITY,
-    SNAPSHOT,
-    Client,
-    ClientSession,
-    Database,
-    Document,
-    Indexes,
-    connect,
-    ensure_indexes,
-)
+from shared.mongo import MAJORITY, SNAPSHOT, Client, ClientSession, Database, Document, connect
 from tests import samples
 
 ROUNDS = 3

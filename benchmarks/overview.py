@@ -29,7 +29,8 @@ from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from shared.assertions import make_key
-from shared.mongo import Database, Document, connect, ensure_indexes
+from shared.declared_indexes import ensure_indexes
+from shared.mongo import Database, Document, connect
 from tests.support import test_keys, token, until
 
 CALLERS = (1, 32)

@@ -24,9 +24,10 @@ from services.settings import CardSettings, Settings
 from shared.audit_trail import Act, record
 from shared.clock import wall_clock
 from shared.data_keys import fault_of
+from shared.declared_indexes import Indexes, ensure_indexes
 from shared.ids import card_digest, card_digests
 from shared.indexes import chassis_indexes
-from shared.mongo import Indexes, connect, ensure_indexes
+from shared.mongo import connect
 from shared.owners import Owners
 from shared.rights import RIGHTS
 from shared.unit_of_work import Origin, UnitOfWork, UseCase

@@ -13,8 +13,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from shared.clock import wall_clock
 from shared.contracts import Event
+from shared.declared_indexes import Indexes, sharded_by
 from shared.ids import new_id
-from shared.mongo import Database, Document, Indexes, sharded_by
+from shared.mongo import Database, Document
 
 C = TypeVar("C", bound=Callable[..., Any])
 

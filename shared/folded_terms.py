@@ -2,7 +2,8 @@
 
 from pymongo import UpdateOne
 
-from shared.mongo import Database, Indexes
+from shared.declared_indexes import Indexes
+from shared.mongo import Database
 from shared.search_form import search_form
 
 INDEXES: Indexes = {"folded_terms": []}

@@ -4,7 +4,7 @@ from pymongo import ASCENDING, IndexModel
 
 from shared import audit_trail
 from shared.data_keys import FINGERPRINTS
-from shared.mongo import Indexes, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
 
 
 def chassis_indexes(outbox_days: int) -> Indexes:

@@ -29,6 +29,7 @@ from pymongo.write_concern import WriteConcern
 
 from ops.infrastructure import ports
 from services.settings import Settings
+from shared import declared_indexes
 from shared import mongo as services_mongo
 from shared.http import app as services_app
 from shared.settings import PREFIX
@@ -150,7 +151,7 @@ def kept(url: str, prefix: str) -> Iterator[None]:
     """
     clients: dict[object, _Kept] = {}
     created: set[tuple[str, str]] = set()
-    ensure_indexes = services_mongo.ensure_indexes
+    ensure_indexes = declared_indexes.ensure_indexes
 
     def client(host: str, **options: Any) -> Mongo:
         if host != url:
@@ -173,7 +174,7 @@ def kept(url: str, prefix: str) -> Iterator[None]:
 
     with (
         patch.object(AsyncIOMotorClient, "__delegate_class__", staticmethod(client)),
-        patch.object(services_mongo, "ensure_indexes", ensure),
+        patch.object(declared_indexes, "ensure_indexes", ensure),
         patch.object(services_app, "ensure_indexes", ensure),
     ):
         yield

@@ -33,10 +33,11 @@ from services.accounts.staff import store as staff_store
 from shared.auth import FetchKeys
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import wall_clock
+from shared.declared_indexes import Indexes
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.jobs import Jobs
-from shared.mongo import Database, Indexes
+from shared.mongo import Database
 
 INDEXES: Indexes = {
     **cardholders_store.INDEXES,

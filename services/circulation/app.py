@@ -44,10 +44,10 @@ from services.circulation.suspensions import jobs as suspensions_jobs
 from services.circulation.suspensions import routes as suspensions_routes
 from shared.bus.subscriptions import Subscriptions
 from shared.data_keys import DataKey
+from shared.declared_indexes import Indexes
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.jobs import Jobs
-from shared.mongo import Indexes
 
 INDEXES: Indexes = {
     **catalogue_store.INDEXES,

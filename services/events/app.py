@@ -24,10 +24,10 @@ from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
 from services.settings import Settings
 from shared.bus.subscriptions import Subscriptions
+from shared.declared_indexes import Indexes
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.jobs import Jobs
-from shared.mongo import Indexes
 
 INDEXES: Indexes = {
     **activities_store.INDEXES,

@@ -46,10 +46,10 @@ from services.notices.visits.routes import visits as visits_routes
 from services.uploads import largest_body
 from shared import folded_terms
 from shared.bus.subscriptions import Subscriptions
+from shared.declared_indexes import Indexes
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.jobs import Jobs
-from shared.mongo import Indexes
 
 INDEXES: Indexes = {
     **patrons_store.INDEXES,

@@ -14,6 +14,7 @@ from shared.auth import Verifier, keys_from
 from shared.bus.listener import Listener
 from shared.clock import bound_dates
 from shared.data_keys import fault_of, note_accepted
+from shared.declared_indexes import ensure_indexes
 from shared.http.health import add_health
 from shared.http.middleware import RequestMiddleware
 from shared.http.openapi import document_of
@@ -22,7 +23,7 @@ from shared.http.problems import add_problems
 from shared.http.service import Service
 from shared.indexes import chassis_indexes
 from shared.jobs import keep_schedule
-from shared.mongo import Client, Database, connect, ensure_indexes
+from shared.mongo import Client, Database, connect
 from shared.owners import Owners
 from shared.relay import Relay
 from shared.settings import Settings

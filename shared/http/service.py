@@ -11,8 +11,9 @@ from shared.auth import FetchKeys
 from shared.bus.subscriptions import Subscriptions
 from shared.contracts import Event
 from shared.data_keys import DataKey
+from shared.declared_indexes import Indexes
 from shared.jobs import Jobs
-from shared.mongo import Database, Indexes, SnapshotQuery
+from shared.mongo import Database, SnapshotQuery
 from shared.personal_data import Personal
 
 MAX_BODY = 256 * 1024

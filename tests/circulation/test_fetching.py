@@ -7,7 +7,7 @@ from pymongo.errors import DuplicateKeyError
 
 from services.circulation.holds import store as holds_store
 from shared.contracts.accounts import PatronErased
-from shared.mongo import ensure_indexes
+from shared.declared_indexes import ensure_indexes
 from tests.circulation.desk import STAFF, STATION, Desk, closure, noon
 from tests.circulation.desk import branch as told
 from tests.circulation.shelf import (

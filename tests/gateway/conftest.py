@@ -16,10 +16,10 @@ from services.gateway.settings import Settings
 from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from services.gateway.views.store.writes import apply
 from services.registry import OWNERS
-from shared import mongo
 from shared.auth import Patron
 from shared.contracts import Event
 from shared.contracts.circulation import LoanCheckedOut, LoanRenewed
+from shared.declared_indexes import ensure_indexes
 from shared.http.app import create_service_app
 from shared.http.dependencies import Run
 from shared.http.problems import NotFound
@@ -208,7 +208,7 @@ async def views(settings: Settings) -> AsyncIterator[Database]:
     """The gateway's database with its indexes."""
     client = patient_client(settings.mongo_url)
     database = client[f"{settings.database_prefix}_gateway"]
-    await mongo.ensure_indexes(database, INDEXES)
+    await ensure_indexes(database, INDEXES)
     yield database
     client.close()
 

@@ -28,8 +28,9 @@ from shared.bus.retry import RetryPolicy
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.contracts import Event, accounts, circulation
+from shared.declared_indexes import ensure_indexes
 from shared.ids import new_id
-from shared.mongo import Database, ensure_indexes
+from shared.mongo import Database
 from shared.owners import Owners
 from shared.unit_of_work import UnitOfWork
 from tests import samples

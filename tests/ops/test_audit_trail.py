@@ -10,7 +10,8 @@ from ops.direct import add_account, indexes_of
 from services.accounts.settings import Settings
 from services.registry import NAMES
 from shared.audit_seals import seal
-from shared.mongo import Client, Database, ensure_indexes
+from shared.declared_indexes import ensure_indexes
+from shared.mongo import Client, Database
 from tests.keys import CARD_KEY
 from tests.ops.command import carrel
 from tests.support import patient_client

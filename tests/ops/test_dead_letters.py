@@ -18,9 +18,10 @@ from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import wall_clock
 from shared.contracts.circulation import FinesSuspended
+from shared.declared_indexes import ensure_indexes
 from shared.ids import new_id
 from shared.indexes import chassis_indexes
-from shared.mongo import Database, ensure_indexes
+from shared.mongo import Database
 from shared.owners import Owners
 from shared.unit_of_work import Run, UnitOfWork
 from tests.ops.command import carrel

@@ -18,8 +18,9 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import parse_instant, wall_clock
+from shared.declared_indexes import ensure_indexes
 from shared.ids import new_id
-from shared.mongo import Client, ensure_indexes
+from shared.mongo import Client
 from tests.ops.command import carrel
 from tests.support import SERVICE_KEYS, patient_client
 

@@ -18,8 +18,8 @@ from ops.infrastructure.processes import System
 from services.registry import NAMES, OWNERS
 from services.settings import Settings
 from shared.bus.topics import ensure_topics
+from shared.declared_indexes import ensure_indexes
 from shared.indexes import chassis_indexes
-from shared.mongo import ensure_indexes
 from shared.owners import Owners
 from shared.relay import Relay, outbox_producer
 from shared.unit_of_work import UnitOfWork

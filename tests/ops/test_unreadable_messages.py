@@ -14,7 +14,7 @@ from services.gateway.views.store.schema import WHOLE
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.topics import dead_letter_topic, ensure_topics
-from shared.mongo import ensure_indexes
+from shared.declared_indexes import ensure_indexes
 from tests.ops.command import carrel
 from tests.poison import LARGE, POISONS, TOPIC, Poison, allow_any_message, send_all
 from tests.support import SERVICE_KEYS, patient_client

@@ -16,7 +16,8 @@ from services.gateway.views.store.schema import INDEXES, WHOLE
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import accounts
-from shared.mongo import Client, Database, ensure_indexes
+from shared.declared_indexes import ensure_indexes
+from shared.mongo import Client, Database
 from shared.owners import OwnerAway, Owners
 from tests import samples
 from tests.examined import examined

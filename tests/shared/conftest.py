@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.settings import Settings
+from shared.declared_indexes import ensure_indexes
 from shared.indexes import chassis_indexes
-from shared.mongo import connect, ensure_indexes
+from shared.mongo import connect
 from shared.owners import Owners
 from shared.unit_of_work import UnitOfWork
 

@@ -10,15 +10,9 @@ import pytest
 from pymongo import ASCENDING, IndexModel
 from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure
 
+from shared.declared_indexes import ensure_indexes
 from shared.indexes import chassis_indexes
-from shared.mongo import (
-    EARLIEST,
-    Database,
-    ensure_indexes,
-    from_document,
-    store_fields_as,
-    to_document,
-)
+from shared.mongo import EARLIEST, Database, from_document, store_fields_as, to_document
 from shared.unit_of_work import Busy, UnitOfWork, Work
 from shared.work import Read
 from tests.shared.things import ORIGIN

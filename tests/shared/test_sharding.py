@@ -12,8 +12,8 @@ from services.circulation import app as circulation
 from services.events import app as events
 from services.gateway.views.store.schema import INDEXES as VIEWS
 from services.notices import app as notices
+from shared.declared_indexes import Indexes, Sharded
 from shared.indexes import chassis_indexes
-from shared.mongo import Indexes, Sharded
 
 PAGE = Path("docs/scaling.md")
 DECLARED: dict[str, Indexes] = {

@@ -7,7 +7,7 @@ SELECT
     work_id,
     any_edition,
     pickup_branch,
-    state,
+    CASE WHEN to_fetch THEN 'to-fetch' ELSE state END AS state,
     place,
     library_day(placed_at) AS placed_on,
     first_ready_on,

@@ -19,17 +19,10 @@ from services.accounts.cardholders.rules import (
 from services.accounts.refusals import NoSuchPatron
 from shared import reading
 from shared.data_keys import DataKey
+from shared.declared_indexes import Indexes, sharded_by
 from shared.ids import card_digests
 from shared.keys import each_of
-from shared.mongo import (
-    Database,
-    Indexes,
-    SnapshotQuery,
-    from_document,
-    plain,
-    read_snapshot_page,
-    sharded_by,
-)
+from shared.mongo import Database, SnapshotQuery, from_document, plain, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

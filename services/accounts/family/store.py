@@ -7,14 +7,8 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel
 
 from services.accounts.family.rules import Invitation, Link
-from shared.mongo import (
-    Database,
-    Indexes,
-    SnapshotQuery,
-    from_document,
-    read_snapshot_page,
-    sharded_by,
-)
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

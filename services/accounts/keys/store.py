@@ -7,7 +7,8 @@ from pymongo.errors import DuplicateKeyError
 
 from services.accounts.keys.rules import SigningKey
 from shared import reading
-from shared.mongo import Database, Indexes, from_document, to_document
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, from_document, to_document
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {

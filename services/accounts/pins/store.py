@@ -8,7 +8,8 @@ from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from services.accounts.pins.rules import MOST_TRIES, PinReset, is_live
 from shared import reading
-from shared.mongo import Database, Document, Indexes, from_document, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, Document, from_document
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

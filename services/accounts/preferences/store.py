@@ -5,13 +5,8 @@ from datetime import datetime
 
 from services.accounts.preferences.rules import MOST_TRIES, Branch, Preferences
 from shared import reading
-from shared.mongo import (
-    Database,
-    Indexes,
-    SnapshotQuery,
-    read_snapshot_page,
-    sharded_by,
-)
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, SnapshotQuery, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

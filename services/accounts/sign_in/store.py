@@ -23,8 +23,9 @@ from services.accounts.sign_in.rules import (
     Session,
 )
 from shared.assertions import Proof
+from shared.declared_indexes import Indexes, sharded_by
 from shared.ids import new_id
-from shared.mongo import Database, Document, Indexes, sharded_by
+from shared.mongo import Database, Document
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

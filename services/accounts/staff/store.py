@@ -8,7 +8,8 @@ from pymongo import ASCENDING, IndexModel
 from services.accounts.cardholders.rules import Cardholder
 from services.accounts.cardholders.store import find_cardholder
 from services.accounts.staff.rules import Manager, StaffAccount, StaffRequest
-from shared.mongo import Database, Indexes, from_document
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, from_document
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {

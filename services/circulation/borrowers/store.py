@@ -12,8 +12,9 @@ from services.circulation.rules.override import Override, Reason
 from services.circulation.rules.patron import Borrower, Link, Patron
 from shared import reading
 from shared.clock import wall_clock
+from shared.declared_indexes import Indexes, sharded_by
 from shared.ids import new_id
-from shared.mongo import Database, Indexes, sharded_by
+from shared.mongo import Database
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

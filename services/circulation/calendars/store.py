@@ -8,7 +8,8 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.suspension import FineSuspension
 from shared import reading
-from shared.mongo import Database, Indexes, SnapshotQuery, read_snapshot_page
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, SnapshotQuery, read_snapshot_page
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {

@@ -12,15 +12,8 @@ from services.circulation.rules.hold import Target
 from services.circulation.rules.title import WORK_PREFIX, Title, search_terms, volume_key
 from shared import folded_terms, reading
 from shared.clock import wall_clock
-from shared.mongo import (
-    Database,
-    Indexes,
-    SnapshotQuery,
-    from_document,
-    plain,
-    read_snapshot_page,
-    sharded_by,
-)
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, SnapshotQuery, from_document, plain, read_snapshot_page
 from shared.unit_of_work import Work
 from shared.work import Read
 

@@ -16,15 +16,14 @@ from services.circulation.rules.charge import Basis, Charge
 from services.circulation.rules.ledger import Entry, Posting
 from services.circulation.rules.payment import UNDER_WAY, Payment, Refund
 from shared import reading
+from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import (
     Database,
     Document,
-    Indexes,
     SnapshotQuery,
     from_document,
     leave_out_defaults,
     read_snapshot_page,
-    sharded_by,
 )
 from shared.personal_data import Personal
 from shared.unit_of_work import Work

@@ -16,7 +16,8 @@ from services.circulation.rules.loan import Loan
 from services.circulation.rules.suspension import FineSuspension
 from services.circulation.rules.sweep import Position, Rework, Stage, Sweep, SweepState
 from shared import reading
-from shared.mongo import Database, Indexes, from_document
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, from_document
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {

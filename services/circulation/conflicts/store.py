@@ -8,7 +8,8 @@ from pymongo import ASCENDING, IndexModel
 
 from services.circulation.rules.conflict import Conflict
 from shared import reading
-from shared.mongo import Database, Indexes, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

@@ -9,7 +9,8 @@ from services.circulation.rules.hold import Hold, HoldState
 from services.circulation.rules.loan import Loan
 from services.circulation.rules.ready_date import Experience, Spread
 from shared import reading
-from shared.mongo import Database, Indexes
+from shared.declared_indexes import Indexes
+from shared.mongo import Database
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {"experience": []}

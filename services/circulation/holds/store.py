@@ -23,16 +23,8 @@ from services.circulation.rules.suspension import FineSuspension
 from services.circulation.rules.title import WORK_PREFIX
 from services.circulation.rules.ways_out import OpenLoans
 from shared import reading
-from shared.mongo import (
-    Database,
-    Document,
-    Indexes,
-    SnapshotQuery,
-    from_document,
-    read_snapshot_page,
-    replacing,
-    sharded_by,
-)
+from shared.declared_indexes import Indexes, replacing, sharded_by
+from shared.mongo import Database, Document, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
 from shared.work import Read

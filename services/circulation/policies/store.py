@@ -14,8 +14,9 @@ from services.circulation.rules.policy import (
 )
 from services.circulation.rules.terms import OptionalTerms
 from shared import reading
+from shared.declared_indexes import Indexes
 from shared.ids import new_id
-from shared.mongo import Database, Document, Indexes, from_document, leave_out_defaults
+from shared.mongo import Database, Document, from_document, leave_out_defaults
 from shared.unit_of_work import Work
 from shared.work import Read
 

@@ -15,7 +15,8 @@ from services.events.activities.rules import (
     RegistrationState,
 )
 from shared import reading
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
 

@@ -6,7 +6,8 @@ from typing import Any
 from pymongo import ASCENDING, IndexModel
 
 from services.events.calendars.rules import BranchCalendar
-from shared.mongo import Database, Indexes, from_document
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, from_document
 from shared.unit_of_work import Work
 
 CALENDARS = "calendars"

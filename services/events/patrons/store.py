@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from shared.mongo import Indexes, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

@@ -9,7 +9,8 @@ from services.notices.branches.refusals import NoSuchBranch
 from services.notices.branches.rules.branch import Branch
 from services.notices.branches.rules.hours import ReadyDelay
 from shared import reading
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Work
 
 BRANCHES = "branches"

@@ -6,7 +6,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.closures.rules import Closure
 from shared import reading
-from shared.mongo import Database, Indexes, from_document
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, from_document
 from shared.unit_of_work import Work
 
 CLOSURES = "closures"

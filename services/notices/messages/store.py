@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from services.notices.messages.rules import MessageWording, Texts, wording_id
 from shared import reading
-from shared.mongo import Database, Indexes, from_document
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, from_document
 from shared.unit_of_work import Work
 
 WORDINGS = "wordings"

@@ -7,7 +7,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.notices.rules import EarlierNotice, Notice, NoticeDraft
 from shared import reading
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
 from shared.unit_of_work import Stale, Work
 
 NOTICES = "notices"

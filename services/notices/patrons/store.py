@@ -10,14 +10,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.patrons.rules import Broadcast, Notification, Patron
 from shared import reading
-from shared.mongo import (
-    Database,
-    Indexes,
-    SnapshotQuery,
-    from_document,
-    read_snapshot_page,
-    sharded_by,
-)
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

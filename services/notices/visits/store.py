@@ -11,7 +11,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.visits.rules import KEPT_DAYS, DayKey, Look, Occupancy, Venue, Visit, Visitor
 from shared import reading
-from shared.mongo import Database, Indexes, from_document, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, from_document
 from shared.unit_of_work import Work
 
 OCCUPANCY = "occupancy"

@@ -9,14 +9,13 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.loan import Loan, LoanState
 from shared import reading
+from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import (
     Database,
-    Indexes,
     SnapshotQuery,
     leave_out_defaults,
     plain,
     read_snapshot_page,
-    sharded_by,
     store_fields_as,
 )
 from shared.personal_data import Personal

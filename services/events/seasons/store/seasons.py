@@ -8,7 +8,8 @@ from pymongo import ASCENDING, IndexModel
 
 from services.events.seasons.rules.season import Application, Ballot, Season, Seed
 from shared import reading
-from shared.mongo import Database, Indexes, SnapshotQuery, from_document, read_snapshot_page
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
 from shared.unit_of_work import Stale, Work
 

@@ -16,7 +16,8 @@ from services.gateway.views.store.schema import (
     Collections,
 )
 from shared.clock import wall_clock
-from shared.mongo import Database, Document, ensure_indexes
+from shared.declared_indexes import ensure_indexes
+from shared.mongo import Database, Document
 
 
 class BuildLost(Exception):

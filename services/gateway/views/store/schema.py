@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from shared.mongo import Client, Collection, Database, Indexes, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Client, Collection, Database
 
 
 @dataclass(frozen=True)

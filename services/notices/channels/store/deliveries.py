@@ -20,7 +20,8 @@ from services.notices.channels.rules.deliveries import (
     Letter,
     NotificationEmail,
 )
-from shared.mongo import Database, Document, Indexes, from_document, plain, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, Document, from_document, plain
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

@@ -8,7 +8,8 @@ from services.notices.channels.rules.deliveries import POST, Letter
 from services.notices.channels.rules.letters import LetterRun
 from services.notices.channels.store.deliveries import DELIVERIES, KEPT_DAYS
 from shared import reading
-from shared.mongo import Database, Document, Indexes, from_document
+from shared.declared_indexes import Indexes
+from shared.mongo import Database, Document, from_document
 from shared.unit_of_work import Work
 
 LETTER_RUNS = "letter_runs"

@@ -8,7 +8,8 @@ from pymongo import ASCENDING, IndexModel
 from services.notices.channels.rules.webhooks import Webhook, WebhookMessage
 from services.notices.channels.store.deliveries import claim_next as take
 from shared import reading
-from shared.mongo import Database, Indexes, from_document, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, from_document
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

@@ -15,8 +15,9 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.enquiries.rules.enquiries import Attachment
 from shared import reading
+from shared.declared_indexes import Indexes, sharded_by
 from shared.ids import new_id
-from shared.mongo import Database, Indexes, file_bucket, sharded_by
+from shared.mongo import Database, file_bucket
 from shared.personal_data import Personal
 from shared.unit_of_work import Work
 

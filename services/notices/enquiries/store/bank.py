@@ -9,7 +9,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from services.notices.enquiries.rules.bank import BankQuestion, Vote
 from services.notices.enquiries.store.enquiries import having
 from shared.deadlines import allowed
-from shared.mongo import Database, Indexes, from_document, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database, from_document
 from shared.unit_of_work import Work
 
 BANK = "bank_questions"

@@ -10,7 +10,8 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.enquiries.rules.guests import CONFIRM_WITHIN, Guest, Mailbox, mailbox_name
 from shared import reading
-from shared.mongo import Database, Indexes, sharded_by
+from shared.declared_indexes import Indexes, sharded_by
+from shared.mongo import Database
 from shared.unit_of_work import Work
 
 GUESTS = "guests"
