@@ -71,13 +71,14 @@ class Library:
     async def try_(
         self, method: str, path: str, body: Any = None, *, by: str = "", key: str = "", at: str = ""
     ) -> tuple[int, Any]:
-        """Send one request; return its status and decoded body, whatever the status is."""
+        """Send one request; return its status and its body, decoded if it is JSON."""
         if by in ROLES and by not in self.tokens:
             await self.engage(by)
         answer = await self._client.call(
             method, path, body, as_=self.tokens[by] if by else None, at=at or self.now, key=key
         )
-        return answer.status, answer.json() if answer.body else None
+        decoded = answer.body and "json" in answer.headers.get("Content-Type", "")
+        return answer.status, answer.json() if decoded else answer.body or None
 
     async def call(
         self,

@@ -61,6 +61,7 @@ def lives(patron_id: str, version: int = 1, *, by_post: bool = True, **more: Any
 @pytest.fixture(autouse=True)
 async def mei(api: Api, lending: Lending) -> None:
     """Patron p without e-mail, at home in HKCL, with an overdue loan."""
+    await register(api)
     lending.homes["p"] = HOME
     lending.owes("loan-1", 450)
     await hear(api, lives("p"), "e-p", BEFORE)
@@ -111,7 +112,6 @@ async def test_only_kinds_by_post_and_patrons_whom_nothing_else_reaches_get_lett
 async def test_all_letters_of_a_day_to_a_patron_are_in_one_envelope_with_the_facts_of_now(
     api: Api, lending: Lending
 ) -> None:
-    await register(api, "HKCL")
     lending.owes("loan-2", 150)
     lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 750}
     lending.loans["loan-9"] = {"title_id": "title-1", "state": "returned", "due_on": "2020-12-04"}

@@ -478,7 +478,7 @@ async def test_unknown_routes_methods_and_media_types_are_refused_with_their_sta
 ) -> None:
     methods = {"GET", "POST", "PUT", "PATCH", "DELETE"}
     found = await operations(library)
-    paths = {one.path for one in found}
+    paths = {one.path for one in found} - {"/oai"}  # its protocol has its own errors, in XML
     for path in sorted(paths):
         there = {one.method for one in found if one.path == path}
         url = library.system.gateway_url + path.replace("{", "").replace("}", "")

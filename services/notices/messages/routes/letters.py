@@ -6,6 +6,8 @@ import datetime as dt
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
+from services.notices.branches import queries as branches_queries
+from services.notices.branches.refusals import NoSuchBranch
 from services.notices.channels.refusals import LettersPrinted, NoFont, NoLetters, NoSuchRun
 from services.notices.channels.rules.letters import LetterRun
 from services.notices.channels.store import letters as letters_store
@@ -86,7 +88,7 @@ async def get_letters(caller: Staff, db: Db, page: PageQuery) -> LettersPage:
 
 
 @router.post("/letter-runs", status_code=201)
-@refuses(NoLetters, LettersPrinted, NoFont)
+@refuses(NoSuchBranch, NoLetters, LettersPrinted, NoFont)
 async def post_letters(body: LettersIn, caller: Staff, now: BusinessTime, run: Run) -> LettersOut:
     """Make the letters of a library that wait, once a day, with the facts of this moment.
 
@@ -98,6 +100,7 @@ async def post_letters(body: LettersIn, caller: Staff, now: BusinessTime, run: R
     prepared = await prepare(run, body.branch, day)
     made = await run(make_letters, branch=body.branch, day=day, prepared=prepared)
     if made is None:
+        await branches_queries.get(run.database, body.branch)
         raise NoLetters
     return LettersOut.of(made)
 
