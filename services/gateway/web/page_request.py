@@ -309,26 +309,13 @@ async def request_after(request: Request) -> PageRequest:
 async def _visit(request: Request) -> PageRequest:
     form = FormData()
     if request.method == "POST":
-        if not _is_utf8(request.headers.get("content-type", "")):
+        if not session.is_utf8(request.headers.get("content-type", "")):
             raise HTTPException(400, "A form is sent in UTF-8.")
         form = await request.form(max_files=_FILES_READ, max_fields=MAX_FIELDS)
         secret = request.app.state.settings.service_secret
         session.check_form(request, secret, str(form.get("form", "")))
         request.state.form = form
     return await _page_request(request, form)
-
-
-def _is_utf8(content_type: str) -> bool:
-    """Return whether a form names no other charset than UTF-8, the one of browsers.
-
-    Python has charsets that fail for every text, or that give texts which no UTF-8 can hold.
-    """
-    parameters = [one.partition("=") for one in content_type.lower().split(";")]
-    return all(
-        value.strip(' "') in ("utf-8", "utf8")
-        for name, _, value in parameters
-        if name.strip().startswith("charset")
-    )
 
 
 async def _page_request(request: Request, form: FormData) -> PageRequest:

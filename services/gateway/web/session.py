@@ -161,6 +161,19 @@ def form_token(secret: str, binding: str) -> str:
     return f"{salt}.{_digest(secret, 'form', salt, binding)}"
 
 
+def is_utf8(content_type: str) -> bool:
+    """Return whether a form names no other charset than UTF-8, the one of browsers.
+
+    Python has charsets that fail for every text, or that give texts which no UTF-8 can hold.
+    """
+    parameters = [one.partition("=") for one in content_type.lower().split(";")]
+    return all(
+        value.strip(' "') in ("utf-8", "utf8")
+        for name, _, value in parameters
+        if name.strip().startswith("charset")
+    )
+
+
 def check_form(request: Request, secret: str, token: str) -> None:
     """Raise ForgedForm unless the form came from one of our pages in this session."""
     check_origin(request)
