@@ -248,7 +248,7 @@ PAYMENT = {"_id": "made up", "state": "paid", "parts": [{"charge_id": "charge", 
         ),
         pytest.param(
             delete_one("circulation", "patrons", {}),
-            "circulation knows another category or block",
+            "circulation knows another category, block or expiry",
             id="a patron whom circulation does not know",
         ),
         pytest.param(
