@@ -80,6 +80,7 @@ async def test_a_patron_without_any_event_has_an_empty_account(
                 "language": None,
                 "status": None,
                 "blocked_by": None,
+                "card_expires_on": None,
             },
             "loans": [],
             "holds": [],

@@ -318,7 +318,7 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     # ---- preferences and notifications
     address = {"email": "reader@example.org", "phone": None}
     await account.do("PUT /v1/me/contact", address | {"pin": PIN})
-    waits = {"email": None, "phone": None, "new_email": address["email"]}
+    waits = {"email": None, "phone": None, "new_email": address["email"], "postal_address": None}
     assert await account.sees("/v1/me/contact") == waits
     follows = {"followed_branches": [branch], "activity_types": ["talk"]}
     await account.do("PATCH /v1/me/preferences", follows)

@@ -44,11 +44,12 @@ _NAMED: Mapping[str, Any] = MappingProxyType(
         "refund_due_cents": 600,
         "resumes_on": date(2021, 3, 12),
         "version": None,
+        "volume": None,
     }
 )
 """Facts whose type does not say enough."""
 _NO_PLACEHOLDERS = {
-    *("branches", "charge_kind", "merged_into", "turn", "version"),
+    *("branches", "charge_kind", "merged_into", "turn", "version", "volume"),
     *("other_charges", "other_titles", "price_cents", "processing_cents", "fine_cents"),
 }
 
