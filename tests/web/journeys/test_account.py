@@ -8,6 +8,7 @@ from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.web.account import patron as account_patron
 from services.gateway.web.charges import patron as charges_patron
 from services.gateway.web.holds import patron as holds_patron
+from services.gateway.web.holds import search as holds_search
 from services.gateway.web.loans import patron as loans_patron
 from services.gateway.web.sign_in import log_in as sign_in_log_in
 from tests.library import PIN
@@ -24,6 +25,7 @@ ROUTES = routes_of(
     sign_in_log_in.router,
     account_patron.router,
     loans_patron.router,
+    holds_search.router,
     charges_patron.router,
     holds_patron.router,
 )
