@@ -17,7 +17,12 @@ from tests.web.story import CENTRAL, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(account_card.router, account_register.router)
+AT_DESK = [
+    ("POST", "/desk/accounts/{patron_id}/renewal"),
+    ("POST", "/desk/accounts/{patron_id}/verification"),
+]
+"""Routes of the desk's account page that these journeys use."""
+ROUTES = [*routes_of(account_card.router, account_register.router), *AT_DESK]
 NEW_PIN = "31-41-59"
 TERMS = {"valid_months": 12, "warn_days": 30}
 
