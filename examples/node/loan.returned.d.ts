@@ -12,6 +12,7 @@ export interface LoanReturned {
   'branch_kind': string;
   'borrowed_on': string;
   'due_on': string;
+  'due_at'?: string | null;
   'renewals': number;
   'renewals_left': number;
   'renewals_allowed'?: number | null;
