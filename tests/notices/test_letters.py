@@ -316,7 +316,7 @@ async def test_letters_wait_unprinted_if_the_process_ends_before_the_commit(api:
     made = await run(make_letters, branch="HKCL", day=date(2020, 12, 9), prepared=prepared)
     assert made is not None
     assert await ends(api) == [("loan.overdue", "sent", None)]
-    # What was prepared before, by another replica, is in no second run.
+    # A second run has nothing that another replica prepared before.
     other = Run(unit, Origin(now=parse_instant(AT)))
     again = await other(make_letters, branch="HKCL", day=date(2020, 12, 10), prepared=prepared)
     assert again is None

@@ -395,7 +395,6 @@ async def get_fine_statement(
     later day counts as that day.
     """
     loan = await _loan(db, loan_id, caller)
-    latest = today + timedelta(days=MOST_DAYS_AHEAD)
-    at = None if as_of else now
-    fine = await queries.loan_fine(db, loan, min(as_of or today, latest), at)
+    day = min(as_of or today, today + timedelta(days=MOST_DAYS_AHEAD))
+    fine = await queries.loan_fine(db, loan, day, None if as_of else now)
     return FineStatementOut.of_fine(fine)
