@@ -27,6 +27,19 @@ pytestmark = pytest.mark.embedded  # no event is processed: the gateways have wh
 
 DAY = timedelta(days=1)
 NO_SIGN = {
+    "DELETE /v1/card-terms/{category}": "is about cards, not accounts",
+    "PATCH /v1/copies/{barcode}": "is about the catalogue",
+    "POST /v1/card-applications": "is about cards, not accounts",
+    "POST /v1/letter-runs": "is about letters",
+    "POST /v1/letter-runs/{run_id}/posting": "is about letters",
+    "POST /v1/letter-runs/{run_id}/prints": "is about letters",
+    "POST /v1/me/card/renewal": "is of the card: tests/accounts",
+    "POST /v1/patron-searches": "asks, and changes nothing",
+    "POST /v1/patrons/{patron_id}/card/renewal": "is of the card: tests/accounts",
+    "POST /v1/patrons/{patron_id}/verification": "is of the card: tests/accounts",
+    "PUT /v1/card-applications/{application_id}": "is about cards, not accounts",
+    "PUT /v1/card-terms/{category}": "is about cards, not accounts",
+    "PUT /v1/titles/{title_id}/work": "is about the catalogue",
     "POST /v1/sessions": "opens a session",
     "POST /v1/sessions/renewal": "renews a session",
     "DELETE /v1/sessions": "ends sessions, see below",
