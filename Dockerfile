@@ -1,5 +1,5 @@
 # One image for all services: `carrel serve SERVICE`. Settings are CARREL_… variables.
-# Build and run it with docker-compose.yml; see docs/operations.md.
+# Build and run it with docker-compose.yml; see docs/install.md.
 FROM python:3.11-slim-bookworm AS built
 # A font with Chinese characters, for letters.
 RUN test -e /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc \

@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-apache test-alone test-engines test-web test-mutants test-fresh node-modules check bench docs translations sbom clean
+.PHONY: help demo up test test-kafka test-faults test-apache test-alone test-engines test-web test-mutants test-fresh dashboards deploy-check test-cluster node-modules check bench pictures docs translations sbom clean
 
 PY := .venv/bin/python
 
@@ -20,6 +20,9 @@ help:
 	@echo "make test-web   the pages in a real browser, the AsyncAPI document in its parser; needs chromium and npm, on Debian with fonts-noto-cjk; quicker with chromium-headless-shell too"
 	@echo "make test-mutants  rules broken on purpose; the test of the state model must detect each"
 	@echo "make test-fresh  make demo and make test in a bare Debian 13; needs root and debootstrap"
+	@echo "make dashboards  Grafana's dashboards, as JSON in .data/dashboards"
+	@echo "make deploy-check  the manifests, rules and dashboards of deploy/, in 3 minutes; needs kubectl and Debian's prometheus"
+	@echo "make test-cluster  the manifests rolled out by Kubernetes' own controllers under load, in a quarter of an hour; needs kubectl, Go 1.24 and Debian's etcd-server"
 	@echo "make check  lint, format, types, language, contracts, import rules"
 	@echo "make up     the system on embedded infrastructure, its page and people to log in as, until Ctrl-C"
 	@echo "make translations   the texts of pages and notifications into their translations/*.po, to be translated there"
@@ -70,6 +73,28 @@ test-engines: .venv/engines.stamp
 	$$pip -r requirements-build.lock && $$pip --no-build-isolation -r requirements-engines.lock
 	@touch $@
 
+# Kubernetes' schemas and Grafana's builders are not in Carrel's own environment.
+.venv/deploy.stamp: .venv/project.stamp requirements-deploy.lock
+	@$(PY) -m venv .venv/deploy
+	@.venv/deploy/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-deploy.lock
+	@touch $@
+
+dashboards: .venv/deploy.stamp
+	@.venv/deploy/bin/python deploy/grafana/dashboards.py .data/dashboards
+	@echo "Written: .data/dashboards/*.json"
+
+# The list of what it can't show stands in deploy/README.md.
+deploy-check: .venv/deploy.stamp
+	@SUITE=deploy-check $(PY) -m pytest --numprocesses=0 -m deploy tests/deploy
+	@sed -n '/^## Not shown/,$$p' deploy/README.md
+
+# API server, controllers and scheduler of Kubernetes as one program, which takes four minutes to compile the first time.
+# tests/cluster/plane.py finds it.
+CONTROL_PLANE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/carrel/control-plane
+test-cluster: .venv/project.stamp
+	@cd tests/cluster/control_plane && CGO_ENABLED=0 go build -buildvcs=false -trimpath -ldflags="-s -w" -o "$(CONTROL_PLANE)" .
+	@SUITE=test-cluster $(PY) -m pytest --numprocesses=0 -m cluster tests/cluster
+
 # The claim of README.md, that nothing but Python and these few packages is needed. FRESH=demo leaves the tests out.
 FRESH ?= demo test
 test-fresh:
@@ -81,6 +106,10 @@ test-mutants: .venv/project.stamp
 # Screenshots of the pages are left in .data/screenshots, if CI is not set. Two processes: browsers leave no core idle.
 test-web: .venv/project.stamp node-modules
 	@SUITE=test-web $(PY) -m pytest --numprocesses=2 -m web tests/web tests/contracts
+
+# The pictures of README.md, in docs/pictures.
+pictures: .venv/project.stamp node-modules
+	@SUITE=pictures $(PY) -m pytest --numprocesses=0 -m web tests/web/pictures.py
 
 docs: .venv/project.stamp docs/reference/node_modules/.package-lock.json
 	@$(PY) docs/reference/pages.py
@@ -114,12 +143,13 @@ bench: .venv/project.stamp
 
 # Sorted and without places, so that two who add words seldom touch the same lines.
 translations: .venv/project.stamp
-	@mkdir -p .data && for folder in services/gateway/web services/notices; do ( cd $$folder \
-		&& $(CURDIR)/.venv/bin/pybabel -q extract -F $(CURDIR)/babel.cfg -k marked --no-location --sort-output --no-wrap \
-			-o $(CURDIR)/.data/texts.pot . \
+	@mkdir -p .data && for texts in services/gateway/web: services/gateway/web:desk services/notices:; do \
+		part=$${texts#*:}; ( cd $${texts%:*} \
+		&& $(CURDIR)/.venv/bin/pybabel -q extract -F $(CURDIR)/babel$${part:+-$$part}.cfg -k marked --no-location --sort-output \
+			--no-wrap -o $(CURDIR)/.data/texts.pot . \
 		&& for code in zh-Hant zh-Hans; do $(CURDIR)/.venv/bin/pybabel -q update -i $(CURDIR)/.data/texts.pot \
-			-l $$(echo $$code | tr - _) -o translations/$$code.po --no-wrap --no-fuzzy-matching --ignore-obsolete \
-			--omit-header; done ) || exit 1; done
+			-l $$(echo $$code | tr - _) -o translations/$${part:+$$part.}$$code.po --no-wrap --no-fuzzy-matching \
+			--ignore-obsolete --omit-header; done ) || exit 1; done
 
 # Names, versions and hashes of the lock files, without any look-up. The warning is about a graph that they do not have.
 sbom: .venv/project.stamp

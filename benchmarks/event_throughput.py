@@ -1,10 +1,11 @@
-"""Events a second that the gateway processes, against a bare `bulk_write` of the same updates.
+"""Events a second that one relay publishes, and that the gateway processes, against bare writes.
 
     .venv/bin/python -m benchmarks.event_throughput [--json] [--events 20000] [--kafka apache]
 
-The events are on their topics before a round begins. In each round a listener with a new group
-processes them one at a time and then in batches, into empty views that already have the titles; and
-the driver writes the same updates in bulks of the same size, without reading, decoding or look-ups.
+A relay publishes the events from an outbox once, before the rounds. In each round a listener with a
+new group processes them one at a time and then in batches, into empty views that already have the
+titles; and the driver writes the same updates in bulks of the same size, without reading, decoding
+or look-ups.
 Rounds alternate, so that a noisy machine disturbs all three. The process has the loop and the
 garbage collection of a service. No test asserts the result.
 """
@@ -20,7 +21,6 @@ from datetime import datetime
 from pathlib import Path
 
 import uvloop
-from aiokafka import AIOKafkaProducer
 
 from benchmarks.show import machine, options, show
 from ops.infrastructure.embedded import Infrastructure, embedded
@@ -35,10 +35,14 @@ from shared.bus.listener import Listener
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import ensure_topics
 from shared.contracts import Event, accounts, circulation, notices
-from shared.declared_indexes import ensure_indexes
+from shared.declared_indexes import Indexes, ensure_indexes
 from shared.ids import new_id
+from shared.indexes import chassis_indexes
 from shared.mongo import Client, Database, Document, connect
+from shared.outbox import outbox_row
 from shared.owners import Owners
+from shared.relay import Relay, outbox_producer
+from shared.supervision import Commits
 from shared.telemetry import configure_logs
 from shared.unit_of_work import Origin, UnitOfWork
 from tests import samples
@@ -89,29 +93,46 @@ def library_events(count: int) -> list[tuple[Event, datetime]]:
     return [(event, samples.at(hours)) for hours, day in enumerate(days) for event in day]
 
 
-async def publish(settings: Settings, events: Sequence[tuple[Event, datetime]]) -> None:
-    """Publish the events on their topics."""
+async def publish(
+    client: Client, settings: Settings, events: Sequence[tuple[Event, datetime]]
+) -> float:
+    """Publish the events as one relay does, from an outbox; return the events a second."""
     await ensure_topics(settings, NAMES)
-    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, linger_ms=2)
-    await producer.start()
-    try:
-        for event, at in events:
-            headers = [("ce_id", new_id().encode()), ("ce_time", at.isoformat().encode())]
-            await producer.send(event.topic, event.body(), key=event.key.encode(), headers=headers)
-        await producer.flush()
-    finally:
-        await producer.stop()
+    async with empty_database(client, chassis_indexes(1)) as database:
+        rows = [
+            outbox_row(event, service=event.publisher, now=at, correlation_id="", causation_id="")
+            for event, at in events
+        ]
+        await database.outbox.insert_many(rows)
+        relay = Relay(database, settings, "benchmark", Commits())
+        producer = outbox_producer(settings, "benchmark")
+        await producer.start()
+        try:
+            first = await relay.drain(producer)  # opens connections and asks where topics are
+            started = time.perf_counter()
+            while await relay.drain(producer):
+                pass
+            return (len(rows) - first) / (time.perf_counter() - started)
+        finally:
+            await producer.stop()
+
+
+@contextlib.asynccontextmanager
+async def empty_database(client: Client, indexes: Indexes) -> AsyncIterator[Database]:
+    """Yield a database with these indexes, and drop it afterwards."""
+    database = client[f"bench_{new_id().replace('-', '')}"]
+    await ensure_indexes(database, indexes)
+    yield database
+    await client.drop_database(database.name)
 
 
 @contextlib.asynccontextmanager
 async def empty_views(client: Client) -> AsyncIterator[Database]:
     """Yield views that have the titles and nothing else."""
-    database = client[f"bench_{new_id().replace('-', '')}"]
-    await ensure_indexes(database, INDEXES)
-    known = [Row("title", key, {"version": 1, "title": f"Title {key}"}) for key in TITLES]
-    await writes.apply(database, known)
-    yield database
-    await client.drop_database(database.name)
+    async with empty_database(client, INDEXES) as database:
+        known = [Row("title", key, {"version": 1, "title": f"Title {key}"}) for key in TITLES]
+        await writes.apply(database, known)
+        yield database
 
 
 async def processing_rate(client: Client, settings: Settings, count: int, at_once: int) -> float:
@@ -181,7 +202,7 @@ async def measure(settings: Settings, count: int) -> Document:
     """Return the medians of alternating rounds, and of their ratios."""
     client = connect(settings.mongo_url)
     events = library_events(count)
-    await publish(settings, events)
+    relayed = await publish(client, settings, events)
     gc.freeze()  # a service keeps no list of its events
     single, batches, bare = [], [], []
     for _ in range(ROUNDS):
@@ -195,6 +216,7 @@ async def measure(settings: Settings, count: int) -> Document:
     return {
         "machine": machine(),
         "events": len(events),
+        "relayed_per_second": round(relayed),
         "one_by_one_per_second": round(statistics.median(single)),
         "batches_per_second": round(statistics.median(batches)),
         "bare_per_second": round(statistics.median(bare)),

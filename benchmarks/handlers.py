@@ -181,7 +181,9 @@ async def measure(infrastructure: Infrastructure, settings: Settings, count: int
     together = processing.TOGETHER
     found: Document = {"machine": machine()}
     for case in CASES:
-        await publish(settings, [(case.event(n), samples.at(n / 100)) for n in range(count)])
+        await publish(
+            client, settings, [(case.event(n), samples.at(n / 100)) for n in range(count)]
+        )
         rounds = []
         for _ in range(ROUNDS):
             rates = []

@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from benchmarks.show import machine, options, show
-from ops.imports.marc_files import in_iso2709
 from ops.infrastructure.embedded import embedded
+from services.circulation.catalogue.formats.marc_files import in_iso2709
 from shared.mongo import Document
 from tests.ops.marc_records import record
 

@@ -13,6 +13,8 @@ HEADERS = "CloudEvent"
 """Name of the schema of the headers that all messages have."""
 TOPICS = "Topic"
 """Name of the settings that all topics have."""
+CHAIN = "Chain"
+"""Name of the correlation id that all messages have."""
 PSEUDONYMS = ("patron_id", "card_digest")
 """Fields that stand for a person, whom only accounts can name."""
 Object = dict[str, Any]
@@ -21,8 +23,9 @@ _ABOUT = """\
 Every change in the library is an event on a Kafka topic. An event is a snapshot of one resource
 after the change, as plain JSON, with CloudEvents 1.0 headers in Kafka's binary mode.
 
-- Order: events of one key are in order within their topic. Events of different topics are not:
-  compare the `version` of the resource (`x-resource`, `x-subject`), and keep the highest.
+- Order: events of one key (`x-key`) are in order within their topic. Events of different topics
+  are not: `version` counts the changes of one resource over all topics with the same `x-resource`.
+  Compare it for the same `x-subject`, and keep the highest.
 - Repetition: every event can arrive more than once, also long after the first time, when an
   operator publishes it again. It has the same `ce_id` then.
 - Completeness: an event is recorded in the transaction of its change, and published until the
@@ -73,6 +76,12 @@ def document(schemas: Mapping[str, Object]) -> Object:
         "components": {
             "schemas": {HEADERS: _headers()},
             "channelBindings": {TOPICS: _topics()},
+            "correlationIds": {
+                CHAIN: {
+                    "description": "Id of the request or job that started the chain of events.",
+                    "location": "$message.header#/ce_correlationid",
+                }
+            },
             "messages": {
                 contract_name(topic): _message(topic, schema) for topic, schema in schemas.items()
             },
@@ -144,7 +153,7 @@ def _message(topic: str, schema: Object) -> Object:
         "name": topic,
         "title": schema["title"],
         "summary": _summary(schema),
-        "description": f"{schema['description']}\n\n{_guarantees(topic, schema)}",
+        **_more(schema),
         "tags": [{"name": schema["x-publisher"]}],
         "x-key": key,
         "x-resource": resource_of(topic),
@@ -165,10 +174,7 @@ def _message(topic: str, schema: Object) -> Object:
         },
         # Without `schemaFormat`: AsyncAPI's parser does not check a payload of draft 2020-12.
         "payload": {"$ref": f"./{contract_name(topic)}.json"},
-        "correlationId": {
-            "description": "Id of the request or job that started the chain of events.",
-            "location": "$message.header#/ce_correlationid",
-        },
+        "correlationId": _ref("components", "correlationIds", CHAIN),
         "bindings": {
             "kafka": {
                 "key": {"type": "string", "description": f"`{key}` of the payload."},
@@ -179,14 +185,10 @@ def _message(topic: str, schema: Object) -> Object:
     }
 
 
-def _guarantees(topic: str, schema: Object) -> str:
-    """Return the sentences about the publisher, order and repetition of one event type."""
-    return (
-        f"Published by {schema['x-publisher']}. Events with the same `{schema['x-key']}` are in "
-        f"order on this topic. `version` counts the changes of one {resource_of(topic)} "
-        f"(`{schema['x-subject']}`) over all topics with this `x-resource`: keep the highest. An "
-        "event can arrive more than once, with the same `ce_id`."
-    )
+def _more(schema: Object) -> Object:
+    """Return the description of a message, unless its summary says all."""
+    description: str = schema["description"]
+    return {"description": description} if "\n" in description else {}
 
 
 def _summary(schema: Object) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Annotated, Any
@@ -24,6 +25,8 @@ from ops import serve as serving
 from ops.infrastructure import prepared
 
 SERVICES = sorted(found.name for found in iter_modules(services.__path__) if found.ispkg)
+SIP2 = "sip2"
+"""Name of a gateway for self-check stations."""
 RUNS = Path(".data")
 DATA = RUNS / "up"
 
@@ -55,12 +58,15 @@ class _Lazy(typer.core.TyperGroup):
 app = typer.Typer(
     name="carrel",
     cls=_Lazy,
-    help="The services behind a public library's My Account page: run, check and repair them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # plain ones fit a log, and a local variable may hold a PIN
 )
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def _served(value: str) -> str:
+    return value if value == SIP2 else _service(value)
 
 
 def _service(value: str) -> str:
@@ -106,15 +112,42 @@ Broker = Annotated[
 ]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("carrel"))
+        raise typer.Exit
+
+
+@app.callback()
+def carrel(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """The services behind a public library's My Account page: run, check and repair them."""
+
+
 @app.command()
 def serve(
     service: Annotated[
         str,
-        typer.Argument(callback=_service, help=", ".join(SERVICES)),
+        typer.Argument(callback=_served, help=", ".join([*SERVICES, SIP2])),
     ],
     role: Roles = "",
 ) -> None:
-    """Run one service in this process until SIGTERM; CARREL_… variables hold its settings."""
+    """Run one service in this process until SIGTERM; CARREL_… variables hold its settings.
+
+    sip2 is a gateway for self-check stations, at port 6001 unless another is set.
+    """
+    if service == SIP2:
+        service = "gateway"
+        os.environ.setdefault("CARREL_ROLES", "api")
+        if not os.environ.get("CARREL_SIP2_TLS_PORT"):
+            os.environ.setdefault("CARREL_SIP2_PORT", "6001")
     if role:
         os.environ["CARREL_ROLES"] = role
     serving.serve(service)
@@ -133,6 +166,12 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         typer.Option(metavar="SERVICE=N", help="Run N processes of a service; may be repeated."),
     ] = None,
     kafka: Broker = "embedded",
+    without_services: Annotated[
+        bool,
+        typer.Option(
+            "--no-services", help="Run the database and the broker alone, as for a restore."
+        ),
+    ] = False,
     demonstration: Annotated[
         bool,
         typer.Option(
@@ -157,6 +196,7 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
         _progress("Starting the database, the broker and the services") as started,
         system(
             data,
+            names=() if without_services else SERVICES,
             replicas=counts,
             roles=role,
             simulation=simulation,
@@ -169,15 +209,16 @@ def up(  # noqa: PLR0917 - typer's commands are called by their options' names
             _errors.print(sentence)
         for name, child in running.processes.items():
             typer.echo(f"{name:<15} {running.url(*_split(name))}  pid {child.pid}")
-        if demonstration:
+        if demonstration and not without_services:
             demonstration_data = import_module("ops.scenario.demonstration")
             demonstration_data.prepare(running)
             for sentence in demonstration_data.people():
                 typer.echo(sentence)
-        typer.echo(f"Ready: {running.gateway_url}   logs: {data / 'logs'}   Ctrl-C stops it.")
+        ready = running.gateway_url if running.processes else "the database and the broker"
         children = running.infrastructure.children
         services = Restarts(list(running.processes.values()), _errors.print)
         try:
+            typer.echo(f"Ready: {ready}   logs: {data / 'logs'}   Ctrl-C stops it.")
             while all(child.running for child in children):
                 services.check()
                 time.sleep(0.3)  # nothing to do until one ends or Ctrl-C is pressed
@@ -274,3 +315,6 @@ def _expected_failures() -> Iterator[None]:
     except StartFailed as failure:
         _errors.print(str(failure), markup=False)
         raise typer.Exit(1) from None
+    except OSError as error:
+        import_module("ops.console").refuse_file_fault(error)
+        raise

@@ -1,5 +1,6 @@
 """Output of the operator's commands: results on standard output, all else on standard error."""
 
+import errno
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -41,18 +42,29 @@ def refuse(sentence: str, code: int = 1) -> NoReturn:
     raise typer.Exit(code)
 
 
+def refuse_file_fault(error: OSError) -> None:
+    """End the command if a file, and no connection, is at fault."""
+    if error.errno == errno.ENOSPC:
+        refuse("The disk is full. Make room, then run this again.")
+    if error.filename is not None:
+        refuse(f"{error.filename} can't be used ({error.strerror}). Give another place.")
+
+
 @contextmanager
 def explain_outages(settings: Settings) -> Iterator[None]:
-    """End the command with a sentence and exit 1 if the database or the broker is away."""
+    """End the command with a sentence and exit 1 if the database, the broker or a file fails."""
     try:
         yield
     except PyMongoError as error:
-        # Without the URL, which may hold a password.
+        # Without the URL, which may hold a password, and without documents.
+        code = (getattr(error, "details", None) or {}).get("codeName", "")
         refuse(
-            f"The database does not work ({type(error).__name__}). Start it, or set "
+            f"The database does not work ({code or type(error).__name__}). Start it, or set "
             "CARREL_MONGO_URL to where it is; `carrel doctor` says more."
         )
     except (KafkaError, OSError) as error:
+        if isinstance(error, OSError):
+            refuse_file_fault(error)
         refuse(
             f"The broker at {settings.kafka} does not work "
             f"({type(error).__name__}). Start it, or set CARREL_KAFKA to where it is; "

@@ -1,7 +1,8 @@
 """The users of the databases: one for each service, with rights on its own database alone.
 
 A service's user has the name of its database. It reads and writes there, creates collections and
-indexes, and changes the expiry of an index. Operators' commands have a user for all databases.
+indexes, and changes the expiry of an index. It can't drop a collection, such as its audit trail;
+the gateway can, which replaces its views. Operators' commands have a user for all databases.
 """
 
 import secrets
@@ -18,14 +19,23 @@ from shared.mongo import Client, Document
 OPERATOR = "operator"
 ROLE = "carrel-service"
 """Role in the database of a service, and in `admin` the beginning of that of operators."""
-CHANGE_EXPIRY = "collMod"
-"""The one action that a service needs besides those of MongoDB's own role readWrite."""
 _ROLE_EXISTS, _UNAUTHORIZED = 51002, 13
+_ACTIONS = {
+    *("find", "insert", "update", "remove", "changeStream", "killCursors"),
+    *("createCollection", "createIndex", "dropIndex", "collMod"),
+    *("listCollections", "listIndexes", "collStats", "dbStats", "dbHash"),
+}
+_REPLACE_VIEWS = {"dropCollection", "renameCollectionSameDB"}
 
 
 def names(settings: Settings) -> dict[str, str]:
     """Return the user of each service and of operators; a service's is also its database."""
     return {name: f"{settings.database_prefix}_{name}" for name in (*NAMES, OPERATOR)}
+
+
+def needed(service: str) -> set[str]:
+    """Return the actions of MongoDB that a service's user needs in its database."""
+    return _ACTIONS | (_REPLACE_VIEWS if service == "gateway" else set())
 
 
 async def make_users(client: Client, settings: Settings) -> dict[str, str]:
@@ -36,9 +46,9 @@ async def make_users(client: Client, settings: Settings) -> dict[str, str]:
     users = names(settings)
     operator = users.pop(OPERATOR)
     passwords: dict[str, str] = {}
-    for user in users.values():
-        change = {"resource": {"db": user, "collection": ""}, "actions": [CHANGE_EXPIRY]}
-        await _set_role(client, user, ROLE, [change], ["readWrite"])
+    for name, user in users.items():
+        act = {"resource": {"db": user, "collection": ""}, "actions": sorted(needed(name))}
+        await _set_role(client, user, ROLE, [act], [])
         passwords |= await _set_user(client, user, [{"role": ROLE, "db": user}])
     look: list[Document] = [
         {"resource": {"cluster": True}, "actions": ["getParameter"]},
@@ -92,16 +102,14 @@ async def excesses(client: Client, settings: Settings) -> Mapping[str, list[str]
     own = [user["user"] for user in status["authInfo"]["authenticatedUsers"]]
     if not own:
         return None
-    services = [user for name, user in names(settings).items() if name in NAMES]
+    services = {user: name for name, user in names(settings).items() if name in NAMES}
     try:
         found = await _users(client, services)
     except OperationFailure as error:
         if error.code != _UNAUTHORIZED:
             raise
         found = await _users(client, [user for user in own if user in services])
-    return {
-        user: _beyond(user, rights, await _needed(client, user)) for user, rights in found.items()
-    }
+    return {user: _beyond(user, rights, needed(services[user])) for user, rights in found.items()}
 
 
 async def _users(client: Client, users: Iterable[str]) -> dict[str, list[Document]]:
@@ -112,31 +120,13 @@ async def _users(client: Client, users: Iterable[str]) -> dict[str, list[Documen
     return {user["user"]: user["inheritedPrivileges"] for user in answer["users"]}
 
 
-async def _needed(client: Client, database: str) -> set[str] | None:
-    """Return the actions that a service's user needs, from the server's definition of readWrite.
-
-    Returns None if this user may not look at roles.
-    """
-    try:
-        answer = await client[database].command({"rolesInfo": "readWrite", "showPrivileges": True})
-    except OperationFailure as error:
-        if error.code != _UNAUTHORIZED:
-            raise
-        return None
-    rights = answer["roles"][0]["inheritedPrivileges"]
-    return {CHANGE_EXPIRY, *(action for right in rights for action in right["actions"])}
-
-
-def _beyond(database: str, rights: list[Document], needed: set[str] | None) -> list[str]:
-    """Return what these rights allow beyond the needed actions on the one database.
-
-    If these are not known (None), only rights elsewhere are found.
-    """
+def _beyond(database: str, rights: list[Document], actions: set[str]) -> list[str]:
+    """Return what these rights allow beyond the needed actions on the one database."""
     found = []
     for right in rights:
         resource = right["resource"]
         if resource.get("db") == database:
-            if needed is not None and (more := sorted({*right["actions"]} - needed)):
+            if more := sorted({*right["actions"]} - actions):
                 found.append(f"{', '.join(more[:3])} in its database")
         elif resource.get("db"):
             found.append(f"{right['actions'][0]} in {resource['db']}")

@@ -5,8 +5,9 @@ created here. The relay of the service publishes the events.
 """
 
 import getpass
+import secrets
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from typing import cast
 
@@ -14,8 +15,12 @@ from ops.console import refuse
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import StaffRole
 from services.accounts.keys.commands import RevokeKeys, revoke_keys
+from services.accounts.patrons.commands.erasure import erase_patron
+from services.accounts.patrons.commands.records import RegisterPatron, register_patron
 from services.accounts.pins.commands import new_pin_hash
-from services.accounts.refusals import NoSuchAccount
+from services.accounts.preferences import store as preferences_store
+from services.accounts.preferences.refusals import NoSuchBranch
+from services.accounts.refusals import NoSuchAccount, NoSuchPatron
 from services.accounts.settings import Settings as AccountsSettings
 from services.accounts.staff import store as staff_store
 from services.accounts.staff.commands import AddStaff, add_staff, remove_staff
@@ -23,7 +28,7 @@ from services.accounts.staff.rules import Manager, StaffAccount
 from services.settings import CardSettings, Settings
 from shared.audit_trail import Act, record
 from shared.clock import wall_clock
-from shared.data_keys import fault_of
+from shared.data_keys import faults_of
 from shared.declared_indexes import Indexes, ensure_indexes
 from shared.ids import card_digest, card_digests
 from shared.indexes import chassis_indexes
@@ -68,8 +73,8 @@ async def accounts_with_cards(settings: CardSettings) -> AsyncIterator[UnitOfWor
     """Yield a unit of work on accounts' database; refuse another key than that of its cards."""
     async with unit_of_work_at(settings, "accounts") as unit_of_work:
         key = cardholders_store.card_key(settings.card_key)
-        if fault := await fault_of(unit_of_work.database, key):
-            refuse(fault)
+        if faults := await faults_of(unit_of_work.database, [key]):
+            refuse(faults[0])
         yield unit_of_work
 
 
@@ -81,6 +86,33 @@ def operator_name() -> str:
 def origin_of(command: str) -> Origin:
     """Return the origin of a change by a command, for one transaction; it is recorded."""
     return Origin(now=wall_clock(), act=act_of(command))
+
+
+async def record_act(settings: Settings, command: str) -> None:
+    """Record in the audit trail of accounts that a command ran."""
+    client = connect(settings.mongo_url)
+    try:
+        await record(client[f"{settings.database_prefix}_accounts"], act_of(command))
+    finally:
+        client.close()
+
+
+async def end_all_sessions(settings: AccountsSettings) -> None:
+    """End every session, and make every token invalid."""
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+        await unit_of_work.database.sessions.delete_many({})
+    await revoke_all_keys(settings)
+
+
+async def erase_again(settings: Settings, patron_ids: Sequence[str]) -> None:
+    """Erase those patrons of whom restored data has personal details.
+
+    Consumers follow the event, as after any erasure.
+    """
+    async with unit_of_work_at(settings, "accounts") as unit_of_work:
+        for patron_id in patron_ids:
+            with suppress(NoSuchPatron):
+                await unit_of_work.run(erase_patron, patron_id, origin_of("restore"))
 
 
 async def record_look(settings: Settings, command: str, patron_id: str) -> None:
@@ -120,6 +152,30 @@ async def add_account(
     async with accounts_with_cards(settings) as unit_of_work:
         account_id, _ = await unit_of_work.run(add_staff, command, origin_of("staff add"))
         return str(account_id)
+
+
+async def add_synthetic_patron(settings: AccountsSettings, branch: str) -> str:
+    """Register a patron for the gateway's job, and return its card and PIN as `CARD:PIN`.
+
+    Raises NoSuchBranch.
+    """
+    card, pin = f"SYNTHETIC-{secrets.token_hex(4)}", secrets.token_urlsafe(24)
+    command = RegisterPatron(
+        card_number=card,
+        card_digest=card_digest(card, settings.card_key),
+        pin_hash=await new_pin_hash(pin, card),
+        name="Synthetic patron",
+        category="synthetic",
+        home_branch=branch,
+        language="en",
+        email=None,
+        phone=None,
+    )
+    async with accounts_with_cards(settings) as unit_of_work:
+        if not await preferences_store.is_branch(unit_of_work.database, branch):
+            raise NoSuchBranch
+        await unit_of_work.run(register_patron, command, origin_of("synthetic-patron"))
+    return f"{card}:{pin}"
 
 
 async def remove_account(settings: AccountsSettings, card: str) -> str:

@@ -8,7 +8,9 @@ import difflib
 import os
 import secrets
 import sys
-from collections.abc import Iterable, Mapping
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import TypeVar
 
@@ -18,71 +20,106 @@ from services.registry import ISSUER, NAMES
 from services.settings import Settings
 from shared import settings as chassis
 from shared.assertions import make_key, public_halves
-from shared.settings import FILE, PREFIX, BadFile, open_files, variables
+from shared.settings import FILE, PREFIX, BadFile, Secret, open_files, variables
 
 S = TypeVar("S", bound=chassis.Settings)
 
-OF_EACH = ("CARREL_SERVICE_KEY", "CARREL_AUDIT_KEYS")
-"""Secrets that each service has for itself."""
-CARD_KEY = "CARREL_CARD_KEY"
-_FROM_CARD_KEY = (
-    "CARREL_RESET_KEYS",
-    "CARREL_DEVICE_KEYS",
-    "CARREL_RENEWAL_KEYS",
-    "CARREL_CALENDAR_KEYS",
-    "CARREL_UNSUBSCRIBE_KEYS",
-    "CARREL_RECOVERY_KEYS",
-)
-_OTHERS = (
-    "CARREL_SERVICE_SECRET",
-    CARD_KEY,
-    "CARREL_SIGNING_SECRETS",
-    "CARREL_VISIT_KEYS",
-    "CARREL_WEBHOOK_KEYS",
-)
-_PRIVATE = {name: f"CARREL_SERVICE_KEY_{name.upper()}" for name in NAMES}
-_AUDIT = {name: f"CARREL_AUDIT_KEYS_{name.upper()}" for name in NAMES}
 OTHER_VARIABLES = (
-    *("failpoint", "registry"),
+    *("failpoint", "registry", "secrets_folder"),
     *("suite", "seeds", "stories", "image", "test_kafka", "test_infra"),
 )
-"""Variables that are no settings: of commands, tests and benchmarks, whose processes have them."""
-NAMED = (*_OTHERS, *_FROM_CARD_KEY, *_PRIVATE.values(), *_AUDIT.values())
-"""Variables of all secrets of a system."""
+"""Variables that are no settings: of commands, tests and benchmarks, whose processes have them, and
+the folder of files with settings."""
+CARD_KEY = "CARREL_CARD_KEY"
+PUBLIC = "CARREL_SERVICE_KEYS"
+"""Variable with the public halves of the keys of the services, for the one that checks them."""
+
+
+@cache
+def secrets_by_service() -> dict[str, dict[str, Secret]]:
+    """Return the secrets that each service uses, by its name and their variable."""
+    return {
+        service: {
+            f"{PREFIX}{name.upper()}": secret
+            for name, secret in chassis.secrets_of(kind_of_settings(service)).items()
+        }
+        for service in NAMES
+    }
+
+
+def secrets_of_system() -> dict[str, Secret]:
+    """Return all secrets by the variable that the whole system has for each."""
+    return {
+        named(variable, service, secret): secret
+        for service, used in secrets_by_service().items()
+        for variable, secret in used.items()
+    }
+
+
+def named(variable: str, service: str, secret: Secret) -> str:
+    """Return the variable that the whole system has for a secret of a service."""
+    return f"{variable}_{service.upper()}" if secret.of_each else variable
 
 
 def missing_secrets(given: Mapping[str, str]) -> dict[str, str]:
-    """Return a new value of each secret that is not given, by variable.
+    """Return a new value of each secret that is not given, and the public keys, by variable.
 
     In systems of earlier releases the card key had the purposes of keys that are missing: it is
     accepted as the former one of each, so that what was made with it goes on.
     """
     former = f",{given[CARD_KEY]}" if given.get(CARD_KEY) else ""
-    made = {name: secrets.token_hex(32) for name in _OTHERS}
-    made |= {name: secrets.token_hex(32) + former for name in (*_FROM_CARD_KEY, *_AUDIT.values())}
-    made |= {name: make_key() for name in _PRIVATE.values()}
-    return {name: value for name, value in made.items() if not given.get(name)}
+    made = {
+        name: _MADE[secret.kind]() + (former if secret.was_card_key else "")
+        for name, secret in secrets_of_system().items()
+        if not given.get(name)
+    }
+    if not given.get(PUBLIC):
+        made[PUBLIC] = _public_keys_of(made | dict(given))
+    elif added := _public_keys_of(made):
+        made[PUBLIC] = f"{given[PUBLIC]},{added}"
+    return made
 
 
-def public_keys_of(given: Mapping[str, str]) -> str:
-    """Return the public halves of the keys of the services: CARREL_SERVICE_KEYS."""
-    return public_halves({service: given[name] for service, name in _PRIVATE.items()})
+_MADE: Mapping[str, Callable[[], str]] = {
+    "text": lambda: secrets.token_hex(32),
+    "service-key": make_key,
+    "device-key": lambda: urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("="),
+}
+
+
+def _public_keys_of(given: Mapping[str, str]) -> str:
+    keys = {
+        service: given[name]
+        for service, used in secrets_by_service().items()
+        for variable, secret in used.items()
+        if secret.kind == "service-key" and (name := named(variable, service, secret)) in given
+    }
+    return public_halves(keys)
 
 
 def variables_of(given: Mapping[str, str], service: str) -> dict[str, str]:
     """Return the variables with the secrets that a service uses."""
-    settings = {f"CARREL_{name.upper()}" for name in kind_of_settings(service).model_fields}
-    used = {name: given[name] for name in (*_OTHERS, *_FROM_CARD_KEY) if name in settings}
-    own = {name: given[f"{name}_{service.upper()}"] for name in OF_EACH}
-    public = {"CARREL_SERVICE_KEYS": public_keys_of(given)} if service == ISSUER.service else {}
-    return used | own | public
+    used = secrets_by_service()[service].items()
+    own = {variable: given[named(variable, service, secret)] for variable, secret in used}
+    return own | ({PUBLIC: given[PUBLIC]} if service == ISSUER.service else {})
+
+
+def take_own(service: str) -> None:
+    """Let this process find the secrets of a service in the environment of the whole system."""
+    for variable, secret in secrets_by_service()[service].items():
+        for end in ("", FILE) if secret.of_each else ():
+            whole = os.environ.get(named(variable, service, secret) + end)
+            if whole and not os.environ.get(variable) and not os.environ.get(variable + FILE):
+                os.environ[variable + end] = whole
 
 
 def variables_of_operators(given: Mapping[str, str], service: str) -> dict[str, str]:
     """Return the variables for operators' commands, which ask the services as one of them."""
-    private = {*_PRIVATE.values()}
+    private = {name for name, one in secrets_of_system().items() if one.kind == "service-key"}
     shared = {name: value for name, value in given.items() if name not in private}
-    return shared | variables_of(given, service)
+    # The keys of its own seals are among those of all.
+    own = {k: v for k, v in variables_of(given, service).items() if k != "CARREL_AUDIT_KEYS"}
+    return shared | own
 
 
 def kind_of_settings(service: str) -> type[Settings]:
@@ -100,14 +137,13 @@ def unknown(environment: Iterable[str]) -> list[str]:
     if not ours:
         return []
     fields = {name for service in NAMES for name in kind_of_settings(service).model_fields}
-    named = {f"{PREFIX}{name.upper()}" for name in (*fields, *OTHER_VARIABLES)}
-    named |= {f"{name}_{service.upper()}" for name in OF_EACH for service in NAMES}
-    named |= {f"{PREFIX}{service.upper()}_URL" for service in NAMES}
+    known = {f"{PREFIX}{name.upper()}" for name in (*fields, *OTHER_VARIABLES)}
+    known |= {*secrets_of_system(), *(f"{PREFIX}{service.upper()}_URL" for service in NAMES)}
     return [
         f"{name}: there is no such setting; the nearest is "
-        + difflib.get_close_matches(name, sorted(named), 1, 0)[0]
+        + difflib.get_close_matches(name, sorted(known), 1, 0)[0]
         for name in ours
-        if name.removesuffix(FILE) not in named and name not in named
+        if name.removesuffix(FILE) not in known and name not in known
     ]
 
 
@@ -136,6 +172,9 @@ def load_to_serve(kind: type[S]) -> S:
     if missing := [name for name in kind.required if not getattr(settings, name)]:
         names = variables(missing)
         sys.exit(f"A service does not start without its secrets. Set {names} and start again.")
+    if settings.tls_ca_file and not settings.tls_certificate_file:
+        names = variables(["tls_certificate_file", "tls_key_file"])
+        sys.exit(f"A service with CARREL_TLS_CA_FILE needs {names}. Set them and start again.")
     return settings
 
 

@@ -23,10 +23,11 @@ def serve(service: str) -> None:
     """
     import structlog
 
-    from ops.environment import kind_of_settings, load_to_serve, readable_by_everyone
+    from ops.environment import kind_of_settings, load_to_serve, readable_by_everyone, take_own
     from ops.server import Server, config_of
 
     gc.disable()  # nearly all that a start allocates stays until the end
+    take_own(service)
     settings = load_to_serve(kind_of_settings(service))
     served = import_module(f"services.{service}.app").create_app(settings)
     for variable in readable_by_everyone(type(settings)):
@@ -34,11 +35,13 @@ def serve(service: str) -> None:
     gc.freeze()  # no later collection looks at it again
     gc.set_threshold(*COLLECT_AFTER)
     gc.enable()
+    certificate = settings.tls_server()
     server = Server(
         served,
-        config_of(served, settings),
+        config_of(served, settings, certificate),
         operations_port=settings.operations_port,
         drain_seconds=settings.drain_seconds,
+        certificate=certificate,
     )
     with suppress(KeyboardInterrupt):
         server.run()

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from ops.wire import BoundedProtocol
 from shared.settings import Settings
+from shared.tls import ServerCertificate
 
 log = structlog.get_logger()
 
@@ -26,8 +27,10 @@ GRACE_SECONDS = 5
 """Seconds for requests in progress to end; else a client that reads nothing delays a stop."""
 
 
-def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
-    """Return the configuration of the server of a service."""
+def config_of(
+    app: FastAPI, settings: Settings, certificate: ServerCertificate | None
+) -> uvicorn.Config:
+    """Return the configuration of the server of a service; without a certificate it has no TLS."""
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -43,11 +46,12 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_context_factory=(lambda *_: certificate.context) if certificate else None,
     )
 
 
 class Server(uvicorn.Server):
-    """A server that the app can observe and stop, with a second port for operators.
+    """A server that the app can observe and stop, with a second port for operators without TLS.
 
     When it is told to stop, it sets `app.state.draining`, so that the process says that it is not
     ready, and serves for `drain_seconds` more: callers learn to use other replicas meanwhile, and
@@ -66,6 +70,7 @@ class Server(uvicorn.Server):
         *,
         operations_port: int | None = None,
         drain_seconds: float = 0.0,
+        certificate: ServerCertificate | None = None,
     ) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._exit = False
@@ -74,6 +79,7 @@ class Server(uvicorn.Server):
         self._app = app
         self._operations_port = operations_port
         self._drain_seconds = drain_seconds
+        self._certificate = certificate
         self._draining = app.state.draining = asyncio.Event()
         self._stopping = app.state.stopping = asyncio.Event()
         self.failed = False
@@ -94,6 +100,8 @@ class Server(uvicorn.Server):
         """Serve until the server is to stop. uvicorn's own loop looks ten times a second."""
         self._loop = asyncio.get_running_loop()
         while not await self.on_tick(0):
+            if self._certificate:
+                self._certificate.renew()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._exits.wait()

@@ -11,6 +11,7 @@ import fcntl
 import json
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, TypeVar, overload
 from urllib.parse import urlsplit
@@ -21,10 +22,11 @@ from ops.console import errors, refuse
 from ops.environment import load
 from ops.infrastructure.processes import ENVIRONMENT_FILE
 from services.settings import Settings
+from shared.settings import FOLDER
 
 DEFAULT_DATA = Path(".data/up")
 DATABASE_VARIABLES = ("CARREL_MONGO_URL", "CARREL_MONGO_URL_FILE")
-TARGET_VARIABLES = (*DATABASE_VARIABLES, "CARREL_KAFKA")
+TARGET_VARIABLES = (*DATABASE_VARIABLES, "CARREL_KAFKA", "CARREL_KAFKA_FILE")
 
 S = TypeVar("S", bound=Settings)
 Data = Annotated[
@@ -43,7 +45,7 @@ def settings_of(data: Path | None, kind: type[S]) -> S: ...
 def settings_of(data: Path | None, kind: type[Settings] = Settings) -> Settings:
     """Return the settings of the chosen system, for a command that reads."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # commands print failures themselves
-    if data is not None or not any(name in os.environ for name in TARGET_VARIABLES):
+    if data is not None or not _any_given(TARGET_VARIABLES):
         _take_environment(data or DEFAULT_DATA, asked_for=data is not None)
     return load(kind)
 
@@ -64,8 +66,8 @@ def settings_if_named(data: Path | None) -> Settings | None:
 
     For commands that need no system, and write to its databases if there is one.
     """
-    if data is None and not any(name in os.environ for name in DATABASE_VARIABLES):
-        only_a_broker = "CARREL_KAFKA" in os.environ
+    if data is None and not _any_given(DATABASE_VARIABLES):
+        only_a_broker = _any_given(TARGET_VARIABLES)
         if only_a_broker or _environment_of(DEFAULT_DATA) is None:
             return None
     return settings_of(data)
@@ -76,6 +78,12 @@ def described(settings: Settings) -> str:
     hosts = urlsplit(settings.mongo_url).netloc.rpartition("@")[2]
     named = f", topics {settings.topic_prefix}*" if settings.topic_prefix else ""
     return f"databases {settings.database_prefix}_* at {hosts}, Kafka at {settings.kafka}{named}"
+
+
+def _any_given(names: Iterable[str]) -> bool:
+    """Return whether the environment or the folder of files with settings has one of these."""
+    folder = os.environ.get(FOLDER)
+    return any(name in os.environ or (folder and Path(folder, name).exists()) for name in names)
 
 
 def _take_environment(data: Path, *, asked_for: bool) -> None:

@@ -8,12 +8,31 @@ prefix.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from shared.contracts import Event, accounts, circulation, events, notices, published
+from shared.contracts import (
+    Event,
+    accounts,
+    catalogue,
+    circulation,
+    events,
+    notices,
+    published,
+    suspensions,
+)
 from shared.settings import TokenIssuer
 
 LOOPBACK = "127.0.0.1"
 _OF_VIEWS = ("GET /v1/snapshots/{kind}", "GET /v1/personal-data/{patron_id}")
 """Routes of each owner for the gateway: data for the account views, and for patrons to download."""
+
+OPENID = (
+    "/.well-known/openid-configuration",
+    "/openid/keys",
+    "/openid/token",
+    "/openid/userinfo",
+    "/openid/introspection",
+    "/openid/revocation",
+)
+"""Addresses of OpenID Connect for clients; those for browsers are pages."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +69,9 @@ class Declaration:
         """The contract of each event that it publishes, by topic."""
         return published(self.name)
 
-    @property
-    def url(self) -> str:
-        """Its usual address on this machine."""
-        return f"http://{LOOPBACK}:{self.port}"
+    def url(self, scheme: str) -> str:
+        """Return its usual address on this machine; the scheme is http or https."""
+        return f"{scheme}://{LOOPBACK}:{self.port}"
 
 
 SERVICES = (
@@ -65,6 +83,9 @@ SERVICES = (
             "/v1/pin-resets",
             "/v1/patrons",
             "/v1/patron-searches",
+            "/v1/account-names",
+            "/v1/patron-checks",
+            "/v1/expiring-cards",
             "/v1/card-terms",
             "/v1/card-applications",
             "/v1/me/card",
@@ -78,9 +99,14 @@ SERVICES = (
             "/v1/me/family-invitations",
             "/v1/me/contact",
             "/v1/me/pin",
+            "/v1/me/passkeys",
             "/v1/unsubscriptions",
             "/v1/keys",
             "/v1/ops/keys",
+            "/v1/authorization-checks",
+            "/v1/me/authorizations",
+            "/v1/log-out-checks",
+            *OPENID,
         ),
         snapshots={
             "patrons": accounts.PatronSnapshot,
@@ -95,32 +121,46 @@ SERVICES = (
         prefixes=(
             "/v1/patrons/*/charges",
             "/v1/patrons/*/payments",
+            "/v1/patrons/*/renewals",
             "/v1/me/charges",
             "/v1/ops/sweeps",
             "/v1/titles",
+            "/v1/title-copies",
+            "/v1/title-imports",
             "/v1/copies",
             "/v1/checkouts",
             "/v1/returns",
             "/v1/loans",
+            "/v1/me/loans",
             "/v1/me/renewals",
             "/v1/fine-suspensions",
             "/v1/charges",
             "/v1/policies",
             "/v1/offline-conflicts",
+            "/v1/desk-lists",
+            "/v1/dispatches",
             "/v1/me/history",
+            "/v1/me/limits",
+            "/v1/me/lists",
+            "/v1/me/self-checkouts",
+            "/v1/self-checkouts",
+            "/v1/shared-lists",
+            "/v1/me/payments",
             "/v1/holds",
             "/v1/me/holds",
             "/v1/payments",
+            "/v1/tills",
             "/oai",
         ),
         long_previews=("/v1/fine-suspensions",),
-        searches=("/v1/titles",),
+        uploads=("/v1/title-imports",),
+        searches=("/v1/titles", "/v1/titles/suggestions"),
         snapshots={
-            "titles": circulation.TitleCatalogued,
+            "titles": catalogue.TitleCatalogued,
             "loans": circulation.LoanSnapshot,
             "holds": circulation.HoldSnapshot,
             "charges": circulation.ChargeSnapshot,
-            "suspensions": circulation.SuspensionSnapshot,
+            "suspensions": suspensions.SuspensionSnapshot,
         },
         calls={"accounts": ("GET /v1/patrons", "GET /v1/patrons/{patron_id}")},
     ),
@@ -130,6 +170,8 @@ SERVICES = (
         prefixes=(
             "/v1/activities",
             "/v1/activities.ics",
+            "/v1/patrons/*/registrations",
+            "/v1/patrons/*/bookings",
             "/v1/me/registrations",
             "/v1/study-seasons",
             "/v1/me/admissions",
@@ -150,6 +192,7 @@ SERVICES = (
         port=8104,
         prefixes=(
             "/v1/branches",
+            "/v1/occupancies",
             "/v1/closures",
             "/v1/letter-runs",
             "/v1/notice-drafts",
@@ -164,6 +207,7 @@ SERVICES = (
             "/v1/questions",
             "/v1/channels",
             "/v1/deliveries",
+            "/v1/overdue-deliveries",
             "/v1/wordings",
             "/v1/visits",
             "/v1/me/visits",

@@ -1,9 +1,9 @@
 """The settings of every process: those of the chassis, and the addresses of the services."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from services.registry import CALLERS, ISSUER, SERVICES
 from shared import settings
@@ -29,9 +29,10 @@ class Settings(settings.Settings):
 
     @field_validator("urls")
     @classmethod
-    def _usual_addresses(cls, urls: Mapping[str, str]) -> Mapping[str, str]:
+    def _usual_addresses(cls, urls: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
         """Add the usual address of each service that has no other."""
-        return {service.name: service.url for service in SERVICES} | dict(urls)
+        scheme = "https" if info.data.get("tls_ca_file") else "http"
+        return {service.name: service.url(scheme) for service in SERVICES} | dict(urls)
 
 
 class CardSettings(Settings):
@@ -39,4 +40,6 @@ class CardSettings(Settings):
 
     required: ClassVar[tuple[str, ...]] = (*Settings.required, "card_key")
 
-    card_key: str = Field(default="", repr=False)
+    card_key: Annotated[str, settings.Secret(lasting=True, renewed=True)] = Field(
+        default="", repr=False
+    )

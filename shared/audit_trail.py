@@ -6,7 +6,7 @@ of its change (`shared/unit_of_work.py`); `shared/audit_seals.py` makes a later 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
@@ -14,17 +14,19 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from shared.clock import wall_clock
 from shared.contracts import Event
 from shared.declared_indexes import Indexes, sharded_by
-from shared.ids import new_id
+from shared.ids import first_id_at, new_id
 from shared.mongo import Database, Document
 
 C = TypeVar("C", bound=Callable[..., Any])
 
 TRAIL = "audit_trail"
 SEALS = "audit_seals"
-RECORDED_ROLES = frozenset({"staff", "station", "tracer", "admin", "ops", "service"})
+RECORDED_ROLES = frozenset({"staff", "station", "verifier", "tracer", "admin", "ops", "service"})
 """Roles whose commands are recorded: all but that of a patron, of whom some are."""
 LOOKING_ROLES = RECORDED_ROLES - {"service"}
 """Roles whose looks at patrons are recorded. Services read all the time, and show nobody."""
+_RECORDED_WITHIN = timedelta(minutes=1)
+"""Longest time from the beginning of an act, which its id has, to its record."""
 MOST_OBJECTS = 100
 """Number of objects that an entry names."""
 
@@ -84,6 +86,9 @@ class EntryQuery:
     about: str = ""
     """Id of an object."""
     since: datetime | None = None
+    until: datetime | None = None
+    """Instant before which they were recorded."""
+    act: str = ""
     after: str | None = None
     """Id of an entry: only older ones."""
     limit: int = 50
@@ -127,10 +132,23 @@ async def find_entries(database: Database, query: EntryQuery) -> list[Entry]:
         where["objects"] = query.about
     if query.since:
         where["at"] = {"$gte": query.since}
-    if query.after:
-        where["_id"] = {"$lt": query.after}
+    if query.act:
+        where["act"] = query.act
+    if bounds := _bounds(query):
+        where["_id"] = bounds
     found = database[TRAIL].find(where).sort("_id", DESCENDING).limit(query.limit)
     return [entry_of(document) async for document in found]
+
+
+def _bounds(query: EntryQuery) -> dict[str, str]:
+    """Return the ids between which the entries are: ids begin with their time."""
+    ends = [query.after] if query.after else []
+    if query.until:
+        ends.append(first_id_at(query.until))
+    bounds = {"$lt": min(ends)} if ends else {}
+    if query.since:
+        bounds["$gte"] = first_id_at(query.since - _RECORDED_WITHIN)
+    return bounds
 
 
 def entry_of(document: Mapping[str, Any]) -> Entry:

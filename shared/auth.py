@@ -4,38 +4,28 @@ Tokens are verified with the public keys of the service that signs them, the iss
 """
 
 import asyncio
-import base64
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import aiohttp
-import orjson
 from fastapi import Depends, Request
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from pymongo.errors import PyMongoError
 
-from shared.clock import SKEW_SECONDS
 from shared.deadlines import allowed
 from shared.mongo import Database
 from shared.owners import OwnerAway, first_answer
 from shared.refusals import refuses
-from shared.rights import ROLES, Right, rights_of, roles_with
+from shared.rights import ROLES, Right, opens, rights_of, roles_with
 from shared.settings import Settings
 from shared.telemetry import route_of
+from shared.token_form import ALGORITHM, CLAIMS, is_sound, key_id, unverified
 
-ISSUER = "carrel-accounts"
-AUDIENCE = "carrel"
-ALGORITHM = "Ed25519"
-TOKEN_TYPE = "at+jwt"  # noqa: S105 - a type, not a secret
-"""The header `typ` of an access token (RFC 9068): no other signed text passes for one."""
-LONGEST_TOKEN_SECONDS = 7 * 24 * 3600
-"""Longest lifetime of a token; settings can't make it longer."""
-LONGEST_SESSION_ID = 64
 KNOWN_TOKENS = 10_000
 PRUNE_FROM = 10_000
 """Number of ended sessions from which on expired ones are forgotten."""
@@ -82,6 +72,8 @@ class Caller:
     """Expiry of the token, in seconds since 1970."""
     session_id: str = ""
     """Session of the token; empty for a service."""
+    scopes: frozenset[str] | None = None
+    """Scopes that the token is limited to (shared/rights.py); None: to the roles alone."""
 
     @property
     def rights(self) -> frozenset[Right]:
@@ -120,14 +112,14 @@ class Verifier:
         if known is not None:
             return known
         try:
-            kid = _key_id(token)
+            kid = key_id(token)
             keys = await self._keys_with(kid)
             decoded = jwt.decode(token, keys, algorithms=[ALGORITHM])
             claims = decoded.claims
             # Without the time of issue, for which the registry knows no skew.
-            _claims.validate({name: claims[name] for name in claims if name != "iat"})
+            CLAIMS.validate({name: claims[name] for name in claims if name != "iat"})
             session_id = claims.get("sid", "")
-            if not _is_sound(decoded.header, claims) or self.has_ended(session_id):
+            if not is_sound(decoded.header, claims) or self.has_ended(session_id):
                 raise Unauthenticated
             caller = Caller(
                 id=claims["sub"],
@@ -136,6 +128,7 @@ class Verifier:
                 token=token,
                 expires_at=float(claims["exp"]),
                 session_id=session_id,
+                scopes=frozenset(claims["scope"].split()) if "scope" in claims else None,
             )
             if len(self._known) >= KNOWN_TOKENS:
                 self._known.clear()
@@ -168,10 +161,12 @@ class Verifier:
         known = self._known.get(token)
         if known is not None:
             return self.has_ended(known.session_id)
-        try:
-            return self.has_ended(str(orjson.loads(_decoded(token.split(".")[1]))["sid"]))
-        except (ValueError, LookupError, TypeError):
-            return False
+        return self.has_ended(str(unverified(token).get("sid", "")))
+
+    def has_scopes(self, token: str) -> bool:
+        """Return whether a token, verified or not, is limited to scopes."""
+        known = self._known.get(token)
+        return known.scopes is not None if known is not None else "scope" in unverified(token)
 
     async def _keys_with(self, kid: str) -> KeySet:
         if self._keys is not None and _has(self._keys, kid):
@@ -195,7 +190,7 @@ class Verifier:
         """
         if self._keys is not None and not all(_has(keys, str(key.kid)) for key in self._keys.keys):
             self._known = {
-                token: caller for token, caller in self._known.items() if _has(keys, _key_id(token))
+                token: caller for token, caller in self._known.items() if _has(keys, key_id(token))
             }
         self._keys = keys
         return keys
@@ -209,46 +204,6 @@ class Verifier:
                 await asyncio.sleep(AGAIN_SECONDS)
             else:
                 await asyncio.sleep(RENEW_SECONDS)
-
-
-_claims = jwt.JWTClaimsRegistry(
-    iss={"essential": True, "value": ISSUER},
-    aud={"essential": True, "value": AUDIENCE},
-    sub={"essential": True},
-    exp={"essential": True},
-)
-
-
-def _is_sound(header: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
-    """Return whether a signed token is like those that the issuer signs; its key was proven before.
-
-    Each token names its session, but for those of services, which have none. No extension of the
-    format is known here, so none may be critical (RFC 7515, section 4.1.11).
-    """
-    issued, expires, session_id = claims.get("iat"), claims["exp"], claims.get("sid")
-    return (
-        header.get("typ") == TOKEN_TYPE
-        and "crit" not in header
-        and type(issued) is int
-        and type(expires) is int
-        and issued <= time.time() + SKEW_SECONDS
-        and expires - issued <= LONGEST_TOKEN_SECONDS
-        and isinstance(claims["sub"], str)
-        and isinstance(claims["roles"], list)
-        and (
-            session_id is None
-            if "service" in claims["roles"]
-            else isinstance(session_id, str) and 0 < len(session_id) <= LONGEST_SESSION_ID
-        )
-    )
-
-
-def _key_id(token: str) -> str:
-    return str(orjson.loads(_decoded(token.partition(".")[0]))["kid"])
-
-
-def _decoded(part: str) -> bytes:
-    return base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
 def _key_set(said: dict[str, Any], issuer: str) -> KeySet:
@@ -303,18 +258,24 @@ def token_of(request: Request) -> str:
 
 
 def known_caller(request: Request) -> Caller | None:
-    """Return the sender of a request if their token was verified before and is still valid."""
+    """Return the sender of a request if their token was verified before and is still valid.
+
+    None too for a token with scopes, which only the dependencies of routes compare with the route.
+    """
     verifier: Verifier = request.app.state.verifier
-    return verifier.known(token_of(request))
+    known = verifier.known(token_of(request))
+    return known if known is None or known.scopes is None else None
 
 
-@refuses(Unauthenticated)
+@refuses(Unauthenticated, Forbidden)
 async def _caller(request: Request) -> Caller:
     token = token_of(request)
     if not token:
         raise Unauthenticated
     verifier: Verifier = request.app.state.verifier
     caller = await verifier.caller(token)
+    if caller.scopes is not None and not opens(caller.scopes, _route(request)):
+        raise Forbidden
     request.state.caller = caller
     return caller
 
@@ -345,7 +306,11 @@ def _is_declared(request: Request, caller: Caller) -> bool:
     if "service" not in caller.roles:
         return True
     declared: frozenset[str] = request.app.state.callers.get(caller.id, frozenset())
-    return f"{request.method} {route_of(request.scope)}" in declared
+    return _route(request) in declared
+
+
+def _route(request: Request) -> str:
+    return f"{request.method} {route_of(request.scope)}"
 
 
 def roles_required(dependency: Callable[..., Any]) -> frozenset[str]:
@@ -363,6 +328,8 @@ Person = Annotated[Caller, _require("own-pin")]
 Staff = Annotated[Caller, _require("desk")]
 Desk = Annotated[Caller, _require("lend")]
 """Staff or a station: callers that lend copies and take them back."""
+Verifying = Annotated[Caller, _require("verify")]
+"""A station, or a program of others that only asks whether a patron may use it."""
 Tracer = Annotated[Caller, _require("trace")]
 """A caller who may see who visited a branch, for contact tracing; nobody else may."""
 Administrator = Annotated[Caller, _require("manage-staff")]

@@ -26,6 +26,12 @@ def time_of(identifier: str) -> datetime | None:
         return None
 
 
+def first_id_at(moment: datetime) -> str:
+    """Return an id that is not after any that `new_id` makes from a time on."""
+    text = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{text[:8]}-{text[8:]}-7000-8000-000000000000"
+
+
 def card_digest(card_number: str, keys: str) -> str:
     """Return the hex HMAC-SHA256 by which a card is recognised, with the newest key."""
     return digest(keys, card_number.strip().upper()).hex()

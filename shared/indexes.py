@@ -5,6 +5,7 @@ from pymongo import ASCENDING, IndexModel
 from shared import audit_trail
 from shared.data_keys import FINGERPRINTS
 from shared.declared_indexes import Indexes, sharded_by
+from shared.processes import KEPT_SECONDS
 
 
 def chassis_indexes(outbox_days: int) -> Indexes:
@@ -28,6 +29,12 @@ def chassis_indexes(outbox_days: int) -> Indexes:
         ),
         **audit_trail.INDEXES,
         "leases": [],
+        "processes": [IndexModel([("seen_at", ASCENDING)], expireAfterSeconds=KEPT_SECONDS)],
+        "job_runs": [],
+        "dead_letters": [
+            IndexModel([("state", ASCENDING), ("at", ASCENDING)]),
+            IndexModel([("place", ASCENDING)], sparse=True),
+        ],
         "known_keys": [],
         FINGERPRINTS: [],
     }

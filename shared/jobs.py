@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from prometheus_client import Counter
 
 from shared.clock import SKEW_SECONDS, wall_clock
 from shared.mongo import clock_skew
+from shared.processes import NOTED_EVERY, note_run
 from shared.telemetry import correlated
 from shared.tracing import span
 from shared.unit_of_work import Origin, Run, UnitOfWork
@@ -109,22 +111,32 @@ async def keep_schedule(jobs: Jobs, unit_of_work: UnitOfWork, *, simulation: boo
 
 
 async def _repeat(job: Job, unit_of_work: UnitOfWork) -> None:
-    pause = job.every_seconds
+    pause, noted = job.every_seconds, 0.0
+    database, replica = unit_of_work.database, unit_of_work.settings.replica
     while True:
         # Replicas that started together drift apart.
         await asyncio.sleep(pause * random.uniform(0.9, 1.1))  # noqa: S311
         origin, commits = Origin(now=wall_clock()), unit_of_work.commits.count
         with correlated(origin.correlation_id):
-            done = await _run(job, Run(unit_of_work, origin, within=30.0))
+            outcome, done = await _run(job, Run(unit_of_work, origin, within=30.0))
         idle = job.steady and not done
+        # A steady job with much to do runs all the time.
+        if not job.steady or (
+            (done or outcome != "done") and time.monotonic() - noted > NOTED_EVERY
+        ):
+            await note_run(database, job.name, outcome, done, replica)
+            noted = time.monotonic()
         longest = max(job.every_seconds, IDLE_SECONDS)
         pause = min(pause * IDLE_GROWTH, longest) if idle else job.every_seconds
         if idle:
             await unit_of_work.commits.after(commits, REST_SECONDS)
 
 
-async def _run(job: Job, run: Run) -> int:
-    """Run a job once; return how much it did. A failure ends here: the next round tries again."""
+async def _run(job: Job, run: Run) -> tuple[str, int]:
+    """Run a job once; return the outcome, and how much it did.
+
+    A failure ends here: the next round tries again.
+    """
     try:
         # A steady job does not depend on the clock, and nearly always finds no work: only its use
         # cases get a span.
@@ -132,14 +144,14 @@ async def _run(job: Job, run: Run) -> int:
         if abs(skew) > SKEW_SECONDS:  # a job with a wrong date would notify patrons too early
             ROUNDS.labels(job.name, "waits").inc()
             log.warning("job waits", job=job.name, clock_off_seconds=round(skew))
-            return 0
+            return "waits", 0
         with contextlib.nullcontext() if job.steady else span(f"job {job.name}"):
             done = await job.run(run)
     except Exception as error:  # noqa: BLE001 - as above
         ROUNDS.labels(job.name, "failed").inc()
         log.warning("job failed", job=job.name, error=type(error).__name__)
-        return 0
+        return "failed", 0
     ROUNDS.labels(job.name, "done").inc()
     if done:
         log.info("job done", job=job.name, count=done)
-    return done
+    return "done", done

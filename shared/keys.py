@@ -38,6 +38,22 @@ def is_digest(keys: str, said: str, given: str, *, length: int = 64) -> bool:
     return any(hmac.compare_digest(one.encode(), given.encode()) for one in ours)
 
 
+def numbered(keys: str, purpose: str, id_: str, number: int) -> str:
+    """Return a secret derived from an id and a number, so that nothing of it is stored."""
+    place = f"{id_}.{number}"
+    made = digest(keys, f"{purpose}\n{place}").hex()
+    return f"{place}.{made}"
+
+
+def number_of(keys: str, purpose: str, secret: str) -> tuple[str, int] | None:
+    """Return the id and the number of a secret of ours; None if it is not ours."""
+    place, _, given = secret.rpartition(".")
+    id_, _, number = place.rpartition(".")
+    if not (secret.isascii() and id_ and number.isdigit() and len(number) < 12):
+        return None
+    return (id_, int(number)) if is_digest(keys, f"{purpose}\n{place}", given) else None
+
+
 def fingerprint(key: str) -> str:
     """Return a name of a key that tells nothing of it."""
     return _digest(key, "carrel fingerprint").hex()[:16]

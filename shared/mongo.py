@@ -1,6 +1,5 @@
 """MongoDB: the client and the conversion of values to documents. Only this module names Motor."""
 
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass
 from datetime import UTC, date, datetime
@@ -16,6 +15,7 @@ from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
     AsyncIOMotorCollection,
+    AsyncIOMotorCursor,
     AsyncIOMotorDatabase,
     AsyncIOMotorGridFSBucket,
 )
@@ -39,6 +39,7 @@ Document = dict[str, Any]
 Client = AsyncIOMotorClient[Document]
 Database = AsyncIOMotorDatabase[Document]
 Collection = AsyncIOMotorCollection[Document]
+Cursor = AsyncIOMotorCursor[Document]
 ClientSession = AsyncIOMotorClientSession
 FileBucket = AsyncIOMotorGridFSBucket
 
@@ -164,11 +165,15 @@ def file_bucket(database: Database, name: str) -> FileBucket:
 
 
 async def clock_skew(client: Client) -> float:
-    """Return the seconds that this clock is ahead of the database's, to half a round trip."""
-    before, started = wall_clock(), time.monotonic()
+    """Return the seconds that this clock is surely ahead of the database's; behind, if negative.
+
+    The database read its clock at some moment of the call: 0 if the two can be equal.
+    """
+    before = wall_clock().timestamp()
     hello = await client.admin.command("hello")
-    middle = before.timestamp() + (time.monotonic() - started) / 2
-    return float(middle - hello["localTime"].timestamp())
+    after = wall_clock().timestamp()
+    read = float(hello["localTime"].timestamp())
+    return min(max(read, before), after) - read
 
 
 def is_away(error: BaseException) -> bool:
@@ -212,6 +217,15 @@ def leave_out_defaults(kind: type, names: Iterable[str]) -> None:
     must never change. Call it before the first value of `kind` is stored.
     """
     _left_out[kind] = frozenset(names)
+
+
+def strings(*values: str) -> Document:
+    """Build the condition that a field has one of some values, for an index of strings alone.
+
+    MongoDB takes an index with the filter `{"$type": "string"}` only for a query that names the
+    type too; without it `{"$in": …}`, and a value alone, read the whole collection.
+    """
+    return {"$in": sorted(values), "$type": "string"}
 
 
 def from_document(kind: type[V], document: Mapping[str, Any]) -> V:

@@ -119,7 +119,10 @@ class Owners:
             self._session = aiohttp.ClientSession(
                 # Limited by host: an owner that hangs must not take the connections to the others.
                 connector=aiohttp.TCPConnector(
-                    limit=0, limit_per_host=64, keepalive_timeout=IDLE_SECONDS
+                    limit=0,
+                    limit_per_host=64,
+                    keepalive_timeout=IDLE_SECONDS,
+                    ssl=self._settings.tls_client(),
                 ),
                 timeout=aiohttp.ClientTimeout(
                     total=allowed(ANSWER_SECONDS), connect=allowed(CONNECT_SECONDS)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, Self, TypeVar
 
 C = TypeVar("C", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 class ProblemKind(Protocol):
@@ -75,11 +76,18 @@ _of_requests: dict[Callable[..., Any], _Declaration] = {}
 _of_items: dict[Callable[..., Any], tuple[ProblemKind, ...]] = {}
 
 
+def or_refuse(found: T | None, otherwise: type[Refusal]) -> T:
+    """Return what was found; raise `otherwise` if it is None."""
+    if found is None:
+        raise otherwise
+    return found
+
+
 def refuses(*kinds: ProblemKind, methods: Collection[str] | None = None) -> Callable[[C], C]:
     """Declare the problems that a route or dependency raises or answers with.
 
-    A route inherits the declarations of its dependencies. `methods` are the HTTP methods for which
-    a dependency can raise them; None: all.
+    A route inherits the declarations of its dependencies, for which FastAPI's `responses=` has no
+    place. `methods` are the HTTP methods for which a dependency can raise them; None: all.
     """
 
     def declare(call: C) -> C:

@@ -180,6 +180,9 @@ def outbox_producer(
     A broker identifies an idempotent producer by a number. A broker that lost its log gives the
     same numbers out again while earlier producers still use theirs. Of two producers with one
     number, it refuses the messages of one, or drops them as duplicates.
+
+    A producer that is not idempotent gives a message up after the time of a request. It gets a
+    minute, in which the partitions of new topics find their leaders.
     """
     return AIOKafkaProducer(
         **client_arguments(settings),
@@ -190,7 +193,7 @@ def outbox_producer(
         linger_ms=2,
         max_batch_size=256 * 1024,
         max_request_size=MOST_BYTES,
-        request_timeout_ms=10_000,
+        request_timeout_ms=10_000 if idempotent else 60_000,
     )
 
 

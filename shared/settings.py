@@ -1,4 +1,4 @@
-"""Settings from the environment, checked once, at start; docs/operations.md says what each does."""
+"""Settings from the environment, checked once, at start; docs/configure.md says what each does."""
 
 import os
 import re
@@ -29,6 +29,7 @@ from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from shared.keys import LEAST, each_of
+from shared.tls import ServerCertificate, client_context
 
 PREFIX = "CARREL_"
 FILE = "_FILE"
@@ -37,6 +38,8 @@ FILE = "_FILE"
 A variable of the environment is seen by everybody who may look at a process or its container; a
 file has an owner.
 """
+FOLDER = "CARREL_SECRETS_FOLDER"
+"""Variable with a folder whose files are settings, each by the name of its variable."""
 MOST_BYTES = 64 * 1024
 Role = Literal["api", "consumers", "relay", "jobs"]
 ROLES: tuple[Role, ...] = ("api", "consumers", "relay", "jobs")
@@ -62,13 +65,38 @@ class TokenIssuer:
         return path == self.log_in or path.startswith((self.factors, self.resets))
 
 
+@dataclass(frozen=True)
+class Secret:
+    """Marks a setting whose value `carrel init` makes; the last mark of a setting counts."""
+
+    kind: Literal["text", "service-key", "device-key"] = "text"
+    """Form of the value: any text, the private key of a service, or that of push messages."""
+    of_each: bool = False
+    """True: each service has a value of its own. False: those that have the setting share it."""
+    lasting: bool = False
+    """True: stored data is of no use without it, so a process with another one does not start."""
+    renewed: bool = False
+    """True: a command makes stored data anew with another one."""
+    was_card_key: bool = False
+    """True: in earlier releases the card key had its purpose."""
+
+
+def secrets_of(kind: type["Settings"]) -> dict[str, Secret]:
+    """Return the settings of a class whose values `carrel init` makes."""
+    marks = {
+        name: [one for one in field.metadata if isinstance(one, Secret)]
+        for name, field in kind.model_fields.items()
+    }
+    return {name: each[-1] for name, each in marks.items() if each}
+
+
 def _long_enough(keys: str) -> str:
     if any(len(one) < LEAST for one in each_of(keys)):
         raise ValueError(f"each key has at least {LEAST} characters")
     return keys
 
 
-Keys = Annotated[str, AfterValidator(_long_enough)]
+Keys = Annotated[str, AfterValidator(_long_enough), Secret()]
 """A setting with keys of one purpose, as in `shared.keys`; empty: there are none."""
 
 
@@ -119,6 +147,9 @@ class Settings(BaseSettings):
     kafka_username: str = ""
     kafka_password: SecretStr = SecretStr("")
     topic_prefix: str = ""
+    tls_ca_file: str = ""
+    tls_certificate_file: str = ""
+    tls_key_file: str = ""
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     operations_port: int = Field(default=9080, ge=0, le=65535)
@@ -129,9 +160,13 @@ class Settings(BaseSettings):
     simulation: bool = False
     time_zone: str = "Asia/Hong_Kong"
     date_years: int = Field(default=100, ge=10, le=1000)
-    service_secret: str = Field(default="", repr=False)
-    service_key: str = Field(default="", pattern=r"^([0-9a-f]{64})?$", repr=False)
-    audit_keys: Keys = Field(default="", repr=False)
+    service_secret: Annotated[str, Secret()] = Field(default="", repr=False)
+    service_key: Annotated[str, Secret(kind="service-key", of_each=True)] = Field(
+        default="", pattern=r"^([0-9a-f]{64})?$", repr=False
+    )
+    audit_keys: Annotated[Keys, Secret(of_each=True, lasting=True, was_card_key=True)] = Field(
+        default="", repr=False
+    )
     urls: Mapping[str, str] = Field(default_factory=dict, validate_default=True)
     trusted_proxies: str = ""
     partitions: int = Field(default=12, ge=1)
@@ -194,6 +229,28 @@ class Settings(BaseSettings):
                 ) from None
         return self
 
+    @model_validator(mode="after")
+    def _whole_tls(self) -> Self:
+        """Refuse settings of TLS that would not take effect, and files that can't be used.
+
+        The authority alone is enough for commands, which call services and are not called.
+        """
+        names = {"tls_ca_file", "tls_certificate_file", "tls_key_file"}
+        missing = {name for name in names if not getattr(self, name)}
+        if missing not in (set(), names, names - {"tls_ca_file"}):
+            raise ValueError(f"TLS between services needs {variables(missing)} too")
+        if self.tls_ca_file and (plain := [url for url in self.urls.values() if "http:" in url]):
+            raise ValueError(f"CARREL_TLS_CA_FILE needs addresses with https, not {plain[0]}")
+        try:
+            self.tls_client()
+            self.tls_server()
+        except OSError as error:
+            raise ValueError(
+                "a certificate or key of CARREL_TLS_…_FILE can't be read or used "
+                f"({type(error).__name__})"
+            ) from None
+        return self
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -211,6 +268,16 @@ class Settings(BaseSettings):
     def kafka_tls(self) -> ssl.SSLContext:
         """Return the context of TLS for a connection to Kafka."""
         return client_context(self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file)
+
+    def tls_client(self) -> ssl.SSLContext | bool:
+        """Return how to check the certificates of services; True: as those of any other server."""
+        return client_context(self.tls_ca_file, "", "") if self.tls_ca_file else True
+
+    def tls_server(self) -> ServerCertificate | None:
+        """Return the certificate of this process; None: it speaks without TLS. Raises OSError."""
+        if not self.tls_certificate_file:
+            return None
+        return ServerCertificate(self.tls_certificate_file, self.tls_key_file)
 
     def urls_of(self, service: str) -> tuple[str, ...]:
         """Return the base addresses of a service's replicas, without a trailing slash."""
@@ -301,6 +368,10 @@ def _given(
         # A setting such as smtp_ca_file is itself the path of a file.
         if environment.get(variable) and f"{name}{FILE.lower()}" not in fields:
             yield name, variable, environment[variable]
+        elif (folder := environment.get(FOLDER)) and (
+            path := Path(folder) / variable.removesuffix(FILE)
+        ).exists():
+            yield name, variable, str(path)
 
 
 def _content(variable: str, path: str) -> str:
@@ -314,16 +385,3 @@ def _content(variable: str, path: str) -> str:
         raise BadFile(f"{variable}: {path} can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise BadFile(f"{variable}: {path} is not text in UTF-8.") from None
-
-
-def client_context(ca_file: str, certificate_file: str, key_file: str) -> ssl.SSLContext:
-    """Return a context that checks the server's certificate and its host name.
-
-    Without `ca_file` the authorities of the operating system are trusted. Raises OSError, of which
-    ssl.SSLError is one, if a file can't be read or used; a key that needs a password can't.
-    """
-    context = ssl.create_default_context(cafile=ca_file or None)
-    if certificate_file:
-        # With a password, even a wrong one, OpenSSL does not ask for one on the terminal.
-        context.load_cert_chain(certificate_file, key_file, password="")
-    return context

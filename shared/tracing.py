@@ -41,14 +41,18 @@ def configure_tracing(service: str, replica: str) -> None:
     """Start tracing if OTEL_TRACES_EXPORTER names an exporter. Call once for a process.
 
     The exporter is the one that an installed package registers under that name, as OpenTelemetry
-    defines it; `console` is always there. OpenTelemetry itself reads OTEL_TRACES_SAMPLER,
-    OTEL_BSP_… and OTEL_EXPORTER_…. Ends the process with an error for an unknown name.
+    defines it; `console` and `otlp` over HTTP are always there. OpenTelemetry itself reads
+    OTEL_TRACES_SAMPLER, OTEL_BSP_… and OTEL_EXPORTER_…; if no sampler is named, one trace of ten
+    is sent to a collector. Ends the process with an error for an unknown name.
     """
     global _tracer  # noqa: PLW0603 - one for the process, as in OpenTelemetry
     name = os.environ.get("OTEL_TRACES_EXPORTER", "none").strip() or "none"
     off = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     if name == "none" or off or _tracer is not None:
         return
+    if name == "otlp" and "OTEL_TRACES_SAMPLER" not in os.environ:
+        os.environ["OTEL_TRACES_SAMPLER"] = "parentbased_traceidratio"
+        os.environ.setdefault("OTEL_TRACES_SAMPLER_ARG", "0.1")
     # Imported here: it costs 30 ms and some MB, which only a tracing process needs.
     from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - as above
     from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 - as above
@@ -75,7 +79,7 @@ def _exporter(name: str) -> Any:
     known = ", ".join(sorted({offered.name for offered in entry_points(group=_EXPORTERS)}))
     sys.exit(
         f"OTEL_TRACES_EXPORTER: no installed package offers the exporter {name}. There are: "
-        f"{known}. For otlp install opentelemetry-exporter-otlp-proto-http beside Carrel."
+        f"{known}. For otlp over grpc install opentelemetry-exporter-otlp-proto-grpc beside Carrel."
     )
 
 

@@ -4,6 +4,7 @@ import gettext
 import io
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
@@ -14,12 +15,24 @@ def marked(text: str) -> str:
 
 
 def read_translations(folder: Path, code: str) -> gettext.NullTranslations:
-    """Return the translations into a language, such as `zh-Hant`, from its `.po` file."""
+    """Return the translations into a language, such as `zh-Hant`, from its `.po` files."""
     compiled = io.BytesIO()
-    with (folder / f"{code}.po").open("rb") as file:
-        write_mo(compiled, read_po(file, locale=code.replace("-", "_")))
+    write_mo(compiled, read_catalog(folder, code))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def read_catalog(folder: Path, code: str) -> Catalog:
+    """Return the texts of a language: of `zh-Hant.po`, and of parts such as `desk.zh-Hant.po`."""
+    locale = code.replace("-", "_")
+    with (folder / f"{code}.po").open("rb") as file:
+        whole = read_po(file, locale=locale)
+    for path in sorted(folder.glob(f"*.{code}.po")):
+        with path.open("rb") as file:
+            for message in read_po(file, locale=locale):
+                if message.id:
+                    whole[message.id] = message
+    return whole
 
 
 CODES = ("en", "zh-Hant", "zh-Hans")

@@ -21,6 +21,7 @@ from shared.contracts import Event
 from shared.idempotency import EarlierEvents, IdempotencyKey, find_response
 from shared.mongo import SNAPSHOT, BlockingDatabase, Database
 from shared.owners import Owners
+from shared.reads import Reads
 from shared.settings import Settings
 from shared.supervision import Commits
 from shared.tracing import span
@@ -54,16 +55,23 @@ MOST_TOGETHER = 16
 MOST_TURNS = 2
 """Most transactions from which a brief use case is left out before it is run alone."""
 
-_brief: set[Callable[..., Any]] = set()
+_brief: dict[Callable[..., Any], Callable[..., Reads] | None] = {}
+"""The brief use cases, each with the function that returns its first read."""
 
 
-def brief(use_case: F) -> F:
+def brief(first_read: Callable[..., Reads] | None = None) -> Callable[[F], F]:
     """Declare that a use case takes a few milliseconds and usually reads before it writes.
 
-    Those that wait at the same moment share a transaction (docs/decisions/222).
+    Those that wait at the same moment share a transaction (docs/decisions/222). `first_read` takes
+    the use case's arguments and returns what it reads first: the transaction then reads that for
+    all of them in one round trip, and `work.read` of the same returns each its own part.
     """
-    _brief.add(use_case)
-    return use_case
+
+    def declare(use_case: F) -> F:
+        _brief[use_case] = first_read
+        return use_case
+
+    return declare
 
 
 class Busy(Exception):
@@ -161,6 +169,7 @@ class UnitOfWork:
 
     async def _run_brief(self, step: Step) -> Outcome | None:
         """Run a brief use case, with others that wait; None: it is to be run alone."""
+        step.first_read = _brief[step.use_case]
         outcome: Outcome | Exception | LeftOut = LeftOut.BEHIND
         turns = 0
         try:

@@ -15,6 +15,7 @@ from shared.mongo import (
     from_document,
     to_document,
 )
+from shared.reads import Reads
 
 V = TypeVar("V")
 
@@ -37,36 +38,6 @@ class Origin:
     causation_id: str = ""
     act: Act | None = None
     """Act that the audit trail records with the first transaction."""
-
-
-@dataclass(frozen=True)
-class Read:
-    """One of several reads that `Work.read` makes in one round trip."""
-
-    collection: str
-    query: Mapping[str, Any] = field(default_factory=dict)
-    by: tuple[str, str] | None = None
-    """A field of what was read before it (`copies._id`) and the field here that has its value.
-
-    None: the query alone selects the documents.
-    """
-    sort: Mapping[str, int] = field(default_factory=dict)
-    limit: int = 0
-    """Most documents to return; 0: all."""
-
-    def stage(self, name: str) -> Document:
-        """Return the stage of a pipeline that adds the documents as field `name`."""
-        steps: list[Document] = []
-        if self.query:
-            steps.append({"$match": dict(self.query)})
-        if self.sort:
-            steps.append({"$sort": dict(self.sort)})
-        if self.limit:
-            steps.append({"$limit": self.limit})
-        found: Document = {"from": self.collection, "as": name, "pipeline": steps}
-        if self.by is not None:
-            found["localField"], found["foreignField"] = self.by
-        return {"$lookup": found}
 
 
 class Work:
@@ -135,18 +106,13 @@ class Work:
             cursor = cursor.hint(hint)
         return [from_document(kind, document) for document in cursor]
 
-    def read(self, collection: str, query: Mapping[str, Any], **reads: Read) -> Document | None:
-        """Return the first document that matches, with the documents of each read by its name.
+    def read(self, reads: Reads) -> Document | None:
+        """Return the root document, with the documents of each other read by its name.
 
-        All reads together take one round trip. None if no document matches.
+        All reads together take one round trip. None if there is no root document.
         """
-        self._before_read(collection, *(read.collection for read in reads.values()))
-        pipeline: list[Document] = [
-            {"$match": dict(query)},
-            {"$limit": 1},
-            *(read.stage(name) for name, read in reads.items()),
-        ]
-        return self._database.first(collection, pipeline, self._session)
+        self._before_read(*reads.collections)
+        return self._database.first(reads.root.collection, reads.pipeline, self._session)
 
     def distinct(self, collection: str, field: str, query: Mapping[str, Any]) -> list[Any]:
         """Return the different values of a field in the documents that match."""
@@ -217,9 +183,16 @@ class Work:
 
     def update_each(self, collection: str, ids: Collection[str], change: Mapping[str, Any]) -> None:
         """Update the documents of these ids, or insert them, in one round trip."""
-        writes = [{"q": {"_id": id_}, "u": change, "upsert": True} for id_ in sorted(ids)]
-        if writes:
+        if writes := _upserts(ids, change):
             self._update(collection, writes)
+
+    def touch(self, collection: str, ids: Collection[str], change: Mapping[str, Any]) -> None:
+        """Do as `update_each` for a change that serves only to conflict with other transactions.
+
+        Use cases that share a transaction may touch one document, which is then changed once.
+        """
+        if writes := _upserts(ids, change):
+            self._touch(collection, writes)
 
     def delete(self, collection: str, query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return the number deleted."""
@@ -242,6 +215,13 @@ class Work:
         """Make updates that name their document by its id, or after `_before_write_by_query`."""
         return self._database.update(collection, updates, self._session)
 
+    def _touch(self, collection: str, updates: Sequence[Document]) -> None:
+        self._update(collection, updates)
+
+
+def _upserts(ids: Collection[str], change: Mapping[str, Any]) -> list[Document]:
+    return [{"q": {"_id": id_}, "u": change, "upsert": True} for id_ in sorted(ids)]
+
 
 class SharedWork(Work):
     """The work of one of several use cases that share a transaction and decide apart.
@@ -255,17 +235,26 @@ class SharedWork(Work):
         self, database: BlockingDatabase, session: BlockingSession, origin: Origin
     ) -> None:
         super().__init__(database, session, origin)
+        self.first_read: tuple[Reads, Document | None] | None = None
+        """The declared first read and its document."""
         self.kept: list[tuple[str, str, Sequence[Document]]] = []
-        """Commands in order: `insert` or `update`, the collection, its documents or updates."""
+        """Commands in order: `insert`, `update` or `touch`, collection, documents or updates."""
 
-    @property
-    def written(self) -> set[tuple[str, str]]:
-        """The collections and ids of the documents that this use case writes."""
+    def written(self, *commands: str) -> set[tuple[str, str]]:
+        """Return the collections and ids of the documents that these commands write."""
         return {
-            (collection, (one["q"] if command == "update" else one)["_id"])
+            (collection, (one if command == "insert" else one["q"])["_id"])
             for command, collection, writes in self.kept
+            if command in commands
             for one in writes
         }
+
+    def read(self, reads: Reads) -> Document | None:
+        """Do as `Work.read`; what was read for all already is not read again."""
+        if self.first_read is None or self.first_read[0] != reads:
+            return super().read(reads)
+        self._before_read(*reads.collections)
+        return self.first_read[1]
 
     def _before_read(self, *collections: str) -> None:
         if any(collection in collections for _, collection, _ in self.kept):
@@ -280,3 +269,6 @@ class SharedWork(Work):
     def _update(self, collection: str, updates: Sequence[Document]) -> int:
         self.kept.append(("update", collection, updates))
         return len(updates)  # else the transaction ends as stale
+
+    def _touch(self, collection: str, updates: Sequence[Document]) -> None:
+        self.kept.append(("touch", collection, updates))

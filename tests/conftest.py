@@ -205,19 +205,20 @@ def mongo_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if CONTAINERS:
         with mongo_container() as url:
             if url:
-                _keep_what_expires(url)
+                _adjust(url)
                 yield url
                 return
     folder = tmp_path_factory.mktemp("mongo")
     with embedded(folder, kafka=False, mongo_port=None) as infrastructure:
-        _keep_what_expires(infrastructure.mongo_url)
+        _adjust(infrastructure.mongo_url)
         yield infrastructure.mongo_url
 
 
-def _keep_what_expires(mongo_url: str) -> None:
-    """Stop the deletion of expired documents: tests store some, and look at them afterwards."""
+def _adjust(mongo_url: str) -> None:
+    """Keep expired documents, which tests look at afterwards, and delete dropped data soon."""
     with MongoClient[Document](mongo_url) as client:
         client.admin.command("setParameter", 1, ttlMonitorEnabled=False)
+        client.admin.command("setParameter", 1, minSnapshotHistoryWindowInSeconds=5)
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,10 @@ class Library:
         self._engaging = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20))
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=20),
+            connector=aiohttp.TCPConnector(ssl=self.system.tls),
+        )
         self._client = Client(self.system.gateway_url, self._session)
         self.flow = await Flow(self.system, self._session).__aenter__()
         if "ops" not in self._engaged:
@@ -131,6 +134,15 @@ class Library:
         )
         assert answer.status == 201, answer.body
         return str(answer.json()["id"])
+
+    async def log_in_again(self, *cards: str) -> None:
+        """Engage new staff and log patrons in, as after a restore, which ends all sessions."""
+        self._engaged.clear()
+        self.tokens.clear()
+        self.tokens["ops"] = self._engaged["ops"] = await self._log_in(await self.hire("ops"))
+        await self.engage("staff")
+        for card in cards:
+            self.tokens[card] = await self._log_in(card)
 
     async def _log_in(self, card: str) -> str:
         answer = await self.call("POST", "/v1/sessions", {"card_number": card, "pin": PIN})

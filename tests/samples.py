@@ -6,7 +6,7 @@ Each builder accepts any field of its event by name, and fills in the others.
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from shared.contracts import Event, accounts, calendars, circulation, events, notices
+from shared.contracts import Event, accounts, calendars, catalogue, circulation, events, notices
 
 E = TypeVar("E", bound=Event)
 START = datetime(2021, 2, 1, 1, 0, tzinfo=UTC)
@@ -48,6 +48,23 @@ def session_ended(session_id: str = "session-1", **more: Any) -> accounts.Sessio
         "expires_at": datetime.now(UTC) + timedelta(hours=1),
     }
     return accounts.SessionEnded.model_validate({**fields, "version": 2, **more})
+
+
+def receipt(patron_id: str) -> circulation.ReceiptRequested:
+    """A receipt of one loan, to be sent."""
+    item = {"loan_id": "loan-1", "title_id": "title-1", "due_on": date(2021, 2, 15)}
+    facts = {"receipt_id": "receipt-1", "patron_id": patron_id, "branch": "HKCL", "loans": [item]}
+    return circulation.ReceiptRequested.model_validate({"version": 1, **facts})
+
+
+def payment_receipt(patron_id: str) -> circulation.PaymentReceiptRequested:
+    """A receipt of a payment for one charge, to be sent."""
+    part = {"charge_id": "charge-1", "charge_kind": "fine", "title_id": "title-1", "cents": 600}
+    facts = {"payment_id": "payment-1", "patron_id": patron_id, "in_cash": True, "parts": [part]}
+    paid_at = datetime(2021, 2, 15, 4, tzinfo=UTC)
+    return circulation.PaymentReceiptRequested.model_validate(
+        {"version": 2, "paid_at": paid_at, "amount_cents": 600, **facts}
+    )
 
 
 def loan(kind: type[E], version: int, loan_id: str = "loan-1", **more: Any) -> E:
@@ -102,8 +119,8 @@ def hold(kind: type[E], version: int, hold_id: str = "hold-1", **more: Any) -> E
     return kind.model_validate({**fields, "version": version, **more})
 
 
-def title(version: int, text: str, title_id: str = "title-1") -> circulation.TitleCatalogued:
-    return circulation.TitleCatalogued(
+def title(version: int, text: str, title_id: str = "title-1") -> catalogue.TitleCatalogued:
+    return catalogue.TitleCatalogued(
         version=version,
         title_id=title_id,
         title=text,

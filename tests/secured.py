@@ -38,7 +38,7 @@ from ops.infrastructure.processes import System, services
 from services.registry import NAMES
 from services.settings import Settings
 from shared.clock import wall_clock
-from shared.settings import client_context
+from shared.tls import client_context
 from tests.ops.command import run
 
 ADMINISTRATOR = "administrator"
@@ -81,15 +81,15 @@ class Certificates:
         self.authority = folder / "authority.pem"
         self.authority.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def of(self, user: str) -> Path:
-        """Return a file with a key and a certificate for a user, also for servers on loopback."""
+    def of(self, user: str, address: str = ports.LOOPBACK) -> Path:
+        """Return a file with a key and a certificate for a user, and for servers at an address."""
         path = self._folder / f"{user}.pem"
         if not path.exists():
             key = ec.generate_private_key(ec.SECP256R1())
             certificate = self._signed(
                 _name(user),
                 key,
-                x509.SubjectAlternativeName([x509.IPAddress(ip_address(ports.LOOPBACK))]),
+                x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]),
                 x509.ExtendedKeyUsage(
                     [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
                 ),

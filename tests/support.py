@@ -20,10 +20,11 @@ from ops.server import Server
 from services.registry import NAMES
 from services.settings import Settings
 from shared.assertions import make_key, public_half
-from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE, Verifier
+from shared.auth import Verifier
 from shared.ids import new_id
 from shared.mongo import Client as MongoClient
-from shared.mongo import connect
+from shared.mongo import Database, connect
+from shared.token_form import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from tests.declared import is_operation, undeclared
 from tests.recorded import acts_are_recorded, is_recorded
 from tests.warm import application, listening, port_for
@@ -313,3 +314,16 @@ async def until(
         if time.monotonic() > deadline:
             raise TimeoutError(f"{condition} did not come true in {within} s")
         await asyncio.sleep(every)
+
+
+@contextlib.asynccontextmanager
+async def plans(database: Database, field: str) -> AsyncIterator[set[str]]:
+    """Give the plans by which MongoDB finds documents by a field; they are there at the end."""
+    found: set[str] = set()
+    places = (f"filter.{field}", f"query.{field}", f"q.{field}")
+    asked = {"$or": [{f"command.{place}": {"$exists": True}} for place in places]}
+    await database.command("profile", 1, filter=asked)
+    yield found
+    await database.command("profile", 0, filter="unset")
+    found |= {look.get("planSummary", "") async for look in database["system.profile"].find()}
+    await database.drop_collection("system.profile")

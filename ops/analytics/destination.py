@@ -46,6 +46,11 @@ class Destination(Protocol):
         """Return the number of rows of each table that has any."""
 
 
+def reason_of(error: Exception) -> str:
+    """Return why a place can't be written; of a file without number and path."""
+    return getattr(error, "strerror", None) or str(error)
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Be the only writer of a folder, which is made if missing. Raises InUseError or WriteError."""
@@ -53,7 +58,7 @@ def locked(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / LOCK).open("a")
     except OSError as error:
-        raise WriteError(str(error)) from error
+        raise WriteError(reason_of(error)) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -101,6 +101,8 @@ def _query(text: str, types: Types) -> exp.Query:
     for call in list(query.find_all(exp.Anonymous)):
         if call.name.lower() == "library_day":  # sessions have the library's time zone
             call.replace(exp.cast(call.expressions[0], "date"))
+        if call.name.lower() == "library_hour":
+            call.replace(exp.Hour(this=exp.cast(call.expressions[0], "timestamp")))
     for count in list(query.find_all(exp.Filter)):  # Spark has none in windows
         wanted = exp.case().when(count.expression.this, exp.Literal.number(1))
         count.replace(exp.Count(this=wanted))

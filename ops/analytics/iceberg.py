@@ -31,6 +31,7 @@ from ops.analytics.destination import (
     Row,
     WriteError,
     locked,
+    reason_of,
 )
 from ops.analytics.views import make_views, view_of
 from shared.contracts import published
@@ -255,4 +256,4 @@ def _writing() -> Iterator[None]:
     except CommitFailedException as error:
         raise InUseError from error
     except (OSError, RESTError, SQLAlchemyError) as error:
-        raise WriteError(str(error)) from error
+        raise WriteError(reason_of(error)) from error

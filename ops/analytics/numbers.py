@@ -92,8 +92,8 @@ _HOLDS = """
 """
 _TITLES = """
     SELECT title, count(*) AS check_outs
-    FROM loan_checked_out JOIN titles USING (title_id)
-    WHERE business_day BETWEEN $first AND $last
+    FROM loan_changes JOIN titles USING (title_id)
+    WHERE topic = 'loan.checked-out' AND business_day BETWEEN $first AND $last
     GROUP BY title_id, title ORDER BY check_outs DESC, title LIMIT 10
 """
 MONEY = ("assessed", "forgiven", "credited", "waived", "paid", "refunded")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,20 @@ class Picture:
 
     def bytes(self, form: str) -> bytes:
         """Return the picture as a file of a form that matplotlib writes, such as `svg` or `png`."""
-        file = io.BytesIO()
-        when = {"Date": None} if form == "svg" else None
-        with mpl.rc_context({"svg.hashsalt": "carrel", "svg.fonttype": "none"}):
-            self.figure.savefig(file, format=form, dpi=DOTS_PER_INCH, metadata=when)
-        return file.getvalue()
+        return file_of(self.figure, form)
+
+
+def file_of(figure: Figure, form: str) -> bytes:
+    """Return a figure as a file of a form that matplotlib writes, without the time."""
+    file = io.BytesIO()
+    when = {"Date": None} if form == "svg" else None
+    with (
+        mpl.rc_context({"svg.hashsalt": "carrel", "svg.fonttype": "none"}),
+        # Chinese glyphs, which a browser has.
+        warnings.catch_warnings(action="ignore", category=UserWarning),
+    ):
+        figure.savefig(file, format=form, dpi=DOTS_PER_INCH, metadata=when)
+    return file.getvalue()
 
 
 def page_of(numbers: Numbers) -> str:

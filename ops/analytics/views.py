@@ -34,6 +34,8 @@ def make_views(folder: Path, files: Mapping[str, Iterable[Path | str]], time_zon
         database.execute(
             f"CREATE MACRO library_day(instant) AS CAST(timezone('{time_zone}', instant) AS DATE)"
         )
+        hour = f"hour(timezone('{time_zone}', instant))"
+        database.execute(f"CREATE MACRO library_hour(instant) AS {hour}")
         for file in sorted(READY_TABLES.glob("*.sql")):
             database.execute(f"CREATE VIEW {file.stem} AS {file.read_text()}")
     new.replace(folder / VIEWS)

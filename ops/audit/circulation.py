@@ -46,7 +46,7 @@ async def check_ledger(result: Audit, store: Database) -> None:
         found = {
             "amount_cents": kinds["charge"] + kinds["credit"] + kinds["refund-due"],
             "outstanding_cents": kinds.total() - refunds,
-            "paid_cents": kinds["refund-due"] - kinds["payment"],
+            "paid_cents": kinds["refund-due"] - kinds["payment"] - kinds["cancellation"],
             "waived_cents": -kinds["waiver"],
             "refund_due_cents": -refunds,
         }
@@ -64,7 +64,7 @@ async def check_ledger(result: Audit, store: Database) -> None:
 async def check_payments(result: Audit, store: Database) -> None:
     """Check that each payment and refund is booked once, and pending ones have claimed charges."""
     booked: Counter[tuple[str, str, int]] = Counter()
-    async for entry in store.entries.find({"kind": {"$in": ["payment", "refund"]}}):
+    async for entry in store.entries.find({"kind": {"$in": ["payment", "refund", "cancellation"]}}):
         booked[entry["reference"], entry["charge_id"], abs(entry["amount_cents"])] += 1
     true: Counter[tuple[str, str, int]] = Counter()
     claims = {claim["_id"]: claim["of"] async for claim in store.claims.find({})}
@@ -72,8 +72,10 @@ async def check_payments(result: Audit, store: Database) -> None:
     async for payment in store.payments.find({}):
         result.counts["payments"] += 1
         for part in payment["parts"]:
-            if payment["state"] == "paid":
-                true[payment["_id"], part["charge_id"], part["cents"]] += 1
+            if payment["state"] in ("paid", "cancelled"):
+                # A cancelled one is booked once more, as its cancellation.
+                times = 1 if payment["state"] == "paid" else 2
+                true[payment["_id"], part["charge_id"], part["cents"]] += times
             elif payment["state"] in ("pending", "authorised"):
                 claimed[part["charge_id"]] = payment["_id"]
     async for refund in store.refunds.find({}):
@@ -93,6 +95,27 @@ async def check_payments(result: Audit, store: Database) -> None:
     result.expect(
         claims == claimed, f"charges are claimed by {claims}, but pending payments have {claimed}"
     )
+
+
+async def check_tills(result: Audit, store: Database) -> None:
+    """Check that the cash of each till is that of its payments and refunds, by kind of charge."""
+    kinds = {charge["_id"]: charge["kind"] async for charge in store.charges.find({}, {"kind": 1})}
+    taken: dict[str, Counter[str]] = defaultdict(Counter)
+    given: dict[str, Counter[str]] = defaultdict(Counter)
+    async for payment in store.payments.find({"till_id": {"$gt": ""}, "left_till": False}):
+        for part in payment["parts"]:
+            taken[payment["till_id"]][kinds[part["charge_id"]]] += part["cents"]
+    async for refund in store.refunds.find({"till_id": {"$gt": ""}}):
+        given[refund["till_id"]][kinds[refund["charge_id"]]] += refund["cents"]
+    async for till in store.tills.find({}):
+        result.counts["tills"] += 1
+        stated = Counter(till["taken"]), Counter(till["given"])
+        found = taken.pop(till["_id"], Counter()), given.pop(till["_id"], Counter())
+        result.expect(
+            all(+one == +other for one, other in zip(stated, found, strict=True)),
+            f"till {till['_id']} has {stated}, its payments and refunds {found}",
+        )
+    result.expect(not taken and not given, f"there are no tills {sorted({*taken, *given})}")
 
 
 OPEN_HOLDS = [state.value for state in OPEN_STATES]

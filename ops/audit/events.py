@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,14 +10,14 @@ import orjson
 from aiokafka import ConsumerRecord
 
 from ops.audit.findings import Audit
-from ops.broker.offsets import Positions, published_at
+from ops.broker.offsets import Positions, opened, published_at
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.bus.subscriptions import Record
 from shared.clock import wall_clock
 from shared.contracts import published, resource_of
 from shared.ids import time_of
-from shared.mongo import Client, Database, connect
+from shared.mongo import Client, Database
 
 SOME_VERSIONS = {"occupancy", "season", "seat", "session"}
 """Kinds of resources of which not every version is published; of a session only its end is."""
@@ -40,6 +40,8 @@ class Lost:
     """Key of the message: for most topics the patron."""
     version: int
     recorded_at: datetime
+    patron_id: str = ""
+    """The patron whom it concerns; empty for a change of the library's own data."""
 
     @property
     def publisher(self) -> str:
@@ -47,17 +49,21 @@ class Lost:
         return published()[self.topic].publisher
 
 
-async def find_lost(settings: Settings) -> list[Lost]:
-    """Return every lost event that is not recorded yet, in the order of the topics."""
+async def find_lost(settings: Settings, since: datetime | None = None) -> list[Lost]:
+    """Return every lost event that is not recorded yet, in the order of the topics.
+
+    `since` is the time of a backup, before which nothing is lost.
+    """
+    oldest = since - EARLY if since else _oldest(settings)
     order = {topic: place for place, topic in enumerate(published())}
     found: list[Lost] = []
     async with opened(settings) as (client, positions):
-        first = await positions.since(_oldest(settings))
+        first = await positions.since(oldest)
         batch: list[Lost] = []
         asked = {partition: at for partition, at in first.items() if partition.topic in order}
         async with aclosing(positions.records_from(asked)) as records:
             async for record in records:
-                batch += _in_question(settings, record)
+                batch += _in_question(oldest, record)
                 if len(batch) == BATCH:
                     found += await _not_kept(settings, client, batch)
                     batch = []
@@ -71,7 +77,8 @@ async def lost_at_ends(settings: Settings) -> list[Lost]:
     """Return the lost events among the last of each partition: enough to notice a restore."""
     async with opened(settings) as (client, positions):
         last = await positions.last_records(list(published()))
-        asked = [event for record in last for event in _in_question(settings, record)]
+        oldest = _oldest(settings)
+        asked = [event for record in last for event in _in_question(oldest, record)]
         return await _not_kept(settings, client, asked)
 
 
@@ -88,15 +95,16 @@ def _oldest(settings: Settings) -> datetime:
     return wall_clock() - timedelta(days=settings.outbox_days) + EARLY
 
 
-def _in_question(settings: Settings, record: ConsumerRecord[bytes, bytes]) -> Iterable[Lost]:
+def _in_question(oldest: datetime, record: ConsumerRecord[bytes, bytes]) -> Iterable[Lost]:
     """Yield the event of a message if the outbox should still have it and it can be read."""
     headers = dict(record.headers)
     event_id = (headers.get("ce_id") or b"").decode(errors="replace")
     recorded_at = time_of(event_id)
-    if recorded_at is None or min(recorded_at, published_at(record)) < _oldest(settings):
+    if recorded_at is None or min(recorded_at, published_at(record)) < oldest:
         return
     try:
-        version = int(orjson.loads(record.value or b"")["version"])
+        body = orjson.loads(record.value or b"")
+        version = int(body["version"])
     except (ValueError, TypeError, KeyError):
         return
     yield Lost(
@@ -106,6 +114,7 @@ def _in_question(settings: Settings, record: ConsumerRecord[bytes, bytes]) -> It
         (record.key or b"").decode(errors="replace"),
         version,
         recorded_at,
+        str(body.get("patron_id") or ""),
     )
 
 
@@ -121,17 +130,6 @@ async def _not_kept(settings: Settings, client: Client, asked: Sequence[Lost]) -
             rows = collection.find({"_id": {"$in": wanted}}, {"_id": 1})
             kept |= {row["_id"] async for row in rows}
     return [event for event in asked if event.event_id not in kept]
-
-
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[tuple[Client, Positions]]:
-    """Yield the database and the positions of a system."""
-    client: Client = connect(settings.mongo_url)
-    try:
-        async with Positions(settings) as positions:
-            yield client, positions
-    finally:
-        client.close()
 
 
 async def check_events(

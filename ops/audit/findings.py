@@ -72,3 +72,9 @@ class Recorded:
             told = (event["version"], event["state"])
             last[event[of]] = max(told, last.get(event[of], told))
         return {key: state for key, (_, state) in last.items()}
+
+
+def first_of(faults: list[str]) -> str:
+    """Return the first of some faults, with the number of the others."""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return faults[0] + more

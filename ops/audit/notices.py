@@ -32,6 +32,7 @@ NOTIFIES_ONE_PATRON = (
     "alert.card-replaced",
     "alert.contact-changed",
     "alert.new-device",
+    "alert.passkey-changed",
     "alert.pin-changed",
     "pin.reset-requested",
     "pin.reset",

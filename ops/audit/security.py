@@ -1,16 +1,18 @@
 """Checks of what protects the data: the users of database and broker, and the audit trails."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field, create_model
 
 from ops import database_users
 from ops.audit.findings import Audit, Finding
-from ops.environment import load
+from ops.environment import kind_of_settings, load
 from services.registry import NAMES
 from services.settings import Settings
 from shared.audit_seals import verify
+from shared.data_keys import DataKey, data_keys_of, faults_of
 from shared.mongo import Client, Database
 from shared.settings import Keys
 
@@ -46,6 +48,31 @@ def check_broker_user(settings: Settings) -> Finding:
     return Finding("broker users", "warn", found, remedy)
 
 
+def lasting_keys() -> dict[str, list[DataKey]]:
+    """Return the keys that stored data needs by service, as they are set here."""
+    trails = load(TrailSettings)
+    return {
+        service: [
+            replace(key, keys=getattr(trails, f"audit_keys_{service}"))
+            if key.variable == "CARREL_AUDIT_KEYS"
+            else key
+            for key in data_keys_of(load(kind_of_settings(service)))
+        ]
+        for service in NAMES
+    }
+
+
+async def check_lasting_keys(client: Client, settings: Settings) -> Finding:
+    """Check that the keys that are set here are those that stored data was made with."""
+    compared = 0
+    for service, keys in lasting_keys().items():
+        database = client[f"{settings.database_prefix}_{service}"]
+        if faults := await faults_of(database, keys):
+            return Finding("keys of data", "fail", faults[0], "no process of it starts with it")
+        compared += sum(bool(key.keys) for key in keys)
+    return Finding("keys of data", "ok", f"{compared} keys are those that data was made with")
+
+
 NEWEST = 200
 """Number of seals of each service that are verified; `carrel audit-trail --verify` takes all."""
 CHECK = "audit trails"
@@ -74,6 +101,9 @@ async def check_trails(client: Client, settings: Settings) -> Finding:
     entries = 0
     for service in keys:
         database = client[f"{settings.database_prefix}_{service}"]
+        if await faults_of(database, [DataKey("CARREL_AUDIT_KEYS", keys[service])]):
+            another = f"not verified for {service}: it was sealed with another CARREL_AUDIT_KEYS"
+            return Finding(CHECK, "warn", another, f"set {variables_of([service])}")
         found = await verify(database, keys[service], newest=NEWEST)
         if found.faults:
             more = f" (and {len(found.faults) - 1} more)" if len(found.faults) > 1 else ""

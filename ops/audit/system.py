@@ -15,6 +15,7 @@ from ops.audit.circulation import (
     check_ledger,
     check_payments,
     check_queues,
+    check_tills,
 )
 from ops.audit.copies import check_calendars, check_links, check_owners, check_patrons
 from ops.audit.events import check_events, recorded_as_lost
@@ -54,6 +55,7 @@ async def audit(settings: Settings) -> Audit:
         await check_fines(result, stores["circulation"])
         await check_ledger(result, stores["circulation"])
         await check_payments(result, stores["circulation"])
+        await check_tills(result, stores["circulation"])
         await check_holds(result, stores["circulation"])
         await check_queues(result, stores["circulation"])
         await check_registrations(result, stores["events"], recorded)

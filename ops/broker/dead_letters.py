@@ -9,12 +9,12 @@ from typing import Any, Literal
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from pymongo.errors import DuplicateKeyError
 
-from ops.broker.offsets import Positions, published_at
+from ops.broker.offsets import Positions, opened, published_at
 from ops.console import progress_bar
 from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.connection import client_arguments
-from shared.bus.dead_letters import LEFT_OUT
+from shared.bus.dead_letters import LEFT_OUT, NEW, decision_key
 from shared.bus.held import HeldMessage, held_messages
 from shared.bus.topics import DEAD_LETTER_BYTES, dead_letter_topic
 from shared.ids import time_of
@@ -58,7 +58,7 @@ class DeadLetter:
     @property
     def decision_key(self) -> str:
         """The key of the decision about it."""
-        return f"{self.partition}-{self.offset}-{self.timestamp}"
+        return decision_key(self.partition, self.offset, self.timestamp)
 
     def document(self) -> dict[str, Any]:
         """Return the document that --json prints."""
@@ -89,7 +89,7 @@ class Filter:
 async def find_dead_letters(settings: Settings, wanted: Filter) -> list[DeadLetter]:
     """Return the selected dead letters by service, oldest first."""
     found: list[DeadLetter] = []
-    async with _opened(settings) as (client, positions):
+    async with opened(settings) as (client, positions):
         for service in wanted.services:
             async with aclosing(_read(settings, client, positions, service)) as read:
                 own = [dead_letter async for dead_letter, _ in read if wanted.holds(dead_letter)]
@@ -101,7 +101,7 @@ async def find_one(
     settings: Settings, wanted: Filter
 ) -> tuple[DeadLetter, ConsumerRecord[bytes, bytes]] | None:
     """Return the first selected dead letter with its record."""
-    async with _opened(settings) as (client, positions):
+    async with opened(settings) as (client, positions):
         for service in wanted.services:
             async with aclosing(_read(settings, client, positions, service)) as read:
                 async for dead_letter, record in read:
@@ -120,7 +120,7 @@ async def decide(
     """
     keys = {dead_letter.decision_key for dead_letter in chosen}
     done = 0
-    async with _opened(settings) as (client, positions), _producer(settings, outcome) as producer:
+    async with opened(settings) as (client, positions), _producer(settings, outcome) as producer:
         with progress_bar(f"Dead letters {outcome}") as bar:
             task = bar.add_task("", total=len(chosen))
             for service in dict.fromkeys(dead_letter.service for dead_letter in chosen):
@@ -153,7 +153,7 @@ async def _claim(decisions: Any, dead_letter: DeadLetter, who: str) -> bool:
     }
     with suppress(DuplicateKeyError):
         await decisions.update_one(
-            {"_id": dead_letter.decision_key, "state": "new"}, [{"$set": claim}], upsert=True
+            {"_id": dead_letter.decision_key, "state": NEW}, [{"$set": claim}], upsert=True
         )
         return True
     until = {"$dateSubtract": {"startDate": "$$NOW", "unit": "second", "amount": HOLD_SECONDS}}
@@ -182,7 +182,8 @@ async def _send(
         )
     except BaseException:
         # It is unknown if it was sent: it waits again, and may be published twice.
-        await decisions.delete_one({"_id": dead_letter.decision_key, "state": "sending"})
+        sending = {"_id": dead_letter.decision_key, "state": "sending"}
+        await decisions.update_one(sending, {"$set": {"state": NEW}})
         raise
 
 
@@ -194,7 +195,7 @@ async def _read(
     settings: Settings, client: Client, positions: Positions, service: str
 ) -> AsyncGenerator[tuple[DeadLetter, ConsumerRecord[bytes, bytes]]]:
     decisions = client[f"{settings.database_prefix}_{service}"].dead_letters
-    decided = {one["_id"]: one async for one in decisions.find({})}
+    decided = {one["_id"]: one async for one in decisions.find({"state": {"$ne": NEW}})}
     async with aclosing(positions.records(dead_letter_topic(service))) as records:
         async for record in records:
             headers = {name: text_of(raw) for name, raw in record.headers}
@@ -224,16 +225,6 @@ def _with_decision(dead_letter: DeadLetter, decision: Document) -> DeadLetter:
         "dealt_at": decision["at"],
     }
     return DeadLetter(**{**asdict(dead_letter), **decided})
-
-
-@asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Client, Positions]]:
-    client: Client = connect(settings.mongo_url)
-    try:
-        async with Positions(settings) as positions:
-            yield client, positions
-    finally:
-        client.close()
 
 
 @asynccontextmanager

@@ -5,8 +5,16 @@ The topics of a service come from its consumers, which declare them by their fun
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterable,
+    Mapping,
+    Sequence,
+)
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -28,6 +36,7 @@ from services.registry import NAMES
 from shared.bus.connection import client_arguments
 from shared.bus.subscriptions import Record
 from shared.bus.topics import all_topics
+from shared.mongo import Client, connect
 from shared.names import Names
 from shared.settings import Settings
 
@@ -286,3 +295,14 @@ class Positions:
                         reader.pause(self.names.partition_on_kafka(partition))
         finally:
             await reader.stop()
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[tuple[Client, Positions]]:
+    """Yield the database and the positions of a system."""
+    client: Client = connect(settings.mongo_url)
+    try:
+        async with Positions(settings) as positions:
+            yield client, positions
+    finally:
+        client.close()

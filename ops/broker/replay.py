@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError
 
 from ops.broker.offsets import Positions, subscribed_topics
 from ops.console import errors, progress_bar
@@ -82,7 +83,10 @@ async def rewind(settings: Settings) -> int:
             beyond = [p for p, offset in stored.items() if offset > ends.get(p, offset)]
             if not beyond or not await has_no_member(positions, service):
                 return 0
-            await commit(settings, service, {p: starts[p] for p in beyond})
+            try:
+                await commit(settings, service, {p: starts[p] for p in beyond})
+            except CommitFailedError:
+                return 0  # a consumer has joined since: it notices by itself
             return len(beyond)
 
         # All at once: each group with running members is watched for as long as one is dropped in.

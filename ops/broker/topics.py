@@ -157,6 +157,34 @@ def as_command(grant: Grant, bootstrap: str) -> str:
     return join(words)
 
 
+def as_users(given: Sequence[Grant], cluster: str) -> list[dict[str, Any]]:
+    """Return the users with these rights as manifests for Strimzi's operator of a cluster.
+
+    It makes their passwords, and takes away every right that is not in the manifest.
+    """
+    by_user: dict[str, list[Any]] = defaultdict(list)
+    for grant in given:
+        by_user[grant.user] += [
+            {
+                "resource": {"type": grant.resource, "name": name, "patternType": "literal"},
+                "operations": list(grant.operations),
+            }
+            for name in grant.names
+        ]
+    return [
+        {
+            "apiVersion": "kafka.strimzi.io/v1",
+            "kind": "KafkaUser",
+            "metadata": {"name": user, "labels": {"strimzi.io/cluster": cluster}},
+            "spec": {
+                "authentication": {"type": "scram-sha-512"},
+                "authorization": {"type": "simple", "acls": rules},
+            },
+        }
+        for user, rules in by_user.items()
+    ]
+
+
 async def give(settings: Settings, given: Sequence[Grant]) -> int:
     """Give the rights, as a user who may alter the cluster; return how many there are.
 

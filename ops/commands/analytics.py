@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -24,9 +25,16 @@ from ops.console import (
 )
 from ops.target import Data, settings_of
 from services.settings import Settings
+from shared.clock import wall_clock
 from shared.names import Names
 
 app = typer.Typer(no_args_is_help=True)
+
+_UNREADABLE = (
+    "The tables in {tables} can't be read ({error}). If the folder was moved or is of another "
+    "release, write its views again: carrel analytics follow --to {tables}"
+)
+"""Views name files by their place, and are those of a release."""
 
 
 class Engine(StrEnum):
@@ -110,12 +118,8 @@ def report(
         refuse(f"{tables} has no tables. Write them: carrel analytics follow --to {tables}")
     try:
         numbers = numbers_of(tables, first, last)
-    except duckdb.Error as error:  # views name files by their place, and are those of a release
-        refuse(
-            f"The tables in {tables} can't be read ({type(error).__name__}). If the folder was "
-            "moved or is of another release, write its views again: carrel analytics follow "
-            f"--to {tables}"
-        )
+    except duckdb.Error as error:
+        refuse(_UNREADABLE.format(tables=tables, error=type(error).__name__))
     if numbers is None:
         refuse("There are no loans, charges or reservations in these days.")
     if html is None and png is None:
@@ -135,6 +139,70 @@ def report(
         refuse(f"{error.filename} can't be written: {error.strerror}")
     written = " and ".join(str(path) for path in (html, png) if path is not None)
     typer.echo(f"Written to {written}: {numbers.first} to {numbers.last}.")
+
+
+@app.command()
+def pictures(
+    tables: Annotated[Path, typer.Argument(help="Folder of `carrel analytics follow`.")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="Folder of the pictures.")],
+) -> None:
+    """Draw each ready table that has rows, as an SVG file.
+
+    The table's file in ops/analytics/tables declares what is drawn.
+    """
+    refuse_without_libraries()
+    import duckdb
+
+    from ops.analytics.pictures import drawings
+    from ops.analytics.views import VIEWS
+
+    if not (tables / VIEWS).is_file():
+        refuse(f"{tables} has no tables. Write them: carrel analytics follow --to {tables}")
+    try:
+        to.mkdir(parents=True, exist_ok=True)
+        for drawing in drawings(tables):
+            (to / f"{drawing.table}.svg").write_bytes(drawing.svg)
+            typer.echo(to / f"{drawing.table}.svg")
+    except duckdb.Error as error:
+        refuse(_UNREADABLE.format(tables=tables, error=type(error).__name__))
+    except OSError as error:
+        refuse(f"{error.filename} can't be written: {error.strerror}")
+
+
+@app.command()
+def check(
+    tables: Annotated[Path, typer.Argument(help="Folder of `carrel analytics follow`.")],
+    as_json: AsJson = False,
+) -> None:
+    """Check keys and freshness of the ready tables; exit 1 if one has doubled rows or is late.
+
+    A table is late if no event that it reads was recorded for longer than its
+    file in ops/analytics/tables declares.
+    """
+    refuse_without_libraries()
+    from ops.analytics.checks import check_tables
+    from ops.analytics.views import VIEWS
+
+    if not (tables / VIEWS).is_file():
+        refuse(f"{tables} has no tables. Write them: carrel analytics follow --to {tables}")
+    found = list(check_tables(tables, wall_clock()))
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        print_table(
+            ("table", "rows", "doubled", "newest event", ""),
+            [
+                (
+                    one.table,
+                    one.rows,
+                    one.doubled,
+                    f"{one.newest:%Y-%m-%d %H:%M}" if one.newest else "–",
+                    "late" if one.late else "",
+                )
+                for one in found
+            ],
+        )
+    raise typer.Exit(1 if any(one.doubled or one.late for one in found) else 0)
 
 
 @app.command()
@@ -239,7 +307,7 @@ def _follow(settings: Settings, to: str, *, until_now: bool, as_json: bool) -> N
             f"The days in {to} are those of {error}, not of CARREL_TIME_ZONE. Use another place."
         )
     except WriteError as error:
-        refuse(f"{to} can't be written: {error}")
+        refuse(f"{to} can't be written: {error}. Give another place.")
     done = follower.followed
     if as_json:
         print_json(

@@ -6,9 +6,13 @@ import json
 import typer
 from rich.console import Console
 
+from ops.audit.findings import Audit
 from ops.audit.system import audit
 from ops.console import AsJson, explain_outages, printable, show_status
 from ops.target import Data, settings_of
+from services.settings import Settings
+from shared.mongo import connect
+from shared.processes import AUDIT, note_run
 
 app = typer.Typer()
 
@@ -17,11 +21,12 @@ app = typer.Typer()
 def audit_command(as_json: AsJson = False, data: Data = None) -> None:
     """Compare every database, topic and view; exit 1 if anything is lost, doubled or differs.
 
-    Run it when no events are on their way.
+    Run it when no events are on their way. The gateway's metrics show when it ended, and the number
+    of findings.
     """
     settings = settings_of(data)
     with explain_outages(settings), show_status("Comparing databases, topics and views"):
-        found = asyncio.run(audit(settings))
+        found = asyncio.run(_noted(settings))
     if as_json:
         document = {
             "counts": found.counts,
@@ -38,3 +43,15 @@ def audit_command(as_json: AsJson = False, data: Data = None) -> None:
             console.print(printable(finding), style="red", markup=False)
         console.print("All agree." if not found.findings else f"{len(found.findings)} findings.")
     raise typer.Exit(1 if found.findings else 0)
+
+
+async def _noted(settings: Settings) -> Audit:
+    found = await audit(settings)
+    client = connect(settings.mongo_url)
+    try:
+        outcome, count = "failed" if found.findings else "done", len(found.findings)
+        database = client[f"{settings.database_prefix}_gateway"]
+        await note_run(database, AUDIT, outcome, count, "carrel")
+    finally:
+        client.close()
+    return found

@@ -6,6 +6,7 @@ It reads databases without the API, because it checks systems whose services do 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
@@ -17,15 +18,22 @@ from rich.table import Table
 from rich.text import Text
 
 from ops import indexes
-from ops.audit.events import lost_at_ends
-from ops.audit.findings import Finding, Level
+from ops.audit.findings import Finding, Level, first_of
+from ops.audit.messaging import (
+    check_broker,
+    check_dead_letters,
+    check_held,
+    check_topics_and_outboxes,
+)
 from ops.audit.notices import check_visits
 from ops.audit.places import check_seasons
-from ops.audit.security import TrailSettings, check_broker_user, check_database_users, check_trails
+from ops.audit.security import (
+    TrailSettings,
+    check_database_users,
+    check_lasting_keys,
+    check_trails,
+)
 from ops.audit.snapshots import Compared, compare
-from ops.broker import topics
-from ops.broker.dead_letters import Filter, find_dead_letters, find_held
-from ops.broker.offsets import Positions, subscribed_topics
 from ops.console import AsJson, out, print_json, show_status
 from ops.databases import outbox_ages
 from ops.environment import kind_of_settings, load
@@ -33,17 +41,17 @@ from ops.target import Data, settings_of
 from services.gateway.views.store import builds
 from services.registry import NAMES
 from services.settings import Settings
+from shared.clock import wall_clock
 from shared.http.health import OUTBOX_AGE_LIMIT
 from shared.keys import LEAST, each_of
 from shared.mongo import Client, Database, clock_skew, connect
 from shared.owners import OwnerAway, Owners
+from shared.processes import BACKUP, BACKUP_LATE_SECONDS, find_runs
 
 OLDEST_MONGODB = 6
 TRANSACTION_SECONDS = 5
 SKEW_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
-LAG_LIMIT = 1000
-SAFE_COPIES = 3
 COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 Comparison = Callable[[Database, Owners], Awaitable[Compared]]
@@ -105,8 +113,10 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
         if stored:
             findings += [finding async for finding in _indexes(client, settings)]
             findings.append(await _outboxes(settings))
+            findings.append(await _backup(client, settings))
             findings.append(await check_visits(client, settings))
             findings.append(await check_seasons(client, settings))
+            findings.append(await check_lasting_keys(client, settings))
             findings.append(await check_trails(client, settings))
             findings.append(await _views(client, settings, compare_views))
     except PyMongoError as error:
@@ -121,12 +131,12 @@ async def examine(settings: Settings, compare_views: Comparison | None = None) -
     finally:
         client.close()
     try:
-        findings += await _kafka(settings)
+        findings += await check_broker(settings)
         if stored:
             findings += [
-                await _held(settings),
-                await _dead_letters(settings),
-                await _topics_and_outboxes(settings),
+                await check_held(settings),
+                await check_dead_letters(settings),
+                await check_topics_and_outboxes(settings),
             ]
     except (KafkaError, OSError) as error:
         findings.append(
@@ -182,7 +192,7 @@ def _shared(given: Mapping[str, Sequence[str]]) -> list[Finding]:
     shared = [variables for variables in purposes.values() if len(variables) > 1]
     if not shared:
         return []
-    remedy = "make a key for each with carrel keys make; remove the former as docs/security.md says"
+    remedy = "make a key for each with carrel init; remove the former as docs/security.md says"
     found = "; ".join(f"{', '.join(variables)} have the same" for variables in shared)
     everywhere = any("CARREL_SERVICE_SECRET" in variables for variables in shared)
     return [Finding("secrets", "fail" if everywhere else "warn", found, remedy)]
@@ -212,7 +222,8 @@ async def _services(settings: Settings) -> Finding:
     """Check that a process answers at each address of each service."""
     places = [(service, url) for service in NAMES for url in settings.urls_of(service)]
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    connector = aiohttp.TCPConnector(ssl=settings.tls_client())
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
 
         async def answers(url: str) -> bool:
             try:
@@ -234,16 +245,6 @@ async def _services(settings: Settings) -> Finding:
     level: Level = "warn" if len(alive) == len(NAMES) else "fail"
     remedy = "start them, or correct CARREL_<SERVICE>_URL"
     return Finding("services", level, f"nobody answers for {', '.join(silent)}", remedy)
-
-
-async def _members(positions: Positions) -> Finding:
-    """Check that a process consumes for each service; the numbers show replicas that are gone."""
-    members = {service: await positions.members(service) for service in subscribed_topics()}
-    if stopped := [service for service, count in members.items() if not count]:
-        remedy = "start a process of each with the role consumers; meanwhile its events wait"
-        return Finding("members", "fail", f"nobody consumes for {', '.join(stopped)}", remedy)
-    counts = ", ".join(f"{service} {count}" for service, count in members.items())
-    return Finding("members", "ok", f"processes that consume: {counts}")
 
 
 async def _mongodb(client: Client) -> AsyncIterator[Finding]:
@@ -319,6 +320,17 @@ async def _outboxes(settings: Settings) -> Finding:
     return Finding("outboxes", "warn", f"{service}: oldest row has waited {age:.0f} s", remedy)
 
 
+async def _backup(client: Client, settings: Settings) -> Finding:
+    run = (await find_runs(client[f"{settings.database_prefix}_gateway"])).get(BACKUP)
+    remedy = "run carrel backup take every hour; docs/runbook.md says how"
+    if run is None:
+        return Finding("backup", "warn", "none is noted", remedy)
+    age = (wall_clock() - run.at).total_seconds()
+    found = f"the last is of {timedelta(seconds=round(age))} ago, at {run.by}"
+    late = age > BACKUP_LATE_SECONDS
+    return Finding("backup", "warn" if late else "ok", found, remedy if late else "")
+
+
 async def _views(client: Client, settings: Settings, compare_views: Comparison | None) -> Finding:
     remedy = (
         "read in the gateways' logs which service they wait for, or run: carrel rebuild gateway"
@@ -337,96 +349,6 @@ async def _views(client: Client, settings: Settings, compare_views: Comparison |
     finally:
         await owners.close()
     if compared.differences:
-        return Finding("views", "fail", _first(compared.differences), "carrel rebuild gateway")
+        return Finding("views", "fail", first_of(compared.differences), "carrel rebuild gateway")
     found = f"{compared.accounts} accounts show {compared.resources} resources as their owners do"
     return Finding("views", "ok", found)
-
-
-def _copies(found: list[topics.Topic]) -> Finding:
-    """Check that events survive the loss of a broker."""
-    copies = min((topic.replication for topic in found if topic.partitions), default=0)
-    if copies >= SAFE_COPIES:
-        return Finding("copies", "ok", f"{copies} of each topic")
-    remedy = (
-        "for production use three brokers, and set CARREL_REPLICATION=3 before topics are created; "
-        "for existing topics, use kafka-reassign-partitions and min.insync.replicas=2"
-    )
-    return Finding(
-        "copies", "warn", f"{copies} of a topic: if its broker is lost, its events are lost", remedy
-    )
-
-
-async def _kafka(settings: Settings) -> list[Finding]:
-    async with Positions(settings) as positions:
-        brokers = len((await positions.admin.describe_cluster())["brokers"])
-        findings = [
-            Finding("broker", "ok", f"{brokers} answering at {settings.kafka}"),
-            check_broker_user(settings),
-        ]
-        lags = await positions.lags()
-        findings.append(await _members(positions))
-    found = await topics.inspect(settings)
-    faults = [f"{topic.topic} {topic.fault}" for topic in found if topic.fault]
-    notes = [f"{topic.topic} has {topic.note}" for topic in found if topic.note]
-    prefix = settings.topic_prefix
-    named = f", named {prefix}…" if prefix else ""
-    remedy = "carrel topics check lists all; carrel topics create creates the missing ones"
-    if faults:
-        findings.append(Finding("topics", "fail", _first(faults), remedy))
-    elif notes:
-        findings.append(Finding("topics", "warn", _first(notes), "carrel topics check lists all"))
-    else:
-        findings.append(Finding("topics", "ok", f"{len(found)} as declared{named}"))
-    findings.append(_copies(found))
-    behind = sorted((lag for lag in lags if lag.lag), key=lambda lag: -lag.lag)
-    total = sum(lag.lag for lag in behind)
-    if total <= LAG_LIMIT:
-        findings.append(Finding("consumers", "ok", f"{total} events behind"))
-    else:
-        worst = behind[0]
-        found_lag = f"{total} events behind; {worst.service} {worst.lag} of {worst.topic}"
-        remedy = f"check that {worst.service} runs with the role consumers; carrel lag lists all"
-        findings.append(Finding("consumers", "warn", found_lag, remedy))
-    return findings
-
-
-def _first(faults: list[str]) -> str:
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return faults[0] + more
-
-
-async def _topics_and_outboxes(settings: Settings) -> Finding:
-    """Check that the databases that published the last events of the topics know them."""
-    lost = await lost_at_ends(settings)
-    if not lost:
-        return Finding(
-            "topics and outboxes", "ok", "the last events of the topics are in the outboxes"
-        )
-    found = f"topics have events of changes that the databases lack: {lost[0].topic}"
-    remedy = (
-        "was a backup restored, or does another system use this Kafka? carrel restore check lists "
-        "the changes; docs/operations.md says how to continue"
-    )
-    return Finding("topics and outboxes", "fail", found, remedy)
-
-
-async def _held(settings: Settings) -> Finding:
-    """Find the messages that hold their partitions."""
-    found = await find_held(settings)
-    if not found:
-        return Finding("held messages", "ok", "no message blocks its partition")
-    service, message = found[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    remedy = (
-        "read in the service's log what it waits for (`waiting`); if the message itself is at "
-        f"fault: carrel dead-letters add {service} {message.place}"
-    )
-    return Finding("held messages", "warn", f"{service}: {message}{more}", remedy)
-
-
-async def _dead_letters(settings: Settings) -> Finding:
-    waiting = await find_dead_letters(settings, Filter())
-    if not waiting:
-        return Finding("dead letters", "ok", "none")
-    remedy = "carrel dead-letters list; then retry or discard them"
-    return Finding("dead letters", "warn", f"{len(waiting)} waiting for a decision", remedy)

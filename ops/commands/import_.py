@@ -6,14 +6,13 @@ It runs its use cases on the databases: the API has no route that imports many r
 import asyncio
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, TextIO
 
 import typer
-from pydantic import ValidationError
 from rich.progress import Progress, TaskID
 
 from ops.console import (
@@ -26,9 +25,11 @@ from ops.console import (
     refuse,
 )
 from ops.direct import accounts_with_cards, origin_of, require_card_key, unit_of_work_at
-from ops.imports import marc, marc_files, patrons
+from ops.imports import marc, patrons
 from ops.target import Data, settings_to_write
 from services.accounts.settings import Settings as AccountsSettings
+from services.circulation.catalogue.formats import marc_files
+from services.circulation.imports.formats import Entry, batches, entries, in_words
 from services.settings import Settings
 from shared.unit_of_work import UnitOfWork
 
@@ -59,6 +60,9 @@ def titles_command(file: FileArgument, as_json: AsJson = False, data: Data = Non
     with _report(file, total) as report, explain_outages(settings):
         asyncio.run(_titles(settings, file, report))
     _print_outcome(report, as_json)
+    if report.cut_off:
+        errors.print(f"{file} is not whole. {marc_files.CUT_OFF}", markup=False)
+    _end(report, f"{file} has no MARC records.")
 
 
 @app.command("patrons")
@@ -82,6 +86,7 @@ def patrons_command(file: FileArgument, as_json: AsJson = False, data: Data = No
     with _report(file, total) as report, explain_outages(settings):
         asyncio.run(_patrons(settings, file, report))
     _print_outcome(report, as_json)
+    _end(report, f"{file} has no patrons below its heading.")
 
 
 class Listing:
@@ -123,6 +128,12 @@ class Report:
     refused: Listing
     unread: Listing
     counts: Counter[str] = field(default_factory=Counter)
+    libraries: Counter[str] = field(default_factory=Counter)
+    """Records by the code of a library that they name."""
+    unknown_libraries: Collection[str] = ()
+    """Codes of them that are not registered."""
+    cut_off: bool = False
+    """True if the file ends within a record."""
 
     def note(self, outcome: str) -> None:
         """Count one more finished record."""
@@ -163,7 +174,19 @@ def _print_outcome(report: Report, as_json: bool) -> None:
                 f"in {unread.name}.",
                 markup=False,
             )
-    raise typer.Exit(1 if refused.rows else 0)
+    for code in sorted(report.unknown_libraries):
+        errors.print(
+            f"{report.libraries[code]} records name {code}, which is no registered library. "
+            "Register it, or correct the records and import them again.",
+            markup=False,
+        )
+
+
+def _end(report: Report, without_records: str) -> None:
+    """End the command with 1 if records were refused, or the file has none."""
+    if not report.counts:
+        refuse(f"{without_records} Nothing was imported. Check how the file was made or fetched.")
+    raise typer.Exit(1 if report.refused.rows else 0)
 
 
 # ---- MARC ---------------------------------------------------------------------------------------
@@ -171,46 +194,38 @@ def _print_outcome(report: Report, as_json: bool) -> None:
 
 async def _titles(settings: Settings, file: Path, report: Report) -> None:
     async with unit_of_work_at(settings, "circulation") as unit:
-        batch: marc.Batch = {}
-        keys: set[str] = set()
-        saving = asyncio.create_task(_save_titles(unit, {}, report))
-        for number, found in enumerate(marc_files.records(file), 1):
-            try:
-                if isinstance(found, Exception):
-                    raise ValueError(f"can't be read: {type(found).__name__} {found}")
-                title, faults = marc.title_of(found[0])
-            except (ValueError, IndexError, KeyError) as error:
-                report.refuse(number, _control_number(found), _in_words(error))
-                continue
-            for fault in (*found[1], *faults):
-                report.unread.add(number, title.control_number, fault.field, fault.reason)
-            named = {title.control_number, *(f"item {copy.barcode}" for copy in title.copies)}
-            if len(batch) == BATCH or named & keys:
-                await saving
-                saving = asyncio.create_task(_save_titles(unit, batch, report))
-                await asyncio.sleep(0)  # it is saved while the next records are read
-                batch, keys = {}, set()
-            batch[number] = title
-            keys |= named
+        saving = asyncio.create_task(_save_titles(unit, [], report))
+        for batch in batches(_read(file, report), BATCH):
+            await saving
+            saving = asyncio.create_task(_save_titles(unit, batch, report))
+            await asyncio.sleep(0)  # it is saved while the next records are read
         await saving
-        await _save_titles(unit, batch, report)
+        report.unknown_libraries = await marc.unknown_libraries(unit.database, report.libraries)
 
 
-async def _save_titles(unit: UnitOfWork, batch: marc.Batch, report: Report) -> None:
-    if not batch:
+def _read(file: Path, report: Report) -> Iterator[Entry]:
+    """Yield the records that have a title; report the others, and what can't be read."""
+    for entry in entries(marc_files.records(file)):
+        for fault in entry.faults:
+            report.unread.add(entry.number, entry.known_as, fault.field, fault.reason)
+        if entry.title:
+            report.libraries.update({copy.branch for copy in entry.title.copies})
+            yield entry
+        else:
+            report.cut_off |= entry.reason == marc_files.CUT_OFF
+            report.refuse(entry.number, entry.known_as, entry.reason)
+
+
+async def _save_titles(unit: UnitOfWork, batch: Sequence[Entry], report: Report) -> None:
+    titles = [entry.title for entry in batch if entry.title]
+    if not titles:
         return
-    results = await marc.save(unit, batch.values(), origin_of("import titles"))
-    for (number, title), result in zip(batch.items(), results, strict=True):
+    results = await marc.save(unit, titles, origin_of("import titles"))
+    for entry, result in zip(batch, results, strict=True):
         if result.refused:
-            report.refuse(number, title.control_number, result.refused.reason)
+            report.refuse(entry.number, entry.known_as, result.refused.reason)
         else:
             report.note(result.outcome)
-
-
-def _control_number(found: marc_files.Found) -> str:
-    if isinstance(found, Exception):
-        return ""
-    return " ".join(field.data.strip() for field in found[0].get_fields("001") if field.data)[:100]
 
 
 # ---- patrons ------------------------------------------------------------------------------------
@@ -226,14 +241,16 @@ async def _patrons(settings: AccountsSettings, file: Path, report: Report) -> No
                     raise ValueError("does not have the fields of the heading")
                 patron = patrons.patron_of(row)
             except ValueError as error:
-                report.refuse(number, "", _in_words(error))
+                report.refuse(number, "", in_words(error))
                 continue
             if len(batch) == BATCH or patron.card_number in cards:
                 await _save_patrons(unit, settings, batch, report)
                 batch, cards = {}, set()
             batch[number] = patron
             cards.add(patron.card_number)
+            report.libraries[patron.home_branch] += 1
         await _save_patrons(unit, settings, batch, report)
+        report.unknown_libraries = await patrons.unknown_libraries(unit.database, report.libraries)
 
 
 async def _save_patrons(
@@ -249,13 +266,3 @@ async def _save_patrons(
             report.refuse(number, "", "The card is one of staff, a station or an operator.")
         else:
             report.note(outcome)
-
-
-def _in_words(error: Exception) -> str:
-    """Describe an error without the value, which may be personal."""
-    if isinstance(error, ValidationError):
-        return "; ".join(
-            f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"
-            for fault in error.errors(include_url=False, include_input=False, include_context=False)
-        )
-    return str(error) or type(error).__name__

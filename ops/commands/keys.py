@@ -4,14 +4,15 @@ Whoever has stolen a key can also sign a token of an operator, so a revocation n
 """
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Annotated
 
 import typer
 
+from ops.audit.security import lasting_keys
 from ops.console import explain_outages, refuse, show_status
+from ops.databases import databases_of
 from ops.direct import accounts_with_cards, act_of, require_card_key, revoke_all_keys
-from ops.environment import missing_secrets, public_keys_of
 from ops.target import Data, settings_to_write
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.patrons.commands.records import (
@@ -22,11 +23,12 @@ from services.accounts.patrons.commands.records import (
 from services.accounts.settings import Settings
 from services.circulation.borrowers.store import find_digests
 from services.registry import NAMES
+from services.settings import Settings as CommonSettings
 from shared.assertions import make_key, public_halves
 from shared.audit_trail import record
 from shared.auth import RENEW_SECONDS
 from shared.clock import wall_clock
-from shared.data_keys import accepts, note_made_with
+from shared.data_keys import DataKey, accept, accepts, note_made_with
 from shared.failpoint import failpoint
 from shared.ids import card_digest
 from shared.keys import each_of
@@ -39,21 +41,6 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 @app.callback()
 def keys() -> None:
     """The keys of a system, of its services, and those that sign tokens."""
-
-
-@app.command()
-def make() -> None:
-    """Print a new value of each secret that the environment lacks, as variables.
-
-    With CARREL_CARD_KEY of an earlier release in the environment, the keys that have taken
-    over its other purposes accept it as their former key.
-    """
-    given = {name: value for name, value in os.environ.items() if value}
-    made = missing_secrets(given)
-    for name, value in made.items():
-        typer.echo(f"{name}={value}")
-    if "CARREL_SERVICE_KEYS" not in given:
-        typer.echo(f"CARREL_SERVICE_KEYS={public_keys_of(made | given)}")
 
 
 @app.command()
@@ -98,6 +85,38 @@ def revoke(data: Data = None) -> None:
         f"Revoked all keys; {kid} signs from now on. Within {RENEW_SECONDS:.0f} seconds no service "
         "accepts a token that was signed before."
     )
+
+
+@app.command(name="accept")
+def accept_command(
+    variable: Annotated[
+        str, typer.Argument(metavar="VARIABLE", help="Such as CARREL_WEBHOOK_KEYS.")
+    ],
+    data: Data = None,
+) -> None:
+    """Let services start with the present keys of VARIABLE, because the former ones are lost.
+
+    What was made with those stays unreadable; docs/security.md says what it is.
+    With CARREL_CARD_KEY, run carrel keys cards next.
+    """
+    settings = settings_to_write(data)
+    given = {
+        service: key
+        for service, keys in lasting_keys().items()
+        for key in keys
+        if key.variable == variable and key.keys
+    }
+    if not given:
+        refuse(f"{variable} is not set here, or is not compared. Set it as the services have it.")
+    with explain_outages(settings):
+        asyncio.run(_accept(settings, given))
+    typer.echo(f"With the present {variable} start: {', '.join(given)}.")
+
+
+async def _accept(settings: CommonSettings, keys: Mapping[str, DataKey]) -> None:
+    with databases_of(settings) as databases:
+        for service, key in keys.items():
+            await accept(databases[service], key)
 
 
 VARIABLE = "CARREL_CARD_KEY"

@@ -117,7 +117,7 @@ def _to_tables(simulation: Simulation, path: Path) -> Tally:
         with _removed_if_incomplete(path), _days(simulation) as advance:
             return write_tables(simulation, path, advance)
     except WriteError as error:
-        refuse(f"{path} can't be written: {error}")
+        refuse(f"{path} can't be written: {error}. Give another place.")
 
 
 @contextmanager

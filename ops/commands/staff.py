@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from ops.console import explain_outages, refuse
+from ops.console import AsJson, explain_outages, print_json, refuse
 from ops.direct import (
     OPERATOR,
     add_account,
@@ -33,9 +33,12 @@ from services.accounts.staff.commands import (
     change_staff_email,
     disable_staff,
     enable_staff,
+    link_provider,
     remove_factor,
     reset_staff_pin,
+    unlink_provider,
 )
+from services.accounts.staff.refusals import LoginTaken
 from services.accounts.staff.rules import StaffAccount
 from shared.clock import wall_clock
 from shared.email_address import checked_address
@@ -101,14 +104,25 @@ def remove(card: Card, data: Data = None) -> None:
 
 
 @app.command("list")
-def list_(data: Data = None) -> None:
+def list_(as_json: AsJson = False, data: Data = None) -> None:
     """List the accounts: card number, role, state and name."""
     settings = settings_of(data, Settings)
     with explain_outages(settings):
         accounts = asyncio.run(list_accounts(settings))
-    for one in accounts:
-        state = "disabled" if one.disabled_at else "active"
-        typer.echo(f"{one.card_number:<20} {one.role:<8} {state:<9} {one.name}")
+    listed = [
+        {
+            "card_number": one.card_number,
+            "role": one.role,
+            "state": "disabled" if one.disabled_at else "active",
+            "name": one.name,
+        }
+        for one in accounts
+    ]
+    if as_json:
+        print_json({"items": listed})
+        return
+    for one in listed:
+        typer.echo(f"{one['card_number']:<20} {one['role']:<8} {one['state']:<9} {one['name']}")
 
 
 @app.command()
@@ -181,6 +195,31 @@ def remove_factor_(card: Card, data: Data = None) -> None:
         "remove-factor", card, data, lambda work, id_: remove_factor(work, id_, OPERATOR)
     )
     typer.echo(f"The account {changed.id} logs in without a code.")
+
+
+@app.command()
+def link(
+    card: Card,
+    login: Annotated[str, typer.Argument(help="User name, confirmed e-mail address or sub there.")],
+    data: Data = None,
+) -> None:
+    """Let a log-in at the identity provider open an account, and end all its sessions."""
+    if not (name := login.strip().casefold()):
+        raise typer.BadParameter("is empty", param_hint="LOGIN")
+    try:
+        changed = _change(
+            "link", card, data, lambda work, id_: link_provider(work, id_, name, OPERATOR)
+        )
+    except LoginTaken as error:
+        refuse(f"{error} Nothing was changed.")
+    typer.echo(f"The account {changed.id} is linked.")
+
+
+@app.command()
+def unlink(card: Card, data: Data = None) -> None:
+    """Let no log-in at the identity provider open an account, and end all its sessions."""
+    changed = _change("unlink", card, data, lambda work, id_: unlink_provider(work, id_, OPERATOR))
+    typer.echo(f"The account {changed.id} is not linked any more.")
 
 
 def _checked_email(typed: str) -> str:

@@ -5,8 +5,9 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+import yaml
 
-from ops.broker.topics import Topic, as_command, give, grants, inspect
+from ops.broker.topics import Topic, as_command, as_users, give, grants, inspect
 from ops.console import AsJson, errors, explain_outages, print_json, print_table
 from ops.target import Data, settings_of, settings_to_write
 from services.registry import NAMES
@@ -87,6 +88,12 @@ def acls(
         bool,
         typer.Option("--create", help="Create them on the broker, as a user who may alter it."),
     ] = False,
+    strimzi: Annotated[
+        str,
+        typer.Option(
+            metavar="CLUSTER", help="Print users with their rights as manifests for Strimzi."
+        ),
+    ] = "",
 ) -> None:
     """Print the rights that each service, operators and analysts need on a secured Kafka.
 
@@ -100,6 +107,8 @@ def acls(
         with explain_outages(settings):
             count = asyncio.run(give(settings, given))
         typer.echo(f"{count} rights of {len({grant.user for grant in given})} users are given.")
+    elif strimzi:
+        typer.echo(yaml.safe_dump_all(as_users(given, strimzi), sort_keys=False), nl=False)
     elif as_json:
         print_json({"grants": [asdict(grant) for grant in given]})
     else:

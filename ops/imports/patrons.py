@@ -5,7 +5,7 @@ Cards are looked up in the database of accounts: the API finds only one at a tim
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +20,7 @@ from services.accounts.patrons.commands.records import (
     import_patrons,
 )
 from services.accounts.patrons.routes.models import PatronIn
+from services.accounts.preferences import store as preferences_store
 from services.accounts.sign_in.commands.hashes import hash_pin
 from shared.ids import card_digest
 from shared.mongo import Database
@@ -104,6 +105,11 @@ async def save(
     command = ImportPatrons(await _commands_for(unit.database, patrons, card_key))
     outcomes, _ = await unit.run(import_patrons, command, origin, within=60)
     return outcomes or []
+
+
+async def unknown_libraries(db: Database, codes: Collection[str]) -> set[str]:
+    """Return which of these codes are no registered library."""
+    return {code for code in codes if not await preferences_store.is_branch(db, code)}
 
 
 async def _commands_for(

@@ -171,7 +171,6 @@ def _mongod(
         # databases would open more files than a process may. Each operation or transaction under
         # way has a session; memory is set aside for all, 36 MiB for the default of 33,000.
         *("--wiredTigerEngineConfigString", f"{_CLOSE_IDLE_FILES},{_SESSIONS}"),
-        *("--setParameter", "minSnapshotHistoryWindowInSeconds=5"),  # dropped data is deleted soon
         # Else it writes a sample of every counter each second, for a support service not used here.
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         # The locks of a killed process's transaction stay this long (default 60 s); our

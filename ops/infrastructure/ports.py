@@ -49,7 +49,7 @@ def _free(port: int) -> bool:
         if sys.platform == "linux":  # elsewhere it would keep the server away, too
             share(holder)
             holder.bind((LOOPBACK, port))
-    except OSError:
+    except (OSError, OverflowError):  # above 65535
         claim.close()
         holder.close()
         return False

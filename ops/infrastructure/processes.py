@@ -10,6 +10,7 @@ import fcntl
 import http.client
 import json
 import os
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +19,9 @@ from typing import TypeVar
 
 from ops import serve
 from ops.environment import (
-    NAMED,
-    OF_EACH,
     missing_secrets,
+    secrets_by_service,
+    secrets_of_system,
     unknown,
     variables_of,
     variables_of_operators,
@@ -36,6 +37,8 @@ from shared.settings import FILE, without_files
 S = TypeVar("S", bound=Settings)
 
 USUAL_PORTS = {service.name: service.port for service in SERVICES}
+SIP2_PORT = 6001
+"""Usual port for self-check stations."""
 OPERATIONS_ABOVE = 1000
 """Distance of the usual port of operations from that of the API: 9101 for 8101."""
 UNLIMITED = {
@@ -64,18 +67,27 @@ class System:
     """Requested port by name of process; a taken port is replaced by another."""
 
     @property
+    def tls(self) -> ssl.SSLContext | bool:
+        """The check of the services' certificates, for a client of them."""
+        return self.settings(Settings).tls_client()
+
+    @property
     def gateway_url(self) -> str:
         """The address for clients, without a trailing slash."""
         return self.url("gateway")
 
     def url(self, service: str, replica: int = 0) -> str:
         """Return the address of one process."""
-        return _url(self.process(service, replica).port)
+        return _url(self.process(service, replica).port, _scheme(self.environment))
 
     def operations_url(self, service: str, replica: int = 0) -> str:
         """Return the address of the metrics and the health of one process."""
-        [port] = self.process(service, replica).more_ports
-        return _url(port)
+        return _url(self.process(service, replica).more_ports[0])
+
+    @property
+    def sip2_port(self) -> int:
+        """The port of the gateway for self-check stations."""
+        return self.process("gateway").more_ports[1]
 
     def process(self, service: str, replica: int = 0) -> Child:
         """Return one process, to stop, kill, suspend or start it again. Raises KeyError."""
@@ -89,10 +101,19 @@ class System:
         """Return a sentence for each process that is not at its requested port, which was taken."""
         requested = {"mongod": MONGO_PORT, "broker": KAFKA_PORT, **self.requested_ports}
         children = {child.name: child for child in self.infrastructure.children}
-        return [
-            f"Port {requested[name]} is taken: {name.removesuffix('-0')} listens on {child.port}."
+        ports_of = {
+            name.removesuffix("-0"): (requested[name], child.port)
             for name, child in (children | dict(self.processes)).items()
-            if name in requested and child.port != requested[name]
+            if name in requested
+        }
+        for name, port in self.requested_ports.items():
+            service, (operations, *sip2) = name.removesuffix("-0"), self.processes[name].more_ports
+            ports_of[f"operations of {service}"] = (port + OPERATIONS_ABOVE, operations)
+            ports_of |= {"SIP2": (SIP2_PORT, sip2[0])} if sip2 else {}
+        return [
+            f"Port {wanted} is taken: {name} listens on {port}."
+            for name, (wanted, port) in ports_of.items()
+            if wanted != port
         ]
 
 
@@ -107,19 +128,21 @@ def system(
     environment: Mapping[str, Mapping[str, str]] | None = None,
     gateway_port: int = USUAL_PORTS["gateway"],
     usual_ports: bool = True,
+    operators: Mapping[str, str] | None = None,
     broker: str = "embedded",
     mongo_nodes: int = 1,
 ) -> Iterator[System]:
     """Start the infrastructure and the services, and end all on exit.
 
     The parameters are those of `services` and of `embedded`. Raises StartFailed if any part does
-    not start.
+    not start, or if another system runs in the folder.
     """
     if faults := unknown(os.environ):
         raise StartFailed("\n".join(faults))
     mongo_port, kafka_port = (MONGO_PORT, KAFKA_PORT) if usual_ports else (None, None)
     prepared.prepare(serve.modules(*names))  # while the database and the broker start
     with (
+        _alone_in(data),
         embedded(
             data,
             mongo_port=mongo_port,
@@ -137,9 +160,25 @@ def system(
             environment=environment,
             gateway_port=gateway_port,
             usual_ports=usual_ports,
+            operators=operators,
         ) as running,
     ):
         yield running
+
+
+@contextmanager
+def _alone_in(data: Path) -> Iterator[None]:
+    """Hold a lock on a data folder: two brokers would overwrite each other's events there."""
+    data.mkdir(parents=True, exist_ok=True)
+    folder = os.open(data, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StartFailed(f"A system runs in {data}: end it, or give another folder.") from None
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextmanager
@@ -175,10 +214,12 @@ def services(
         for service in names
     }
     kept = _secrets(data)
+    of_services = {name for used in secrets_by_service().values() for name in used}
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name.startswith("CARREL_") and name.removesuffix(FILE) not in {*NAMED, *OF_EACH}
+        if name.startswith("CARREL_")
+        and name.removesuffix(FILE) not in {*secrets_of_system(), *of_services}
     }
     common = {
         **inherited,
@@ -198,10 +239,12 @@ def services(
         own = {**common, **more.get(service, {}), **more.get(f"{service}-{replica}", {})}
         return "api" in own.get("CARREL_ROLES", "api").split(",")
 
+    scheme = _scheme({**common, **(operators or {})})
     for service, port in wanted.items():
         found = reserved.get(service, [port])
-        urls = [_url(one) for replica, one in enumerate(found) if answers(service, replica)]
-        common[f"CARREL_{service.upper()}_URL"] = ",".join(urls or [_url(found[0])])
+        calling = [one for replica, one in enumerate(found) if answers(service, replica)]
+        urls = [_url(one, scheme) for one in calling or found[:1]]
+        common[f"CARREL_{service.upper()}_URL"] = ",".join(urls)
     processes: dict[str, Child] = {}
     for service in names:
         for replica, port in enumerate(reserved[service]):
@@ -212,8 +255,13 @@ def services(
                 **more.get(name, {}),
             }
             usual = wanted[service] + OPERATIONS_ABOVE if usual_ports and replica == 0 else None
-            both = (port, ports.reserve(usual))
-            processes[name] = _service_child(name, service, data, both, {**common, **own})
+            more_ports = [ports.reserve(usual)]
+            if service == "gateway":
+                more_ports.append(ports.reserve(SIP2_PORT if usual else None))
+                own["CARREL_SIP2_PORT"] = str(more_ports[1])
+            processes[name] = _service_child(
+                name, service, data, (port, *more_ports), {**common, **own}
+            )
     try:
         of_operators = without_files(
             {
@@ -253,9 +301,9 @@ def _environment_file(data: Path, environment: Mapping[str, str]) -> Iterator[No
 
 
 def _service_child(
-    name: str, service: str, data: Path, both: tuple[int, int], environment: Mapping[str, str]
+    name: str, service: str, data: Path, used: tuple[int, ...], environment: Mapping[str, str]
 ) -> Child:
-    port, operations = both
+    port, operations, *_ = used
     return Child(
         name,
         [*prepared.PROGRAM, serve.__name__, service],
@@ -268,13 +316,17 @@ def _service_child(
             "CARREL_OPERATIONS_PORT": str(operations),
             "CARREL_REPLICA": name.removeprefix(f"{service}-"),
         },
-        more_ports=(operations,),
+        more_ports=used[1:],
         needs=serve.modules(service),
     )
 
 
-def _url(port: int) -> str:
-    return f"http://{ports.LOOPBACK}:{port}"
+def _url(port: int, scheme: str = "http") -> str:
+    return f"{scheme}://{ports.LOOPBACK}:{port}"
+
+
+def _scheme(environment: Mapping[str, str]) -> str:
+    return "https" if environment.get("CARREL_TLS_CA_FILE") else "http"
 
 
 def _is_ready(port: int) -> bool:
@@ -291,7 +343,12 @@ def _is_ready(port: int) -> bool:
 def _secrets(data: Path) -> dict[str, str]:
     """Return the services' secrets and keys, each made once for a data folder and kept in it."""
     file = data / "secrets.json"
-    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    try:
+        kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    except ValueError:
+        raise StartFailed(
+            f"{file} is damaged: put a copy back. With other secrets nobody could log in."
+        ) from None
     if made := missing_secrets(kept):
         data.mkdir(parents=True, exist_ok=True)
         kept |= made

@@ -94,7 +94,8 @@ async def _prepare(system: System) -> None:
             await add_account(settings, who["card_number"], who["pin"], who["name"], who["role"])
     except CardTaken:
         return
-    connector = aiohttp.TCPConnector(limit=4)  # checking a PIN takes a core a tenth of a second
+    # Checking a PIN takes a core a tenth of a second.
+    connector = aiohttp.TCPConnector(limit=4, ssl=system.tls)
     async with aiohttp.ClientSession(system.gateway_url, connector=connector) as session:
         session.headers["Authorization"] = await _log_in(session, LIBRARIAN)
         async with Flow(system, session) as flow:

@@ -88,7 +88,9 @@ async def play(
     scenario = await asyncio.to_thread(read_scenario, path)
     started = time.monotonic()
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40)) as session,
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=40), connector=aiohttp.TCPConnector(ssl=system.tls)
+        ) as session,
         Flow(system, session) as flow,
     ):
         run = Run(scenario, Api(session, system.gateway_url, scenario["name"]), flow)

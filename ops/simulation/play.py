@@ -38,7 +38,9 @@ async def play(system: System, simulation: Simulation, advance: Advance) -> Play
     The system is empty and runs as a simulation. Raises ScenarioStopped for a problem.
     """
     async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=40)) as session,
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=40), connector=aiohttp.TCPConnector(ssl=system.tls)
+        ) as session,
         Flow(system, session) as flow,
     ):
         api = Api(session, system.gateway_url, f"simulation-{simulation.plan.seed}")

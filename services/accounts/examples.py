@@ -7,16 +7,45 @@ from services.examples import CALENDAR, COMMON, MEMBER, NOW, PATRON, READER
 from shared.examples import LEFT_OUT
 
 STAFF = "01781105-2b60-79c5-b6d8-4e0f9a2c1d17"
+NOTE = "01781131-3a50-7c64-9b2e-7d4f1a8c6e0c"
 FACTOR = "01781131-3a50-7c64-9b2e-7d4f1a8c6e07"
 FACTOR_SEED = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 INVITATION = "01780b9d-6f30-7d24-9a4c-7e1f2b5c8d03"
 UNSUBSCRIBE = f"{PATRON}.5d1e7a90c4b86f2d3e1a9c7b5f80d264e8a1c3b5d7f90a2c4e6b8d0f1a3c5e7b"
 
 EXAMPLES: Mapping[str, Any] = {
+    "pin_is_right": True,
+    "browser": f"{32 * 'b'}",
+    "credential": '{"id":"bWVp","rawId":"bWVp","type":"public-key","response":{}}',
+    "options": {"challenge": "MTc5NjIyMjMyMC4", "rpId": "library.example"},
+    "PasskeyIn.name": "Chrome, Android",
+    "PasskeyOut.name": "Chrome, Android",
+    "PasskeyRef.id": 64 * "a",
+    "PasskeyOut.id": 64 * "a",
+    "passkey_id": 64 * "a",
+    "state": f"1796222320.{16 * 's'}.{64 * 'e'}",
+    "ProviderSessionIn.code": "0.AXgA-code-of-the-identity-provider",
+    "issuer": "https://login.example/realms/staff",
+    "ProviderAddressOut.address": "https://login.example/authorize?client_id=carrel",
+    "provider_login": "ka-ming.ho@library.example",
+    "provider_used": True,
+    "added_at": NOW,
+    "used_at": NOW,
     **COMMON,
     "PatronSearch.text": "chan mei",
+    "CardCount.most": 1000,
+    "CardCount.count": 17,
     "access_token": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiIwMTczOGY1ZSJ9.dGhpcyBpcyBub25l",
     "activity_types": ["talk", "workshop"],
+    "client_id": "ebooks",
+    "client_name": "E-book shop",
+    "decision": "allow",
+    "given_at": NOW,
+    "needs": None,
+    "parameters": {"client_id": "ebooks", "redirect_uri": "https://ebooks.example/callback"},
+    "redirect_uri": "https://ebooks.example/callback?code=01781131.1&iss=https%3A%2F%2Flibrary",
+    "OutcomeOut.scopes": ["openid", "profile"],
+    "AuthorizationOut.scopes": ["openid", "profile"],
     "address": "mei-ling@example.org",
     "assertion": "eyJhbGciOiJFZDI1NTE5In0.eyJzdWIiOiJldmVudHMifQ.dGhpcyBpcyBub25l",
     "blocked_by": [],
@@ -28,7 +57,6 @@ EXAMPLES: Mapping[str, Any] = {
     "ApplicationOut.expires_in": 86_400,
     "ApplicationOut.id": "01781131-3a50-7c64-9b2e-7d4f1a8c6e0b",
     "ProvisionalCardOut.card_number": "R208461795",
-    "VerificationIn.card_number": "P0000001",
     "card": "P0000001",
     "expired": False,
     "renewable_from": "2022-01-29",
@@ -43,6 +71,9 @@ EXAMPLES: Mapping[str, Any] = {
     "ResetCodeIn.device_token": None,
     "device_token": f"1614823200.Q2FycmVsIGRldmlj.{32 * 'd'}",
     "digest": False,
+    "ids": [STAFF],
+    "AccountName.id": STAFF,
+    "AccountName.name": "Ho Ka-ming",
     "reset_code": "40718256",
     "email": "mei-ling@example.org",
     "expires_in": 600,
@@ -122,6 +153,8 @@ EXAMPLES: Mapping[str, Any] = {
     "StaffRequestIn.name": "Ho Ka-ming",
     "StaffRequestIn.role": "tracer",
     "StaffRequestIn.staff_id": None,
+    "StaffRequestIn.provider_login": None,
+    "StaffRequestOut.provider_login": None,
     "StaffRequestOut.card_number": "S0000002",
     "StaffRequestOut.name": "Ho Ka-ming",
     "staff_id": STAFF,
@@ -132,6 +165,14 @@ EXAMPLES: Mapping[str, Any] = {
     "POST /v1/patrons/{patron_id}/block.status_reason": "The card was found in the street",
     "POST /v1/patrons/{patron_id}/unblock.reason": "The card was given back",
     "DELETE /v1/patrons/{patron_id}.status": "erased",
+    # notes of the staff
+    "StaffNoteIn.text": "Glasses found: at the desk",
+    "StaffNoteOut.text": "Glasses found: at the desk",
+    "StaffNoteOut.id": NOTE,
+    "StaffNoteOut.by": STAFF,
+    "StaffNoteOut.at": NOW,
+    "by_name": "Lam Siu-fong",
+    "note_id": NOTE,
     "PatronChanges.card_number": LEFT_OUT,
     "PatronChanges.pin": LEFT_OUT,
 }

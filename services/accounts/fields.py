@@ -53,6 +53,13 @@ NewPin = Annotated[SecretStr, Field(max_length=64), AfterValidator(_checked_pin)
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), ONE_LINE
 ]
+ProviderLogin = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=255),
+    ONE_LINE,
+    AfterValidator(str.casefold),
+]
+"""A log-in at the identity provider, as links have it."""
 AddressPart = Annotated[str, StringConstraints(max_length=60), AfterValidator(_printable)]
 AddressLine = Annotated[AddressPart, StringConstraints(min_length=1), ONE_LINE]
 BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]

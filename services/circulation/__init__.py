@@ -5,9 +5,10 @@ Keeps its own copies of branch calendars, and of the patron data and links of ca
 publishes.
 
 Publishes title.catalogued, loan.checked-out, loan.renewed, loan.due-date-changed,
-loan.due-soon, loan.overdue, loan.returned, loan.lost, loan.claimed, hold.placed, hold.changed,
-hold.ready, hold.collected, hold.cancelled, hold.expired, fine.assessed, fine.adjusted, fine.paid,
-fine.waived, fines.suspended and fines.resumed.
+loan.due-soon, loan.overdue, loan.returned, loan.lost, loan.claimed, loan.undone, hold.placed,
+hold.changed, hold.ready, hold.collected, hold.cancelled, hold.expired, fine.assessed,
+fine.adjusted, fine.paid, fine.waived, fines.suspended, fines.resumed, receipt.requested and
+payment.receipt-requested.
 
 Subscribes to patron.registered, patron.updated, patron.came-of-age, patron.card-renewed,
 patron.card-expiring, patron.blocked, patron.unblocked, patron.erased, patron.linked,

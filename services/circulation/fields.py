@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from services.circulation.rules.loan import Channel
 from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.override import Reason
 from services.circulation.rules.record import normal_isbn
@@ -73,6 +74,10 @@ BranchCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,20}$")]
 Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z-]{0,39}$")]
 """Category of patrons or copies, such as `adult`, `young-adult` or `children`; not a fixed list."""
 
+TillName = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=30), AfterValidator(_line)
+]
+
 BarcodePath = Annotated[str, Path(max_length=40)]
 
 BranchKind = Literal["central", "major", "district", "small", "mobile", "station"]
@@ -82,6 +87,15 @@ Volume = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=100),
     AfterValidator(_line),
     Field(description="Volume, issue, part or disc set, such as `v. 2`."),
+]
+
+SeenVersion = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=10**9,
+        description="Version that the caller has seen; with another one it is refused.",
+    ),
 ]
 
 WorkId = Annotated[str, StringConstraints(pattern=rf"^{WORK_PREFIX}[A-Za-z0-9._:-]{{1,62}}$")]
@@ -101,6 +115,11 @@ class OverrideIn(Body):
     """The reason to go on despite a limit or a block; for staff with the right."""
 
     reason: Line
+
+
+def channel_of(caller: Caller) -> Channel:
+    """Return the channel of what somebody at a desk or a station does."""
+    return "station" if "station" in caller.roles else "desk"
 
 
 def reason_of(override: OverrideIn | None, caller: Caller) -> Reason | None:

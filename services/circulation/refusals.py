@@ -129,6 +129,18 @@ TitleReserved = refusal(
 )
 """A change of a title's work that would mix holds of two queues."""
 BarcodeTaken = refusal(409, "barcode-taken", "Another item has the barcode {barcode} already.")
+FirstBarcodeNeeded = refusal(
+    409, "first-barcode-needed", "Give the first barcode to number from; it has to end in digits."
+)
+NoBarcodesLeft = refusal(
+    409,
+    "no-barcodes-left",
+    "There are not enough numbers left after {prefix}. Begin another series.",
+)
+ChangedMeanwhile = refusal(
+    409, "changed-meanwhile", "Somebody else has changed this in the meantime. Nothing was saved."
+)
+"""A change of another version of a title or a copy than its sender has seen."""
 TooManyCopies = refusal(
     409, "too-many-copies", "A title may have {most} copies. Catalogue another one for the rest."
 )
@@ -171,13 +183,10 @@ LentBeforeReturn = refusal(
 )
 """A back-dated check-out of a copy that was with another patron on that day."""
 
-NoSuchCard = refusal(404, "no-such-card", "No library card has this number.")
-NoSuchPatron = refusal(404, "no-such-patron", "There is no such reader.")
 PatronBlocked = refusal(
     409,
     "patron-blocked",
-    "You can't borrow, renew or reserve until you pay your charges or the staff unblock your "
-    "account.",
+    "Your account is blocked, so you can't borrow, renew or reserve. My Account says what to do.",
 )
 """The patron owes money, or was blocked by the staff."""
 CardExpired = refusal(
@@ -201,6 +210,13 @@ PolicyNeeded = refusal(
 )
 """A change after which some loan would have no policy row."""
 
+PolicyChanged = refusal(
+    409,
+    "policy-changed",
+    "Somebody has changed this policy meanwhile: version {version} is in force.",
+)
+"""A change that is based on another version than the one in force; 0: no row is in force."""
+
 NoSuchSuspension = refusal(404, "no-such-suspension", "There is no such suspension of fines.")
 ResumesBeforeStart = refusal(
     409,
@@ -218,23 +234,10 @@ SuspensionOver = refusal(
 )
 """The withdrawal of a fine suspension that has ended."""
 
-NoSuchHold = refusal(404, "no-such-hold", "There is no such reservation.")
-"""No hold that the caller may see has this id."""
 HoldLimit = refusal(
     409, "hold-limit", "You've reached the limit of reservations at one time: {limit}."
 )
 HoldExists = refusal(409, "hold-exists", "You have reserved this title already.")
-WhichVolume = refusal(
-    409, "which-volume", "This title has several volumes. Please choose one: {volumes}.", "volumes"
-)
-"""A hold on a title whose copies all are volumes, without one of them."""
-NoSuchVolume = refusal(
-    409,
-    "no-such-volume",
-    "This title has no volume {volume}. Please choose one of those it has: {volumes}.",
-    "volumes",
-)
-NoSuchWork = refusal(404, "no-such-work", "There is no such work.")
 TitleOnLoan = refusal(
     409, "title-on-loan", "You have this title on loan, so you cannot reserve it."
 )
@@ -247,8 +250,6 @@ HoldNotWaiting = refusal(
 EndsBeforeToday = refusal(409, "ends-before-today", "{on} has passed already.")
 """A day chosen for a hold that has already passed."""
 
-NoSuchLoan = refusal(404, "no-such-loan", "There is no such loan.")
-"""No loan that the caller may see has this id."""
 OnSiteOnly = refusal(
     409,
     "on-site-only",
@@ -267,14 +268,6 @@ PickupAtOwner = refusal(
 LoanLimit = refusal(
     409, "loan-limit", "You've reached the limit of items on loan at one time: {limit}."
 )
-InTheFuture = refusal(409, "in-the-future", "{on} is in the future.")
-"""A check-out or return dated after today."""
-TooLongAgo = refusal(
-    409,
-    "too-long-ago",
-    "A loan may be recorded up to {days} days after it was made; {on} is earlier.",
-)
-"""A check-out dated further back than a station can have been offline."""
 RenewalLimit = refusal(
     409, "renewal-limit", "You've reached the renewal limit for this item: {limit}."
 )
@@ -289,18 +282,28 @@ ReturnedBeforeBorrowed = refusal(
     "returned-before-borrowed",
     "This item was borrowed on {borrowed_on}; it cannot have been returned before.",
 )
+LentThatDay = refusal(
+    409,
+    "lent-that-day",
+    "This item was lent later on {borrowed_on}. If it is here, return it now.",
+    "borrowed_on",
+)
+"""A return that is reported later, and that a loan of its day has followed."""
 LoanClaimed = refusal(
     409,
     "loan-claimed",
     "You've told us that you returned this item. The library is looking for it.",
 )
 """A renewal of a loan that its patron says they have returned."""
+TooLateToUndo = refusal(
+    409,
+    "too-late-to-undo",
+    "This can't be undone here any more. Return the item, or lend it again.",
+)
+"""The undo of a check-out or return that is too old, of another branch, or has had consequences."""
+ReturnNotMade = refusal(409, "return-not-made", "This item is on loan; there is no return to undo.")
 NoClaim = refusal(409, "no-claim", "Nobody has said that this item was returned.")
 """The rejection of a claim that nobody has made."""
-PriceUnknown = refusal(
-    409, "price-unknown", "The price of this item is not recorded. Please ask the staff."
-)
-"""The loss of a copy with no recorded price, and no price was given."""
 
 MAY_BE_OVERRIDDEN: tuple[type[Refusal], ...] = (
     CardExpired,
@@ -315,8 +318,23 @@ MAY_BE_OVERRIDDEN: tuple[type[Refusal], ...] = (
 NoSuchConflict = refusal(404, "no-such-conflict", "There is no such conflict.")
 ConflictResolved = refusal(409, "conflict-resolved", "This conflict has been settled already.")
 
-NoSuchCharge = refusal(404, "no-such-charge", "There is no such charge.")
-"""No charge that the caller may see has this id."""
+NoSuchList = refusal(404, "no-such-list", "There is no such list.")
+ListLimit = refusal(409, "list-limit", "You've reached the limit of lists: {limit}.")
+ListFull = refusal(409, "list-full", "This list has {limit} titles. Remove some, or make another.")
+
+NoSuchTill = refusal(404, "no-such-till", "There is no such till.")
+TillOpen = refusal(409, "till-open", "This till is open already. Close it first.")
+TillClosedAlready = refusal(409, "till-closed-already", "This till was closed already.")
+DifferenceUnexplained = refusal(
+    409, "difference-unexplained", "The count differs from what is expected. Enter the reason."
+)
+PaymentNotInCash = refusal(
+    409, "payment-not-in-cash", "Only a payment that was recorded in cash can be cancelled."
+)
+PaymentCancelled = refusal(409, "payment-cancelled", "This payment was cancelled already.")
+PaymentRefunded = refusal(
+    409, "payment-refunded", "This payment was given back, so it can't be cancelled."
+)
 MoreThanOutstanding = refusal(
     409,
     "more-than-outstanding",
@@ -326,27 +344,34 @@ AmountChanged = refusal(409, "amount-changed", "The amount is {amount} now. Noth
 """More cash than is to be paid, or another amount than was shown."""
 NoRefundDue = refusal(409, "no-refund-due", "No refund is due on this charge.")
 """A refund for which nothing, or not enough, is due back."""
-NoSuchPayment = refusal(404, "no-such-payment", "There is no such payment.")
-"""No payment that the caller may see has this id."""
 NothingToPay = refusal(
     409, "nothing-to-pay", "Nothing was paid: one of these charges is already settled."
 )
-PaymentUnderWay = refusal(
-    409,
-    "payment-under-way",
-    "A payment or refund of this charge is being processed. Please try again in a few minutes.",
+NoReceipt = refusal(
+    409, "no-receipt", "Only a payment that is complete and was not cancelled has a receipt."
 )
-"""A change of a charge while a payment or refund of it is under way."""
-PaymentDeclined = refusal(409, "payment-declined", "Your payment was declined. Nothing was taken.")
-PaymentNotReceived = refusal(
-    409,
-    "payment-not-received",
-    "Your payment did not reach the payment service. Nothing was taken. Please try again in a few "
-    "minutes.",
-)
-"""The provider got no request for the payment, so it has neither taken nor refused money."""
 PaymentOver = refusal(409, "payment-over", "This payment has ended. Please begin a new one.")
 """A step of a payment that was released or settled meanwhile."""
-NoPaymentProvider = refusal(
-    409, "no-payment-provider", "You can't pay here. Please pay at a library."
+
+SelfCheckoutOff = refusal(
+    409,
+    "self-checkout-off",
+    "You can't borrow with your phone at this library. Please borrow at the desk.",
 )
+WrongDayCode = refusal(
+    409,
+    "wrong-day-code",
+    "This isn't today's code of this library. It is on the sign at the door, and the staff know "
+    "it.",
+)
+TooManyDayCodes = refusal(
+    409,
+    "too-many-day-codes",
+    "You've entered too many wrong codes today. Please borrow at the desk.",
+)
+CopyElsewhere = refusal(
+    409,
+    "copy-elsewhere",
+    "By our records this item belongs somewhere else. Bring it to the desk.",
+)
+"""The self-checkout of a copy that is on its way, or at another library, or of another one."""

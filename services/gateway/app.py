@@ -5,7 +5,10 @@ from fastapi import FastAPI
 from services.gateway import consumers, examples, jobs, routes
 from services.gateway.edge import middleware, openapi, proxy
 from services.gateway.edge.liveness import Liveness
+from services.gateway.paia import methods
+from services.gateway.paia.answers import Answers
 from services.gateway.settings import Settings
+from services.gateway.sip2 import connections
 from services.gateway.views import ended_sessions, own_writes, rebuild, stream
 from services.gateway.views.overviews import OverviewService
 from services.gateway.views.store.schema import INDEXES
@@ -25,7 +28,7 @@ def create_app(settings: Settings) -> FastAPI:
         Service(
             name="gateway",
             title="Carrel",
-            routers=(*routes.ROUTERS, *site.ROUTERS),
+            routers=(methods.router, *routes.ROUTERS, *site.ROUTERS),
             operations=(routes.operations,),
             indexes=INDEXES,
             subscriptions=SUBSCRIPTIONS,
@@ -39,8 +42,13 @@ def create_app(settings: Settings) -> FastAPI:
                 ended_sessions.watch_sessions,
                 stream.watch,
                 stream.stop_in_time,
+                connections.listen,
             ),
-            health={"views": rebuild.views_health, "sessions": ended_sessions.sessions_health},
+            health={
+                "views": rebuild.views_health,
+                "sessions": ended_sessions.sessions_health,
+                "owners": proxy.owners_health,
+            },
             answers_within=last_resort(proxy.ANSWER_SECONDS),
             takes_long=proxy.takes_long,
             largest_body=middleware.largest_of_callers(settings),
@@ -49,6 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     site.add_pages(app)
     middleware.protect(app, settings)
+    app.add_middleware(Answers, settings=settings)
     # FastAPI's own document covers this process alone; routes.py serves the merged one.
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "name", "") != "openapi"

@@ -59,7 +59,6 @@ EXAMPLES: Mapping[str, Any] = {
     "RegisteredOut.wordings": {"zh-Hant": {"title": "舊地圖上的維港漫步", "venue": "演講廳"}},
     "ActivityRow.wordings": {"zh-Hant": {"title": "舊地圖上的維港漫步", "venue": "演講廳"}},
     "ActivityRow.title": "Reading the Harbour: a Walk in Old Maps",
-    "NewsRow.branch": "HKCL",
     "NewsRow.content": "Open again from 19 February, with special hours and a limit on people.",
     "NewsRow.wordings": {"zh-Hant": {"content": "二月十九日起重開，設特別開放時間。"}},
     "NewsRow.library": "Hong Kong Central Library",

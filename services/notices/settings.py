@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.utils import parseaddr
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from services import settings
-from shared.settings import Keys
+from shared.settings import Keys, Secret
 from shared.unit_of_work import Run
 
 __all__ = ["Settings", "settings_of"]
@@ -26,9 +26,11 @@ class Settings(settings.Settings):
     mail_from: str = Field(default="", validate_default=True)
     visit_keys: Keys = Field(default="", repr=False)
 
-    webhook_keys: Keys = Field(default="", repr=False)
-    vapid_private_key: str = Field(default="", repr=False, pattern=r"^([A-Za-z0-9_-]{43}=?)?$")
-    vapid_subject: str = Field(default="", validate_default=True)
+    webhook_keys: Annotated[Keys, Secret(lasting=True)] = Field(default="", repr=False)
+    vapid_private_key: Annotated[str, Secret(kind="device-key")] = Field(
+        default="", repr=False, pattern=r"^([A-Za-z0-9_-]{43}=?)?$"
+    )
+    vapid_subject: str = Field(default="", pattern=r"^((mailto:|https://).+)?$")
     quiet_hours: str = Field(
         default="", pattern=r"^(([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d)?$"
     )
@@ -36,13 +38,6 @@ class Settings(settings.Settings):
     letter_font: str = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc#4"
 
     digest_at: str = Field(default="17:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
-
-    @field_validator("vapid_subject")
-    @classmethod
-    def _is_reachable(cls, value: str, info: ValidationInfo) -> str:
-        if info.data.get("vapid_private_key") and not value.startswith(("mailto:", "https://")):
-            raise ValueError("a mailto: or https: address is needed for CARREL_VAPID_PRIVATE_KEY")
-        return value
 
     @field_validator("mail_from")
     @classmethod
@@ -58,6 +53,11 @@ class Settings(settings.Settings):
         if value and not url.startswith(("https://", "http://127.0.0.1")):
             raise ValueError("CARREL_PUBLIC_URL has to begin with https:// for links in e-mails")
         return value
+
+    @property
+    def operator_address(self) -> str:
+        """Address at which push services reach the operator; empty: there is none."""
+        return self.vapid_subject or (self.public_url if "https://" in self.public_url else "")
 
     @property
     def sender(self) -> Address:

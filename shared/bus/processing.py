@@ -2,7 +2,7 @@
 
 FastStream calls `receive`, its parser, for each message that its consumer returns, and then
 `process`, its handler. It acknowledges a batch after `process`, so an event's offset is committed
-after its effect. Messages are processed in batches (docs/decisions/034 and 185); even so, only the
+after its effect. Messages are processed in batches (docs/decisions/241 and 185); even so, only the
 message at fault becomes a dead letter.
 """
 
@@ -20,7 +20,7 @@ from faststream.exceptions import NackMessage
 from faststream.prometheus.container import MetricsContainer
 from faststream.prometheus.manager import MetricsManager
 from faststream.prometheus.types import ProcessingStatus
-from prometheus_client import REGISTRY, Counter
+from prometheus_client import REGISTRY, Counter, Histogram
 
 from shared.bus.dead_letters import DEAD_LETTERS, DeadLetters, describe
 from shared.bus.held import HeldMessages, OperatorDecision
@@ -28,6 +28,7 @@ from shared.bus.messages import Batch, Message
 from shared.bus.offsets import Offsets
 from shared.bus.subscriptions import Record, Subscriptions
 from shared.bus.together import Call, handle
+from shared.clock import wall_clock
 from shared.failpoint import failpoint
 from shared.names import Names
 from shared.settings import Settings
@@ -48,6 +49,11 @@ NOTED_SECONDS = 1.0
 """Seconds of waiting from which a message is noted as held, for operators."""
 
 RETRIED = Counter("carrel_event_retries_total", "Tries after the first", ["topic", "reason"])
+AGE = Histogram(
+    "carrel_event_age_seconds",
+    "Time from the commit of an event to the end of its processing",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0),
+)
 
 _Fault = tuple[Message, Exception, int]
 """A message, its error, and the number of tries."""
@@ -71,7 +77,7 @@ class Processor:
         self.offsets = Offsets(consumer)
         """The offsets of the present consumer."""
         self.held = HeldMessages(unit_of_work.database)
-        self.dead_letters = DeadLetters(service, settings)
+        self.dead_letters = DeadLetters(service, settings, unit_of_work.database)
         for topic in subscriptions.by_topic:  # from zero on: the first of each is an increase
             DEAD_LETTERS.labels(topic)
             for reason in ("away", "fault"):
@@ -240,3 +246,6 @@ class Processor:
                 durations = duration.labels(**labels[topic])
                 for _ in range(count):
                     durations.observe(time.monotonic() - started)
+            now = wall_clock().timestamp()
+            for record in records:
+                AGE.observe(max(now - record.timestamp / 1000, 0.0))

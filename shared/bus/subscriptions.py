@@ -1,6 +1,6 @@
 """The subscriptions of a service: which function handles which event, and how it is retried."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -28,6 +28,13 @@ class Subscription:
     retry: RetryPolicy
 
 
+def _events_of(contract: type[Event]) -> Iterator[type[Event]]:
+    if contract.topic:
+        yield contract
+    for derived in contract.__subclasses__():
+        yield from _events_of(derived)
+
+
 class Subscriptions:
     """The subscriptions of a subject or a service: `@subscriptions.to(BranchClosed)`.
 
@@ -47,10 +54,14 @@ class Subscriptions:
             self._add(*part.by_topic.values())
 
     def to(self, *contracts: type[Event], retry: RetryPolicy = DEFAULT) -> Callable[[H], H]:
-        """Subscribe a handler to each of these event types."""
+        """Subscribe a handler to each of these event types; a snapshot stands for all its events.
+
+        `@subscriptions.to(BranchSnapshot)` is for all events of branches.
+        """
 
         def subscribe(handler: H) -> H:
-            self._add(*(Subscription(contract, handler, retry) for contract in contracts))
+            events = (event for contract in contracts for event in _events_of(contract))
+            self._add(*(Subscription(event, handler, retry) for event in events))
             return handler
 
         return subscribe

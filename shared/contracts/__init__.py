@@ -1,6 +1,6 @@
-"""The contracts of all events: every event type, one module for each publishing service."""
+"""The contracts of all events: every event type, by publishing service and subject."""
 
-from shared.contracts import accounts, circulation, events, notices
+from shared.contracts import accounts, catalogue, circulation, events, notices, suspensions
 from shared.contracts.event import (
     Event,
     contract_name,
@@ -13,6 +13,7 @@ from shared.contracts.event import (
 __all__ = [
     "Event",
     "accounts",
+    "catalogue",
     "circulation",
     "contract_name",
     "events",
@@ -20,5 +21,6 @@ __all__ = [
     "published",
     "resource_of",
     "schema_uri",
+    "suspensions",
     "topic_of",
 ]

@@ -163,6 +163,12 @@ class AlertOfDevice(AlertSnapshot, topic="alert.new-device"):
     """
 
 
+class AlertOfPasskey(AlertSnapshot, topic="alert.passkey-changed"):
+    """Published when a patron adds a passkey, to log in without a PIN, or removes one."""
+
+    added: bool = Field(description="False: it was removed.")
+
+
 class PinIssued(
     Event,
     topic="pin.issued",

@@ -1,4 +1,4 @@
-"""Events of circulation: titles, loans, holds, fines and fine suspensions, in cents of HKD."""
+"""Events of circulation: loans, holds and charges, in cents of HKD."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shared.contracts import earlier
-from shared.contracts.event import Cents, Code, Count, Event, Id, Short, Text, Value
+from shared.contracts.event import Cents, Code, Count, Event, Id, Short, Value
 from shared.contracts.statement import SpanOut
 
 ActingPatron = Annotated[
@@ -18,101 +18,6 @@ Overridden = Annotated[
     Code | None,
     Field(description="Code of the refusal despite which staff did it; null: there was none."),
 ]
-
-
-class CopyRecordOut(Value):
-    """The description of a copy; what is null is not known."""
-
-    call_number: Short | None
-    scheme: Code | None = Field(description="Scheme of the call number, such as `ddc`.")
-    shelf_location: Short | None
-    collection: Short | None
-    supplier: Short | None
-    condition: Text | None
-    acquired_on: date | None
-
-
-class CopyOut(Value):
-    """A copy of a title."""
-
-    copy_id: Id
-    barcode: Short
-    category: Code = Field(
-        description="Such as `adult`, `young-adult`, `children`; a library may add others."
-    )
-    branch: Code = Field(description="Code of the branch that owns the copy.")
-    record: CopyRecordOut | None = Field(
-        default=None, description="Null: nothing is known beyond the fields above."
-    )
-    volume: Short | None = Field(
-        default=None, description="Volume, issue, part or disc set, such as `v. 2`; null: none."
-    )
-
-
-class SeriesOut(Value):
-    """A series that a title belongs to."""
-
-    title: Text
-    number: Short | None = Field(description="As printed, such as `vol. 3`.")
-
-
-class IdentifierOut(Value):
-    """A number under which the trade or other libraries know a title."""
-
-    scheme: Literal["isbn", "issn", "ean"]
-    value: Short
-
-
-class RecordOut(Value):
-    """The bibliographic record of a title; what is null or empty is not known."""
-
-    languages: tuple[Code, ...] = Field(
-        max_length=100, description="Codes of ISO 639-2/B, such as `eng` or `chi`."
-    )
-    edition: Text | None
-    publisher: Text | None
-    place: Text | None = Field(description="Place of publication.")
-    year: int | None = Field(ge=1, le=9999, description="Year of publication.")
-    series: tuple[SeriesOut, ...] = Field(max_length=100)
-    subjects: tuple[Text, ...] = Field(max_length=500)
-    extent: Text | None
-    audience: Literal["children", "young-adult", "adult"] | None
-    summary: str | None = Field(max_length=20_000)
-    contents: str | None = Field(max_length=20_000)
-    cover: Text | None = Field(description="Address of a picture of the cover.")
-    identifiers: tuple[IdentifierOut, ...] = Field(
-        max_length=200, description="Numbers beside the ISBN of the title."
-    )
-    original_title: Text | None
-    other_titles: tuple[Text, ...] = Field(
-        max_length=100, description="The title in other scripts, and variants of it."
-    )
-
-
-class TitleCatalogued(
-    Event,
-    topic="title.catalogued",
-    publisher="circulation",
-    key="title_id",
-    subject="title_id",
-):
-    """Published when a title is catalogued or it or its copies change.
-
-    No other event has book titles.
-    """
-
-    title_id: Id
-    title: Text
-    authors: tuple[Text, ...] = Field(max_length=200)
-    isbn: Short | None
-    kind: Code = Field(description="Its format, such as `book` or `audiobook`.")
-    copies: tuple[CopyOut, ...] = Field(max_length=20_000)
-    record: RecordOut | None = Field(
-        default=None, description="Null: nothing is known beyond the fields above."
-    )
-    work_id: Id | None = Field(
-        default=None, description="Work of which the title is one edition; null: none."
-    )
 
 
 class LoanSnapshot(Event, publisher="circulation", key="patron_id", subject="loan_id"):
@@ -225,6 +130,41 @@ class LoanClaimed(LoanSnapshot, topic="loan.claimed"):
     """
 
 
+class LoanUndone(LoanSnapshot, topic="loan.undone"):
+    """Published when staff undo a check-out or a return that was a mistake.
+
+    After an undone check-out the loan is as if it had never been, and its state is `returned`
+    without `returned_on`. After an undone return it is `open` again. The event that it undoes has
+    the version before this one's.
+    """
+
+    undid: Literal["check-out", "return"]
+
+
+class ReceiptItem(Value):
+    """A loan on a receipt."""
+
+    loan_id: Id
+    title_id: Id
+    due_on: date
+    due_at: datetime | None = None
+
+
+class ReceiptRequested(
+    Event,
+    topic="receipt.requested",
+    publisher="circulation",
+    key="patron_id",
+    subject="receipt_id",
+):
+    """Published when staff send a patron a receipt by e-mail: what was borrowed that day."""
+
+    receipt_id: Id
+    patron_id: Id
+    branch: Code = Field(description="Code of the lending branch.")
+    loans: tuple[ReceiptItem, ...] = Field(max_length=200)
+
+
 class Standing(Value):
     """The amount that a patron owes after a change: the highest `version` in any charge counts."""
 
@@ -287,6 +227,25 @@ class ChargeSnapshot(Event, publisher="circulation", key="patron_id", subject="c
     )
 
 
+class PaymentReceiptRequested(
+    Event,
+    topic="payment.receipt-requested",
+    publisher="circulation",
+    key="patron_id",
+    subject="payment_id",
+):
+    """Published when a patron, or staff for them, ask for the receipt of a payment by e-mail."""
+
+    payment_id: Id
+    patron_id: Id
+    paid_at: datetime = Field(description="Business time.")
+    in_cash: bool = Field(description="True if a library's desk took it, not the provider.")
+    amount_cents: Cents
+    parts: tuple[ChargeOfGroup, ...] = Field(
+        max_length=1_000, description="The part of it for each charge."
+    )
+
+
 class FineAssessed(ChargeSnapshot, topic="fine.assessed"):
     """Published when an amount over 0 becomes a charge of any kind.
 
@@ -304,13 +263,21 @@ class FineAssessed(ChargeSnapshot, topic="fine.assessed"):
 
 
 class FineAdjusted(ChargeSnapshot, topic="fine.adjusted"):
-    """Published when a charge is lowered, or when a refund due was given."""
+    """Published when a charge is lowered, a refund due was given, or a payment is cancelled."""
 
-    lowered_cents: Cents = Field(description="Amount of the reduction; 0: a refund was given.")
+    lowered_cents: Cents = Field(
+        description="Amount of the reduction; 0: a refund was given, or a payment cancelled."
+    )
     refunded_cents: Cents = Field(default=0, description="Amount given back now.")
+    cancelled_cents: Cents = Field(
+        default=0,
+        description="Amount of a payment in cash that was recorded by mistake, and is to be paid "
+        "again; `cause` is its id.",
+    )
     cause: Short = Field(
         description="`branch/` and the code of a branch whose closures changed, `suspension/` and "
-        "the id of a fine suspension, or the id of the loan that was found or of the refund."
+        "the id of a fine suspension, or the id of the loan that was found, of the refund or of "
+        "the cancelled payment."
     )
 
 
@@ -416,37 +383,3 @@ class HoldExpired(HoldSnapshot, topic="hold.expired"):
     """Published by the holds job for a hold that was not collected, or not served in time."""
 
     uncollected: bool = Field(description="True if a copy had been kept for the hold.")
-
-
-class SuspensionSnapshot(
-    Event, publisher="circulation", key="suspension_id", subject="suspension_id"
-):
-    """A fine suspension after a change; keyed by its id."""
-
-    suspension_id: Id
-    starts_on: date
-    resumes_on: date | None
-    branches: tuple[Code, ...] = Field(
-        max_length=10_000, description="Branch codes in scope; empty: see `kinds`."
-    )
-    kinds: tuple[Code, ...] = Field(max_length=100, description="Branch kinds in scope.")
-    reason: Text
-    withdrawn_on: date | None = Field(
-        default=None, description="The day on which it was withdrawn, if it was."
-    )
-    previous_starts_on: date | None = Field(
-        default=None, description="The previously announced first day, if this change replaces it."
-    )
-    previous_resumes_on: date | None = Field(
-        default=None,
-        description="The previously announced day of resumption, if this change replaces or "
-        "withdraws it.",
-    )
-
-
-class FinesSuspended(SuspensionSnapshot, topic="fines.suspended"):
-    """Published when a fine suspension is recorded or its day of resumption is announced."""
-
-
-class FinesResumed(SuspensionSnapshot, topic="fines.resumed"):
-    """Published once, when fines count again: by the job on that day, or at a withdrawal."""

@@ -155,7 +155,6 @@ class Event(Value):
 
 
 def published(publisher: str | None = None) -> dict[str, type[Event]]:
-    """Return every contract by topic, or only those of one publishing service."""
-    if publisher is None:
-        return _published.copy()
-    return {topic: one for topic, one in _published.items() if one.publisher == publisher}
+    """Return every contract by topic, in the order of services, or those of one service only."""
+    contracts = sorted(_published.items(), key=lambda each: each[1].publisher)
+    return {topic: one for topic, one in contracts if publisher in (None, one.publisher)}

@@ -191,6 +191,10 @@ class EnquiryAssigned(EnquirySnapshot, topic="enquiry.assigned"):
 class EnquiryAnswered(EnquirySnapshot, topic="enquiry.answered"):
     """Published when a librarian answers (`answered`) or asks the patron something (`waiting`)."""
 
+    outcome: Literal["bought", "not-bought"] | None = Field(
+        default=None, description="Answer to a suggestion to buy something; null: to a question."
+    )
+
 
 class EnquiryClosed(EnquirySnapshot, topic="enquiry.closed"):
     """Published when an enquiry is closed, merged, or deleted as its guest wishes."""

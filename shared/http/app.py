@@ -13,19 +13,27 @@ from shared.audit_seals import keep_sealed
 from shared.auth import Verifier, keys_from
 from shared.bus.listener import Listener
 from shared.clock import bound_dates
-from shared.data_keys import fault_of, note_accepted
+from shared.data_keys import data_keys_of, settle
 from shared.declared_indexes import ensure_indexes
-from shared.http.health import add_health
+from shared.http.health import add_health, readiness
 from shared.http.middleware import RequestMiddleware
 from shared.http.openapi import document_of
-from shared.http.operations import add_audit_trail, add_jobs, add_personal_data, add_snapshots
+from shared.http.operations import (
+    add_audit_trail,
+    add_jobs,
+    add_personal_data,
+    add_snapshots,
+    add_status,
+)
 from shared.http.problems import add_problems
 from shared.http.service import Service
 from shared.indexes import chassis_indexes
 from shared.jobs import keep_schedule
 from shared.mongo import Client, Database, connect
 from shared.owners import Owners
+from shared.processes import keep_noted
 from shared.relay import Relay
+from shared.restoring import is_restoring
 from shared.settings import Settings
 from shared.supervision import Supervisor
 from shared.telemetry import configure_logs
@@ -66,6 +74,7 @@ def create_service_app(service: Service, settings: Settings) -> FastAPI:
     )
     operations = add_health(app, service, settings)  # first: it is asked for every second
     if "api" in settings.roles:
+        add_status(app, service)
         add_jobs(app, service)  # before routes that match every other path
         add_snapshots(app, service)
         add_personal_data(app, service)
@@ -107,18 +116,20 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
     database: Database = app.state.database
     while True:
         try:
+            if await is_restoring(database):
+                log.critical("restore has not ended", reason="run carrel restore from to its end")
+                getattr(app.state, "give_up", lambda: None)()
+                return
             await ensure_indexes(
                 database, {**chassis_indexes(settings.outbox_days), **service.indexes}
             )
-            faults = [await fault_of(database, key) for key in service.data_keys]
-            for key in service.data_keys if not any(faults) else ():
-                await note_accepted(database, key)
+            faults = await settle(database, data_keys_of(settings, service.data_keys))
             break
         except Exception as error:  # noqa: BLE001 - without indexes nothing else starts
             log.warning("waiting for the database", error=type(error).__name__)
             await asyncio.sleep(0.5)
-    if any(faults):
-        log.critical("wrong key", reason=" ".join(filter(None, faults)))
+    if faults:
+        log.critical("wrong key", reason=" ".join(faults))
         getattr(app.state, "give_up", lambda: None)()
         return
     app.state.stored = True
@@ -127,6 +138,15 @@ async def _work(app: FastAPI, service: Service, settings: Settings) -> None:
     for run in service.background:
         supervisor.start(run.__name__, partial(run, app))
     supervisor.start("keep_keys", app.state.verifier.keep_renewed)
+
+    async def report() -> dict[str, Any]:
+        found, _ = await readiness(app, service, settings)
+        return {"status": found["status"], "checks": found["checks"]}
+
+    supervisor.start(
+        "keep_noted",
+        partial(keep_noted, database, settings.replica, sorted(settings.roles), report),
+    )
     if "relay" in settings.roles:
         relay = Relay(database, settings, service.name, unit_of_work.event_commits)
         supervisor.start("relay", relay.run)

@@ -1,9 +1,9 @@
-"""Bodies and days of requests: what no request needs is refused, such as unknown fields."""
+"""Bodies of requests and responses: what no request needs is refused, such as unknown fields."""
 
 import re
 from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema
 
 from shared.clock import bounded
 
+M = TypeVar("M", bound=BaseModel)
 _STRICT = ("int", "bool", "float")
 MOST_VALUES = 1000
 """Greatest number of fields of an object, and of values of a list; no body needs more."""
@@ -102,3 +103,20 @@ ONE_LINE = AfterValidator(_one_line)
 
 Day = Annotated[date, AfterValidator(bounded)]
 """A day in a query, not too far from today."""
+
+
+def from_attributes(model: type[M], source: object, /, **others: Any) -> M:
+    """Return the body of a response: `others` by name, and the rest from attributes of `source`.
+
+    Raises AttributeError for a field without a default that neither has, and TypeError for one
+    that is none.
+    """
+    fields = model.model_fields
+    if unknown := others.keys() - fields.keys():
+        raise TypeError(f"{model.__name__} has no {', '.join(sorted(unknown))}")
+    copied = {
+        name: getattr(source, name)
+        for name, field in fields.items()
+        if name not in others and (field.is_required() or hasattr(source, name))
+    }
+    return model(**copied, **others)

@@ -12,17 +12,25 @@ from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pymongo.errors import PyMongoError
 
+from shared.bus.dead_letters import count_waiting
 from shared.clock import SKEW_SECONDS
 from shared.deadlines import allowed
 from shared.http.dependencies import STORE_SECONDS
 from shared.http.service import Service
 from shared.mongo import clock_skew
+from shared.processes import AUDIT, BACKUP, find_runs
 from shared.relay import outbox_age, outbox_pending
 from shared.settings import Settings
 
 OUTBOX_AGE_LIMIT = 60.0
 PENDING_AGE = Gauge("carrel_outbox_age_seconds", "Age of the oldest row not yet published")
+WAITING = Gauge("carrel_dead_letters_waiting", "Dead letters about which nobody has decided")
 PENDING = Gauge("carrel_outbox_pending_events", "Rows not yet published, counted up to 10,000")
+AUDITED = Gauge("carrel_audit_timestamp_seconds", "End of the last audit; 0 where none is noted")
+FINDINGS = Gauge("carrel_audit_findings", "Findings of the last audit")
+BACKED_UP = Gauge(
+    "carrel_backup_timestamp_seconds", "Instant of the data of the last backup; 0: none is noted"
+)
 
 
 def add_health(app: FastAPI, service: Service, settings: Settings) -> FastAPI:
@@ -60,7 +68,7 @@ def is_draining(app: FastAPI) -> bool:
 def _add_details(operations: FastAPI, app: FastAPI, service: Service, settings: Settings) -> None:
     @operations.get("/health/ready")
     async def ready(response: Response) -> dict[str, Any]:
-        report, fit = await _readiness(app, service, settings)
+        report, fit = await readiness(app, service, settings)
         response.status_code = 200 if fit else 503
         return report
 
@@ -69,6 +77,13 @@ def _add_details(operations: FastAPI, app: FastAPI, service: Service, settings: 
         with contextlib.suppress(PyMongoError), pymongo.timeout(allowed(STORE_SECONDS)):
             PENDING_AGE.set(await outbox_age(app.state.database))
             PENDING.set(await outbox_pending(app.state.database))
+            WAITING.set(await count_waiting(app.state.database))
+            runs = await find_runs(app.state.database)
+            if audit := runs.get(AUDIT):
+                AUDITED.set(audit.at.timestamp())
+                FINDINGS.set(audit.done)
+            if backup := runs.get(BACKUP):
+                BACKED_UP.set(backup.at.timestamp())
         await app.state.listener.measure_lag()
         app.state.listener.held()
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
@@ -78,7 +93,7 @@ def _add_details(operations: FastAPI, app: FastAPI, service: Service, settings: 
         return app.state.listener.specification()
 
 
-async def _readiness(
+async def readiness(
     app: FastAPI, service: Service, settings: Settings
 ) -> tuple[dict[str, Any], bool]:
     """Return the state of each part, and whether this process can fill its roles.

@@ -47,7 +47,7 @@ class Service:
     state: Callable[[FastAPI], None] = lambda _: None
     """Sets the service's own parts of `app.state`, anew at each start."""
     data_keys: tuple[DataKey, ...] = ()
-    """Keys that its data was made with: with others it does not start."""
+    """Keys of its data that stored data can be compared with; the others are in its settings."""
     background: tuple[Callable[[FastAPI], Any], ...] = ()
     """Further background tasks of the service, each an async function of the app."""
     health: Mapping[str, Callable[[FastAPI], Awaitable[tuple[bool, str]]]] = field(

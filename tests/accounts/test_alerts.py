@@ -173,7 +173,7 @@ async def test_a_change_by_staff_is_told_at_the_address_from_before(
     holder = await api.app.state.database.cardholders.find_one({"_id": mei})
     removed = body.get("contact", {}).get("email", A) is None
     assert holder["email"] == (None if removed else A)
-    # What staff change next does not move an alert that is still to be sent.
+    # A later change by staff does not move an alert that is still to be sent.
     await patch(api, mei, contact={"email": None})
     assert (await told(api))[: len(expected)][-1:] == expected[-1:]
 

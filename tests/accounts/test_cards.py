@@ -154,6 +154,10 @@ async def test_a_patron_renews_the_card_in_its_last_days_and_after_them(api: Api
     await set_terms(api)
     patron_id, mei = await holder(api)
     shown = (await api.get("/v1/me/card", as_=mei, at=at("2021-07-01"))).json()
+    assert (
+        shown.pop("card_number")
+        == (await api.get(f"/v1/patrons/{patron_id}", as_=STAFF)).json()["card_number"]
+    )
     assert shown == {
         "card_expires_on": "2021-06-30",
         "expired": True,
@@ -220,3 +224,29 @@ async def test_an_erased_patron_has_no_expiry(api: Api, lending: Any) -> None:
     patron_id, _ = await holder(api)
     assert (await api.delete(f"/v1/patrons/{patron_id}", as_=STAFF)).status == 200
     assert await published(api, "patron.erased") == [(2, None)]
+
+
+async def test_cards_that_expire_are_listed_by_home_library_in_their_order(api: Api) -> None:
+    days = ("2021-06-30", "2021-06-02", "2021-06-02", "2021-07-31", "2021-05-31")
+    ids = [
+        (await registered(api, card_number=f"X-{place}", card_expires_on=day))["id"]
+        for place, day in enumerate(days)
+    ]
+    home = (await api.get(f"/v1/patrons/{ids[0]}", as_=STAFF)).json()["home_branch"]
+    listed: list[str] = []
+    after = ""
+    while True:
+        path = f"/v1/expiring-cards?branch={home}&limit=1{after}"
+        page = (await api.get(path, as_=STAFF, at=at("2021-06-01"))).json()
+        listed += [one["id"] for one in page["items"]]
+        if page["next"] is None:
+            break
+        after = f"&after={page['next'].replace(' ', '%20')}"
+    assert listed == [*sorted(ids[1:3]), ids[0]]
+    count = f"/v1/expiring-cards/count?branch={home}"
+    assert (await api.get(count, as_=STAFF, at=at("2021-06-01"))).json()["count"] == 3
+    expired = f"{count}&first=2021-05-01&last=2021-05-31"
+    assert (await api.get(expired, as_=STAFF, at=at("2021-06-01"))).json()["count"] == 1
+    elsewhere = await api.get("/v1/expiring-cards?branch=OTHER", as_=STAFF)
+    assert elsewhere.json()["items"] == []
+    assert (await api.get(count, as_=token("p1"))).status == 403

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.accounts.sign_in import rules as sign_in_rules
-from shared.auth import TOKEN_TYPE
+from shared.token_form import TOKEN_TYPE
 from tests.accounts.people import MEI, SERVICE, STAFF, events, hired, logged_in, registered
 from tests.accounts.test_keys import claims_of, header_of
 from tests.support import OPS, Answer, Api, token

@@ -6,7 +6,7 @@ import pytest
 
 from services.accounts.cardholders import store
 from tests.accounts.people import STAFF, STATION, registered
-from tests.support import Api
+from tests.support import Api, token
 
 
 async def found(api: Api, text: str) -> list[str]:
@@ -78,3 +78,41 @@ async def test_patrons_of_an_earlier_release_are_found(api: Api) -> None:
     assert await found(api, "chan") == []
     assert (await store.add_terms(db), await store.add_terms(db)) == (3, 0)
     assert len(await found(api, "chan")) == 2
+
+
+async def test_operators_see_the_names_behind_ids_and_the_look_is_recorded(
+    api: Api, people: list[dict[str, Any]]
+) -> None:
+    hired = {"card_number": "S-9", "name": "Ho Ka-ming", "role": "station"}
+    hired |= {"email": "station@example.org"}
+    station = (await api.post("/v1/staff", hired, as_=token("a1", roles=["admin"]))).json()
+    asked = {"ids": [people[0]["id"], station["id"], "carrel"]}
+    for caller, status in (
+        (STATION, 403),
+        (token("p1"), 403),
+        (token("o1", ["ops"]), 200),
+        (STAFF, 200),
+    ):
+        answer = await api.post("/v1/account-names", asked, as_=caller)
+        assert answer.status == status
+        if status == 200:
+            cards = {one["card_number"] for one in answer.json()["items"]}
+            assert cards == ({None, people[0]["card_number"]} if caller == STAFF else {None})
+    names = {one["name"]: one["role"] for one in answer.json()["items"]}
+    assert names == {people[0]["name"]: "patron", "Ho Ka-ming": "station"}
+    looks = api.app.state.database.audit_trail.find({"act": "POST /v1/account-names"})
+    assert [look["objects"] for look in await looks.to_list(9)] == [[people[0]["id"]]] * 2
+
+
+async def test_the_names_of_a_list_come_in_one_answer(
+    api: Api, people: list[dict[str, Any]]
+) -> None:
+    ids = [one["id"] for one in people[:2]]
+    answer = await api.post("/v1/account-names", {"ids": [*ids, "nobody"]}, as_=STAFF)
+    named = {(one["id"], one["name"], one["card_number"]) for one in answer.json()["items"]}
+    assert named == {(one["id"], one["name"], one["card_number"]) for one in people[:2]}
+    too_many = {"ids": [str(number) for number in range(501)]}
+    assert (await api.post("/v1/account-names", too_many, as_=STAFF)).status == 422
+    trail = api.app.state.database.audit_trail
+    [look] = await trail.find({"act": "POST /v1/account-names"}).to_list(9)
+    assert sorted(look["objects"]) == sorted(ids)

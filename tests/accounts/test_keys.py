@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
-from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
+from shared.token_form import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from tests.accounts.people import logged_in, registered
 from tests.support import OPS, Api, served, token, until
 

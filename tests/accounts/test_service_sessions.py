@@ -14,8 +14,8 @@ from joserfc.jwk import OKPKey
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
 from shared.assertions import TYPE, assertion, make_key, public_half
-from shared.auth import ALGORITHM, TOKEN_TYPE
 from shared.clock import wall_clock
+from shared.token_form import ALGORITHM, TOKEN_TYPE
 from tests.accounts.people import MEI, STAFF
 from tests.support import SERVICE_KEYS, Api, served
 

@@ -10,7 +10,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from shared.auth import ALGORITHM, AUDIENCE, ISSUER
+from shared.token_form import ALGORITHM, AUDIENCE, ISSUER
 from tests.accounts.people import STAFF, hired, logged_in, pass_time, registered
 from tests.support import Answer, Api
 

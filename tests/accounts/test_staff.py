@@ -50,6 +50,8 @@ async def test_an_administrator_lists_staff_and_an_operator_everyone_else_too(ap
         "second_factor": False,
         "email": "lee@example.org",
         "has_pin": True,
+        "provider_login": None,
+        "provider_used": False,
     }
     first = (await api.get("/v1/staff?limit=3", as_=OPS)).json()
     rest = (await api.get(f"/v1/staff?after={first['next']}", as_=OPS)).json()

@@ -20,6 +20,7 @@ from benchmarks import (
     hot_paths,
     marc_import,
     overview,
+    pages,
     pushes,
     search,
     secured_commands,
@@ -56,8 +57,25 @@ def shrink(monkeypatch: pytest.MonkeyPatch, module: ModuleType, **sizes: Any) ->
 async def test_desk(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch, desk, TITLES=4, PATRONS=4, WARM_UP=2, COMMANDS={1: 4, 4: 8})
     found = await desk.measure(running)
-    assert set(found) == {"check-out, 1", "return, 1", "check-out, 4", "return, 4"}
+    assert set(found) == {
+        "check-out, 1",
+        "return, 1",
+        "check-out, 4",
+        "return, 4",
+        "return by titles, 4",
+    }
     assert all(figures["processor_ms"] >= 0 for figures in found.values())
+
+
+async def test_pages(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch, pages, LOANS=6, SECONDS=2)
+    shrink(monkeypatch, city, LEAST_PATRONS=10)
+    found = await pages.measure(running, 10.0, 1)
+    assert len(found) == 4
+    assert set(found["desk, alone (ms)"]["each: p50, greatest"]) > set(pages.PAGES)
+    assert set(found["patron, beside the city (ms)"]["each: p50, greatest"]) > set(
+        pages.PATRON_PAGES
+    )
 
 
 async def test_city(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +90,12 @@ async def test_city(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_hot_paths(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
     shrink(monkeypatch, hot_paths, ROUNDS=1, CALLS=8, LENT=8, EVENTS=3)
     found = await hot_paths.measure(running)
-    assert set(found["paths"]) == {"GET /v1/me", "POST /v1/checkouts", "answer to event"}
+    assert set(found["paths"]) == {
+        "GET /v1/me",
+        "POST /v1/checkouts",
+        "POST /v1/checkouts, lean",
+        "answer to event",
+    }
 
 
 async def test_secured_commands(running: System) -> None:

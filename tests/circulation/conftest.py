@@ -16,3 +16,16 @@ async def desk(mongo_url: str, database: str) -> AsyncIterator[Desk]:
         desk = Desk(api)
         await desk.hear(branch(), branch("LFU", "small"), patron())
         yield desk
+
+
+@pytest.fixture
+async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Desk]:
+    """Another replica on the same database."""
+    async with served(create_app, settings_for(mongo_url, database)) as api:
+        yield Desk(api)
+
+
+@pytest.fixture
+def desks(desk: Desk, second: Desk) -> tuple[Desk, Desk]:
+    """Two replicas on one database."""
+    return desk, second

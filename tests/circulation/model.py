@@ -94,6 +94,8 @@ class Copy:
     state: str = "available"
     bound_for: str | None = None
     hold: Hold | None = None
+    left: bool = False
+    """True on the shelf of a hold that is over, until the next scan."""
 
 
 @dataclass
@@ -167,6 +169,7 @@ class Model:
         self.loans.append(Loan(barcode, patron, branch, due, 0, at, due))
         mine = copy.hold is not None and copy.hold is hold
         copy.state, copy.at, copy.bound_for, copy.hold = "on-loan", branch, None, None
+        copy.left = False
         if hold is not None and mine:
             hold.state = "collected"
             self.charges.append(Charge(patron, HOLD_FEE, HOLD_FEE))
@@ -178,11 +181,12 @@ class Model:
         if loan is None and copy.state in AWAITED:
             self.receive(barcode, branch)
             return
-        if loan is None:
+        if loan is None and not copy.left:
             raise Refused("not-on-loan")
-        self._assess(loan)
-        loan.open = False
-        copy.state, copy.at = "available", branch
+        if loan is not None:
+            self._assess(loan)
+            loan.open = False
+        copy.state, copy.at, copy.left = "available", branch, False
         self.serve(in_hand=copy)
 
     def renew(self, barcode: str) -> None:
@@ -225,7 +229,7 @@ class Model:
         copy = self.copies[barcode]
         if copy.state not in AWAITED:
             raise Refused("copy-state")
-        copy.at, copy.bound_for, copy.state = branch, None, "available"
+        copy.at, copy.bound_for, copy.state, copy.left = branch, None, "available", False
         if copy.hold:
             self._allot(copy.hold, copy, scanned=True)
         else:
@@ -353,6 +357,7 @@ class Model:
         if hold.copy is not None:
             copy = self.copies[hold.copy]
             copy.hold, hold.copy = None, None
+            copy.left |= copy.state == "on-shelf"
             if copy.state in ("to-fetch", "on-shelf"):
                 copy.state = "available"
             self.serve()

@@ -24,7 +24,6 @@ STAFF_ONLY: list[tuple[str, str, Any]] = [
     ("GET", "/v1/patrons/p1/charges", None),
     ("POST", "/v1/charges/x/waiver", {"amount_cents": 1, "reason": "asked"}),
     ("POST", "/v1/charges/x/refund", None),
-    ("POST", "/v1/patrons/x/payments", {"charge_ids": ["x"], "amount_cents": 1}),
     ("GET", "/v1/policies", None),
     ("GET", "/v1/holds?patron=p1", None),
     ("GET", "/v1/holds/shelves/HKCL", None),
@@ -40,6 +39,10 @@ STAFF_ONLY: list[tuple[str, str, Any]] = [
     ("GET", "/v1/policies/default/history", None),
     ("POST", "/v1/ops/jobs/circulation/overdue", None),
 ]
+CASH: tuple[str, str, Any] = (
+    *("POST", "/v1/patrons/x/payments"),
+    {"charge_ids": ["x"], "amount_cents": 1},
+)
 DESK_ONLY: list[tuple[str, str, Any]] = [
     ("POST", "/v1/checkouts", LEND),
     ("POST", "/v1/returns", RETURN),
@@ -50,6 +53,7 @@ OF_A_PATRON = [
     ("GET", "/v1/me/charges"),
     ("GET", "/v1/me/holds"),
     ("GET", "/v1/me/history"),
+    ("GET", "/v1/me/limits"),
     ("GET", "/v1/me/accruing"),
 ]
 
@@ -57,7 +61,7 @@ OF_A_PATRON = [
 async def test_a_patron_may_not_call_staff_routes(desk: Desk) -> None:
     expired, of_another = token(expires_in=-5), token(audience="other")
     altered = STAFF[:-9] + ("A" if STAFF[-9] != "A" else "B") + STAFF[-8:]
-    for method, path, body in STAFF_ONLY + DESK_ONLY:
+    for method, path, body in [*STAFF_ONLY, *DESK_ONLY, CASH]:
         for as_, status in (
             (P1, 403),
             (None, 401),
@@ -69,13 +73,15 @@ async def test_a_patron_may_not_call_staff_routes(desk: Desk) -> None:
             assert answer.status == status, (method, path, answer.json())
 
 
-async def test_a_station_may_only_lend_and_return(desk: Desk) -> None:
+async def test_a_station_may_only_lend_return_and_take_cash(desk: Desk) -> None:
     for method, path, body in STAFF_ONLY:
         answer = await desk.api.call(method, path, body, as_=STATION)
         assert answer.status == 403, (method, path)
     for method, path, body in DESK_ONLY:
         answer = await desk.api.call(method, path, body, as_=STATION)
         assert answer.status == 200, (method, path)
+    method, path, body = CASH
+    assert (await desk.api.call(method, path, body, as_=STATION)).status == 404  # no such charge
 
 
 async def test_routes_of_a_patrons_own_data_are_refused_to_other_roles(desk: Desk) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from shared.unit_of_work import Origin, UnitOfWork, Work, brief
 from tests.circulation.desk import STAFF, STATION, Desk, card_of, noon
+from tests.circulation.shelf import hold, title_of
 from tests.shared.things import NOON
 from tests.support import Answer, token, until
 from tests.warm import requests_sent
@@ -22,7 +23,7 @@ async def waiting(desk: Desk, count: int) -> AsyncIterator[None]:
     unit_of_work: UnitOfWork = desk.api.app.state.unit_of_work
     begun, let = threading.Event(), threading.Event()
 
-    @brief
+    @brief()
     def hold(_work: Work, _command: None) -> None:
         begun.set()
         let.wait(30)
@@ -81,7 +82,7 @@ async def lend(desk: Desk) -> list[dict[str, Any]]:
     return [await desk.loan(on="2020-11-01", to=patron) for patron in PATRONS]
 
 
-async def test_check_outs_that_share_a_transaction_read_for_each_and_write_once(
+async def test_check_outs_that_share_a_transaction_read_and_write_once(
     desk: Desk,
 ) -> None:
     await lend(desk)
@@ -90,7 +91,7 @@ async def test_check_outs_that_share_a_transaction_read_for_each_and_write_once(
 
     assert outcomes(answers) == ["ok"] * 5
     assert sent == {
-        "aggregate": 5,
+        "aggregate": 1,
         "update": 3,  # borrowers, copies, stored responses
         "insert": 3,  # loans, audit trail, outbox
         "commitTransaction": 1,
@@ -108,13 +109,44 @@ async def test_returns_with_fines_share_a_transaction_too(desk: Desk) -> None:
     results = [result for answer in answers for result in answer.json()["results"]]
     assert [result["charge"]["amount_cents"] for result in results] == [750] * 5
     assert sent == {
-        "aggregate": 5,
+        "aggregate": 1,
         "update": 5,  # queues, copies, borrowers, loans, stored responses
         "insert": 4,  # charges, entries of the ledger, audit trail, outbox
         "commitTransaction": 1,
         "find": 5 * (3 + 1),  # patron, edition of the policies, loan; by the tests: audit entry
     }
     assert await desk.count("fine.assessed") == 5
+
+
+async def test_returns_of_one_title_share_a_transaction(desk: Desk) -> None:
+    for patron in PATRONS:
+        await desk.patron(patron)
+    barcodes = await desk.copies(5)
+    for patron, barcode in zip(PATRONS, barcodes, strict=True):
+        await desk.lend(barcode, to=patron, on="2020-11-01")
+    answers, sent = await together(
+        desk, *(take_back(desk, barcode, "2020-11-10") for barcode in barcodes)
+    )
+    assert outcomes(answers) == ["ok"] * 5
+    assert (sent["aggregate"], sent["commitTransaction"]) == (1, 1)
+
+
+async def test_returns_of_one_title_for_which_somebody_waits_serve_one_hold_each(
+    desk: Desk,
+) -> None:
+    for patron in PATRONS:
+        await desk.patron(patron)
+    barcodes = await desk.copies(3)
+    for patron, barcode in zip(PATRONS, barcodes, strict=False):
+        await desk.lend(barcode, to=patron, on="2020-11-01")
+    title = await title_of(desk, barcodes[0])
+    for patron in PATRONS[3:]:
+        await hold(desk, patron, title, on="2020-11-02")
+    answers, _ = await together(
+        desk, *(take_back(desk, barcode, "2020-11-10") for barcode in barcodes)
+    )
+    kept = [result["hold"] for answer in answers for result in answer.json()["results"]]
+    assert sorted(one["patron_id"] for one in kept if one) == PATRONS[3:]
 
 
 async def test_commands_that_meet_end_as_one_after_the_other(desk: Desk) -> None:

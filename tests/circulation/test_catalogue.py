@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from services.circulation.catalogue.commands import NewCopy
-from services.circulation.copies.commands import ImportedTitle, ImportTitles, import_titles
+from services.circulation.imports.commands import ImportTitles, import_titles
+from services.circulation.imports.formats import ImportedTitle
 from services.circulation.rules.record import Record
 from services.circulation.rules.title import MOST_COPIES
 from services.circulation.search import store as search_store
@@ -52,8 +53,8 @@ async def test_new_copies_can_be_lent_and_count_at_their_branch(desk: Desk) -> N
     answer = await add(desk, title, "K2", "K3", branch="LFU")
     assert answer.status == 201
     assert answer.json()["availability"] == [
-        {"branch": "HKCL", "copies": 1, "available": 1},
-        {"branch": "LFU", "copies": 2, "available": 2},
+        {"branch": "HKCL", "copies": 1, "available": 1, "call_number": None},
+        {"branch": "LFU", "copies": 2, "available": 2, "call_number": None},
     ]
     [lent] = await desk.lend("K3")
     assert lent["loan"]["title_id"] == title["id"]
@@ -254,7 +255,9 @@ async def test_a_copy_is_described_shown_changed_and_published(desk: Desk) -> No
 async def test_a_copy_on_order_is_lent_only_after_it_has_arrived(desk: Desk) -> None:
     [ordered] = copies("K1")
     title = await catalogued(desk, copies=[ordered | {"state": "on-order"}])
-    assert title["availability"] == [{"branch": "HKCL", "copies": 1, "available": 0}]
+    assert title["availability"] == [
+        {"branch": "HKCL", "copies": 1, "available": 0, "call_number": None}
+    ]
     [refused] = await desk.lend("K1")
     assert refused["problem"]["code"] == "copy-not-ready"
 

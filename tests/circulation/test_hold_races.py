@@ -2,25 +2,17 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 import pytest
 
-from services.circulation.app import create_app
-from tests.circulation.desk import STAFF, Desk, card_of, noon, settings_for
+from tests.circulation.desk import STAFF, Desk, card_of, noon
 from tests.circulation.shelf import DAY, faults, title_of
-from tests.support import Answer, served, token
+from tests.support import Answer, token
 
 Call = Callable[[Desk], Awaitable[Answer]]
-
-
-@pytest.fixture
-async def desks(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[tuple[Desk, Desk]]:
-    """Two replicas on one database."""
-    async with served(create_app, settings_for(mongo_url, database)) as api:
-        yield desk, Desk(api)
 
 
 async def call(desk: Desk, method: str, path: str, body: Any = None, *, as_: str = STAFF) -> Answer:

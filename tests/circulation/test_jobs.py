@@ -1,30 +1,22 @@
 """All jobs: replicas share them, and they are safe to run twice and for any past day."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 import pytest
 
-from services.circulation.app import JOBS, create_app
-from services.circulation.charges.clients import Double
+from services.circulation.app import JOBS
+from services.circulation.charges.clients.double import Double
 from services.circulation.charges.commands.payments import BeginPayment, begin_payment
 from services.circulation.closures.consumers import keep_calendar
-from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon, settings_for
+from tests.circulation.desk import OPS, STAFF, Desk, branch, closure, noon
 from tests.circulation.shelf import kept
-from tests.support import served
 
 WORK = 6
 """Number of items that each job finds to process."""
-
-
-@pytest.fixture
-async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Desk]:
-    """Another replica on the same database."""
-    async with served(create_app, settings_for(mongo_url, database)) as api:
-        yield Desk(api)
 
 
 async def lend(desk: Desk) -> None:
@@ -78,7 +70,7 @@ async def leave_payments(desk: Desk) -> None:
     for charge in [one["_id"] async for one in database.charges.find()]:
         run = desk.run(date(2020, 12, 7))
         begun = await run(begin_payment, BeginPayment((charge,), "p1"))
-        await Double(database).authorise(begun.id, begun.cents)
+        await Double(database).authorise(begun)
 
 
 async def bring_back(desk: Desk) -> None:

@@ -88,8 +88,8 @@ async def test_availability_is_counted_by_branch(desk: Desk) -> None:
     await desk.lend("K0")
     found = (await desk.api.get(f"/v1/titles/{made['id']}")).json()
     assert found["availability"] == [
-        {"branch": "HKCL", "copies": 2, "available": 1},
-        {"branch": "LFU", "copies": 1, "available": 1},
+        {"branch": "HKCL", "copies": 2, "available": 1, "call_number": None},
+        {"branch": "LFU", "copies": 1, "available": 1, "call_number": None},
     ]
     assert (await desk.api.get("/v1/titles/none")).status == 404
 

@@ -73,3 +73,22 @@ async def test_a_preview_says_when_it_would_be_ready(desk: Desk) -> None:
         2,
         {"day": "2020-12-21", "share": 0.8},
     )
+
+
+async def test_one_request_says_when_new_holds_on_many_titles_would_be_ready(desk: Desk) -> None:
+    await learn(desk, days=10, loans=100)
+    queued = (await waiting_hold(desk))["title_id"]
+    lent = (await desk.loan(on="2020-12-02"))["title_id"]
+    free = (await desk.loan(on="2020-12-02"))["title_id"]
+    copies = {"copies": [{"barcode": "FREE-1", "branch": "HKCL", "category": "adult"}]}
+    await desk.api.insist(
+        "POST", f"/v1/titles/{free}/copies", copies, as_=token("l1", ("staff",)), at=noon(TODAY)
+    )
+    path = f"/v1/titles/likely-ready?pickup_branch=HKCL&id={queued}&id={lent}&id={free}&id=none"
+    answer = await desk.api.insist("GET", path, at=noon(TODAY))
+    assert {one["title_id"]: one["likely_ready_by"]["day"] for one in answer.json()["items"]} == {
+        queued: "2020-12-21",
+        lent: "2020-12-12",
+    }
+    too_many = "&".join(f"id=t{number}" for number in range(21))
+    assert (await desk.api.call("GET", f"/v1/titles/likely-ready?{too_many}")).status == 422

@@ -9,7 +9,7 @@ from shared.contracts.accounts import PatronBlocked
 from shared.ids import card_digest
 from tests.circulation.desk import KEY, STAFF, STATION, Desk, card_of, closure, noon
 from tests.circulation.desk import branch as told
-from tests.support import Answer
+from tests.support import Answer, token
 
 NIGHT = "2020-11-19T21:30:00+08:00"
 
@@ -56,6 +56,18 @@ async def test_an_allowed_offline_check_out_starts_on_its_true_day_without_a_con
     assert (result["ok"], result["problem"]) == (True, None)
     assert (result["loan"]["borrowed_on"], result["loan"]["due_on"]) == ("2020-11-19", "2020-12-03")
     assert await conflicts(desk) == []
+
+
+async def test_an_offline_check_out_keeps_the_due_date_that_its_station_promised(
+    desk: Desk,
+) -> None:
+    [barcode] = await desk.copies(1)
+    [result] = await results(desk, barcode, promised_due="2020-12-10")
+    assert result["loan"]["due_on"] == "2020-12-10"
+    [again] = await results(desk, barcode, promised_due="2020-12-20")
+    assert again["loan"] == result["loan"]
+    refused = await report(desk, barcode, offline=False, promised_due="2020-12-10")
+    assert refused.status == 422
 
 
 async def test_an_offline_check_out_of_a_blocked_patron_is_recorded_with_a_conflict(
@@ -130,6 +142,86 @@ async def test_an_offline_report_received_by_ten_replicas_is_recorded_once(desk:
     await asyncio.gather(*(report(desk, mine, other) for _ in range(10)))
     assert len(await conflicts(desk)) == 1
     assert await desk.count("loan.checked-out") == 2
+
+
+async def test_a_second_check_out_of_a_day_is_another_loan_after_the_return(desk: Desk) -> None:
+    [barcode] = await desk.copies(1)
+    [first] = await results(desk, barcode, at="2020-11-19T10:00:00+08:00")
+    assert (await give_back(desk, barcode, "2020-11-19T11:00:00+08:00"))["ok"]
+    [second] = await results(desk, barcode, at="2020-11-19T12:00:00+08:00")
+    assert (second["ok"], second["loan"]["state"]) == (True, "open")
+    assert first["loan"]["id"] != second["loan"]["id"]
+
+
+@pytest.mark.parametrize(
+    ("at", "refused"),
+    [
+        ("2020-11-19T21:29:00+08:00", "lent-that-day"),
+        ("2020-11-19T21:31:00+08:00", None),
+        ("2020-11-20T09:00:00+08:00", None),
+    ],
+)
+async def test_a_return_reported_late_ends_no_loan_that_began_after_it(
+    desk: Desk, at: str, refused: str | None
+) -> None:
+    [barcode] = await desk.copies(1)
+    await results(desk, barcode)  # lent at 21:30
+    result = await give_back(desk, barcode, at)
+    assert (result["problem"] or {"code": None})["code"] == refused
+    [again] = await desk.take_back(barcode, on="2020-11-20")  # as its problem says, now
+    assert again["ok"] is (refused is not None)
+
+
+async def test_a_return_of_a_desk_and_a_loan_of_another_at_once_never_end_each_other(
+    desk: Desk,
+) -> None:
+    """The report and the next check-out come at one moment; the report is about one before it."""
+    await desk.patron("p2")
+    [barcode] = await desk.copies(1)
+    await results(desk, barcode)
+    before = "2020-11-19T21:45:00+08:00"
+    later = {"of": "p2", "at": "2020-11-19T22:00:00+08:00"}
+    await asyncio.gather(
+        *(give_back(desk, barcode, before) for _ in range(3)),
+        *(report(desk, barcode, **later) for _ in range(3)),
+    )
+    [lent] = await results(desk, barcode, **later)
+    again = await give_back(desk, barcode, before)
+    assert (lent["loan"]["state"], again["problem"]["code"]) == ("open", "lent-that-day")
+    assert await desk.count("loan.returned") == 1
+
+
+async def give_back(desk: Desk, barcode: str, at: str) -> dict[str, Any]:
+    """Report a return that a desk took while it was offline, on the morning of the 20th."""
+    body = {"barcodes": [barcode], "branch": "HKCL", "channel": "desk", "at": at, "offline": True}
+    answer = await desk.api.insist(
+        "POST", "/v1/returns", body, as_=STAFF, at="2020-11-20T09:30:00+08:00"
+    )
+    [result] = answer.json()["results"]
+    found: dict[str, Any] = result
+    return found
+
+
+async def test_a_desk_gets_the_barcodes_that_readers_wait_for_and_no_reader(desk: Desk) -> None:
+    await desk.patron("p2")
+    await desk.hear(told("MOS"))
+    on_loan, kept, *_ = await desk.copies(2)
+    [elsewhere] = await desk.copies(1)
+    await desk.lend(on_loan, kept, elsewhere)
+    title = (await desk.api.get(f"/v1/copies/{on_loan}", as_=STAFF)).json()["title_id"]
+    other = (await desk.api.get(f"/v1/copies/{elsewhere}", as_=STAFF)).json()["title_id"]
+    for patron, of, at in (("p2", title, "HKCL"), ("p2", other, "MOS")):
+        body = {"title_id": of, "pickup_branch": at}
+        placed = await desk.api.insist("POST", "/v1/holds", body, as_=token(patron))
+        assert placed.status == 201, placed.json()
+    assert (await awaited(desk))["waiting"] == sorted([on_loan, kept])
+    await desk.take_back(kept, on="2020-11-21")
+    assert await awaited(desk) == {"waiting": [], "kept": [kept], "complete": True}
+
+
+async def awaited(desk: Desk) -> dict[str, Any]:
+    found: dict[str, Any] = (await desk.api.get("/v1/holds/awaited/HKCL", as_=STAFF)).json()
+    return found
 
 
 async def test_staff_resolve_a_conflict_once(desk: Desk) -> None:

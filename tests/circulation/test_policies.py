@@ -1,13 +1,17 @@
 """Edits of the policy matrix: each is a version, and none affects an existing loan."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from services.circulation.loans.store import loans as loans_store
 from services.circulation.policies import store as policies_store
 from services.circulation.policies.routes import Terms
 from services.circulation.rules.policy import Policy
+from shared.clock import wall_clock
+from shared.ids import first_id_at
 from shared.unit_of_work import Work
 from tests.circulation.desk import STAFF, Desk, noon
 from tests.support import Answer
@@ -157,3 +161,90 @@ async def test_rows_stored_without_versions_still_apply(desk: Desk) -> None:
     loan = await desk.loan()
     assert loan["due_on"] == "2020-11-30"
     assert [change["row"]["loan_days"] for change in await history(desk, "default")] == [10]
+
+
+async def test_a_change_based_on_another_version_is_refused(desk: Desk) -> None:
+    await put(desk, "picture-books", **PICTURE_BOOKS, based_on=0)
+    twice = await put(desk, "picture-books", **PICTURE_BOOKS, based_on=0)
+    assert twice.status == 200  # the same row: nothing is lost
+    stale = await put(desk, "picture-books", **PICTURE_BOOKS | {"loan_days": 7}, based_on=0)
+    assert (stale.status, stale.json()["code"]) == (409, "policy-changed")
+    assert "version 1" in stale.json()["detail"]
+    path = "/v1/policies/picture-books?reason=over&based_on=2"
+    assert (await desk.api.delete(path, as_=STAFF)).json()["code"] == "policy-changed"
+    assert (await desk.api.delete(path.replace("=2", "=1"), as_=STAFF)).status == 200
+
+
+async def test_one_of_twenty_concurrent_changes_of_a_version_is_made(desk: Desk) -> None:
+    answers = await asyncio.gather(
+        *(put(desk, "default", loan_days=days, based_on=1) for days in range(21, 41))
+    )
+    assert [answer.status for answer in answers].count(200) == 1
+    assert {answer.json().get("code") for answer in answers if answer.status != 200} == {
+        "policy-changed"
+    }
+    assert len(await history(desk, "default")) == 2
+
+
+async def effect(desk: Desk, policy_id: str, row: dict[str, Any] | None, on: str) -> Answer:
+    path = f"/v1/policies/{policy_id}/effect"
+    return await desk.api.post(path, {"row": row}, as_=STAFF, at=noon(on))
+
+
+async def test_a_preview_compares_last_months_loans_under_both_rows(desk: Desk) -> None:
+    """Four loans of picture books: one is too old, one is late, and one came back late."""
+    [old] = await desk.copies(1, "picture-book")
+    await desk.lend(old, on="2020-10-01")
+    back = await desk.loan(on="2020-11-02", category="picture-book")
+    await desk.loan(on="2020-11-10", category="picture-book")  # due 24 November
+    await desk.loan(on="2020-11-26", category="picture-book")
+    await desk.loan(on="2020-11-26")
+    await desk.take_back(back["barcode"], on="2020-11-18")  # due 16 November: 2 days, $3.00
+    found = await effect(desk, "picture-books", PICTURE_BOOKS | {"loan_days": 7}, "2020-11-26")
+    assert found.json() == {
+        "as_of": "2020-11-26",
+        "since": "2020-10-27",
+        "loans": 4,
+        "complete": True,
+        "concerned": 3,
+        "due_earlier": 3,
+        "due_later": 0,
+        "not_lent": 0,
+        "fines_changed": 2,
+        "fines_before_cents": 2 * 150 + 2 * 150,
+        "fines_after_cents": 9 * 20 + 9 * 20,
+        "currency": "HKD",
+    }
+    assert len(await desk.api.app.state.database.policies.find().to_list(9)) <= 3  # nothing changed
+    await put(desk, "picture-books", **PICTURE_BOOKS)
+    away = await effect(desk, "picture-books", None, "2020-11-26")
+    assert (away.json()["concerned"], away.json()["due_earlier"]) == (3, 3)
+    taken = await effect(desk, "tales", {"copy_category": "children"}, "2020-11-26")
+    assert (taken.status, taken.json()["code"]) == (409, "policy-taken")
+
+
+async def test_a_preview_of_many_loans_takes_the_first_of_each_day(desk: Desk) -> None:
+    """Ids begin with their time: here of the last 40 days, with three loans on each."""
+    database, loan = desk.api.app.state.database, await desk.loan()
+    stored = await database.loans.find_one({"_id": loan["id"]})
+    await database.loans.delete_many({})
+    now = wall_clock()
+    for n in range(120):
+        made = now - timedelta(days=n / 3)
+        document = stored | {"_id": first_id_at(made)[:-5] + f"{n:05}", "copy_id": f"c{n}"}
+        document["borrowed_on"] = made.date().isoformat()
+        await database.loans.insert_one(document)
+    loans, complete = await loans_store.find_lent(database, now.date(), 30, 200)
+    assert (complete, len({one.borrowed_on for one in loans})) == (True, 31)
+    loans, complete = await loans_store.find_lent(database, now.date(), 30, 60)
+    assert not complete
+    assert len(loans) <= 60
+    assert len({one.borrowed_on for one in loans}) >= 29
+
+
+async def test_the_first_of_the_fitting_rows_applies(desk: Desk) -> None:
+    await put(desk, "picture-books", **PICTURE_BOOKS)
+    path = "/v1/policies?patron_category=adult&branch_kind=major&copy_category="
+    for category, rows in (("picture-book", ["picture-books", "default"]), ("atlas", ["default"])):
+        found = (await desk.api.get(f"{path}{category}", as_=STAFF)).json()["items"]
+        assert [row["id"] for row in found] == rows

@@ -2,15 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from typing import Any
 
 import pytest
 
-from services.circulation.app import create_app
-from tests.circulation.desk import OPS, STAFF, STATION, Desk, card_of, closure, noon, settings_for
+from tests.circulation.desk import OPS, STAFF, STATION, Desk, card_of, closure, noon
 from tests.circulation.desk import branch as told
-from tests.support import Answer, served, token
+from tests.support import Answer, token
 from tests.warm import requests_sent
 
 P1 = token("p1")
@@ -19,13 +18,6 @@ KEYED = 1
 CHECKED = 1
 """Round trips of the tests themselves, which look for the audit entry of each command of staff."""
 READS_AND_WRITES = ("find", "insert", "update", "delete", "aggregate", "commitTransaction")
-
-
-@pytest.fixture
-async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Desk]:
-    """Another replica on the same database."""
-    async with served(create_app, settings_for(mongo_url, database)) as api:
-        yield Desk(api)
 
 
 def codes(answers: list[Answer]) -> Counter[str]:

@@ -1,4 +1,4 @@
-"""A year of a small library, day by day: the service and a plain model agree every evening.
+"""A year of a small library, and a sixth of a random one: the service and a model always agree.
 
 Patrons borrow, return, renew, reserve (titles, volumes, single copies, any edition), cancel, let
 their cards expire and renew them; loans are renewed automatically; libraries close. To play a year
@@ -296,14 +296,14 @@ class Player:
 
 
 @pytest.mark.parametrize("kind", ["fixed", "random"])
-async def test_service_and_model_agree_every_day_of_a_year(desk: Desk, kind: str) -> None:
+async def test_service_and_model_agree_every_day(desk: Desk, kind: str) -> None:
     seed = 2021
     if kind == "random":
         seed = int(os.environ.get("CARREL_YEAR") or random.SystemRandom().randrange(1_000_000))
     print(f"CARREL_YEAR={seed}")  # noqa: T201 - to play a failed year again
     player = Player(desk, seed)
     await player.open()
-    for number in range(DAYS):
+    for number in range(DAYS if kind == "fixed" else DAYS // 6):
         today = FIRST + timedelta(days=number)
         await player.begin(today)
         if player.chance.random() < 0.04:

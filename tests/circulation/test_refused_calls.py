@@ -4,21 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.circulation.cashier import (
-    P1,
-    P2,
-    PAID_ON,
-    ask_to_pay,
-    begun,
-    fine,
-    fines,
-    lowered,
-    now,
-    order,
-    pay,
-    refund_begun,
-    waive,
-)
+from tests.circulation import cashier
 from tests.circulation.desk import STAFF, Desk, noon
 from tests.circulation.shelf import hold, lent_title, people, title_of
 from tests.support import Answer, token
@@ -50,6 +36,7 @@ UNKNOWN: list[tuple[str, str, Any, str]] = [
     ("POST", "/v1/loans/none/renewals", None, "no-such-loan"),
     ("POST", "/v1/loans/none/renewals?preview=true", None, "no-such-loan"),
     ("POST", "/v1/loans/none/loss", None, "no-such-loan"),
+    ("POST", "/v1/loans/none/undo", {"step": "return", "branch": "HKCL"}, "no-such-loan"),
     ("POST", "/v1/loans/none/claim", None, "no-such-loan"),
     ("DELETE", "/v1/loans/none/claim", None, "no-such-loan"),
     ("GET", "/v1/holds/none", None, "no-such-hold"),
@@ -109,7 +96,7 @@ async def test_an_ended_loan_is_neither_renewed_nor_lost_nor_claimed(desk: Desk)
     await desk.take_back(loan["barcode"], on=ON)
     ended = await desk.stored(loan)
     for path in ("renewals", "loss", "claim"):
-        answer = await desk.api.post(f"/v1/loans/{loan['id']}/{path}", as_=P1, at=noon(ON))
+        answer = await desk.api.post(f"/v1/loans/{loan['id']}/{path}", as_=cashier.P1, at=noon(ON))
         assert refusal(answer) == (409, "loan-not-open"), path
     rejected = await desk.api.delete(f"/v1/loans/{loan['id']}/claim", as_=STAFF)
     assert refusal(rejected) == (409, "loan-not-open")
@@ -121,7 +108,7 @@ async def test_a_lost_loan_is_not_claimed_returned(desk: Desk) -> None:
     path = f"/v1/loans/{loan['id']}"
     lost = await desk.api.post(f"{path}/loss", {"price_cents": 5000}, as_=STAFF, at=noon(ON))
     assert lost.status == 200
-    claimed = await desk.api.post(f"{path}/claim", as_=P1, at=noon(ON))
+    claimed = await desk.api.post(f"{path}/claim", as_=cashier.P1, at=noon(ON))
     assert refusal(claimed) == (409, "loan-lost")
     assert refusal(await desk.api.delete(f"{path}/claim", as_=STAFF)) == (409, "loan-lost")
     assert (await desk.stored(loan))["claimed_returned_on"] is None
@@ -132,7 +119,7 @@ async def test_renewing_several_loans_refuses_each_for_its_own_reason(desk: Desk
     back, claimed, good = [await desk.loan() for _ in range(3)]
     theirs = await desk.loan(to="p2")
     await desk.take_back(back["barcode"], on=ON)
-    await desk.api.post(f"/v1/loans/{claimed['id']}/claim", as_=P1, at=noon(ON))
+    await desk.api.post(f"/v1/loans/{claimed['id']}/claim", as_=cashier.P1, at=noon(ON))
     ids = [back["id"], claimed["id"], good["id"], theirs["id"], "none"]
     assert await renewed(desk, *ids) == {
         back["id"]: "no-such-loan",  # it is no open loan of this patron
@@ -155,7 +142,7 @@ async def test_a_patron_who_owes_for_a_lost_loan_renews_no_other(desk: Desk) -> 
 async def renewed(desk: Desk, *loan_ids: str) -> dict[str, str | None]:
     """Renew loans of p1 together; return the code of the refusal of each, None if renewed."""
     body = {"loan_ids": loan_ids}
-    answer = await desk.api.post("/v1/me/renewals", body, as_=P1, at=noon("2020-11-23"))
+    answer = await desk.api.post("/v1/me/renewals", body, as_=cashier.P1, at=noon("2020-11-23"))
     results = answer.json()["results"]
     return {one["loan_id"]: (one["problem"] or {}).get("code") for one in results}
 
@@ -190,7 +177,7 @@ async def test_a_hold_of_a_title_on_loan_to_the_patron_is_refused(desk: Desk) ->
     [barcode] = await desk.copies(1)
     await desk.lend(barcode)
     body = {"title_id": await title_of(desk, barcode), "pickup_branch": "HKCL"}
-    answer = await desk.api.post("/v1/holds", body, as_=P1, at=noon(ON))
+    answer = await desk.api.post("/v1/holds", body, as_=cashier.P1, at=noon(ON))
     assert refusal(answer) == (409, "title-on-loan")
 
 
@@ -199,10 +186,10 @@ async def test_a_hold_of_a_title_on_loan_to_the_patron_is_refused(desk: Desk) ->
 
 async def test_another_patrons_payment_is_not_found(desk: Desk) -> None:
     await people(desk, "p2")
-    made = (await pay(desk, await fine(desk))).json()
+    made = (await cashier.pay(desk, await cashier.fine(desk))).json()
     path = f"/v1/payments/{made['id']}"
-    assert (await desk.api.get(path, as_=P1)).json()["amount_cents"] == 450
-    assert refusal(await desk.api.get(path, as_=P2)) == (404, "no-such-payment")
+    assert (await desk.api.get(path, as_=cashier.P1)).json()["amount_cents"] == 450
+    assert refusal(await desk.api.get(path, as_=cashier.P2)) == (404, "no-such-payment")
 
 
 async def test_a_charge_that_is_no_fine_has_no_statement(desk: Desk) -> None:
@@ -210,53 +197,53 @@ async def test_a_charge_that_is_no_fine_has_no_statement(desk: Desk) -> None:
     path = f"/v1/loans/{loan['id']}/loss"
     lost = await desk.api.post(path, {"price_cents": 5000}, as_=STAFF, at=noon(ON))
     for charge in lost.json()["charges"]:
-        statement = await desk.api.get(f"/v1/charges/{charge['id']}/statement", as_=P1)
+        statement = await desk.api.get(f"/v1/charges/{charge['id']}/statement", as_=cashier.P1)
         assert refusal(statement) == (404, "no-such-charge"), charge["kind"]
 
 
 async def test_a_charge_is_neither_waived_nor_refunded_while_its_refund_is_under_way(
     desk: Desk,
 ) -> None:
-    charge = await fine(desk)
-    await pay(desk, charge)
-    await lowered(desk, charge, 150)
-    await refund_begun(desk, charge)
-    assert refusal(await waive(desk, charge, 1)) == (409, "payment-under-way")
-    assert (await now(desk, charge))["waived_cents"] == 0
+    charge = await cashier.fine(desk)
+    await cashier.pay(desk, charge)
+    await cashier.lowered(desk, charge, 150)
+    await cashier.refund_begun(desk, charge)
+    assert refusal(await cashier.waive(desk, charge, 1)) == (409, "payment-under-way")
+    assert (await cashier.now(desk, charge))["waived_cents"] == 0
 
 
 async def test_a_refund_is_refused_while_a_payment_of_the_charge_is_under_way(desk: Desk) -> None:
-    charge = await fine(desk)
-    await begun(desk, charge)
+    charge = await cashier.fine(desk)
+    await cashier.begun(desk, charge)
     path = f"/v1/charges/{charge['id']}/refund"
-    answer = await desk.api.post(path, as_=STAFF, at=noon(PAID_ON))
+    answer = await desk.api.post(path, as_=STAFF, at=noon(cashier.PAID_ON))
     assert refusal(answer) == (409, "payment-under-way")
-    assert (await now(desk, charge))["refund_due_cents"] == 0
+    assert (await cashier.now(desk, charge))["refund_due_cents"] == 0
 
 
 async def test_a_joint_payment_is_refused_while_the_provider_does_not_answer_about_another(
     desk: Desk,
 ) -> None:
-    one, two = await fines(desk, 450, 300)
-    pending = await begun(desk, one)
-    await order(desk, ("standing", "lose"))
-    both = await ask_to_pay(desk, one, two)
+    one, two = await cashier.fines(desk, 450, 300)
+    pending = await cashier.begun(desk, one)
+    await cashier.order(desk, ("standing", "lose"))
+    both = await cashier.ask_to_pay(desk, one, two)
     assert refusal(both) == (409, "payment-under-way")
     path = f"/v1/payments/{pending.id}"
-    assert (await desk.api.get(path, as_=P1)).json()["state"] == "pending"
-    assert (await now(desk, two))["outstanding_cents"] == 300
-    assert (await pay(desk, one, two)).status == 201
+    assert (await desk.api.get(path, as_=cashier.P1)).json()["state"] == "pending"
+    assert (await cashier.now(desk, two))["outstanding_cents"] == 300
+    assert (await cashier.pay(desk, one, two)).status == 201
 
 
 async def test_without_a_provider_nothing_is_refunded(desk: Desk) -> None:
-    charge = await fine(desk)
-    await pay(desk, charge)
-    await lowered(desk, charge, 150)
+    charge = await cashier.fine(desk)
+    await cashier.pay(desk, charge)
+    await cashier.lowered(desk, charge, 150)
     state = desk.api.app.state
     state.settings = state.settings.model_copy(update={"payment_provider": "none"})
     answer = await desk.api.post(f"/v1/charges/{charge['id']}/refund", as_=STAFF)
     assert refusal(answer) == (409, "no-payment-provider")
-    assert (await now(desk, charge))["refund_due_cents"] == 300
+    assert (await cashier.now(desk, charge))["refund_due_cents"] == 300
 
 
 # ---- fine suspensions ---------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The catalogue is searched by words, parts, filters and counts, in any script."""
 
+import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
@@ -7,6 +8,7 @@ import pytest
 
 from services.circulation.app import create_app
 from services.circulation.search.queries import CatalogueView
+from services.circulation.search.rules import number_in_words
 from tests.circulation.desk import STAFF, Desk, settings_for
 from tests.support import served
 
@@ -149,6 +151,15 @@ async def test_the_counts_follow_loans_and_returns(shelf: Shelf) -> None:
     assert await shelf.titles(available=True, branch="HKCL", q="iris") == [SEA]
 
 
+async def test_small_counts_are_not_kept_however_busy_the_process_is(shelf: Shelf) -> None:
+    await shelf.view.refresh()
+    search = "/v1/titles?q=iris&facets=true"
+    answers = await asyncio.gather(*(shelf.desk.api.get(search) for _ in range(100)))
+    assert {answer.status for answer in answers} <= {200, 503}
+    await shelf.desk.lend("S1", "S2", "B1")
+    assert (await shelf.page(q="iris", facets=True))["facets"]["available"] == 0
+
+
 async def test_pages_follow_each_other_without_a_gap(shelf: Shelf) -> None:
     for number in range(7):
         await shelf.add({"title": f"Volume {number}", "authors": [], "copies": []})
@@ -179,3 +190,83 @@ async def test_another_replica_finds_a_change_and_a_restart_loses_none(
         async with served(create_app, settings) as api:
             found.append(await Shelf(Desk(api)).titles(title="kit", sort="title"))
     assert found == [["Kite"], ["Kite", "Kitesurfing"]]
+
+
+ORWELL = {
+    "title": "Nineteen Eighty-Four",
+    "authors": ["Orwell, George"],
+    "copies": [("O1", "HKCL"), ("O2", "LFU")],
+}
+
+
+async def test_a_misspelt_search_is_corrected(shelf: Shelf) -> None:
+    await shelf.add(ORWELL)
+    for typed, meant in {
+        "orwel": None,  # the beginning of a word finds the title
+        "orwlel": "orwell",
+        "Orwall George": "orwell George",
+        "murdosh sea": "murdoch sea",
+        "1984": "nineteen eighty four",
+        "qqqqq": None,
+        "orwall murdosh": None,  # no title has both
+        "石魔": None,
+    }.items():
+        found = await shelf.page(q=typed, facets=True)
+        assert found["did_you_mean"] == meant, typed
+        if meant:
+            assert (await shelf.page(q=meant, facets=True))["total"] == 1, typed
+
+
+@pytest.mark.parametrize(
+    ("digits", "words"),
+    [
+        ("1984", "nineteen eighty four"),
+        ("2001", "two thousand one"),
+        ("1900", "nineteen hundred"),
+        ("1805", "eighteen hundred five"),
+        ("101", "one hundred one"),
+        ("20", "twenty"),
+        ("7", "seven"),
+        ("0", "zero"),
+        ("20000", None),
+        ("sea", None),
+    ],
+)
+def test_numbers_are_named_as_in_titles(digits: str, words: str | None) -> None:
+    assert number_in_words(digits) == words
+
+
+async def test_titles_are_suggested_for_the_beginning_of_a_search(shelf: Shelf) -> None:
+    await shelf.view.refresh()
+    answer = await shelf.desk.api.get("/v1/titles/suggestions?q=se")
+    suggested = answer.json()["items"]
+    assert {one["title"] for one in suggested} == {FILM, SEA, BIRDS}
+    assert set(suggested[0]) == {"id", "title", "authors", "kind"}
+    assert (await shelf.desk.api.get("/v1/titles/suggestions?q=s")).status == 422
+
+
+async def test_the_most_borrowed_titles_were_lent_three_times(shelf: Shelf) -> None:
+    for day in ("02", "03", "04"):
+        await shelf.desk.lend("S1", on=f"2021-03-{day}")
+        await shelf.desk.take_back("S1", on=f"2021-03-{day}")
+    await shelf.desk.lend("B1")
+    answer = await shelf.desk.api.get("/v1/titles/most-borrowed")
+    assert [one["title"] for one in answer.json()["items"]] == [SEA]
+
+
+async def test_a_library_of_a_found_title_has_its_call_number(shelf: Shelf) -> None:
+    made = await shelf.add({**ORWELL, "copies": []})
+    copies = [
+        {
+            "barcode": barcode,
+            "category": "adult",
+            "branch": "LFU",
+            "record": {"call_number": {"number": number, "scheme": "ddc"}},
+        }
+        for barcode, number in (("N1", "823.92 ORW"), ("N2", "823.912 ORW"))
+    ]
+    path = f"/v1/titles/{made['id']}/copies"
+    answer = await shelf.desk.api.insist("POST", path, {"copies": copies}, as_=STAFF)
+    assert answer.status == 201, answer.json()
+    (found,) = (await shelf.page(q="orwell", facets=True))["items"]
+    assert [one["call_number"] for one in found["availability"]] == ["823.912 ORW"]

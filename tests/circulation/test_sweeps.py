@@ -1,7 +1,6 @@
 """Background sweeps on any number of replicas adjust due dates and holds to announcements."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -24,13 +23,6 @@ REOPENS = told(version=2, closures=(closure("c1", "2020-12-02", (2, "2021-02-19"
 AGAIN = told(
     version=3, closures=(closure("c1", "2020-12-02", (2, "2021-02-19"), (3, "2021-03-01")),)
 )
-
-
-@pytest.fixture
-async def second(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[Desk]:
-    """Another replica on the same database."""
-    async with served(create_app, settings_for(mongo_url, database)) as api:
-        yield Desk(api)
 
 
 async def lend_many(desk: Desk, count: int) -> None:

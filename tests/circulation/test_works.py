@@ -10,13 +10,19 @@ import pytest
 
 from ops.audit.circulation import check_holds, check_queues
 from ops.audit.findings import Audit
-from services.circulation.app import create_app
 from shared.contracts.circulation import HoldSnapshot
 from shared.ids import new_id
-from tests.circulation.desk import STAFF, Desk, noon, settings_for
+from tests.circulation.desk import STAFF, Desk, noon
 from tests.circulation.shelf import DAY, faults, now, people, run_job
 from tests.circulation.test_volumes import catalogue, hold, reserve
-from tests.support import Answer, served, token
+from tests.support import Answer, plans, token
+
+
+@pytest.fixture(autouse=True)
+async def _works_have_indexes(desk: Desk) -> AsyncIterator[None]:
+    async with plans(desk.api.app.state.database, "work_id") as found:
+        yield
+    assert "COLLSCAN" not in found
 
 
 async def put_work(desk: Desk, title: str, work: str | None) -> Answer:
@@ -170,13 +176,6 @@ async def id_of(desk: Desk, barcode: str) -> str:
 
 
 # ---- at the same time ---------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def desks(desk: Desk, mongo_url: str, database: str) -> AsyncIterator[tuple[Desk, Desk]]:
-    """Two replicas on one database."""
-    async with served(create_app, settings_for(mongo_url, database)) as api:
-        yield desk, Desk(api)
 
 
 async def test_two_returns_of_different_editions_at_once_serve_two_holds(

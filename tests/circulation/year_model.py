@@ -29,6 +29,8 @@ class Copy:
     state: str = "available"
     bound_for: str | None = None
     hold: "Hold | None" = None
+    left: bool = False
+    """True on the shelf of a hold that is over, until the next scan."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,7 @@ class Year:
         due = self.next_open(branch, self.today + LOAN_DAYS * DAY)
         self.loans.append(Loan(copy, patron, branch, due))
         kept_for, copy.hold = copy.hold, None
-        copy.state, copy.at, copy.bound_for = "on-loan", branch, None
+        copy.state, copy.at, copy.bound_for, copy.left = "on-loan", branch, None, False
         if kept_for:
             kept_for.state = "collected"
         for hold in self.holds:
@@ -210,9 +212,9 @@ class Year:
         """Take back a copy from a loan, or receive one that is awaited."""
         if copy.state == "on-loan":
             self.loans = [loan for loan in self.loans if loan.copy is not copy]
-        elif copy.state not in AWAITED:
+        elif copy.state not in AWAITED and not copy.left:
             raise Refused("not-on-loan")
-        copy.at, copy.bound_for, copy.state = branch, None, "available"
+        copy.at, copy.bound_for, copy.state, copy.left = branch, None, "available", False
         if copy.hold:
             self.allot(copy.hold, copy, scanned=True)
         else:
@@ -266,6 +268,7 @@ class Year:
         hold.state = state
         if (copy := hold.copy) is not None and copy.hold is hold:
             copy.hold = None
+            copy.left |= copy.state == "on-shelf"
             if copy.state in ("to-fetch", "on-shelf"):
                 copy.state = "available"
             self.serve()

@@ -140,6 +140,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     tried = ", ".join(
         f"{count:,} {name if count > 1 else name.removesuffix('s')}"
         for name, count in row.counts.items()
+        if (name, count) != ("cases", 1) or len(row.counts) == 1
     )
     doubled = f"{row.doubled}" + (f" (and {row.other} published differently)" if row.other else "")
     recovery = "" if row.recovery is None else f"{row.recovery:.1f} s"

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -30,6 +31,8 @@ pytestmark = [
     pytest.mark.skipif(FAKER is None, reason="libfaketime is missing (Debian: libfaketime)"),
 ]
 
+LATEST_ANSWER = 60
+"""Seconds that the database may take to tell its time, of which the difference is less sure."""
 DAYS = [pytest.param("+1d", id="a day ahead"), pytest.param("-1d", id="a day behind")]
 AT_ITS_DOOR = {
     "accounts": ("GET", "/v1/patrons?card="),
@@ -86,8 +89,9 @@ async def listens(system: System, service: str) -> bool:
     return checks["database"] == "ok" and checks["consumer"] in ("listening", "none")
 
 
-@pytest.mark.parametrize("by", DAYS)
-@pytest.mark.parametrize("service", AT_ITS_DOOR)
+@pytest.mark.parametrize(
+    ("service", "by"), [("accounts", "-1d"), ("circulation", "+1d"), ("gateway", "-1d")]
+)
 async def test_a_service_whose_clock_is_a_day_off_refuses_and_says_why_and_loses_nothing(
     running: System, library: Library, service: str, by: str
 ) -> None:
@@ -120,7 +124,10 @@ async def test_a_service_whose_clock_is_a_day_off_refuses_and_says_why_and_loses
         found=found,
     )
     assert status == 503
-    assert report["checks"]["clock"].startswith("86400 s " + {"+": "ahead", "-": "behind"}[by[0]])
+    told = re.fullmatch(r"(\d+) s (ahead of|behind) the database's", report["checks"]["clock"])
+    assert told is not None, report
+    assert told[2] == {"+": "ahead of", "-": "behind"}[by[0]]
+    assert abs(int(told[1]) - 86400) <= LATEST_ANSWER
     assert (refused, problem["code"]) == (401, "unauthenticated")
     assert [shown["due_on"] for shown in answer["loans"]] == ["2021-02-19"]
     assert found.findings == []
@@ -150,9 +157,10 @@ async def test_the_doctor_reports_a_wrong_clock(running: System, by: str) -> Non
         env={**os.environ, **running.environment, **wrong(by)},
         stdout=subprocess.PIPE,
     )
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(240):
         report, _ = await doctor.communicate()
     delete_shared_memory(doctor.pid)
     [clocks] = [f for f in json.loads(report)["findings"] if f["check"] == "clocks"]
     assert clocks["level"] == "warn"
-    assert clocks["found"].startswith("86400.")
+    difference = float(clocks["found"].partition(" ")[0])
+    assert abs(difference - 86400) <= LATEST_ANSWER

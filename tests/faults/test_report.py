@@ -68,5 +68,5 @@ def test_the_page_is_written_again_without_change() -> None:
     assert report.PAGE.read_text() == once
     assert once.startswith("before\n")
     assert once.endswith(f"\n{report.END}\nafter\n")
-    assert "| a broker killed | K | All holds | 1 case, 1,200 commands | 0 | 0 | 2.1 s |" in once
+    assert "| a broker killed | K | All holds | 1,200 commands | 0 | 0 | 2.1 s |" in once
     assert "outdated" not in once

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from ops.infrastructure.processes import System
-from services.gateway.edge.proxy import DEADLINE_SECONDS
 from tests.conftest import BROKER
-from tests.faults.load import KINDS, Attempt, Load
+from tests.faults.load import KINDS, Load
+from tests.faults.refusals import refused
 from tests.faults.report import record
 from tests.library import Library
 from tests.support import until
@@ -33,20 +33,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         yield started
 
 
-def refused(load: Load) -> list[Attempt]:
-    """Return the commands at circulation that met a replica which had ended.
-
-    One that a busy machine answers late is answered 503 after the deadline.
-    """
-    return [
-        attempt
-        for attempt in load.attempts
-        if attempt.kind in KINDS["circulation"]
-        and attempt.status == 503
-        and attempt.seconds < DEADLINE_SECONDS
-    ]
-
-
 async def more(load: Load) -> None:
     """Wait until circulation has carried out some commands from now on."""
     since = time.monotonic()
@@ -67,12 +53,12 @@ async def test_a_rollout_and_a_kill_refuse_no_command_with_a_key(
             await more(load)
             await asyncio.to_thread(running.process("circulation", number).start)
             await more(load)
-        replaced = refused(load)
+        replaced = refused(load, "circulation")
         await asyncio.to_thread(running.process("circulation", 1).kill)
         await more(load)
         await asyncio.to_thread(running.process("circulation", 1).start)
     found = await load.audited()
-    counts = {"replaced": REPLICAS, "killed": 1, "503 at once": len(refused(load))}
+    counts = {"replaced": REPLICAS, "killed": 1, "503 at once": len(refused(load, "circulation"))}
     record(
         "each of three replicas of circulation is replaced, then one is killed",
         running,
@@ -81,5 +67,5 @@ async def test_a_rollout_and_a_kill_refuse_no_command_with_a_key(
         counts=counts,
     )
     load.check_answers()
-    assert (replaced, refused(load)) == ([], [])
+    assert (replaced, refused(load, "circulation")) == ([], [])
     assert found.findings == []

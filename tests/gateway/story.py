@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from shared.contracts import Event, accounts, circulation, events, notices
+from shared.contracts import Event, accounts, circulation, events, notices, suspensions
 from tests import samples
 
 
@@ -28,7 +28,7 @@ def whole_story() -> list[tuple[Event, datetime]]:
         samples.notice(),
         samples.loan(circulation.LoanDueDateChanged, 2, due_on=date(2021, 2, 19)),
         samples.branch(notices.BranchReopened, 3),
-        samples.suspension(circulation.FinesSuspended, 1),
+        samples.suspension(suspensions.FinesSuspended, 1),
         samples.patron(accounts.PatronUpdated, 2, home_branch="STPL"),
         samples.preferences(2, followed_branches=("HKCL", "STPL"), activity_types=()),
         samples.loan(circulation.LoanOverdue, 3, due_on=date(2021, 2, 19)),
@@ -53,10 +53,11 @@ def whole_story() -> list[tuple[Event, datetime]]:
         ),
         samples.branch(notices.BranchHoursChanged, 4, name="The Library"),
         samples.branch(notices.BranchClosureChanged, 5, name="The Library", change="amended"),
-        samples.suspension(circulation.FinesResumed, 2, resumes_on=date(2021, 2, 19)),
+        samples.suspension(suspensions.FinesResumed, 2, resumes_on=date(2021, 2, 19)),
         samples.patron(accounts.PatronRegistered, 1, patron_id="patron-2"),
         samples.loan(circulation.LoanCheckedOut, 1, "loan-9", patron_id="patron-2"),
         samples.returned(2, "loan-9", patron_id="patron-2"),
+        samples.loan(circulation.LoanUndone, 3, "loan-9", patron_id="patron-2", undid="return"),
         samples.patron(
             accounts.PatronErased,
             2,

@@ -10,7 +10,7 @@ import pytest
 from services.gateway.app import create_app
 from services.gateway.settings import Settings
 from services.gateway.views.overview import instant
-from shared.contracts import Event, accounts, circulation, events, notices
+from shared.contracts import Event, accounts, circulation, events, notices, suspensions
 from shared.mongo import Database
 from tests import samples
 from tests.gateway import story
@@ -211,7 +211,7 @@ async def test_circulation_is_asked_only_once_a_due_date_has_passed(
 async def late(lending: tuple[Settings, Owner], hear: Hear) -> tuple[Settings, Owner]:
     """A loan past its due date, with its branch, a suspension and circulation's accruing fine."""
     await hear(samples.branch(notices.BranchRegistered, 1))
-    await hear(samples.suspension(circulation.FinesSuspended, 1))
+    await hear(samples.suspension(suspensions.FinesSuspended, 1))
     await hear(samples.loan(circulation.LoanCheckedOut, 1))
     lending[1].accruing = {"items": [accruing("loan-1", 450)], "suspensions_version": 1}
     return lending
@@ -243,8 +243,8 @@ async def test_accruing_fines_are_requested_once_a_day(
         samples.loan(circulation.LoanOverdue, 2),
         samples.loan(circulation.LoanCheckedOut, 1, "loan-2"),
         samples.branch(notices.BranchHoursChanged, 2),
-        samples.suspension(circulation.FinesResumed, 2),
-        samples.suspension(circulation.FinesSuspended, 1, suspension_id="suspension-2"),
+        samples.suspension(suspensions.FinesResumed, 2),
+        samples.suspension(suspensions.FinesSuspended, 1, suspension_id="suspension-2"),
     ],
     ids=["the loan", "another loan", "the calendar", "a suspension", "a new suspension"],
 )

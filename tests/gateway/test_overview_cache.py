@@ -1,5 +1,7 @@
 """A cached overview is reused only while it is current: every change shows at once."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
 from typing import Any
@@ -192,8 +194,48 @@ def kept(size: int) -> Answer:
 def test_a_full_cache_evicts_the_least_recently_used_overviews() -> None:
     answers = OverviewCache(most_bytes=10)
     for patron, size in (("a", 4), ("b", 4), ("a", 5), ("c", 5)):
-        answers.keep(patron, kept(size))
+        answers.keep(patron, kept(size), 0.0)
         answers.get("a")
     assert [patron for patron in "abc" if answers.get(patron)] == ["a", "c"]
-    answers.keep("d", kept(11))  # too large for the cache
+    answers.keep("d", kept(11), 0.0)  # too large for the cache
     assert [patron for patron in "abcd" if answers.get(patron)] == []
+
+
+async def test_a_gateway_that_is_too_busy_shows_accounts_as_last_known_with_their_age(
+    two: tuple[Api, Api], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hangs, goes_on = asyncio.Event(), asyncio.Event()
+    account_views = reads.account_views
+
+    async def hanging(database: Database, patron_ids: Sequence[str]) -> Any:
+        if "patron-7" in patron_ids:
+            hangs.set()
+            await goes_on.wait()
+        return await account_views(database, patron_ids)
+
+    monkeypatch.setattr(reads, "account_views", hanging)
+    async with gateways(settings.model_copy(update={"busy_requests": 1}), 1) as [busy]:
+        for patron in (PATRON, token("patron-2")):  # a known one is not asked for at the start
+            await busy.get("/v1/me", as_=patron, at=DAY)
+        before = await shown(busy)
+        one = asyncio.create_task(busy.get("/v1/me", as_=token("patron-7"), at=DAY))
+        await hangs.wait()
+
+        answer = await busy.get("/v1/me", as_=PATRON, at=DAY)
+        assert (answer.status, answer.body) == (200, before[0])
+        assert int(answer.headers["Age"]) < 60
+        later = await busy.get("/v1/me", as_=PATRON, at="2021-02-11T10:00:00+08:00")
+        assert later.status == 503  # of another day nothing is known
+        assert (await busy.get("/v1/me", as_=token("patron-3"), at=DAY)).status == 503
+        assert (await busy.get("/v1/me/loans/x", as_=PATRON, at=DAY)).status == 503
+
+        # After a command of the patron the account without it is not shown.
+        change = {
+            "topic": "loan.checked-out",
+            "data": json.loads(samples.loan(circulation.LoanCheckedOut, 1, "loan-9").body()),
+        }
+        assert await busy.app.state.own_writes.write([change], samples.at(1), within=10)
+        assert (await busy.get("/v1/me", as_=PATRON, at=DAY)).status == 503
+        goes_on.set()
+        await one
+        assert b"loan-9" in (await shown(busy))[0]

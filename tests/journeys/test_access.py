@@ -41,6 +41,8 @@ async def test_another_patrons_resources_are_not_found(library: Library) -> None
         ("POST", "/v1/titles"),
         ("POST", "/v1/checkouts"),
         ("POST", "/v1/returns"),
+        ("POST", "/v1/checkouts/undo"),
+        ("POST", "/v1/returns/undo"),
         ("POST", "/v1/branches"),
         ("POST", "/v1/closures"),
         ("PATCH", "/v1/closures/any"),

@@ -29,12 +29,26 @@ DAY = timedelta(days=1)
 NO_SIGN = {
     "DELETE /v1/card-terms/{category}": "is about cards, not accounts",
     "PATCH /v1/copies/{barcode}": "is about the catalogue",
+    "POST /v1/titles/{title_id}/numbered-copies": "is about the catalogue",
+    "POST /v1/title-imports": "is about the catalogue",
+    "POST /v1/title-imports/{import_id}/run": "is about the catalogue",
     "POST /v1/card-applications": "is about cards, not accounts",
     "POST /v1/letter-runs": "is about letters",
     "POST /v1/letter-runs/{run_id}/posting": "is about letters",
     "POST /v1/letter-runs/{run_id}/prints": "is about letters",
+    "POST /v1/payments/notifications": "is of the provider: tests/circulation",
+    "POST /v1/payments/{payment_id}/page": "pays as POST /v1/payments: tests/circulation",
+    "DELETE /v1/payments/{payment_id}/page": "changes nothing, if nothing was paid",
+    "POST /v1/tills": "is about cash, not accounts",
+    "POST /v1/tills/{till_id}/closing": "is about cash, not accounts",
+    "POST /v1/patrons/{patron_id}/notes": "is shown to staff only",
+    "DELETE /v1/patrons/{patron_id}/notes/{note_id}": "is shown to staff only",
     "POST /v1/me/card/renewal": "is of the card: tests/accounts",
     "POST /v1/patron-searches": "asks, and changes nothing",
+    "POST /v1/account-names": "asks, and changes nothing",
+    "POST /v1/patron-checks": "asks, and changes nothing",
+    "POST /v1/overdue-deliveries": "asks, and changes nothing",
+    "POST /v1/dispatches": "is about the way of copies between libraries",
     "POST /v1/patrons/{patron_id}/card/renewal": "is of the card: tests/accounts",
     "POST /v1/patrons/{patron_id}/verification": "is of the card: tests/accounts",
     "PUT /v1/card-applications/{application_id}": "is about cards, not accounts",
@@ -57,21 +71,47 @@ NO_SIGN = {
     "PUT /v1/staff/{staff_id}/role": "is about staff",
     "PUT /v1/staff/{staff_id}/pin": "is about staff",
     "DELETE /v1/staff/{staff_id}/second-factor": "is about staff",
+    "PUT /v1/staff/{staff_id}/provider-login": "is about staff",
+    "DELETE /v1/staff/{staff_id}/provider-login": "is about staff",
     "POST /v1/second-factors": "is about staff",
+    "PUT /v1/self-checkouts/{branch}": "is about a library",
+    "POST /v1/self-checkouts/{branch}/secret": "is about a library",
     "POST /v1/second-factors/confirmation": "is about staff",
     "POST /v1/second-factors/removal": "is about staff",
+    "POST /v1/authorization-checks": "asks, and changes nothing",
+    "POST /v1/log-out-checks": "asks, and changes nothing",
+    "POST /v1/me/authorizations": "is shown in My Setting only",
+    "DELETE /v1/me/authorizations/{client_id}": "is shown in My Setting only",
+    "POST /v1/me/lists": "is shown among the lists only",
+    "PUT /v1/me/lists/{number}/name": "is shown among the lists only",
+    "DELETE /v1/me/lists/{number}": "is shown among the lists only",
+    "PUT /v1/me/lists/{number}/titles/{title_id}": "is shown among the lists only",
+    "DELETE /v1/me/lists/{number}/titles/{title_id}": "is shown among the lists only",
+    "POST /v1/me/lists/{number}/link": "is shown among the lists only",
+    "DELETE /v1/me/lists/{number}/link": "is shown among the lists only",
     "POST /v1/me/calendar": "is shown in My Setting only",
     "DELETE /v1/me/calendar": "is shown in My Setting only",
     "POST /v1/me/family-invitations": "is shown to both, by accounts, once it is delivered",
     "DELETE /v1/me/family-invitations/{invitation_id}": "is shown by accounts",
     "PUT /v1/me/pin": "is kept by nobody but accounts",
+    "POST /v1/me/passkeys/challenge": "stores nothing",
+    "POST /v1/me/passkeys": "is kept by nobody but accounts",
+    "POST /v1/me/passkeys/{passkey_id}/removal": "is kept by nobody but accounts",
+    "POST /v1/sessions/passkey-challenge": "stores nothing",
+    "POST /v1/sessions/passkey": "logs in",
+    "POST /v1/sessions/provider-request": "stores nothing",
+    "POST /v1/sessions/provider": "logs in",
     "PUT /v1/me/contact/confirmation": "is kept by nobody but accounts",
+    "POST /v1/loans/receipts/{patron_id}": "sends an e-mail",
+    "POST /v1/payments/{payment_id}/receipt": "sends an e-mail",
     "POST /v1/pin-resets": "is answered without a word about the card",
     "PUT /v1/pin-resets/{reset_id}": "is kept by nobody but accounts",
     "PUT /v1/policies/{policy_id}": "is for loans to come",
+    "POST /v1/policies/{policy_id}/effect": "is a preview",
     "DELETE /v1/policies/{policy_id}": "is for loans to come",
     "POST /v1/titles/{title_id}/copies": "is about copies that nobody has",
     "POST /v1/offline-conflicts/{conflict_id}/resolution": "is a note of the staff",
+    "PUT /v1/branches/{code}/place": "is shown with the branch",
     "POST /v1/branches": "is shown where a notice names it",
     "PATCH /v1/branches/{code}": "moves no date at once",
     "PUT /v1/branches/{code}/names": "is shown with the branch",
@@ -271,6 +311,11 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     library.now = "2020-11-04T10:00:00+08:00"
     await account.do("POST /v1/me/renewals")
     assert (await account.sees())["loans"][0]["renewals_left"] == 3
+    library.now = "2020-11-05T10:00:00+08:00"
+    patron_id = (await account.sees())["patron"]["id"]
+    await account.do("POST /v1/patrons/{patron_id}/renewals", by="staff", patron_id=patron_id)
+    assert (await account.sees())["loans"][0]["renewals_left"] == 2
+    library.now = "2020-11-04T10:00:00+08:00"
     await account.do("POST /v1/loans/{loan_id}/claim", {}, "staff", loan_id=loan["id"])
     assert (await account.sees())["loans"][0]["claimed_returned_on"] == "2020-11-04"
     await account.do("DELETE /v1/loans/{loan_id}/claim", by="staff", loan_id=loan["id"])
@@ -300,11 +345,35 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     await account.do("DELETE /v1/holds/{hold_id}", hold_id=hold["id"])
     assert (await account.sees())["holds"] == []
 
+    # ---- mistakes
+    [wrong] = await library.lend(card, [reserved], branch)
+    undo = {"step": "check-out", "branch": branch}
+    assert wrong["id"] in {one["id"] for one in (await account.sees())["loans"]}
+    await account.do("POST /v1/loans/{loan_id}/undo", undo, "staff", loan_id=wrong["id"])
+    assert [one["id"] for one in (await account.sees())["loans"]] == [loan["id"]]
+    await library.lend(card, [reserved], branch)
+    lent = {"card_number": card, "barcode": reserved, "branch": branch}
+    await account.do("POST /v1/checkouts/undo", lent, "staff")
+    assert [one["id"] for one in (await account.sees())["loans"]] == [loan["id"]]
+
+    # ---- one's own phone
+    allowed = await library.call(
+        "PUT", f"/v1/self-checkouts/{branch}", {"allowed": True}, by="staff"
+    )
+    scan = {"branch": branch, "day_code": allowed["day_code"], "barcode": reserved}
+    borrowed = (await account.do("POST /v1/me/self-checkouts", scan))["loan"]
+    assert borrowed["id"] in {one["id"] for one in (await account.sees())["loans"]}
+    await account.do("POST /v1/loans/{loan_id}/undo", undo, "staff", loan_id=borrowed["id"])
+
     # ---- money
     [lost] = await library.lend(card, [priced], branch)
     library.now = "2020-12-14T10:00:00+08:00"
     await library.take_back([first], branch)
     account.played.add("POST /v1/returns")
+    returned = {"barcode": first, "branch": branch, "channel": "desk"}
+    await account.do("POST /v1/returns/undo", returned, "staff")
+    assert loan["id"] in {one["id"] for one in (await account.sees())["loans"]}
+    await library.take_back([first], branch)
     seen = await account.sees()
     assert [one["id"] for one in seen["loans"]] == [lost["id"]]
     [fine] = seen["charges"]
@@ -319,8 +388,16 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     assert {"lost", "lost-processing"} <= {one["kind"] for one in charges}
     cents = sum(one["outstanding_cents"] for one in charges)
     owing = {"charge_ids": [one["id"] for one in charges], "amount_cents": cents}
-    patron_id = seen["patron"]["id"]
-    await account.do("POST /v1/patrons/{patron_id}/payments", owing, "staff", patron_id=patron_id)
+    cash = "POST /v1/patrons/{patron_id}/payments"
+    paid = await account.do(cash, owing, "staff", patron_id=patron_id)
+    assert (await account.sees())["totals"]["outstanding_cents"] == 0
+    mistake, cancellation = (
+        {"reason": "Another reader"},
+        "POST /v1/payments/{payment_id}/cancellation",
+    )
+    await account.do(cancellation, mistake, "staff", payment_id=paid["id"])
+    assert (await account.sees())["totals"]["outstanding_cents"] == cents
+    await account.do(cash, owing, "staff", patron_id=patron_id)
     assert (await account.sees())["totals"]["outstanding_cents"] == 0
     await library.take_back([priced], branch)
     [credited] = (await account.sees())["charges"]
@@ -359,6 +436,13 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     )
     assert [one["venue"] for one in (await account.sees())["activities"]] == ["Hall"]
     await account.do(f"DELETE {registration}", activity_id=activity["id"])
+    assert (await account.sees())["activities"] == []
+    of_staff = "/v1/patrons/{patron_id}/registrations"
+    wanted = {"activity_id": activity["id"]}
+    await account.do(f"POST {of_staff}", wanted, "staff", patron_id=patron_id)
+    assert [one["state"] for one in (await account.sees())["activities"]] == ["confirmed"]
+    of_it = {"patron_id": patron_id, "activity_id": activity["id"]}
+    await account.do(f"DELETE {of_staff}/{{activity_id}}", None, "staff", **of_it)
     assert (await account.sees())["activities"] == []
     await account.do(f"POST {registration}", activity_id=activity["id"])
     why = {"reason": "The hall is closed."}
@@ -414,6 +498,12 @@ async def test_another_gateway_shows_the_effect_of_any_command_at_once(
     first = (await account.do(f"{of_room}/bookings", tomorrow, branch=branch))["id"]
     assert await booked() == [branch]
     await account.do("DELETE /v1/me/bookings/{booking_id}", booking_id=first)
+    assert await booked() == []
+    of_staff, wanted = "/v1/patrons/{patron_id}/bookings", {**tomorrow, "branch": branch}
+    first = (await account.do(f"POST {of_staff}", wanted, "staff", patron_id=patron_id))["id"]
+    assert await booked() == [branch]
+    of_one = {"patron_id": patron_id, "booking_id": first}
+    await account.do(f"DELETE {of_staff}/{{booking_id}}", None, "staff", **of_one)
     assert await booked() == []
     second = await account.do(f"{of_room}/bookings", tomorrow, branch=branch)
     before, library.now = library.now, second["starts_at"]

@@ -21,8 +21,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from markupsafe import escape
 from pymongo import MongoClient
+from sqlglot import exp, parse_one
 
 from ops.analytics.accounts import account_at
+from ops.analytics.checks import check_tables, declarations
 from ops.analytics.folder import Folder
 from ops.analytics.follow import Follower
 from ops.analytics.numbers import numbers_of
@@ -40,6 +42,7 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.connection import client_arguments
 from shared.bus.topics import ensure_topics
+from shared.clock import wall_clock
 from shared.contracts import published
 from shared.mongo import Client
 from shared.names import Names
@@ -144,6 +147,9 @@ async def stores(running: System) -> AsyncIterator[dict[str, Any]]:
     client.close()
 
 
+OPEN = ("waiting", "to-fetch", "in-transit", "ready")
+
+
 def ask(path: Path, query: str) -> Rows:
     with duckdb.connect(str(path / VIEWS), read_only=True) as database:
         found = database.execute(query)
@@ -182,6 +188,19 @@ def test_a_ready_table_says_what_a_row_is_and_names_no_patron(tables: Path, file
     assert counted["rows"], f"{file.stem} is empty after the reopening"
     columns = [row["column_name"] for row in ask(tables, f"DESCRIBE {file.stem}")]
     assert [name for name in columns if name.endswith(PSEUDONYMS)] == []
+
+
+def test_ready_tables_hold_what_they_declare(tables: Path) -> None:
+    for name, declared in declarations().items():
+        query = parse_one((READY_TABLES / f"{name}.sql").read_text(), dialect="duckdb")
+        own = {part.alias for part in query.find_all(exp.CTE)}
+        assert set(declared.reads) == {one.name for one in query.find_all(exp.Table)} - own, name
+    checked = list(check_tables(tables, wall_clock()))
+    assert [one for one in checked if one.doubled or one.late] == []
+    later = list(check_tables(tables, wall_clock() + timedelta(days=32)))
+    assert {one.table for one in checked} - {one.table for one in later if one.late} == {
+        name for name, declared in declarations().items() if declared.fresh_within is None
+    }
 
 
 async def test_loans_are_those_of_circulation(tables: Path, stores: dict[str, Any]) -> None:
@@ -312,6 +331,7 @@ async def test_titles_are_those_of_circulation_with_their_loans(
     titles = await by_id(stores["circulation"].titles)
     copies = Counter([one["title_id"] async for one in stores["circulation"].copies.find({})])
     lent = Counter([one["title_id"] async for one in stores["circulation"].loans.find({})])
+    holds = (await by_id(stores["circulation"].holds)).values()
     rows = ask(tables, "FROM titles")
     assert {row["title_id"]: row["title"] for row in rows} == {
         key: one["title"] for key, one in titles.items()
@@ -322,6 +342,9 @@ async def test_titles_are_those_of_circulation_with_their_loans(
         record = titles[title].get("record", {})
         for name in ("languages", "publisher", "year", "audience"):
             assert (row[name] or None) == record.get(name), name
+        waiting = len([one for one in holds if one["title_id"] == title and one["state"] in OPEN])
+        assert row["open_holds"] == waiting
+        assert row["open_holds_per_copy"] == waiting / copies[title]
     assert any(row["turnover"] for row in rows)
     assert sum(row["publisher"] is not None for row in rows) == 3
 
@@ -342,6 +365,60 @@ async def test_copies_are_those_of_circulation_with_their_call_numbers(
         assert (row["call_number"], row["scheme"]) == (number.get("number"), number.get("scheme"))
         assert row["shelf_location"] == record.get("shelf_location")
     assert any(row["acquired_on"] for row in rows.values())
+    lent: dict[str, list[Any]] = {}
+    async for loan in stores["circulation"].loans.find({}):
+        lent.setdefault(loan["copy_id"], []).append(day(loan["borrowed_on"]))
+    assert {key: (row["check_outs"], row["last_lent_on"]) for key, row in rows.items()} == {
+        key: (len(lent.get(key, ())), max(lent.get(key, [None]))) for key in copies
+    }
+
+
+async def test_borrowers_of_a_month_are_patrons_with_loans_of_circulation(
+    tables: Path, stores: dict[str, Any]
+) -> None:
+    lent: dict[tuple[int, int], list[str]] = {}
+    async for loan in stores["circulation"].loans.find({}):
+        borrowed = day(loan["borrowed_on"])
+        assert borrowed
+        lent.setdefault((borrowed.year, borrowed.month), []).append(loan["patron_id"])
+    found: Counter[Any] = Counter()
+    for row in ask(tables, "FROM borrowers_by_month"):
+        assert row["category"]
+        assert row["home_branch"]
+        found[row["year"], row["month"], "borrowers"] += row["borrowers"]
+        found[row["year"], row["month"], "check-outs"] += row["check_outs"]
+    assert found == Counter(
+        {(*month, "borrowers"): len(set(patrons)) for month, patrons in lent.items()}
+        | {(*month, "check-outs"): len(patrons) for month, patrons in lent.items()}
+    )
+
+
+async def test_enquiries_and_notifications_are_those_of_notices(
+    tables: Path, stores: dict[str, Any]
+) -> None:
+    enquiries = await by_id(stores["notices"].enquiries)
+    rows = {row["enquiry_id"]: row for row in ask(tables, "FROM enquiries")}
+    assert rows.keys() == enquiries.keys()
+    assert {key: row["state"] for key, row in rows.items()} == {
+        key: one["state"] for key, one in enquiries.items()
+    }
+    assert any(row["days_to_answer"] is not None for row in rows.values())
+    notifications = await by_id(stores["notices"].notifications)
+    inbox = {row["notification_id"]: row for row in ask(tables, "FROM notifications")}
+    assert inbox.keys() <= notifications.keys()
+    assert all(row["delivered_at"] for row in inbox.values())
+    for key, row in inbox.items():
+        assert (row["read_at"] is not None) == notifications[key]["read"]
+
+
+def test_visitors_by_hour_add_up_to_those_of_the_day(tables: Path) -> None:
+    entered: Counter[Any] = Counter()
+    for row in ask(tables, "FROM visitors_by_hour"):
+        assert row["entered"] >= 0
+        entered[row["branch"], row["day"]] += row["entered"]
+    assert entered == Counter(
+        {(row["branch"], row["day"]): row["entered"] for row in ask(tables, "FROM occupancy")}
+    )
 
 
 async def test_closures_are_those_of_notices_with_the_due_dates_that_they_moved(
@@ -604,7 +681,7 @@ def test_the_first_hour_reads_as_it_runs(
     numbers = numbers_of(Path("city"), None, None)
     assert numbers is not None
     pictures = {f"{one.name}.svg": drawn(one.bytes("svg")) for one in pictures_of(numbers)}
-    kept = list((PROJECT / "docs" / "pictures").iterdir())
+    kept = list((PROJECT / "docs" / "pictures").glob("*.svg"))
     assert len(kept) == 2
     for file in kept:
         text, places = drawn(file.read_bytes())

@@ -87,7 +87,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory, servers: Secured) -> KafkaTo
 def second(servers: Secured, tools: KafkaTools) -> AccountsSettings:
     """The settings of accounts in a second system on the same servers, with prefixes.
 
-    Its users and rights are made as docs/operations.md says.
+    Its users and rights are made as docs/secure.md says.
     """
     prefixes = {"CARREL_TOPIC_PREFIX": "second.", "CARREL_DATABASE_PREFIX": "second"}
     tools.set_password(f"second.{GIVEN}", OLD)
@@ -279,8 +279,9 @@ def test_mongodb_refuses_a_service_at_the_database_of_another(servers: Secured) 
     url = servers.environment["events"]["CARREL_MONGO_URL"]
     with MongoClient[dict[str, Any]](url) as events:
         events["carrel_events"]["probe"].insert_one({})
-        events["carrel_events"]["probe"].drop()
+        events["carrel_events"]["probe"].delete_one({})
         for act in (
+            events["carrel_events"]["audit_trail"].drop,
             events["carrel_accounts"]["patrons"].find_one,
             lambda: events["carrel_accounts"]["patrons"].insert_one({}),
             lambda: events.admin.command({"usersInfo": 1}),

@@ -18,6 +18,11 @@ OTHERWISE = {
     "POST /v1/branches",  # registers it
     "POST /v1/closures/{closure_id}/reopening",  # refuses those that the closure does not cover
     "POST /v1/closures/{closure_id}/withdrawal",
+    "POST /v1/dispatches",  # refuses each item that is not to be sent from there
+    "POST /v1/loans/receipts/{patron_id}",  # refuses one where nothing was lent
+    "POST /v1/loans/{loan_id}/undo",  # refuses another library than that of the loan
+    "POST /v1/checkouts/undo",
+    "POST /v1/returns/undo",
 }
 """Commands that name a library and take an unknown one, or refuse it in another way."""
 
@@ -74,6 +79,7 @@ async def test_each_command_that_names_a_library_refuses_an_unknown_one(library:
         "activity_id": await library.activity(3),
         "barcode": barcode,
         "branch": NOWHERE,
+        "charge_id": "01781141-5e00-7b66-95e8-3c0d7f2a6b08",
         "code": NOWHERE,
         "enquiry_id": enquiry["id"],
         "hold_id": hold["id"],

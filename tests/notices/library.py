@@ -11,17 +11,15 @@ from shared.clock import parse_instant
 from shared.contracts import Event
 from shared.contracts.accounts import PatronErased, PatronRegistered, PreferencesChanged
 from shared.contracts.calendars import ClosureOut
+from shared.contracts.catalogue import TitleCatalogued
 from shared.contracts.circulation import (
     ChargeSnapshot,
-    FinesResumed,
-    FinesSuspended,
     HoldSnapshot,
     LoanDueDateChanged,
     LoanDueSoon,
     LoanLost,
     LoanOverdue,
     LoanRenewed,
-    TitleCatalogued,
 )
 from shared.contracts.events import (
     ActivityRescheduled,
@@ -35,6 +33,7 @@ from shared.contracts.notices import (
     BranchReopened,
     ClosureChange,
 )
+from shared.contracts.suspensions import FinesResumed, FinesSuspended
 from shared.unit_of_work import Origin, Run
 from tests import samples
 from tests.support import Answer, Api, token

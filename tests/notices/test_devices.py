@@ -12,22 +12,12 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from services.notices.app import create_app
-from services.notices.channels.clients.push import decoded
+from services.notices.channels.clients.push import decoded, vapid_of
 from services.notices.settings import Settings
 from shared.clock import wall_clock
 from tests.device import VAPID, Device
+from tests.notices import library
 from tests.notices.lending import Lending
-from tests.notices.library import (
-    FEBRUARY_17,
-    erased,
-    hear,
-    inbox,
-    moved,
-    patron,
-    prefers,
-    registered,
-    title,
-)
 from tests.receiver import Receiver, receiving
 from tests.support import Answer, Api, served, token, until
 
@@ -59,14 +49,14 @@ async def loan(lending: Lending) -> None:
 
 
 async def add(api: Api, device: Device, by: str = "p") -> dict[str, Any]:
-    answer = await api.post(PATH, device.subscription, as_=patron(by))
+    answer = await api.post(PATH, device.subscription, as_=library.patron(by))
     assert answer.status == 201, answer.body
     added: dict[str, Any] = answer.json()
     return added
 
 
 async def listed(api: Api, by: str = "p") -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = (await api.get(PATH, as_=patron(by))).json()["items"]
+    items: list[dict[str, Any]] = (await api.get(PATH, as_=library.patron(by))).json()["items"]
     return items
 
 
@@ -76,7 +66,7 @@ async def send(api: Api, at: str | None = None) -> int:
 
 
 async def tell(api: Api, number: int, to: str = "p") -> None:
-    await hear(api, moved("loan-1", to), f"e-{number}", FEBRUARY_17)
+    await library.hear(api, library.moved("loan-1", to), f"e-{number}", library.FEBRUARY_17)
 
 
 async def states(api: Api) -> list[tuple[str, str | None, int | None]]:
@@ -94,11 +84,11 @@ async def time_passes(api: Api, passed: timedelta) -> None:
 async def test_a_device_gets_the_text_in_the_patrons_language_encrypted_for_it_alone(
     api: Api, service: Receiver, device: Device
 ) -> None:
-    await hear(api, title(1, "Tom & <Jerry>"), "e-1", BEFORE)
-    await hear(api, prefers("p", 1, language="zh-Hant"), "e-2", BEFORE)
+    await library.hear(api, library.title(1, "Tom & <Jerry>"), "e-1", BEFORE)
+    await library.hear(api, library.prefers("p", 1, language="zh-Hant"), "e-2", BEFORE)
     await add(api, device)
     await tell(api, 3)
-    [told] = await inbox(api, "p")
+    [told] = await library.inbox(api, "p")
     assert await send(api) == 1
     [request] = service.requests
     assert device.read(request.content) == {
@@ -124,7 +114,7 @@ async def test_a_push_service_can_verify_that_the_library_sends(
     scheme, _, rest = service.requests[0].headers["authorization"].partition(" ")
     assert scheme == "vapid"
     given = dict(one.strip().split("=", 1) for one in rest.split(","))
-    key = (await api.get(PATH, as_=patron("p"))).json()["key"]
+    key = (await api.get(PATH, as_=library.patron("p"))).json()["key"]
     assert given["k"] == key
     point = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), decoded(key))
     pem = point.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -236,12 +226,12 @@ async def test_a_patron_sees_and_stops_only_their_own_devices(
     assert (shown["name"], set(shown)) == ("Firefox, Android", {"id", "name", "created_at"})
     assert await listed(api, "q") == []
     path = f"{PATH}/{added['id']}"
-    assert _code(await api.delete(path, as_=patron("q"))) == (404, "no-such-device")
+    assert _code(await api.delete(path, as_=library.patron("q"))) == (404, "no-such-device")
     await tell(api, 1)
-    assert (await api.delete(path, as_=patron("p"))).status == 204
+    assert (await api.delete(path, as_=library.patron("p"))).status == 204
     assert await listed(api) == []
     assert await send(api) == 0
-    assert _code(await api.delete(path, as_=patron("p"))) == (404, "no-such-device")
+    assert _code(await api.delete(path, as_=library.patron("p"))) == (404, "no-such-device")
 
 
 async def test_a_browser_that_another_patron_uses_now_shows_only_that_patrons_messages(
@@ -255,26 +245,26 @@ async def test_a_browser_that_another_patron_uses_now_shows_only_that_patrons_me
     assert await listed(api) == []
     assert len(await listed(api, "q")) == 1
     assert await send(api) == 1
-    [told] = await inbox(api, "q")
+    [told] = await library.inbox(api, "q")
     assert [device.read(one.content)["tag"] for one in service.requests] == [told["id"]]
 
 
 async def test_an_erased_patron_leaves_no_device_and_no_message(
     api: Api, service: Receiver, device: Device
 ) -> None:
-    await hear(api, registered("p"), "e-0", BEFORE)
+    await library.hear(api, library.registered("p"), "e-0", BEFORE)
     await add(api, device)
     service.may_answer.clear()
     await tell(api, 1)
     sending = asyncio.create_task(send(api))
     await until(lambda: _received(service, 1))
-    await hear(api, erased("p"), "e-9", FEBRUARY_17)
+    await library.hear(api, library.erased("p"), "e-9", library.FEBRUARY_17)
     service.may_answer.set()
     assert await sending == 1
     database = api.app.state.database
     assert await database.push_messages.count_documents({}) == 0
     assert await database.push_subscriptions.count_documents({}) == 0
-    answer = await api.post(PATH, device.subscription, as_=patron("p"))
+    answer = await api.post(PATH, device.subscription, as_=library.patron("p"))
     assert _code(answer) == (404, "no-such-patron")
 
 
@@ -288,7 +278,7 @@ async def test_fifty_devices_at_once_stay_within_the_limit(
     subscriptions = [Device(f"https://push.example.net/{one}").subscription for one in range(50)]
     answers = await asyncio.gather(
         *(
-            (api, replica)[number % 2].insist("POST", PATH, one, as_=patron("p"))
+            (api, replica)[number % 2].insist("POST", PATH, one, as_=library.patron("p"))
             for number, one in enumerate(subscriptions)
         )
     )
@@ -313,7 +303,7 @@ BAD = [
 async def test_a_subscription_with_a_wrong_address_or_key_is_refused(
     api: Api, device: Device, wrong: dict[str, str]
 ) -> None:
-    answer = await api.post(PATH, device.subscription | wrong, as_=patron("p"))
+    answer = await api.post(PATH, device.subscription | wrong, as_=library.patron("p"))
     assert _code(answer) == (422, "bad-subscription")
     assert await listed(api) == []
 
@@ -333,9 +323,9 @@ async def test_a_push_service_inside_the_network_is_not_connected_to(
 async def test_without_keys_nothing_is_offered_or_sent(settings: Settings, device: Device) -> None:
     off = settings.model_copy(update={"vapid_private_key": ""})
     async with served(create_app, off) as api:
-        shown = (await api.get(PATH, as_=patron("p"))).json()
+        shown = (await api.get(PATH, as_=library.patron("p"))).json()
         assert shown == {"items": [], "key": None}
-        answer = await api.post(PATH, device.subscription, as_=patron("p"))
+        answer = await api.post(PATH, device.subscription, as_=library.patron("p"))
         assert _code(answer) == (409, "push-off")
         assert await send(api) == 0
 
@@ -354,12 +344,18 @@ async def test_a_patron_can_download_which_devices_are_kept_but_no_key(
     assert len(kept["push_messages"]) == 1
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"vapid_subject": ""}, {"vapid_private_key": "short"}, {"vapid_subject": "me"}]
-)
-def test_keys_need_the_right_form_and_an_address(wrong: dict[str, str]) -> None:
+@pytest.mark.parametrize("wrong", [{"vapid_private_key": "short"}, {"vapid_subject": "me"}])
+def test_keys_and_the_address_of_the_operator_need_the_right_form(wrong: dict[str, str]) -> None:
     with pytest.raises(ValueError, match=f"(?i){next(iter(wrong))}"):
         Settings.model_validate(VAPID | wrong)
+
+
+def test_push_services_need_the_address_of_the_operator_or_of_the_page() -> None:
+    keys = {"vapid_private_key": VAPID["vapid_private_key"]}
+    assert vapid_of(Settings.model_validate(keys)) is None
+    for url, reached in (("http://127.0.0.1:80", None), ("https://a.example", "https://a.example")):
+        vapid = vapid_of(Settings.model_validate({**keys, "public_url": url}))
+        assert (vapid and vapid.subject) == reached
 
 
 def _code(answer: Answer) -> tuple[int, str]:

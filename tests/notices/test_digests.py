@@ -13,27 +13,8 @@ from shared.contracts.circulation import HoldReady
 from shared.contracts.events import AdmissionPromoted
 from tests import samples
 from tests.mail_server import MailServer, listening
+from tests.notices import library
 from tests.notices.lending import Lending
-from tests.notices.library import (
-    DECEMBER_9,
-    FEBRUARY_17,
-    TALK,
-    called_off,
-    due_soon,
-    erased,
-    fine,
-    hear,
-    hold,
-    inbox,
-    moved,
-    overdue,
-    prefers,
-    register,
-    reopened,
-    rescheduled,
-    suspended,
-    title,
-)
 from tests.notices.mails import BEFORE, BOTH, MEI, OPEN, due_again, log, parts, send, with_mail
 from tests.support import Api, served, until
 
@@ -50,7 +31,7 @@ async def mei(api: Api, lending: Lending) -> None:
     """Patron p, who has chosen one e-mail a day, with three loans."""
     lending.addresses["p"] = MEI
     lending.loans = {f"loan-{number}": OPEN for number in (1, 2, 3)}
-    await hear(api, prefers("p", 1, channels=BOTH, digest=True), "e-0", BEFORE)
+    await library.hear(api, library.prefers("p", 1, channels=BOTH, digest=True), "e-0", BEFORE)
 
 
 async def states(api: Api) -> list[tuple[str, str, str | None]]:
@@ -63,10 +44,14 @@ MOVED = "loan.due-date-changed"
 async def test_all_messages_of_a_day_are_one_email_at_the_set_time(
     api: Api, settings: Settings, server: MailServer
 ) -> None:
-    await hear(api, title(1, "Tom & <Jerry>"), "e-9", BEFORE)
-    await hear(api, prefers("p", 2, language="zh-Hant", channels=BOTH, digest=True), "e-8", BEFORE)
+    await library.hear(api, library.title(1, "Tom & <Jerry>"), "e-9", BEFORE)
+    await library.hear(
+        api, library.prefers("p", 2, language="zh-Hant", channels=BOTH, digest=True), "e-8", BEFORE
+    )
     for number in (1, 2, 3):
-        await hear(api, moved(f"loan-{number}", "p"), f"e-{number}", FEBRUARY_17)
+        await library.hear(
+            api, library.moved(f"loan-{number}", "p"), f"e-{number}", library.FEBRUARY_17
+        )
     assert await send(api) == 3
     assert server.accepted == []
     assert await states(api) == [("digest", "waiting", None), *[(MOVED, "held", None)] * 3]
@@ -81,7 +66,7 @@ async def test_all_messages_of_a_day_are_one_email_at_the_set_time(
     assert message["Subject"] == "您的圖書館帳戶：3 則訊息"
     assert message["Message-ID"] == f"<{digest['id']}@library.example.org>"
     text, html = parts(message)
-    told = [one["text"] for one in await inbox(api, "p")]
+    told = [one["text"] for one in await library.inbox(api, "p")]
     assert all(f"- {one}" in text for one in told)
     assert html.count("<li>") == 3
     assert "Tom &amp; &lt;Jerry&gt;" in html
@@ -109,13 +94,15 @@ async def test_each_message_is_in_one_email_by_two_replicas_however_often_its_ev
 ) -> None:
     for number in range(12):
         for each in (api, replica):
-            await hear(each, moved("loan-1", "p"), f"e-{number + 1}", FEBRUARY_17)
+            await library.hear(
+                each, library.moved("loan-1", "p"), f"e-{number + 1}", library.FEBRUARY_17
+            )
     done = await asyncio.gather(*(send(each) for each in (api, replica) * 3))
     assert sum(done) == 12
     await due_again(api)
     assert sum(await asyncio.gather(*(send(each) for each in (api, replica) * 3))) == 1
     for each in (api, replica):
-        await hear(each, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+        await library.hear(each, library.moved("loan-1", "p"), "e-1", library.FEBRUARY_17)
         assert await send(each) == 0
     [message] = server.accepted
     assert parts(message)[1].count("<li>") == 12
@@ -125,9 +112,9 @@ async def test_a_digest_leaves_out_untrue_messages_and_is_not_sent_without_any(
     api: Api, server: MailServer, lending: Lending
 ) -> None:
     lending.owes("loan-1", 750)
-    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
-    await hear(api, moved("loan-2", "p"), "e-2", FEBRUARY_17)
-    await hear(api, overdue("loan-1", "p"), "e-3", DECEMBER_9)
+    await library.hear(api, library.moved("loan-1", "p"), "e-1", library.FEBRUARY_17)
+    await library.hear(api, library.moved("loan-2", "p"), "e-2", library.FEBRUARY_17)
+    await library.hear(api, library.overdue("loan-1", "p"), "e-3", library.DECEMBER_9)
     assert await send(api) == 3
     del lending.loans["loan-2"]
     lending.statements.clear()
@@ -142,7 +129,7 @@ async def test_a_digest_leaves_out_untrue_messages_and_is_not_sent_without_any(
         (MOVED, "sent", None),
         ("loan.overdue", "dropped", "outdated"),
     ]
-    await hear(api, moved("loan-3", "p"), "e-4", FEBRUARY_17)
+    await library.hear(api, library.moved("loan-3", "p"), "e-4", library.FEBRUARY_17)
     assert await send(api) == 1
     lending.loans.clear()
     await due_again(api)
@@ -159,8 +146,10 @@ async def test_messages_that_would_come_too_late_are_sent_at_once(
     for days, sent in ((0, 1), (1, 0)):
         until_day = digest_day + timedelta(days=days)
         lending.holds["hold-1"] = {**ready, "shelf_until": until_day.isoformat()}
-        event = hold(HoldReady, 2, state="ready").model_copy(update={"shelf_until": until_day})
-        await hear(api, event, f"e-{days}-ready", DECEMBER_9)
+        event = library.hold(HoldReady, 2, state="ready").model_copy(
+            update={"shelf_until": until_day}
+        )
+        await library.hear(api, event, f"e-{days}-ready", library.DECEMBER_9)
         assert await send(api) == 1
         assert len(server.accepted) == sent
         server.accepted.clear()
@@ -179,38 +168,40 @@ async def test_each_kind_says_until_which_day_it_is_of_use(
     noon = datetime.combine(day, time(12), settings.zone)
     lending.loans["loan-1"] = {"state": "open", "due_on": day.isoformat()}
     lending.registered["activity-1"] = ["p"]
-    await register(api, "STPL")
+    await library.register(api, "STPL")
     follows: dict[str, Any] = {"channels": BOTH, "digest": True}
-    await hear(api, prefers("p", 2, ("STPL",), **follows), "e-1", BEFORE)
+    await library.hear(api, library.prefers("p", 2, ("STPL",), **follows), "e-1", BEFORE)
     for number, event in enumerate(
         (
-            due_soon("loan-1", "p").model_copy(update={"due_on": day}),
+            library.due_soon("loan-1", "p").model_copy(update={"due_on": day}),
             samples.seat(AdmissionPromoted, 1, patron_id="p", until=noon),
-            rescheduled("activity-1").model_copy(
+            library.rescheduled("activity-1").model_copy(
                 update={"starts_at": noon + timedelta(days=9), "previous_starts_at": noon}
             ),
-            reopened("STPL", reopened_on=day),
+            library.reopened("STPL", reopened_on=day),
         ),
         2,
     ):
-        await hear(api, event, f"e-{number}", FEBRUARY_17)
-    told = samples.activity("activity-2", 1, **{**TALK, "starts_at": noon})
-    await hear(api, told, "e-10", BEFORE)
-    await hear(api, called_off("activity-2", "p"), "e-11", FEBRUARY_17)
-    assert await send(api, at=FEBRUARY_17) == 5
+        await library.hear(api, event, f"e-{number}", library.FEBRUARY_17)
+    told = samples.activity("activity-2", 1, **{**library.TALK, "starts_at": noon})
+    await library.hear(api, told, "e-10", BEFORE)
+    await library.hear(api, library.called_off("activity-2", "p"), "e-11", library.FEBRUARY_17)
+    assert await send(api, at=library.FEBRUARY_17) == 5
     found = {one["kind"]: one["state"] for one in await log(api) if one["kind"] != "digest"}
     assert len(found) == 5
     assert {state == "held" for state in found.values()} == {days == 1}, found
 
 
 async def test_a_changed_choice_loses_and_doubles_nothing(api: Api, server: MailServer) -> None:
-    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    await library.hear(api, library.moved("loan-1", "p"), "e-1", library.FEBRUARY_17)
     assert await send(api) == 1
-    await hear(api, prefers("p", 2, channels=BOTH), "e-2", FEBRUARY_17)
-    await hear(api, moved("loan-2", "p"), "e-3", FEBRUARY_17)
+    await library.hear(api, library.prefers("p", 2, channels=BOTH), "e-2", library.FEBRUARY_17)
+    await library.hear(api, library.moved("loan-2", "p"), "e-3", library.FEBRUARY_17)
     server.to_recipient.append("450 Greylisted")
     assert await send(api) == 1
-    await hear(api, prefers("p", 3, channels=BOTH, digest=True), "e-4", FEBRUARY_17)
+    await library.hear(
+        api, library.prefers("p", 3, channels=BOTH, digest=True), "e-4", library.FEBRUARY_17
+    )
     await due_again(api)
     assert await send(api) == 2  # the digest with the first, and the second that was tried before
     assert len(server.accepted) == 2
@@ -222,7 +213,7 @@ async def test_email_turned_off_ends_all_that_is_held(
     api: Api, server: MailServer, lending: Lending
 ) -> None:
     for number in (1, 2):
-        await hear(api, moved("loan-1", "p"), f"e-{number}", FEBRUARY_17)
+        await library.hear(api, library.moved("loan-1", "p"), f"e-{number}", library.FEBRUARY_17)
     assert await send(api) == 2
     lending.addresses["p"] = None
     await due_again(api)
@@ -235,7 +226,7 @@ async def test_a_refusal_is_noted_for_all_messages_of_the_email(
     api: Api, server: MailServer
 ) -> None:
     for number in (1, 2):
-        await hear(api, moved("loan-1", "p"), f"e-{number}", FEBRUARY_17)
+        await library.hear(api, library.moved("loan-1", "p"), f"e-{number}", library.FEBRUARY_17)
     assert await send(api) == 2
     server.to_recipient.append("550 No such user")
 
@@ -257,13 +248,15 @@ async def test_while_the_server_is_away_the_email_waits_and_is_sent_once(
         pass
     async with served(create_app, with_mail(settings, server)) as other:
         for number in (1, 2):
-            await hear(api, moved("loan-1", "p"), f"e-{number}", FEBRUARY_17)
+            await library.hear(
+                api, library.moved("loan-1", "p"), f"e-{number}", library.FEBRUARY_17
+            )
         assert await send(other) == 2
         for _ in range(4):
             await due_again(api)
             assert await send(other) == 1
-        # What comes meanwhile is for the e-mail of the next day.
-        await hear(api, moved("loan-1", "p"), "e-3", FEBRUARY_17)
+        # A notice that comes meanwhile waits for the e-mail of the next day.
+        await library.hear(api, library.moved("loan-1", "p"), "e-3", library.FEBRUARY_17)
         assert await send(other) == 1
         assert {one["parts"] for one in await log(api) if one["kind"] == "digest"} == {2, 1}
         async with listening(server):
@@ -284,7 +277,7 @@ async def test_a_lost_answer_leads_to_one_repeat_with_the_same_id(
     api: Api, server: MailServer
 ) -> None:
     for number in (1, 2):
-        await hear(api, moved("loan-1", "p"), f"e-{number}", FEBRUARY_17)
+        await library.hear(api, library.moved("loan-1", "p"), f"e-{number}", library.FEBRUARY_17)
     assert await send(api) == 2
     server.drops = 1
     for _ in range(2):
@@ -300,9 +293,9 @@ async def test_a_suspension_announced_while_the_email_is_on_its_way_is_sent_too(
 ) -> None:
     for number in (1, 2, 3):
         lending.borrowers[f"s-{number}"] = ["p"]
-    await hear(api, suspended("s-1"), "e-1", FEBRUARY_17)
+    await library.hear(api, library.suspended("s-1"), "e-1", library.FEBRUARY_17)
     assert await send(api) == 1
-    await hear(api, suspended("s-2"), "e-2", FEBRUARY_17)
+    await library.hear(api, library.suspended("s-2"), "e-2", library.FEBRUARY_17)
     assert await send(api) == 0  # the held one covers it
     await due_again(api)
     server.may_answer.clear()
@@ -312,7 +305,7 @@ async def test_a_suspension_announced_while_the_email_is_on_its_way_is_sent_too(
         return bool(server.accepted)
 
     await until(arrived)
-    await hear(api, suspended("s-3"), "e-3", FEBRUARY_17)
+    await library.hear(api, library.suspended("s-3"), "e-3", library.FEBRUARY_17)
     server.may_answer.set()
     assert await sending == 2  # the digest, and the hold of the next one
     assert sorted(one["state"] for one in await log(api) if one["kind"] == "digest") == [
@@ -322,7 +315,7 @@ async def test_a_suspension_announced_while_the_email_is_on_its_way_is_sent_too(
 
 
 async def test_an_erased_patron_leaves_no_digest(api: Api, server: MailServer) -> None:
-    await hear(api, moved("loan-1", "p"), "e-1", FEBRUARY_17)
+    await library.hear(api, library.moved("loan-1", "p"), "e-1", library.FEBRUARY_17)
     assert await send(api) == 1
     await due_again(api)
     server.may_answer.clear()
@@ -332,7 +325,7 @@ async def test_an_erased_patron_leaves_no_digest(api: Api, server: MailServer) -
         return bool(server.accepted)
 
     await until(arrived)
-    await hear(api, erased("p"), "e-2", FEBRUARY_17)
+    await library.hear(api, library.erased("p"), "e-2", library.FEBRUARY_17)
     server.may_answer.set()
     assert await sending == 1
     assert await log(api) == []
@@ -343,7 +336,7 @@ async def test_a_full_email_leaves_the_rest_to_the_next_day(
 ) -> None:
     lending.charges["charge-1"] = {"amount_cents": 750, "outstanding_cents": 750}
     for number in range(101):
-        await hear(api, fine("charge-1", "p"), f"e-{number}", DECEMBER_9)
+        await library.hear(api, library.fine("charge-1", "p"), f"e-{number}", library.DECEMBER_9)
     assert await send(api) == 101
     digests = [one for one in await log(api, "limit=5") if one["kind"] == "digest"]
     assert sorted(one["parts"] for one in digests) == [1, 100]

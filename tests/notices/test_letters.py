@@ -35,7 +35,7 @@ from tests.notices.library import (
     title,
 )
 from tests.notices.mails import BEFORE, BOTH, MEI, log, send, with_mail
-from tests.support import Answer, Api, served
+from tests.support import Answer, Api, served, token
 
 HAS_FONT = Path(Settings().letter_font.partition("#")[0]).exists()
 needs_font = pytest.mark.skipif(not HAS_FONT, reason="needs the font of fonts-noto-cjk")
@@ -326,3 +326,22 @@ async def test_there_are_no_letters_of_an_unknown_library_and_day(api: Api) -> N
     for act in ("prints", "posting"):
         answer = await api.post(f"/v1/letter-runs/HKCL-2020-01-01/{act}", {}, as_=STAFF)
         assert answer.status in (404, 503)
+
+
+@needs_font
+async def test_a_list_of_overdue_loans_shows_the_last_letter_to_each_patron(api: Api) -> None:
+    async def last(*patrons: str) -> list[tuple[str, str, str]]:
+        body = {"patron_ids": patrons}
+        answer = await api.post("/v1/overdue-deliveries", body, as_=STAFF)
+        assert answer.status == 200, answer.body
+        return [(one["patron_id"], one["channel"], one["state"]) for one in answer.json()["items"]]
+
+    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
+    assert await last("p", "q") == [("p", "post", "held")]
+    await make(api)
+    assert await last("p", "q") == [("p", "post", "sent")]
+    body = {"patron_ids": ["p"]}
+    assert (await api.post("/v1/overdue-deliveries", body, as_=token("p"))).status == 403
+    act = {"act": "POST /v1/overdue-deliveries"}
+    looks = await api.app.state.database.audit_trail.find(act).to_list(9)
+    assert [look["objects"] for look in looks] == [["p"], ["p"]]

@@ -10,73 +10,60 @@ import pytest
 from services.notices.app import create_app
 from services.notices.messages import consumers as messages_consumers
 from services.notices.settings import Settings
+from tests.notices import library
 from tests.notices.kinds.examples import INBOXES, Happened, answers, story
 from tests.notices.lending import Lending
-from tests.notices.library import (
-    FEBRUARY_1,
-    FEBRUARY_17,
-    FEBRUARY_20,
-    changed,
-    erased,
-    events,
-    hear,
-    inbox,
-    moved,
-    overdue,
-    patron,
-    prefers,
-    register,
-    registered,
-    released,
-    reopened,
-)
 from tests.support import Api, served
 
 
 async def test_late_preferences_add_the_notifications_of_events_since_then(api: Api) -> None:
-    await register(api)
-    await hear(api, reopened("HKCL"), "e-1", FEBRUARY_17)
-    await hear(api, released("activity-1"), "e-2", FEBRUARY_17)
-    await hear(api, reopened("TPO"), "e-3", "2021-03-01T10:00:00+08:00")
-    await hear(api, prefers("p", 2, ("TPO",)), "e-4", FEBRUARY_20)
-    assert [item["kind"] for item in await inbox(api, "p")] == ["branch.reopened"]
-    await hear(api, prefers("p", 1, ("HKCL", "TPO"), ("talk",)), "e-5", FEBRUARY_1)
-    found = {(item["kind"], item["about"].get("branch")) for item in await inbox(api, "p")}
+    await library.register(api)
+    await library.hear(api, library.reopened("HKCL"), "e-1", library.FEBRUARY_17)
+    await library.hear(api, library.released("activity-1"), "e-2", library.FEBRUARY_17)
+    await library.hear(api, library.reopened("TPO"), "e-3", "2021-03-01T10:00:00+08:00")
+    await library.hear(api, library.prefers("p", 2, ("TPO",)), "e-4", library.FEBRUARY_20)
+    assert [item["kind"] for item in await library.inbox(api, "p")] == ["branch.reopened"]
+    await library.hear(
+        api, library.prefers("p", 1, ("HKCL", "TPO"), ("talk",)), "e-5", library.FEBRUARY_1
+    )
+    found = {(item["kind"], item["about"].get("branch")) for item in await library.inbox(api, "p")}
     assert found == {
         ("branch.reopened", "HKCL"),
         ("recording.released", None),
         ("branch.reopened", "TPO"),
     }
-    assert (await inbox(api, "p"))[-1]["at"] == "2021-02-17T08:00:00Z"
+    assert (await library.inbox(api, "p"))[-1]["at"] == "2021-02-17T08:00:00Z"
 
 
 async def test_a_new_follower_of_a_branch_is_notified_of_its_cancelled_reopening(
     api: Api,
 ) -> None:
-    await register(api)
-    await hear(api, prefers("p", 1, ("TPO",)), "e-1", FEBRUARY_1)
-    await hear(api, prefers("q", 1, ("HKCL",)), "e-2", FEBRUARY_1)
-    await hear(api, reopened("TPO"), "e-3", FEBRUARY_17)
-    await hear(api, changed("TPO", "amended"), "e-4", FEBRUARY_17)
+    await library.register(api)
+    await library.hear(api, library.prefers("p", 1, ("TPO",)), "e-1", library.FEBRUARY_1)
+    await library.hear(api, library.prefers("q", 1, ("HKCL",)), "e-2", library.FEBRUARY_1)
+    await library.hear(api, library.reopened("TPO"), "e-3", library.FEBRUARY_17)
+    await library.hear(api, library.changed("TPO", "amended"), "e-4", library.FEBRUARY_17)
     for _ in range(2):
-        await hear(api, changed("TPO", "reopening-taken-back", 5), "e-5", FEBRUARY_17)
-    kinds = [item["kind"] for item in await inbox(api, "p")]
+        await library.hear(
+            api, library.changed("TPO", "reopening-taken-back", 5), "e-5", library.FEBRUARY_17
+        )
+    kinds = [item["kind"] for item in await library.inbox(api, "p")]
     assert sorted(kinds) == ["branch.closure-changed", "branch.reopened"]
-    assert await inbox(api, "q") == []
+    assert await library.inbox(api, "q") == []
 
 
 async def test_a_notification_is_removed_when_late_preferences_show_the_branch_was_unfollowed(
     api: Api,
 ) -> None:
-    await register(api)
-    await hear(api, prefers("p", 1, ("HKCL",)), "e-1", FEBRUARY_1)
-    await hear(api, reopened("HKCL"), "e-3", FEBRUARY_17)
-    (item,) = await inbox(api, "p")
-    await hear(api, prefers("p", 2), "e-2", "2021-02-02T10:00:00+08:00")
-    assert await inbox(api, "p") == []
-    gone = await api.post(f"/v1/me/inbox/{item['id']}/read", as_=patron("p"))
+    await library.register(api)
+    await library.hear(api, library.prefers("p", 1, ("HKCL",)), "e-1", library.FEBRUARY_1)
+    await library.hear(api, library.reopened("HKCL"), "e-3", library.FEBRUARY_17)
+    (item,) = await library.inbox(api, "p")
+    await library.hear(api, library.prefers("p", 2), "e-2", "2021-02-02T10:00:00+08:00")
+    assert await library.inbox(api, "p") == []
+    gone = await api.post(f"/v1/me/inbox/{item['id']}/read", as_=library.patron("p"))
     assert gone.status == 404
-    told = await events(api, "notification.delivered", "notification.read")
+    told = await library.events(api, "notification.delivered", "notification.read")
     assert [(e["topic"], e["version"], e["read"]) for e in told] == [
         ("notification.delivered", 1, False),
         ("notification.read", 2, True),
@@ -89,10 +76,12 @@ async def test_a_concurrent_event_and_preference_change_notify_the_follower(
     for round_ in range(20):
         name = f"p{round_}"
         await asyncio.gather(
-            hear(api, prefers(name, 1, ("TPO",)), f"e-p{round_}", FEBRUARY_1),
-            hear(replica, reopened("TPO"), f"e-r{round_}", FEBRUARY_17),
+            library.hear(
+                api, library.prefers(name, 1, ("TPO",)), f"e-p{round_}", library.FEBRUARY_1
+            ),
+            library.hear(replica, library.reopened("TPO"), f"e-r{round_}", library.FEBRUARY_17),
         )
-    told = await events(api, "notification.delivered")
+    told = await library.events(api, "notification.delivered")
     counts = [sum(e["patron_id"] == f"p{number}" for e in told) for number in range(20)]
     # Each patron known by now was notified of all reopenings, earlier and later.
     assert counts == [20] * 20
@@ -102,15 +91,15 @@ async def test_an_erased_patron_has_no_inbox_and_gets_no_notification(
     api: Api, lending: Lending
 ) -> None:
     lending.owes("loan-1", 750)
-    await hear(api, prefers("p", 1, ("HKCL",)), "e-1", FEBRUARY_1)
-    await hear(api, moved("loan-1", "p"), "e-2", FEBRUARY_1)
-    await hear(api, erased("p"), "e-3", FEBRUARY_17)
-    assert await inbox(api, "p") == []
-    await hear(api, overdue("loan-1", "p"), "e-4", FEBRUARY_17)
-    await hear(api, registered("p", 2), "e-5", FEBRUARY_17)
-    await hear(api, prefers("p", 2, ("HKCL",)), "e-6", FEBRUARY_17)
-    await hear(api, reopened("HKCL"), "e-7", FEBRUARY_17)
-    assert await inbox(api, "p") == []
+    await library.hear(api, library.prefers("p", 1, ("HKCL",)), "e-1", library.FEBRUARY_1)
+    await library.hear(api, library.moved("loan-1", "p"), "e-2", library.FEBRUARY_1)
+    await library.hear(api, library.erased("p"), "e-3", library.FEBRUARY_17)
+    assert await library.inbox(api, "p") == []
+    await library.hear(api, library.overdue("loan-1", "p"), "e-4", library.FEBRUARY_17)
+    await library.hear(api, library.registered("p", 2), "e-5", library.FEBRUARY_17)
+    await library.hear(api, library.prefers("p", 2, ("HKCL",)), "e-6", library.FEBRUARY_17)
+    await library.hear(api, library.reopened("HKCL"), "e-7", library.FEBRUARY_17)
+    assert await library.inbox(api, "p") == []
     assert await api.app.state.database.notifications.count_documents({}) == 0
 
 
@@ -118,8 +107,13 @@ async def test_an_erasure_during_notifications_leaves_no_data(api: Api, replica:
     for round_ in range(10):
         name = f"p{round_}"
         await asyncio.gather(
-            *(hear(api, moved(f"loan-{n}", name), f"e-{round_}-{n}", FEBRUARY_1) for n in range(4)),
-            hear(replica, erased(name), f"e-{round_}", FEBRUARY_1),
+            *(
+                library.hear(
+                    api, library.moved(f"loan-{n}", name), f"e-{round_}-{n}", library.FEBRUARY_1
+                )
+                for n in range(4)
+            ),
+            library.hear(replica, library.erased(name), f"e-{round_}", library.FEBRUARY_1),
         )
     assert await api.app.state.database.notifications.count_documents({}) == 0
 
@@ -129,11 +123,11 @@ async def play(
 ) -> dict[str, Any]:
     """Return the state after the story in some order: inboxes and unread notifications."""
     async with served(create_app, settings) as api:
-        await register(api)
+        await library.register(api)
         for happened in order(story()):
-            await hear(api, happened.event, happened.id, happened.at)
+            await library.hear(api, happened.event, happened.id, happened.at)
         latest: dict[str, dict[str, Any]] = {}
-        told = await events(api, "notification.delivered", "notification.read")
+        told = await library.events(api, "notification.delivered", "notification.read")
         for event in told:
             known = latest.get(event["notification_id"])
             if known is None or known["version"] < event["version"]:
@@ -146,7 +140,7 @@ async def play(
             )
             for name in ("a", "b", "d")
         }
-        inboxes = {name: await inbox(api, name) for name in ("a", "b", "c", "d", "e")}
+        inboxes = {name: await library.inbox(api, name) for name in ("a", "b", "c", "d", "e")}
         # For each living patron, the published events agree with the inbox.
         assert unread == {name: sorted(i["id"] for i in inboxes[name]) for name in unread}
         left = api.app.state.database.notifications

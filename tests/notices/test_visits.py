@@ -18,18 +18,7 @@ from services.notices.settings import Settings
 from services.notices.visits import store as visits_store
 from services.notices.visits.rules import KEPT_DAYS
 from shared.clock import wall_clock
-from tests.notices.library import (
-    DECEMBER_9,
-    STAFF,
-    close,
-    erased,
-    events,
-    hear,
-    patron,
-    register,
-    registered,
-    reopening,
-)
+from tests.notices import library
 from tests.support import Answer, Api, served, token, until
 
 STATION = token("station-1", ["station"])
@@ -47,16 +36,18 @@ def settings(settings: Settings) -> Settings:
 
 async def limited(api: Api, capacity: int, code: str = "HKCL") -> str:
     """Register the branches, reopen one with this capacity, and return its venue code."""
-    await register(api)
-    closure = (await close(api, DECEMBER_9, **{"from": "2020-12-10"}, branches=[code])).json()
+    await library.register(api)
+    closure = (
+        await library.close(api, library.DECEMBER_9, **{"from": "2020-12-10"}, branches=[code])
+    ).json()
     terms = {"branches": [code], "reopened_on": "2021-02-19", "capacity": capacity}
-    answer = await reopening(api, closure["id"], "2021-02-17T16:00:00+08:00", **terms)
+    answer = await library.reopening(api, closure["id"], "2021-02-17T16:00:00+08:00", **terms)
     assert answer.status == 200, answer.body
     return await venue_of(api, code)
 
 
 async def venue_of(api: Api, code: str = "HKCL") -> str:
-    answer = await api.post(f"/v1/branches/{code}/venue", as_=STAFF)
+    answer = await api.post(f"/v1/branches/{code}/venue", as_=library.STAFF)
     assert answer.status == 200, answer.body
     return str(answer.json()["venue"])
 
@@ -68,7 +59,7 @@ async def count(
     *,
     door: str = "A",
     at: str = MARCH_8,
-    as_: str = STAFF,
+    as_: str = library.STAFF,
 ) -> Answer:
     body = {"door": door, "entered": entered, "left": left}
     return await api.insist("POST", "/v1/branches/HKCL/counts", body, as_=as_, at=at)
@@ -141,7 +132,7 @@ async def test_nobody_enters_a_closed_branch_but_people_leave_it(api: Api) -> No
         assert code(await count(api, 1, at=at)) == "branch-is-closed"
         assert code(await check_in(api, venue, at=at)) == "branch-is-closed"
     assert (await count(api, left=1, at=MARCH_8_NIGHT)).status == 200
-    assert code(await api.post("/v1/branches/XX/counts", {"door": "A"}, as_=STAFF)) == (
+    assert code(await api.post("/v1/branches/XX/counts", {"door": "A"}, as_=library.STAFF)) == (
         "no-such-branch"
     )
 
@@ -189,12 +180,15 @@ async def test_a_visit_of_yesterday_cannot_leave_today(api: Api) -> None:
 async def test_staff_and_patrons_register_visitors_too(api: Api) -> None:
     venue = await limited(api, 5)
     body = {**VISITOR, "door": "North"}
-    for caller in (STAFF, STATION):
+    for caller in (library.STAFF, STATION):
         answer = await api.post("/v1/branches/HKCL/visits", body, as_=caller, at=MARCH_8)
         assert answer.status == 201
-    assert (await check_in(api, venue, as_=patron("p"))).status == 201
+    assert (await check_in(api, venue, as_=library.patron("p"))).status == 201
     assert (await occupancy(api))["inside"] == 3
-    for caller, path in ((patron("p"), "/v1/branches/HKCL/visits"), (STAFF, "/v1/me/visits")):
+    for caller, path in (
+        (library.patron("p"), "/v1/branches/HKCL/visits"),
+        (library.STAFF, "/v1/me/visits"),
+    ):
         answer = await api.post(path, {**VISITOR, "venue": venue}, as_=caller, at=MARCH_8)
         assert answer.status == 403
 
@@ -211,12 +205,12 @@ async def test_details_of_a_visitor_have_limits(api: Api, wrong: dict[str, str])
 
 async def test_a_new_venue_code_replaces_the_old_one(api: Api) -> None:
     old = await limited(api, 5)
-    assert (await api.get("/v1/branches/HKCL/venue", as_=STAFF)).json()["venue"] == old
+    assert (await api.get("/v1/branches/HKCL/venue", as_=library.STAFF)).json()["venue"] == old
     new = await venue_of(api)
     assert code(await check_in(api, old)) == "no-such-venue"
     assert code(await api.get(f"/v1/venues/{old}")) == "no-such-venue"
     assert (await check_in(api, new)).status == 201
-    assert (await api.get("/v1/branches/STPL/venue", as_=STAFF)).json()["venue"] is None
+    assert (await api.get("/v1/branches/STPL/venue", as_=library.STAFF)).json()["venue"] is None
 
 
 async def test_without_a_master_key_visitors_are_counted_and_not_registered(
@@ -279,7 +273,7 @@ async def test_after_closing_time_the_branch_is_empty(api: Api) -> None:
     assert await job(api, "occupancy", "2021-03-08T19:59:00+08:00") == 0
     assert await job(api, "occupancy", MARCH_8_NIGHT) == 1
     assert await job(api, "occupancy", MARCH_8_NIGHT) == 0
-    told = (await events(api, "branch.occupancy"))[-1]
+    told = (await library.events(api, "branch.occupancy"))[-1]
     assert (told["inside"], told["waiting"], told["entered"]) == (0, 0, 2)
     assert (await occupancy(api, at=MARCH_9))["entered"] == 0
     assert (await count(api, 2, at=MARCH_9)).status == 200
@@ -289,14 +283,14 @@ async def test_events_have_numbers_only_and_not_one_for_each_person(api: Api) ->
     await limited(api, 30)
     for second in range(10, 30):
         await count(api, 1, at=f"2021-03-08T10:20:{second}+08:00")
-    told = await events(api, "branch.occupancy")
+    told = await library.events(api, "branch.occupancy")
     assert [(one["inside"], one["level"]) for one in told] == [(1, "quiet")]
     assert await job(api, "occupancy", "2021-03-08T10:21:00+08:00") == 0
     assert await job(api, "occupancy", "2021-03-08T10:21:10+08:00") == 1
     assert await job(api, "occupancy", "2021-03-08T10:21:10+08:00") == 0
     for _ in range(10):
         await count(api, 1, at="2021-03-08T10:21:20+08:00")
-    told = await events(api, "branch.occupancy")
+    told = await library.events(api, "branch.occupancy")
     assert [(one["inside"], one["level"]) for one in told] == [
         (1, "quiet"),
         (20, "quiet"),
@@ -327,8 +321,10 @@ async def everything(api: Api) -> bytes:
 async def test_details_are_nowhere_in_plain(api: Api) -> None:
     venue = await limited(api, 5)
     await check_in(api, venue)
-    await check_in(api, venue, as_=patron("patron-of-day-32"))
-    await api.post("/v1/branches/HKCL/visits", {**VISITOR, "door": "A"}, as_=STAFF, at=MARCH_8)
+    await check_in(api, venue, as_=library.patron("patron-of-day-32"))
+    await api.post(
+        "/v1/branches/HKCL/visits", {**VISITOR, "door": "A"}, as_=library.STAFF, at=MARCH_8
+    )
     database = api.app.state.database
     assert await database.visits.count_documents({}) == 3
     [key] = [one async for one in database.visit_keys.find({})]
@@ -428,24 +424,24 @@ async def test_the_database_deletes_visits_and_keys_if_no_job_runs(expiring: Api
 
 async def test_erasing_a_patron_deletes_their_visits_and_no_others(api: Api) -> None:
     venue = await limited(api, 9)
-    await hear(api, registered("a"), "e-1", MARCH_8)
+    await library.hear(api, library.registered("a"), "e-1", MARCH_8)
     for at in (MARCH_8, MARCH_9):
-        await check_in(api, venue, at=at, as_=patron("a"))
-        await check_in(api, venue, at=at, as_=patron("b"))
+        await check_in(api, venue, at=at, as_=library.patron("a"))
+        await check_in(api, venue, at=at, as_=library.patron("b"))
         await check_in(api, venue, at=at)
-    await hear(api, erased("a"), "e-2", MARCH_9)
+    await library.hear(api, library.erased("a"), "e-2", MARCH_9)
     visits = [one async for one in api.app.state.database.visits.find({})]
     assert Counter((one["day"], one["holder"] is None) for one in visits) == {
         (day, nobody): 1 for day in ("2021-03-08", "2021-03-09") for nobody in (True, False)
     }
-    assert code(await check_in(api, venue, at=MARCH_9, as_=patron("a"))) == "no-such-patron"
+    assert code(await check_in(api, venue, at=MARCH_9, as_=library.patron("a"))) == "no-such-patron"
 
 
 async def test_an_erasure_and_a_check_in_at_once_leave_no_visit(api: Api, replica: Api) -> None:
     venue = await limited(api, 50)
     await asyncio.gather(
-        hear(api, erased("a"), "e-1", MARCH_8),
-        *(check_in((api, replica)[n % 2], venue, as_=patron("a")) for n in range(10)),
+        library.hear(api, library.erased("a"), "e-1", MARCH_8),
+        *(check_in((api, replica)[n % 2], venue, as_=library.patron("a")) for n in range(10)),
     )
     holders = [one["holder"] async for one in api.app.state.database.visits.find({})]
     assert holders == []

@@ -15,22 +15,11 @@ from standardwebhooks import WebhookVerificationError
 from services.notices.app import create_app
 from services.notices.channels.clients import receivers as channels_receivers
 from services.notices.settings import Settings
+from shared.data_keys import DataKey, accept
+from tests.notices import library
 from tests.notices.lending import Lending
-from tests.notices.library import (
-    DECEMBER_9,
-    FEBRUARY_17,
-    STAFF,
-    erased,
-    hear,
-    inbox,
-    moved,
-    overdue,
-    prefers,
-    register,
-    reopened,
-)
 from tests.receiver import Receiver, receiving
-from tests.support import OPS, Answer, Api, served, until
+from tests.support import OPS, Answer, Api, patient_client, served, until
 
 MOVED, OVERDUE = "loan.due-date-changed", "loan.overdue"
 
@@ -54,7 +43,7 @@ def settings(settings: Settings) -> Settings:
 
 async def add(api: Api, receiver: Receiver, *kinds: str) -> dict[str, Any]:
     body = {"url": receiver.url, "topics": kinds or [MOVED]}
-    answer = await api.post("/v1/webhooks", body, as_=STAFF)
+    answer = await api.post("/v1/webhooks", body, as_=library.STAFF)
     assert answer.status == 201, answer.body
     added: dict[str, Any] = answer.json()
     return added
@@ -71,7 +60,7 @@ async def send(api: Api) -> int:
 
 
 async def tell(api: Api, number: int, patron: str = "p") -> None:
-    await hear(api, moved("loan-1", patron), f"e-{number}", FEBRUARY_17)
+    await library.hear(api, library.moved("loan-1", patron), f"e-{number}", library.FEBRUARY_17)
 
 
 async def stored(api: Api) -> list[dict[str, Any]]:
@@ -100,7 +89,7 @@ async def test_a_receiver_gets_ids_with_a_signature_that_its_secret_verifies(
 ) -> None:
     added = await add(api, receiver)
     await tell(api, 1)
-    [told] = await inbox(api, "p")
+    [told] = await library.inbox(api, "p")
     assert await send(api) == 1
     [request] = receiver.requests
     assert Verifier(added["secret"]).verify(request.content, request.headers) == {
@@ -124,7 +113,7 @@ async def test_only_the_chosen_kinds_are_sent_each_to_every_webhook_that_wants_i
     await add(api, other, MOVED, OVERDUE)
     lending.owes("loan-1", 750)
     await tell(api, 1)
-    await hear(api, overdue("loan-1", "p"), "e-2", DECEMBER_9)
+    await library.hear(api, library.overdue("loan-1", "p"), "e-2", library.DECEMBER_9)
     assert await send(api) == 3
     assert [json.loads(one.content)["type"] for one in receiver.requests] == [MOVED]
     kinds = {json.loads(one.content)["type"] for one in other.requests}
@@ -214,7 +203,9 @@ async def test_a_webhook_without_success_for_days_is_disabled_until_someone_enab
     assert await send(api) == 1  # gives the second up
     assert len(receiver.requests) == 2
     path = f"/v1/webhooks/{added['id']}"
-    assert (await api.patch(path, {"enabled": True}, as_=STAFF)).json()["state"] == "enabled"
+    assert (await api.patch(path, {"enabled": True}, as_=library.STAFF)).json()[
+        "state"
+    ] == "enabled"
     receiver.answers.append(500)
     await tell(api, 4)
     await send(api)
@@ -295,7 +286,7 @@ async def test_addresses_that_are_not_public_https_are_refused(
 ) -> None:
     strict = settings.model_copy(update={"simulation": False})
     async with served(create_app, strict) as api:
-        answer = await api.post("/v1/webhooks", {"url": url, "topics": [MOVED]}, as_=STAFF)
+        answer = await api.post("/v1/webhooks", {"url": url, "topics": [MOVED]}, as_=library.STAFF)
         assert answer.status == 422, answer.body
         assert answer.json()["code"] == "bad-webhook-url"
         assert await listed(api) == []
@@ -319,7 +310,7 @@ async def test_a_name_that_leads_inside_is_resolved_once_and_not_connected_to(
     strict = settings.model_copy(update={"simulation": False})
     async with served(create_app, strict) as api:
         url = f"https://{host}:{receiver.port}/hook"
-        answer = await api.post("/v1/webhooks", {"url": url, "topics": [MOVED]}, as_=STAFF)
+        answer = await api.post("/v1/webhooks", {"url": url, "topics": [MOVED]}, as_=library.STAFF)
         assert answer.status == 201, answer.body
         await tell(api, 1)
         assert await send(api) == 1
@@ -335,7 +326,7 @@ async def test_a_new_secret_and_the_former_one_both_sign_for_a_day(
 ) -> None:
     added = await add(api, receiver)
     path = f"/v1/webhooks/{added['id']}/secret"
-    renewed = (await api.post(path, as_=STAFF)).json()
+    renewed = (await api.post(path, as_=library.STAFF)).json()
     assert renewed["secret"] != added["secret"]
     await tell(api, 1)
     await send(api)
@@ -352,10 +343,10 @@ async def test_a_new_secret_and_the_former_one_both_sign_for_a_day(
 
 async def test_the_secret_is_shown_once_and_stored_nowhere(api: Api, receiver: Receiver) -> None:
     body = {"url": receiver.url, "topics": [MOVED]}
-    answers = [await api.post("/v1/webhooks", body, as_=STAFF, key="K-1") for _ in range(2)]
+    answers = [await api.post("/v1/webhooks", body, as_=library.STAFF, key="K-1") for _ in range(2)]
     secret = answers[0].json()["secret"]
     assert [one.json()["secret"] for one in answers] == [secret, secret]
-    shown = await api.get("/v1/webhooks", as_=STAFF)
+    shown = await api.get("/v1/webhooks", as_=library.STAFF)
     assert secret not in shown.body.decode()
     assert len(shown.json()["items"]) == 1
     database = api.app.state.database
@@ -369,7 +360,7 @@ async def test_a_test_message_is_sent_once(api: Api, receiver: Receiver) -> None
     path = f"/v1/webhooks/{added['id']}"
     for status, state in ((204, "sent"), (500, "failed")):
         receiver.answers.append(status)
-        queued = await api.post(f"{path}/tests", as_=STAFF)
+        queued = await api.post(f"{path}/tests", as_=library.STAFF)
         assert queued.status == 202, queued.body
         assert await send(api) == 1
         assert receiver.ids[-1] == queued.json()["message_id"]
@@ -378,43 +369,43 @@ async def test_a_test_message_is_sent_once(api: Api, receiver: Receiver) -> None
         receiver.requests[0].content, receiver.requests[0].headers
     )
     assert (body["type"], body["data"]) == ("webhook.test", {})
-    off = await api.patch(path, {"enabled": False}, as_=STAFF)
+    off = await api.patch(path, {"enabled": False}, as_=library.STAFF)
     assert off.json()["state"] == "disabled"
-    assert _code(await api.post(f"{path}/tests", as_=STAFF)) == (409, "webhook-disabled")
+    assert _code(await api.post(f"{path}/tests", as_=library.STAFF)) == (409, "webhook-disabled")
 
 
 async def test_a_disabled_or_deleted_webhook_gets_nothing(api: Api, receiver: Receiver) -> None:
     added = await add(api, receiver)
     path = f"/v1/webhooks/{added['id']}"
     await tell(api, 1)
-    await api.patch(path, {"enabled": False}, as_=STAFF)
+    await api.patch(path, {"enabled": False}, as_=library.STAFF)
     await tell(api, 2)
     assert await send(api) == 1
     assert await states(api) == [("dropped", "disabled", None)]
-    await api.patch(path, {"enabled": True}, as_=STAFF)
+    await api.patch(path, {"enabled": True}, as_=library.STAFF)
     await tell(api, 3)
-    assert (await api.delete(path, as_=STAFF)).status == 204
+    assert (await api.delete(path, as_=library.STAFF)).status == 204
     assert await stored(api) == []
     assert await send(api) == 0
     assert receiver.requests == []
     for method in ("PATCH", "DELETE"):
         body = {"enabled": True} if method == "PATCH" else None
-        answer = await api.insist(method, path, body, as_=STAFF)
+        answer = await api.insist(method, path, body, as_=library.STAFF)
         assert _code(answer) == (404, "no-such-webhook")
 
 
 async def test_a_withdrawn_notification_is_sent_only_once_it_is_put_back(
     api: Api, receiver: Receiver
 ) -> None:
-    await register(api, "STPL")
+    await library.register(api, "STPL")
     await add(api, receiver, "branch.reopened")
-    await hear(api, prefers("p", 1, ("STPL",)), "e-1", DECEMBER_9)
-    await hear(api, reopened("STPL"), "e-2", FEBRUARY_17)
-    await hear(api, prefers("p", 2, ()), "e-3", "2020-12-10T08:00:00+08:00")
-    assert await inbox(api, "p") == []
+    await library.hear(api, library.prefers("p", 1, ("STPL",)), "e-1", library.DECEMBER_9)
+    await library.hear(api, library.reopened("STPL"), "e-2", library.FEBRUARY_17)
+    await library.hear(api, library.prefers("p", 2, ()), "e-3", "2020-12-10T08:00:00+08:00")
+    assert await library.inbox(api, "p") == []
     assert await send(api) == 1
     assert await states(api) == [("dropped", "withdrawn", None)]
-    await hear(api, prefers("p", 3, ("STPL",)), "e-4", "2020-12-11T08:00:00+08:00")
+    await library.hear(api, library.prefers("p", 3, ("STPL",)), "e-4", "2020-12-11T08:00:00+08:00")
     assert await send(api) == 1
     assert await states(api) == [("sent", None, 204)]
 
@@ -427,7 +418,7 @@ async def test_an_erased_patron_leaves_no_message(api: Api, receiver: Receiver) 
     await tell(api, 2)
     sending = asyncio.create_task(send(api))
     await until(lambda: _received(receiver, 2))
-    await hear(api, erased("p"), "e-9", FEBRUARY_17)
+    await library.hear(api, library.erased("p"), "e-9", library.FEBRUARY_17)
     receiver.may_answer.set()
     assert await sending == 1
     assert await stored(api) == []
@@ -440,7 +431,10 @@ async def test_fifty_registrations_at_once_stay_within_the_limit(
 ) -> None:
     body = {"url": receiver.url, "topics": [MOVED]}
     answers = await asyncio.gather(
-        *(each.insist("POST", "/v1/webhooks", body, as_=STAFF) for each in (api, replica) * 25)
+        *(
+            each.insist("POST", "/v1/webhooks", body, as_=library.STAFF)
+            for each in (api, replica) * 25
+        )
     )
     made = [one for one in answers if one.status == 201]
     assert len(made) == 20
@@ -454,7 +448,10 @@ async def test_without_a_master_key_there_are_no_webhooks(
     off = settings.model_copy(update={"webhook_keys": ""})
     async with served(create_app, off) as api:
         body = {"url": receiver.url, "topics": [MOVED]}
-        assert _code(await api.post("/v1/webhooks", body, as_=STAFF)) == (409, "webhooks-off")
+        assert _code(await api.post("/v1/webhooks", body, as_=library.STAFF)) == (
+            409,
+            "webhooks-off",
+        )
         assert await send(api) == 0
 
 
@@ -463,6 +460,12 @@ async def test_a_lost_master_key_stops_only_the_webhooks_that_it_sealed(
 ) -> None:
     lost = await add(api, receiver)
     changed = settings.model_copy(update={"webhook_keys": "another master key for these"})
+    client = patient_client(settings.mongo_url)
+    await accept(  # as by carrel keys accept
+        client[f"{settings.database_prefix}_notices"],
+        DataKey("CARREL_WEBHOOK_KEYS", changed.webhook_keys),
+    )
+    client.close()
     async with served(create_app, changed) as second:
         await add(second, other)
         await tell(api, 1)
@@ -472,7 +475,7 @@ async def test_a_lost_master_key_stops_only_the_webhooks_that_it_sealed(
             ("sent", None, 204),
             ("waiting", "no-key", None),
         ]
-        renewed = (await second.post(f"/v1/webhooks/{lost['id']}/secret", as_=STAFF)).json()
+        renewed = (await second.post(f"/v1/webhooks/{lost['id']}/secret", as_=library.STAFF)).json()
         await time_passes(api, timedelta(minutes=5))
         assert await send(second) == 1
     Verifier(renewed["secret"]).verify(receiver.requests[0].content, receiver.requests[0].headers)
@@ -480,7 +483,7 @@ async def test_a_lost_master_key_stops_only_the_webhooks_that_it_sealed(
 
 async def test_unknown_topics_are_refused(api: Api, receiver: Receiver) -> None:
     body = {"url": receiver.url, "topics": [MOVED, "loan.eaten"]}
-    answer = await api.post("/v1/webhooks", body, as_=STAFF)
+    answer = await api.post("/v1/webhooks", body, as_=library.STAFF)
     assert _code(answer) == (422, "no-such-topic")
     assert answer.json()["topics"] == ["loan.eaten"]
 

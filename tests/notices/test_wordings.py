@@ -19,20 +19,9 @@ from services.notices.settings import Settings
 from shared.contracts.circulation import HoldReady
 from tests.addresses import NO_ADDRESSES
 from tests.mail_server import MailServer
+from tests.notices import library
 from tests.notices.kinds.examples import SAYS
 from tests.notices.lending import Lending
-from tests.notices.library import (
-    DECEMBER_9,
-    STAFF,
-    hear,
-    hold,
-    inbox,
-    overdue,
-    patron,
-    prefers,
-    register,
-    title,
-)
 from tests.notices.mails import BEFORE, BOTH, MEI, parts, send, with_mail
 from tests.support import Api, token
 
@@ -56,36 +45,38 @@ async def mei(api: Api, lending: Lending) -> None:
     """Patron p, who has chosen e-mail, and an item that is ready for them."""
     lending.addresses["p"] = MEI
     lending.holds["hold-1"] = WAITS
-    await register(api, "TPO")
-    await hear(api, title(1, "Tom & <Jerry>"), "e-title", BEFORE)
-    await hear(api, prefers("p", 1, channels=BOTH), "e-0", BEFORE)
+    await library.register(api, "TPO")
+    await library.hear(api, library.title(1, "Tom & <Jerry>"), "e-title", BEFORE)
+    await library.hear(api, library.prefers("p", 1, channels=BOTH), "e-0", BEFORE)
 
 
 async def ready(api: Api) -> None:
-    event = hold(HoldReady, 2, state="ready")
-    await hear(api, event.model_copy(update={"shelf_until": None}), "e-ready", DECEMBER_9)
+    event = library.hold(HoldReady, 2, state="ready")
+    await library.hear(
+        api, event.model_copy(update={"shelf_until": None}), "e-ready", library.DECEMBER_9
+    )
 
 
 async def saved(api: Api, seen: int, **texts: Any) -> dict[str, Any]:
-    answer = await api.put(PATH, {**texts, "seen": seen}, as_=STAFF)
+    answer = await api.put(PATH, {**texts, "seen": seen}, as_=library.STAFF)
     assert answer.status == 200, answer.body
     found: dict[str, Any] = answer.json()
     return found
 
 
 async def test_inbox_and_email_have_the_wording_of_the_staff(api: Api, server: MailServer) -> None:
-    event = hold(HoldReady, 2, state="ready")
+    event = library.hold(HoldReady, 2, state="ready")
     event = event.model_copy(update={"shelf_until": date(2020, 12, 16)})
-    await hear(api, event, "e-1", DECEMBER_9)
-    before = (await inbox(api, "p"))[0]["text"]
+    await library.hear(api, event, "e-1", library.DECEMBER_9)
+    before = (await library.inbox(api, "p"))[0]["text"]
     await saved(api, 0, **MINE)
-    [told] = await inbox(api, "p")
+    [told] = await library.inbox(api, "p")
     assert told["text"].startswith(
         "Dear reader, we have <b>good</b> news {really}. “Tom & <Jerry>”"
     )
     assert told["text"].endswith("Bring your card.")
     assert before not in told["text"]
-    assert await send(api, at=DECEMBER_9) == 1
+    assert await send(api, at=library.DECEMBER_9) == 1
     [message] = server.accepted
     assert message["Subject"] == "Ready: “Tom & <Jerry>”"
     text, html = parts(message)
@@ -99,9 +90,11 @@ async def test_inbox_and_email_have_the_wording_of_the_staff(api: Api, server: M
 
 async def test_other_languages_and_kinds_keep_the_built_in_wording(api: Api) -> None:
     await saved(api, 0, **MINE)
-    await hear(api, prefers("p", 2, language="zh-Hant", channels=BOTH), "e-2", BEFORE)
-    await hear(api, hold(HoldReady, 2, state="ready"), "e-1", DECEMBER_9)
-    assert "Dear reader" not in (await inbox(api, "p"))[0]["text"]
+    await library.hear(
+        api, library.prefers("p", 2, language="zh-Hant", channels=BOTH), "e-2", BEFORE
+    )
+    await library.hear(api, library.hold(HoldReady, 2, state="ready"), "e-1", library.DECEMBER_9)
+    assert "Dear reader" not in (await library.inbox(api, "p"))[0]["text"]
 
 
 async def test_a_text_whose_fact_is_missing_gives_way_to_the_built_in_one(
@@ -109,17 +102,17 @@ async def test_a_text_whose_fact_is_missing_gives_way_to_the_built_in_one(
 ) -> None:
     path = "/v1/wordings/loan.overdue/en"
     texts = {"text": "{title}: pay {amount} now.", "opening": "You owe {amount}."}
-    answer = await api.put(path, {**texts, "seen": 0}, as_=STAFF)
+    answer = await api.put(path, {**texts, "seen": 0}, as_=library.STAFF)
     assert answer.status == 200, answer.body
     lending.owes("loan-1", 0, suspended=True)
-    await hear(api, overdue("loan-1", "p"), "e-1", DECEMBER_9)
-    [told] = await inbox(api, "p")
+    await library.hear(api, library.overdue("loan-1", "p"), "e-1", library.DECEMBER_9)
+    [told] = await library.inbox(api, "p")
     assert "Fines are suspended" in told["text"]
     assert "pay" not in told["text"]
     assert "owe" not in told["text"]
     lending.owes("loan-2", 750)
-    await hear(api, overdue("loan-2", "p"), "e-2", DECEMBER_9)
-    texts_of_both = [one["text"] for one in await inbox(api, "p")]
+    await library.hear(api, library.overdue("loan-2", "p"), "e-2", library.DECEMBER_9)
+    texts_of_both = [one["text"] for one in await library.inbox(api, "p")]
     assert any(text.startswith("You owe $7.50. “") for text in texts_of_both)
 
 
@@ -240,7 +233,7 @@ def test_sample_facts_are_the_usual_ones(code: str) -> None:
 
 async def test_a_text_may_name_what_it_would_mislead_without(api: Api) -> None:
     texts = {"text": "{title} waits from {collect_from}."}
-    shown = (await api.post(f"{PATH}/previews", texts, as_=STAFF)).json()
+    shown = (await api.post(f"{PATH}/previews", texts, as_=library.STAFF)).json()
     assert shown["paragraphs"] == ["“Jane Eyre” waits from 5 March 2021."]
 
 
@@ -264,18 +257,18 @@ async def test_only_declared_placeholders_are_taken(api: Api, text: str, wrong: 
     for name in ("subject", "opening", "text", "closing"):
         for path, more in ((PATH, {"seen": 0}), (f"{PATH}/previews", {})):
             method = "PUT" if path == PATH else "POST"
-            answer = await api.insist(method, path, {name: text, **more}, as_=STAFF)
+            answer = await api.insist(method, path, {name: text, **more}, as_=library.STAFF)
             assert (answer.status, answer.json()["code"]) == (422, "bad-placeholder"), answer.body
             assert (wrong or "brace") in answer.json()["detail"]
             assert "{shelf_until}" in answer.json()["detail"]
-    assert (await api.get(PATH, as_=STAFF)).json()["version"] == 0
+    assert (await api.get(PATH, as_=library.STAFF)).json()["version"] == 0
 
 
 async def test_texts_have_limits(api: Api) -> None:
     limits = {"subject": 150, "opening": 1000, "text": 2000, "closing": 1000}
     for name, most in limits.items():
         for text, status in (("x" * most, 200), ("x" * (most + 1), 422), ("  ", 422)):
-            answer = await api.insist("POST", f"{PATH}/previews", {name: text}, as_=STAFF)
+            answer = await api.insist("POST", f"{PATH}/previews", {name: text}, as_=library.STAFF)
             assert answer.status == status, (name, answer.body)
 
 
@@ -285,12 +278,12 @@ async def test_versions_are_kept_and_taken_back(api: Api) -> None:
     assert (await saved(api, 1, text="One: {title}."))["version"] == 1
     second = await saved(api, 1, text="Two: {title}.")
     assert [one["number"] for one in second["versions"]] == [2, 1]
-    late = await api.put(PATH, {"text": "Three.", "seen": 1}, as_=STAFF)
+    late = await api.put(PATH, {"text": "Three.", "seen": 1}, as_=library.STAFF)
     assert (late.status, late.json()["code"]) == (409, "wording-changed")
 
     async def back(number: int, seen: int) -> Any:
         body = {"number": number, "seen": seen}
-        return await api.post(f"{PATH}/restorations", body, as_=STAFF)
+        return await api.post(f"{PATH}/restorations", body, as_=library.STAFF)
 
     assert (await back(1, 1)).status == 409
     assert (await back(7, 2)).status == 404
@@ -299,40 +292,40 @@ async def test_versions_are_kept_and_taken_back(api: Api) -> None:
     built_in = (await back(0, 3)).json()
     assert (built_in["version"], set(built_in["texts"].values())) == (4, {None})
     await ready(api)
-    assert "One:" not in (await inbox(api, "p"))[0]["text"]
-    listed = (await api.get("/v1/wordings?language=en", as_=STAFF)).json()["items"]
+    assert "One:" not in (await library.inbox(api, "p"))[0]["text"]
+    listed = (await api.get("/v1/wordings?language=en", as_=library.STAFF)).json()["items"]
     [mine] = [one for one in listed if one["kind"] == "hold.ready"]
     assert (mine["version"], mine["is_built_in"]) == (4, True)
     assert len(listed) == len(all_kinds())
 
 
 async def test_a_preview_shows_sample_facts_or_those_of_a_patron(api: Api) -> None:
-    preview = await api.post(f"{PATH}/previews", MINE, as_=STAFF)
+    preview = await api.post(f"{PATH}/previews", MINE, as_=library.STAFF)
     shown = preview.json()
     assert shown["subject"] == "Ready: “Jane Eyre”"
     assert shown["paragraphs"][2] == (
         "“Jane Eyre” waits at City Hall Public Library until 5 March 2021."
     )
     assert "&lt;b&gt;" in shown["html"]
-    assert (await api.post(f"{PATH}/previews", {"patron_id": "p"}, as_=STAFF)).json()[
+    assert (await api.post(f"{PATH}/previews", {"patron_id": "p"}, as_=library.STAFF)).json()[
         "subject"
     ] == ("Your library account: Jane Eyre")
     await ready(api)
-    [told] = await inbox(api, "p")
+    [told] = await library.inbox(api, "p")
     for named in ({"patron_id": "p"}, {"notification_id": told["id"]}):
-        shown = (await api.post(f"{PATH}/previews", {**MINE, **named}, as_=STAFF)).json()
+        shown = (await api.post(f"{PATH}/previews", {**MINE, **named}, as_=library.STAFF)).json()
         # The library is closed with no end announced: only the built-in text says so.
         assert shown["subject"] == "Your library account: Tom & <Jerry>"
         assert len(shown["paragraphs"]) == 1
     other = "/v1/wordings/loan.overdue/en/previews"
-    answer = await api.post(other, {"notification_id": told["id"]}, as_=STAFF)
+    answer = await api.post(other, {"notification_id": told["id"]}, as_=library.STAFF)
     assert (answer.status, answer.json()["code"]) == (404, "no-such-notification")
-    assert (await api.get(PATH, as_=STAFF)).json()["version"] == 0
+    assert (await api.get(PATH, as_=library.STAFF)).json()["version"] == 0
 
 
 async def test_a_trial_is_sent_to_a_given_address(api: Api, server: MailServer) -> None:
     body = {**MINE, "address": "librarian@example.org"}
-    answer = await api.post(f"{PATH}/trials", body, as_=STAFF)
+    answer = await api.post(f"{PATH}/trials", body, as_=library.STAFF)
     assert answer.json() == {"sent": True}
     [message] = server.accepted
     assert server.recipients == ["librarian@example.org"]
@@ -340,10 +333,10 @@ async def test_a_trial_is_sent_to_a_given_address(api: Api, server: MailServer) 
     assert message["List-Unsubscribe"] is None
     assert "/unsubscribe" not in parts(message)[0] + parts(message)[1]
     server.to_recipient.append("550 No such user")
-    refused = await api.post(f"{PATH}/trials", body, as_=STAFF)
+    refused = await api.post(f"{PATH}/trials", body, as_=library.STAFF)
     assert (refused.status, refused.json()["code"]) == (409, "trial-not-sent")
     for address in NO_ADDRESSES:
-        wrong = await api.post(f"{PATH}/trials", {**body, "address": address}, as_=STAFF)
+        wrong = await api.post(f"{PATH}/trials", {**body, "address": address}, as_=library.STAFF)
         assert wrong.status == 422
     assert len(server.accepted) == 1
 
@@ -353,17 +346,17 @@ async def test_without_a_mail_server_no_trial_is_sent(api: Api) -> None:
         update={"smtp_host": ""}
     )
     body = {"address": "librarian@example.org"}
-    answer = await api.post(f"{PATH}/trials", body, as_=STAFF)
+    answer = await api.post(f"{PATH}/trials", body, as_=library.STAFF)
     assert (answer.status, answer.json()["code"]) == (409, "no-mail-server")
 
 
 async def test_only_staff_see_and_change_wordings(api: Api) -> None:
-    for who in (patron("p"), token("station-1", ["station"])):
+    for who in (library.patron("p"), token("station-1", ["station"])):
         assert (await api.get("/v1/wordings", as_=who)).status == 403
         assert (await api.get(PATH, as_=who)).status == 403
         assert (await api.put(PATH, {"seen": 0}, as_=who)).status == 403
     for path in ("/v1/wordings/no.kind/en", "/v1/wordings/hold.ready/fr"):
-        assert (await api.get(path, as_=STAFF)).status in (404, 422)
+        assert (await api.get(path, as_=library.STAFF)).status in (404, 422)
 
 
 @pytest.mark.parametrize("code", sorted(all_kinds()))

@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from ops.environment import missing_secrets, public_keys_of
+from ops.environment import missing_secrets
 from services.registry import NAMES
 from tests.ops import stand_ins
 from tests.ops.engine import Engine, NotHere, compose_command, own_engine, running_engine
@@ -46,9 +46,9 @@ INSIDE = (
 )
 """Files that are copied into a container: compose_inside.py, and what it imports of the tests."""
 SCALED = {"circulation": 3}
-ALL = (*NAMES, "mongo", "kafka")
+ALL = (*NAMES, "sip2", "mongo", "kafka")
 HEALTHY_WITHIN = 600.0
-"""Seconds; enough for a slow machine that starts seven containers at once."""
+"""Seconds; enough for a slow machine that starts eight containers at once."""
 GRACEFUL = {"mongo": {0}, "kafka": {0, 143}}
 """Exit codes of a graceful stop; a JVM exits with 143. For services it is 0."""
 
@@ -65,10 +65,8 @@ class Composed:
         self.project = f"carrel-{secrets.token_hex(3)}"
         files = [part for file in FILES for part in ("-f", str(ROOT / file))]
         self._command = [*compose_command(engine), "-p", self.project, *files]
-        made = missing_secrets({})
         self._secrets = {
-            **made,
-            "CARREL_SERVICE_KEYS": public_keys_of(made),
+            **missing_secrets({}),
             "CARREL_ACCESS_TOKEN_SECONDS": "86400",  # the player does not renew its tokens
             "COMPOSE_DOCKER_CLI_BUILD": "0",
             "COMPOSE_HTTP_TIMEOUT": "300",

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ops.analytics import columns, folder
+from ops.analytics.checks import check_tables
 from ops.analytics.destination import MANIFEST
 from ops.analytics.folder import Folder
 from ops.analytics.follow import Followed, Follower
@@ -23,8 +24,8 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.bus.resting import rest_between_fetches
 from shared.bus.topics import ensure_topics
-from shared.clock import library_day
-from shared.contracts import circulation, published
+from shared.clock import library_day, wall_clock
+from shared.contracts import circulation, published, suspensions
 from shared.mongo import Document
 from tests import samples
 from tests.ops.command import carrel
@@ -173,6 +174,10 @@ async def test_a_later_run_reads_only_what_is_new(settings: Settings, tmp_path: 
     again = (await command(settings, tmp_path, "--json")).json()
     assert (again["added"], again["repeated"]) == (0, 0)
     assert again["tables"] == [{"table": "loan.checked-out", "added": 0, "rows": 3}]
+    checked = list(check_tables(tmp_path, wall_clock() + timedelta(days=40_000)))
+    late = {one.table for one in checked if one.late}
+    assert {"loans", "lending_by_day"} <= late
+    assert not {"study_rooms", "enquiries"} & late, "this library has none"
     assert "loan.checked-out" in (await command(settings, tmp_path)).out
 
 
@@ -257,6 +262,24 @@ async def test_a_loan_is_overdue_after_its_due_date_with_or_without_a_notice(
     assert sorted(day for day, _, _ in days) == [date(2021, 2, day) for day in range(1, 21)]
     kept = "SELECT state, due_on, renewals, due_date_moves, days_out, days_late FROM loans"
     assert ask(tmp_path, kept) == [("returned", renewed, 1, 2, 20, 0)]
+
+
+async def test_ready_tables_leave_out_what_staff_undid(settings: Settings, tmp_path: Path) -> None:
+    undone = circulation.LoanUndone
+    events = [
+        samples.loan(circulation.LoanCheckedOut, 1, "mistake"),
+        samples.loan(undone, 2, "mistake", undid="check-out", state="returned"),
+        samples.loan(circulation.LoanCheckedOut, 1),
+        samples.returned(2, returned_on=date(2021, 2, 3)),
+        samples.loan(undone, 3, undid="return"),
+    ]
+    rows = [recorded(event, hours=24 * day) for day, event in enumerate(events)]
+    random.Random(7).shuffle(rows)  # noqa: S311
+    await publish(settings, [*rows, *rows])
+    await follow(settings, tmp_path)
+    assert ask(tmp_path, "SELECT loan_id, state FROM loans") == [("loan-1", "open")]
+    assert ask(tmp_path, "SELECT check_outs, returns FROM lending_by_day") == [(1, 0)]
+    assert ask(tmp_path, "SELECT DISTINCT open_loans FROM overdue_by_day") == [(1,)]
 
 
 async def test_many_small_files_become_one(
@@ -391,6 +414,9 @@ async def test_a_folder_that_cannot_be_written_is_named(settings: Settings, tmp_
     (tmp_path / "file").touch()
     ran = await command(settings, tmp_path / "file")
     assert (ran.code, f"{tmp_path}/file can't be written" in ran.err) == (1, True)
+    ran = await command(settings, Path("/proc/x"))
+    assert ran.code == 1
+    assert "/proc/x can't be written: No such file or directory. Give another place." in ran.err
 
 
 def test_a_fine_suspension_has_the_days_that_it_left_free_and_what_it_forgave(
@@ -404,9 +430,9 @@ def test_a_fine_suspension_has_the_days_that_it_left_free_and_what_it_forgave(
     ]
     adjusted = {"amount_cents": 300, "outstanding_cents": 0, "refund_due_cents": 50}
     events = [
-        samples.suspension(circulation.FinesSuspended, 1, resumes_on=None),
-        samples.suspension(circulation.FinesResumed, 2, resumes_on=date(2021, 3, 1)),
-        samples.suspension(circulation.FinesSuspended, 1, suspension_id="suspension-2"),
+        samples.suspension(suspensions.FinesSuspended, 1, resumes_on=None),
+        samples.suspension(suspensions.FinesResumed, 2, resumes_on=date(2021, 3, 1)),
+        samples.suspension(suspensions.FinesSuspended, 1, suspension_id="suspension-2"),
         samples.fine(1, spans=spans),
         samples.fine(1, "charge-2", spans=spans[:1] * 2),
         samples.charge(circulation.FineAdjusted, 2, **adjusted, cause="suspension/suspension-1"),

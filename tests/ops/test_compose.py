@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ops.environment import OF_EACH
+from ops.environment import named, secrets_by_service
 from services.registry import NAMES
 from services.settings import Settings
 
@@ -48,17 +48,22 @@ def test_a_service_can_be_scaled(name: str) -> None:
     assert "CARREL_REPLICA" not in FILE["services"][name]["environment"]  # its host name is
 
 
-def test_only_the_gateway_has_a_port_and_only_on_this_machine() -> None:
+def test_only_the_gateways_have_a_port_and_only_on_this_machine() -> None:
     ports = {name: service.get("ports", []) for name, service in FILE["services"].items()}
     opened = {name: opened for name, opened in ports.items() if opened}
-    assert set(opened) == {"gateway"}
+    assert set(opened) == {"gateway", "sip2"}
     inside = FILE["services"]["gateway"]["environment"]["CARREL_OPERATIONS_PORT"]
-    assert not any(port.endswith(f":{inside}") for port in opened["gateway"])
-    assert all(port.startswith("127.0.0.1:") for port in opened["gateway"])
+    published = [port for each in opened.values() for port in each]
+    assert not any(port.endswith(f":{inside}") for port in published)
+    assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-WITHOUT_A_VARIABLE = {"CARREL_HOST", "CARREL_REPLICA", "CARREL_URLS"}
-"""Settings that the image gives, and one that is made from the addresses of services."""
+WITHOUT_A_VARIABLE = {
+    *("CARREL_HOST", "CARREL_REPLICA", "CARREL_URLS"),
+    *("CARREL_TLS_CA_FILE", "CARREL_TLS_CERTIFICATE_FILE", "CARREL_TLS_KEY_FILE"),
+}
+"""Settings that the image gives, one that is made from the addresses of services, and TLS between
+services, which the file's own network on one machine does not need."""
 ADDRESSES = {f"CARREL_{service.upper()}_URL" for service in NAMES}
 SET = {"CARREL_PORT", "CARREL_OPERATIONS_PORT", "CARREL_MONGO_URL", "CARREL_KAFKA", *ADDRESSES}
 """Settings that suit the containers of the file."""
@@ -74,8 +79,8 @@ def test_a_service_gets_every_setting_that_it_has_and_no_other(name: str) -> Non
     assert set(environment) == known
     for required in settings.required:
         variable = f"CARREL_{required.upper()}"
-        own = f"_{name.upper()}" if variable in OF_EACH else ""
-        needed = f"${{{variable}{own}:?"
+        secret = secrets_by_service()[name].get(variable)
+        needed = f"${{{named(variable, name, secret) if secret else variable}:?"
         assert environment[variable].startswith(needed), "made, and no other service's"
     for variable, value in environment.items():  # the others go from .env as they are, if set
         assert (

@@ -1,19 +1,37 @@
 """The behaviour that all of the operator's commands share."""
 
 import asyncio
+import errno
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import typer
 
-from ops.console import printable
+from ops.console import explain_outages, printable
 from services.settings import Settings
 from tests.ops.command import carrel
 
 
 def test_printable_text_has_no_control_characters() -> None:
     assert printable("圖書\n\x1b[2J\u202e\x9b") == "圖書\n\\x1b[2J\\u202e\\x9b"
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        pytest.param(FileNotFoundError(2, "No such file", "x.mrc"), "x.mrc can't be", id="file"),
+        pytest.param(OSError(errno.ENOSPC, "No space left"), "The disk is full.", id="disk"),
+        pytest.param(ConnectionRefusedError(111, "refused"), "The broker at", id="broker"),
+    ],
+)
+def test_a_fault_of_a_file_is_not_called_one_of_the_broker(
+    error: OSError, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit), explain_outages(Settings()):
+        raise error
+    assert capsys.readouterr().err.startswith(says)
 
 
 async def test_a_command_without_its_servers_says_what_to_start() -> None:
@@ -31,6 +49,7 @@ async def test_a_command_without_its_servers_says_what_to_start() -> None:
         ("replay", "accounts"),
         ("restore", "check"),
         ("staff", "list"),
+        ("status",),
         ("sweeps",),
         ("topics", "list"),
     )

@@ -1,7 +1,10 @@
 """Reports of the doctor, lag and outbox commands on a healthy and a damaged system."""
 
+import re
+import socket
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -9,20 +12,27 @@ from aiokafka.structs import OffsetAndMetadata
 
 from ops.audit.events import recorded_as_lost
 from ops.audit.findings import Finding
+from ops.backups import archive
 from ops.commands.doctor import examine
 from ops.direct import indexes_of
+from services.gateway.app import create_app as create_gateway
+from services.gateway.settings import Settings as GatewaySettings
 from services.gateway.views.store.schema import WHOLE
 from services.notices import sealing
 from services.notices.visits.rules import KEPT_DAYS
 from services.registry import NAMES
 from services.settings import Settings
+from shared.audit_seals import seal
+from shared.audit_trail import Act, record
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.clock import parse_instant, wall_clock
+from shared.data_keys import DataKey, settle
 from shared.declared_indexes import ensure_indexes
 from shared.ids import new_id
 from shared.mongo import Client
+from shared.processes import BACKUP_LATE_SECONDS
 from tests.ops.command import carrel
-from tests.support import SERVICE_KEYS, patient_client
+from tests.support import SERVICE_KEYS, patient_client, served
 
 WARNED = Finding("", "warn", "")
 FAILED = Finding("", "fail", "")
@@ -63,7 +73,8 @@ async def client(settings: Settings) -> AsyncIterator[Client]:
 async def problems(settings: Settings) -> dict[str, Finding]:
     found = {found.check: found for found in await examine(settings) if found.level != "ok"}
     # Always reported: one broker has one copy of each topic, and neither server asks for users.
-    for expected in ("copies", "database users", "broker users"):
+    # No backup was taken either.
+    for expected in ("backup", "copies", "database users", "broker users"):
         assert found.pop(expected, WARNED).level == "warn"
     for expected in ("services", "members"):  # none is started here
         assert found.pop(expected, FAILED).level == "fail"
@@ -351,3 +362,54 @@ async def test_the_master_keys_in_use_must_be_set_and_others_be_removed(
     monkeypatch.setenv("CARREL_VISIT_KEYS", f"the master key of this month,{old}")
     found = (await problems(settings))["visits"]
     assert (found.level, found.found.endswith("keys that no day needs")) == ("warn", True)
+
+
+async def test_another_key_than_that_of_the_data_is_named_and_no_trail_is_blamed(
+    settings: Settings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices = client[f"{settings.database_prefix}_notices"]
+    keys = "audit key of notices here"
+    assert await settle(notices, [DataKey("CARREL_AUDIT_KEYS", keys)]) == []
+    await record(notices, Act(by="o", roles=["ops"], act="looked", objects=()))
+    assert await seal(notices, keys)
+    assert not await problems(settings)
+    monkeypatch.setenv("CARREL_AUDIT_KEYS_NOTICES", "another audit key of notices")
+    found = await problems(settings)
+    assert (found["keys of data"].level, found["audit trails"].level) == ("fail", "warn")
+    assert "CARREL_AUDIT_KEYS is not the key that the data of" in found["keys of data"].found
+    assert notices.name in found["keys of data"].found
+    assert "another CARREL_AUDIT_KEYS" in found["audit trails"].found
+
+
+async def test_a_backup_is_noted_and_reported_once_it_is_late(
+    settings: Settings, client: Client, tmp_path: Path
+) -> None:
+    async def backup() -> Finding:
+        return next(one for one in await examine(settings) if one.check == "backup")
+
+    assert (await backup()).found == "none is noted"
+    taken = ("backup", "take", "--to", str(tmp_path), "--json", "--recipient")
+    ran = await carrel(settings, *taken, archive.new_identity()[1])
+    made = ran.json()
+    place = f"{socket.gethostname()}:{made['folder']}"
+    found = await backup()
+    assert (found.level, found.found.endswith(f"ago, at {place}")) == ("ok", True), found
+    ran = await carrel(settings, "status", "--json")
+    gateway = next(one for one in ran.json()["services"] if one["service"] == "gateway")
+    assert [(job["job"], job["by"]) for job in gateway["jobs"]] == [("backup", place)]
+    assert not [text for text in ran.json()["warnings"] if "backup" in text]
+    assert place in (await carrel(settings, "status")).out.replace("\n", "")
+    api_alone = GatewaySettings(
+        mongo_url=settings.mongo_url, database_prefix=settings.database_prefix, roles=("api",)
+    )
+    async with served(create_gateway, api_alone) as api:
+        metrics = (await api.operations("/metrics")).body.decode()
+    [at] = re.findall(r"^carrel_backup_timestamp_seconds (.+)$", metrics, re.MULTILINE)
+    assert float(at) == datetime.fromisoformat(made["cluster_time"]).timestamp()
+
+    runs = client[f"{settings.database_prefix}_gateway"].job_runs
+    late = wall_clock() - timedelta(seconds=BACKUP_LATE_SECONDS + 1)
+    await runs.update_one({"_id": "backup"}, {"$set": {"at": late}})
+    assert (await backup()).level == "warn"
+    warnings = (await carrel(settings, "status", "--json")).json()["warnings"]
+    assert [text for text in warnings if text.startswith("the last backup is of 3:00:")]

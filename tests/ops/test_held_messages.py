@@ -19,7 +19,7 @@ from shared.bus.listener import Listener
 from shared.bus.retry import DEFAULT, RetryPolicy
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import ensure_topics
-from shared.contracts.circulation import FinesSuspended
+from shared.contracts.suspensions import FinesSuspended
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.owners import OwnerAway, OwnerBehind, OwnerRefused, Owners

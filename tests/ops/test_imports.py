@@ -17,10 +17,10 @@ from pymongo.database import Database
 from typer.testing import CliRunner
 
 from ops.commands import export, import_
-from ops.imports import marc8, marc_files
-from ops.imports.marc import title_of
-from ops.imports.marc_files import records
+from services.circulation.catalogue.formats import marc8, marc_files
+from services.circulation.catalogue.formats.marc_files import records
 from services.circulation.catalogue.formats.marc_written import written
+from services.circulation.imports.formats import title_of
 from services.circulation.rules.title import Title
 from shared.ids import card_digest
 from shared.mongo import plain
@@ -28,6 +28,7 @@ from tests.ops import marc_records as varied
 
 Run = Callable[..., dict[str, Any]]
 KEY = "the card key of these tests"
+XML_WITHOUT = marc_files.XML_BEGIN + marc_files.XML_END
 HEADING = "card_number,pin,name,category,home_branch,language,email\n"
 
 
@@ -222,6 +223,7 @@ def test_refused_records_are_listed_with_their_numbers_and_others_are_imported(
         "titles", str(marc_file(tmp_path, record("n1", field("245", "a One"), item("B1"))))
     )
     assert (mended["code"], mended["refused_in"]) == (0, None)
+    assert "1 records name HKCL, which is no registered library." in mended["err"]
     assert not Path(answer["refused_in"]).exists()  # its content would be outdated
 
 
@@ -418,6 +420,39 @@ def test_a_faulty_element_of_marcxml_refuses_its_record_alone(tmp_path: Path) ->
     assert [isinstance(each, Exception) for each in read] == [False, True]
 
 
+@pytest.mark.parametrize("form", ["marc", "marcxml"])
+def test_a_file_that_was_cut_off_is_imported_to_the_cut_and_reported(
+    run: Run, tmp_path: Path, form: str
+) -> None:
+    whole = [record(f"n{n}") for n in range(3)]
+    if form == "marc":
+        parts = [marc_files.in_iso2709(one, utf8=True) for one in whole]
+        content, cuts = b"".join(parts), (-1, -40)
+    else:
+        parts = [marc_files.XML_BEGIN, *map(marc_files.in_xml, whole), marc_files.XML_END]
+        content, cuts = b"".join(parts), (-100, -150)
+    path = tmp_path / "titles"
+    for cut, outcome in zip(cuts, ("added", "unchanged"), strict=True):
+        path.write_bytes(content[:cut])
+        answer = run("titles", str(path))
+        assert (answer["code"], answer[outcome], answer["refused"]) == (1, 2, 1)
+        assert f"{path} is not whole. The file ends too early" in answer["err"]
+        assert "import it again" in refused_in(answer)[0][2]
+    path.write_bytes(content + b"\n\x1a" * (form == "marc"))
+    answer = run("titles", str(path))
+    assert (answer["code"], answer["added"], answer["unchanged"]) == (0, 1, 2)
+
+
+def test_a_file_without_records_ends_with_exit_code_1(run: Run, tmp_path: Path) -> None:
+    for name, content in (("titles", b""), ("titles", XML_WITHOUT), ("patrons", HEADING.encode())):
+        path = tmp_path / "empty"
+        path.write_bytes(content)
+        answer = run(name, str(path))
+        assert (answer["code"], answer["added"], answer["refused_in"]) == (1, 0, None)
+        assert f"{path} has no" in answer["err"]
+        assert "Nothing was imported." in answer["err"]
+
+
 def test_a_record_too_long_for_iso_2709_is_named_and_written_as_xml(
     run: Run, stores: Any, tmp_path: Path
 ) -> None:
@@ -463,9 +498,12 @@ def test_a_repeated_import_of_patrons_saves_only_changes(
 ) -> None:
     lines = [f"CARD{n},,Reader {n},adult,HKCL,en," for n in range(150)]
     lines[0] = "card0,271828,陳大文,junior,LFU,zh-Hant,a@example.org"
+    store = stores("accounts")
+    store.branches.insert_one({"_id": "HKCL"})
     answer = run("patrons", str(csv_file(tmp_path, *lines)))
     assert (answer["code"], answer["added"]) == (0, 150), answer
-    store = stores("accounts")
+    assert "1 records name LFU, which is no registered library." in answer["err"]
+    assert "HKCL" not in answer["err"]
     holder = store.cardholders.find_one({"card_number": "CARD0"})
     assert (holder["name"], holder["pin_hash"][:9]) == ("陳大文", "$argon2id")
     assert store.cardholders.count_documents({"pin_hash": ""}) == 149

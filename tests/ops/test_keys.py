@@ -4,14 +4,11 @@ import asyncio
 import os
 import subprocess
 import sys
-from importlib import import_module
 
-import pytest
 from typer.testing import CliRunner
 
 from ops.commands.keys import app
 from ops.direct import add_account
-from ops.environment import variables_of
 from services.accounts.app import create_app
 from services.accounts.settings import Settings
 from services.registry import NAMES
@@ -33,35 +30,6 @@ def test_each_service_gets_a_key_of_its_own_and_accounts_the_public_halves() -> 
     for service, key in keys.items():
         said = assertion(service, key, "accounts", wall_clock())
         assert verified(said, known, "accounts", wall_clock()).service == service
-
-
-def test_each_missing_secret_is_made_and_the_former_card_key_stays_accepted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for name in [name for name in os.environ if name.startswith("CARREL_")]:
-        monkeypatch.delenv(name)
-
-    def made() -> dict[str, str]:
-        ran = CliRunner().invoke(app, ["make"])
-        assert ran.exit_code == 0
-        return dict(line.split("=", 1) for line in ran.output.splitlines())
-
-    first = made()
-    for service in NAMES:
-        kind = import_module(f"services.{service}.settings").Settings
-        given = {**first, **variables_of(first, service)}
-        settings = kind.from_environment(given)
-        assert [name for name in kind.required if not getattr(settings, name)] == []
-    for name, value in first.items():
-        monkeypatch.setenv(name, value)
-    assert made() == {}
-    for name in ("CARREL_RESET_KEYS", "CARREL_AUDIT_KEYS_EVENTS"):
-        monkeypatch.delenv(name)
-    again = made()
-    assert set(again) == {"CARREL_RESET_KEYS", "CARREL_AUDIT_KEYS_EVENTS"}
-    for name, value in again.items():
-        assert value.split(",")[1:] == [first["CARREL_CARD_KEY"]]
-        assert value.split(",")[0] not in first.values(), name
 
 
 async def test_keys_are_revoked_without_a_token_and_the_new_one_is_sealed(

@@ -10,7 +10,9 @@ import pytest
 from tests.systems import PROJECT
 
 LOCKS = sorted(
-    lock for lock in PROJECT.glob("requirements*.lock") if lock.stem != "requirements-engines"
+    lock
+    for lock in PROJECT.glob("requirements*.lock")
+    if lock.stem not in ("requirements-engines", "requirements-deploy")
 )
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 LINUX, MACOS = "x86_64-unknown-linux-gnu", "aarch64-apple-darwin"
@@ -23,11 +25,12 @@ def resolved(
 ) -> "subprocess.CompletedProcess[str]":
     """Look for a package of each requirement, without installing any.
 
-    pip would judge the locks' markers by the machine that it runs on. http-ece has no wheel, and is
-    built from source.
+    pip would judge the locks' markers by the machine that it runs on. http-ece and Sip2 have no
+    wheels, and are built from source.
     """
     command = [sys.executable, "-m", "uv", "pip", "install", "--dry-run", "--target", str(folder)]
     command += ["--no-deps", "--require-hashes", "--only-binary=:all:", "--no-binary=http-ece"]
+    command += ["--no-binary=sip2"]
     command += ["--no-build-isolation", "--python-version", python, "--python-platform", machine]
     command += [part for lock in locks for part in ("-r", str(lock))]
     return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""The page about operations lists exactly the settings, jobs and commands that there are."""
+"""The pages for operators list exactly the settings, jobs and commands that there are."""
 
 import re
 from collections.abc import Iterator
@@ -15,8 +15,9 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.jobs import Job
 
-PAGE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
-PARTS = dict(re.findall(r"^##+ ([^\n]+)\n(.*?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL))
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = (DOCS / "configure.md").read_text() + (DOCS / "commands.md").read_text()
+PARTS = dict(re.findall(r"^##+ ([^\n]+)\n(.*?)(?=^##? |\Z)", PAGES, re.MULTILINE | re.DOTALL))
 UNITS = {"s": 1, "min": 60, "h": 3600}
 
 

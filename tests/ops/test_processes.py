@@ -1,5 +1,6 @@
 """Services as processes: configuration, crashes, and a complete clean-up."""
 
+import fcntl
 import json
 import os
 import re
@@ -15,11 +16,12 @@ from urllib.request import urlopen
 import pytest
 
 from ops.infrastructure import ports
-from ops.infrastructure.child import StartFailed
+from ops.infrastructure.child import Child, StartFailed
 from ops.infrastructure.embedded import Infrastructure
-from ops.infrastructure.processes import services
+from ops.infrastructure.processes import System, services, system
 from services.registry import NAMES
 
+TWICE = ("--replicas", "circulation=2")
 NOWHERE = Infrastructure("mongodb://127.0.0.1:1", "127.0.0.1:1", None, None)
 
 
@@ -144,9 +146,15 @@ def test_a_service_gets_its_own_secrets_and_the_former_card_key_is_kept(
         for name, environment in found.items()
     }
     own = {"CARREL_SERVICE_KEY", "CARREL_AUDIT_KEYS"}
-    assert has["events"] == has["gateway"] == own
+    assert has["events"] == own
+    assert has["gateway"] == {*own, "CARREL_OFFLINE_KEYS"}
     assert has["circulation"] == {*own, "CARREL_CARD_KEY"}
-    assert has["notices"] == {*own, "CARREL_VISIT_KEYS", "CARREL_WEBHOOK_KEYS"}
+    assert has["notices"] == {
+        *own,
+        "CARREL_VISIT_KEYS",
+        "CARREL_WEBHOOK_KEYS",
+        "CARREL_VAPID_PRIVATE_KEY",
+    }
     assert found["accounts"]["CARREL_CARD_KEY"] == former["CARREL_CARD_KEY"]
     for variable in ("CARREL_RESET_KEYS", "CARREL_AUDIT_KEYS"):
         [new, old] = found["accounts"][variable].split(",")
@@ -155,12 +163,14 @@ def test_a_service_gets_its_own_secrets_and_the_former_card_key_is_kept(
 
 
 @pytest.fixture
-def up(small_services: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["subprocess.Popen[str]"]:
+def up(
+    request: pytest.FixtureRequest, small_services: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator["subprocess.Popen[str]"]:
     """`carrel up` as a user runs it, with the small services."""
     monkeypatch.delenv("CARREL_MONGO_URL", raising=False)
     monkeypatch.delenv("CARREL_KAFKA", raising=False)
     process = subprocess.Popen(
-        [sys.executable, "-m", "ops", "up", "--replicas", "circulation=2"],
+        [sys.executable, "-m", "ops", "up", *getattr(request, "param", TWICE)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -206,6 +216,19 @@ def wait_for_none(folder: Path) -> None:
     while left := running_in(folder):
         assert time.monotonic() < end, left
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize("up", [("--no-services",)], indirect=True)
+def test_up_without_services_runs_the_database_and_the_broker_for_commands(
+    up: "subprocess.Popen[str]", small_services: Path
+) -> None:
+    lines = until_ready(up).splitlines()
+    assert lines[-1].startswith("Ready: the database and the broker   logs: ")
+    assert not [line for line in lines if " pid " in line]
+    given = json.loads((small_services / ".data" / "up" / "environment.json").read_text())
+    assert given["CARREL_MONGO_URL"].startswith("mongodb://127.0.0.1")
+    up.send_signal(signal.SIGINT)
+    assert up.wait(20) == 0
 
 
 @pytest.mark.parametrize(
@@ -306,7 +329,7 @@ def test_up_reports_a_requested_port_that_is_taken(small_services: Path) -> None
         with services(
             NOWHERE, small_services / "data", names=["gateway"], gateway_port=taken
         ) as system:
-            moved = [text for text in system.moved_ports() if "gateway" in text]
+            moved = [text for text in system.moved_ports() if text.startswith(f"Port {taken} ")]
             listens = system.process("gateway").port
         assert moved == [f"Port {taken} is taken: gateway listens on {listens}."]
     finally:
@@ -318,7 +341,7 @@ def test_up_prints_no_note_if_it_gets_the_requested_port(small_services: Path) -
     ports.release(free)
     with services(NOWHERE, small_services / "data", names=["gateway"], gateway_port=free) as system:
         assert system.process("gateway").port == free
-        assert not system.moved_ports()
+        assert not [one for one in system.moved_ports() if one.startswith(f"Port {free} ")]
 
 
 def test_make_up_starts_with_the_libraries_of_the_reopening(
@@ -406,3 +429,40 @@ def test_wrong_usage_ends_with_2_and_says_what_is_right(arguments: list[str], sa
     )
     assert run.returncode == 2
     assert says in run.stderr
+
+
+def test_a_folder_in_use_or_out_of_use_and_damaged_secrets_are_named(tmp_path: Path) -> None:
+    used = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(used, fcntl.LOCK_EX)
+    with pytest.raises(StartFailed, match=f"A system runs in {tmp_path}"), system(tmp_path):
+        pytest.fail("it started")
+    os.close(used)
+    (tmp_path / "secrets.json").write_text("{")
+    with (
+        pytest.raises(StartFailed, match=r"secrets.json is damaged"),
+        services(NOWHERE, tmp_path, names=[], usual_ports=False),
+    ):
+        pytest.fail("it started")
+    up = subprocess.run(
+        [sys.executable, "-m", "ops", "up", "--data", str(tmp_path / "secrets.json")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert up.returncode == 1
+    assert up.stderr.endswith("secrets.json can't be used (File exists). Give another place.\n")
+
+
+def test_every_port_that_was_taken_is_named() -> None:
+    gateway = Child("gateway-0", (), Path(), lambda: True, 70, more_ports=(71, 72))
+    found = System(NOWHERE, {"gateway-0": gateway}, {}, {"gateway-0": 70})
+    assert found.moved_ports() == [
+        "Port 1070 is taken: operations of gateway listens on 71.",
+        "Port 6001 is taken: SIP2 listens on 72.",
+    ]
+
+
+def test_a_port_beyond_the_last_is_replaced() -> None:
+    port = ports.reserve(65_535 + 465)  # that of operations for the last ones of the API
+    ports.release(port)
+    assert port in ports.FREE

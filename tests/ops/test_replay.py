@@ -105,7 +105,7 @@ async def test_the_system_converges_after_the_broker_lost_its_log(running: Syste
 
     settings = running.settings(Settings)
     services = list(running.processes.values())
-    # The steps of docs/operations.md: running services request their topics, and many brokers then
+    # The steps of docs/runbook.md: running services request their topics, and many brokers then
     # create them with one partition.
     await asyncio.to_thread(stop_all, services)
     await _lose_everything(running, settings)

@@ -76,6 +76,8 @@ async def test_a_restored_system_continues_and_lists_the_lost_changes(
     assert (repeated.code, repeated.json()["lost"]) == (0, []), "they are recorded"
 
     await asyncio.to_thread(start_all, list(running.processes.values()))
+    assert (await library.try_("GET", "/v1/me", by=card))[0] == 401, "sessions have ended"
+    await library.log_in_again(card)
     rebuilt = await command(running, "rebuild", "gateway")
     assert rebuilt.code == 0, rebuilt.err
     view = await library.get("/v1/me", by=card)
@@ -191,6 +193,7 @@ async def published_by(running: System) -> dict[str, dict[str, Any]]:
             async for row in outbox.find({}):
                 found[row["_id"]] = {
                     "topic": row["topic"],
+                    "key": row["key"],
                     "subject": row["headers"]["ce_subject"],
                     "version": orjson.loads(row["body"])["version"],
                 }

@@ -63,6 +63,13 @@ def test_the_bill_of_materials_has_all_that_is_locked(lock: str, tmp_path: Path)
     assert len(locked) == len(blocks)
     assert listed == locked
     if lock == "requirements":
-        assert not [name for name, _ in listed if not in_image(name)]
+        names = {name for name, _ in listed}
+        assert not [name for name in names if not in_image(name)]
+        assert "opentelemetry-exporter-otlp-proto-http" in names
+        embedded = (ROOT / "requirements-embedded.lock").read_text()
+        servers = set(re.findall(r"^([a-z0-9-]+)==", embedded, re.MULTILINE))
+        assert len(servers) == 3
+        assert not names & servers
+        assert "embedded" not in (ROOT / "Dockerfile").read_text()
     assert bom["bomFormat"] == "CycloneDX"
     assert bom["metadata"]["component"]["name"] == "carrel"

@@ -99,7 +99,7 @@ async def test_a_server_that_is_told_to_stop_does_not_wait_for_its_tick(
 
 def test_a_server_keeps_idle_connections_longer_than_its_clients() -> None:
     """A client that sends on a connection that is being closed can't know if it was received."""
-    idle = config_of(FastAPI(), Settings()).timeout_keep_alive
+    idle = config_of(FastAPI(), Settings(), None).timeout_keep_alive
     assert idle > owners.IDLE_SECONDS
     # Google's load balancers keep theirs longest of those that can't be set otherwise.
     assert idle > 600
@@ -108,7 +108,7 @@ def test_a_server_keeps_idle_connections_longer_than_its_clients() -> None:
 @contextlib.asynccontextmanager
 async def draining(app: FastAPI, api: socket.socket) -> AsyncIterator[Server]:
     """Run a server that drains for an hour, and tell it to stop."""
-    config = config_of(app, Settings(host="127.0.0.1"))
+    config = config_of(app, Settings(host="127.0.0.1"), None)
     server = Server(app, config, drain_seconds=3600)
     serving = asyncio.create_task(server.serve(sockets=[api]))
 

@@ -1,6 +1,7 @@
 """`carrel staff`: the first accounts, and help without an operator."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -50,6 +51,9 @@ def added(
 async def test_the_first_operator_can_log_in_and_make_the_others(settings: Settings) -> None:
     made = added(settings, "op-1", "--role", "ops", "--name", "Ho")
     assert made.returncode == 0, made.stderr
+    listed = json.loads(carrel_staff(settings, "list", "--json").stdout)
+    account = {"card_number": "OP-1", "role": "ops", "state": "active", "name": "Ho"}
+    assert listed == {"items": [account]}
     assert made.stdout.startswith("Created the ops account ")
     async with served(create_app, settings, trust_test_keys=False) as door:
         login = {"card_number": "OP-1", "pin": "27-18-28"}
@@ -130,3 +134,24 @@ async def test_the_second_factor_of_somebody_who_lost_the_app_is_removed(
         assert (await door.post("/v1/sessions", login)).status == 200
         acts = [entry["act"] async for entry in database.audit_trail.find()]
         assert f"carrel staff remove-factor {account}" in acts
+
+
+async def test_an_account_is_linked_with_a_log_in_at_the_identity_provider(
+    settings: Settings,
+) -> None:
+    first = await add_account(settings, "lib-1", "27-18-28", "Lee", "staff")
+    await add_account(settings, "lib-2", "27-18-28", "Ho", "staff")
+    async with served(create_app, settings, trust_test_keys=False) as door:
+        cardholders = door.app.state.database.cardholders
+        for _ in range(2):
+            done = await asyncio.to_thread(carrel_staff, settings, "link", "lib-1", " Lee@City ")
+            assert done.stdout == f"The account {first} is linked.\n", done.stderr
+        stored = await cardholders.find_one({"_id": first})
+        assert stored["provider_link"]["login"] == "lee@city"
+        refused = await asyncio.to_thread(carrel_staff, settings, "link", "lib-2", "lee@city")
+        assert refused.returncode == 1
+        assert "Another account is linked" in refused.stderr
+        done = await asyncio.to_thread(carrel_staff, settings, "unlink", "lib-1")
+        assert done.stdout == f"The account {first} is not linked any more.\n", done.stderr
+        done = await asyncio.to_thread(carrel_staff, settings, "link", "lib-2", "lee@city")
+        assert done.returncode == 0, done.stderr

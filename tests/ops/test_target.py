@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,13 +34,19 @@ SILENT = {
     "fines",
     "serve",
     "up",
+    "analytics check",
+    "analytics pictures",
     "analytics report",
     "analytics connector",
     "analytics sql",
-    "keys make",
+    "init",
+    "backup check",
+    "backup key",
     "keys services",
 }
 """Commands that need no running system, with all of their parts or one."""
+LISTS = re.compile("List |Show ")
+"""First words of a command that prints what there is."""
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +95,17 @@ def test_a_named_database_is_never_joined_with_the_broker_of_the_usual_folder(
     assert settings.mongo_url != up.environment["CARREL_MONGO_URL"]
 
 
+def test_a_file_in_the_folder_of_settings_names_the_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.environ["CARREL_SECRETS_FOLDER"] = str(tmp_path)
+    with pytest.raises(typer.Exit):
+        settings_of(None)
+    (tmp_path / "CARREL_MONGO_URL").write_text("mongodb://elsewhere/")
+    assert settings_of(None).mongo_url == "mongodb://elsewhere/"
+
+
 def test_a_folder_that_a_crash_left_behind_names_no_system(tmp_path: Path) -> None:
     (tmp_path / ENVIRONMENT_FILE).write_text(
         json.dumps({"CARREL_MONGO_URL": "mongodb://127.0.0.1:27017/"})
@@ -123,23 +141,27 @@ def test_a_command_that_writes_says_to_which_system(
     assert "secret" not in ran.stderr
 
 
-def test_every_command_on_a_system_takes_its_folder() -> None:
+def commands() -> Iterator[tuple[str, str, set[str | None]]]:
+    """Yield each command by its name, with its text and the names of its options."""
     group = typer.main.get_group(app)
     context = typer.Context(group)
-    without = []
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
-        if name in SILENT:
-            continue
-        parts = getattr(command, "commands", {}).values() or [command]
-        without += [
-            f"{name} {part.name}"
-            for part in parts
-            if f"{name} {part.name}" not in SILENT
-            and "data" not in {parameter.name for parameter in part.params}
-        ]
-    assert not without
+        for part in getattr(command, "commands", {}).values() or [command]:
+            names = {option.name for option in part.params}
+            yield f"{name} {part.name}", part.help or "", names
+
+
+def test_every_command_on_a_system_takes_its_folder() -> None:
+    without = [name for name, _, options in commands() if "data" not in options]
+    assert not [name for name in without if not {name, name.split()[0]} & SILENT]
+
+
+def test_every_command_that_lists_or_shows_prints_json() -> None:
+    listing = {name: options for name, text, options in commands() if LISTS.match(text)}
+    assert {"staff list", "topics list", "lag lag", "policies history"} <= listing.keys()
+    assert not [name for name, options in listing.items() if "as_json" not in options]
 
 
 def test_a_system_is_described_without_its_password() -> None:

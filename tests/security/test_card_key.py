@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ops.commands import keys as command
 from services.accounts.app import create_app as create_accounts
@@ -220,6 +221,51 @@ async def test_a_process_with_another_key_of_cards_does_not_start(
         assert NEW not in ran.stdout + ran.stderr
     async with served(create_accounts, with_key(settings, f"{NEW},{OLD}")):
         pass
+
+
+async def test_a_lost_key_of_cards_is_replaced_by_another(
+    settings: AccountsSettings, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(create_accounts, settings) as api:
+        await registered(api)
+    latest = with_key(settings, NEW)
+    for name, value in {
+        "CARREL_MONGO_URL": settings.mongo_url,
+        "CARREL_DATABASE_PREFIX": settings.database_prefix,
+        "CARREL_CARD_KEY": NEW,
+    }.items():
+        monkeypatch.setenv(name, value)
+    runner = CliRunner()
+    refused = await asyncio.to_thread(runner.invoke, command.app, ["accept", "CARREL_VISIT_KEYS"])
+    assert (refused.exit_code, "is not compared" in refused.output) == (1, True)
+    accepted = await asyncio.to_thread(runner.invoke, command.app, ["accept", "CARREL_CARD_KEY"])
+    assert accepted.exit_code == 0, accepted.output
+    async with served(create_accounts, latest) as api:
+        login = {"card_number": "HK0001A", "pin": PIN}
+        assert (await api.post("/v1/sessions", login)).status == 401, "until keys cards has run"
+        assert await command.replace_digests(latest, lambda _: None) == 1
+        assert (await api.post("/v1/sessions", login)).status == 200
+
+
+async def test_a_process_with_another_key_of_the_seals_does_not_start(
+    settings: AccountsSettings,
+) -> None:
+    own = {"audit_keys": "the present key of the seals here"}
+    async with served(create_accounts, settings.model_copy(update=own)):
+        pass
+    ran = await asyncio.to_thread(serve_with, settings, OLD)
+    assert ran.returncode == 1, ran.stderr
+    fault = f"CARREL_AUDIT_KEYS is not the key that the data of {settings.database_prefix}_accounts"
+    assert fault in ran.stdout + ran.stderr
+
+
+async def test_no_process_starts_on_a_database_that_is_being_restored(
+    settings: AccountsSettings, client: Client
+) -> None:
+    await client[f"{settings.database_prefix}_accounts"].restoring.insert_one({"_id": "a backup"})
+    ran = await asyncio.to_thread(serve_with, settings, OLD)
+    assert ran.returncode == 1, ran.stderr
+    assert "restore has not ended" in ran.stdout + ran.stderr
 
 
 def serve_with(settings: AccountsSettings, key: str) -> "subprocess.CompletedProcess[str]":

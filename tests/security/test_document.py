@@ -7,6 +7,7 @@ same in each run.
 
 import contextlib
 import copy
+import re
 import shlex
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -37,16 +38,16 @@ from tests.library import PIN, ROLES, Library
 from tests.security.conftest import UNLIMITED, operations
 from tests.systems import started_system
 
-EXAMPLES = 7
+EXAMPLES = 3
 """Number of generated requests for each operation.
 
 Two callers send each: to generate a request takes more time than to send it.
 """
 SEQUENCES = {
     "": 12,
-    "patron": 60,
-    "staff": 60,
-    "station": 32,
+    "patron": 32,
+    "staff": 32,
+    "station": 16,
     "tracer": 12,
     "admin": 12,
     "ops": 12,
@@ -466,11 +467,22 @@ async def test_each_curl_line_of_the_documentation_is_a_valid_request(
                     url = word
             async with library._session.request(verb, url, headers=headers, data=body) as answer:
                 told = f"{line}: {answer.status} {await answer.text()}"
-                if path == "/v1/sessions/renewal":  # the example is no token of this system
-                    assert "session-ended" in told
+                # The examples are no token, notification, passkey or log-in of this system.
+                if refused := {
+                    "/v1/sessions/renewal": "session-ended",
+                    "/v1/payments/notifications": "forbidden",
+                    "/v1/sessions/passkey": "bad-passkey",
+                    "/v1/sessions/provider": "bad-provider-log-in",
+                }.get(path):
+                    assert refused in told
                     continue
                 assert answer.status not in (400, 401, 403, 405, 415, 422), told
                 assert answer.status < 500, told
+
+
+def holds(template: str, path: str) -> bool:
+    """Return whether a path is one of those that a template stands for."""
+    return re.fullmatch(re.sub(r"\{[^}]*\}", "[^/{}]+", template), path) is not None
 
 
 async def test_unknown_routes_methods_and_media_types_are_refused_with_their_status(
@@ -482,7 +494,9 @@ async def test_unknown_routes_methods_and_media_types_are_refused_with_their_sta
     for path in sorted(paths):
         there = {one.method for one in found if one.path == path}
         url = library.system.gateway_url + path.replace("{", "").replace("}", "")
-        for method in sorted(methods - there):
+        # The template of another path may hold a path: `/v1/titles/{title_id}` every name.
+        held = {one.method for one in found if holds(one.path, path)}
+        for method in sorted(methods - there - held):
             status, answer = await library.try_(method, path, by="staff")
             assert (status, answer["code"]) in (
                 (405, "method-not-allowed"),

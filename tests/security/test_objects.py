@@ -6,15 +6,17 @@ here fails the test until its owner is stated.
 
 from typing import Any
 
+from tests.authenticator import passkey_of
 from tests.device import subscribed
 from tests.library import PIN, Library, unique
 from tests.security.conftest import Operation, operations
+from tests.shops import known_to_a_shop
 
 PUBLIC = {
     *("title_id", "code", "activity_id", "notice_id", "question_id", "venue", "season_id"),
-    *("branch", "secret"),
+    *("branch", "secret", "list_name", "link"),
 }
-"""Path parameters of routes that anyone may call; a `secret` is known to its patron only."""
+"""Path parameters of open routes; `secret` and `link` are known to their patron only."""
 OF_ONES_OWN = {
     "POST /v1/activities/{activity_id}/registration",
     "POST /v1/study-seasons/{season_id}/application",
@@ -25,10 +27,12 @@ OF_ONES_OWN = {
 BY_CODE = {"PUT /v1/pin-resets/{reset_id}", "PUT /v1/card-applications/{application_id}"}
 """Routes whose callers have no account yet to show, and prove themselves with a secret code."""
 BODIES: dict[str, Any] = {
+    "POST /v1/me/passkeys/{passkey_id}/removal": {"pin": PIN},
     "PATCH /v1/holds/{hold_id}": {"frozen": True},
     "POST /v1/enquiries/{enquiry_id}/replies": {"text": "Somebody else"},
     "POST /v1/enquiries/{enquiry_id}/closure": {},
     "PATCH /v1/patrons/{patron_id}": {"name": "Somebody else"},
+    "PUT /v1/me/lists/{number}/name": {"name": "Somebody else's"},
 }
 """Bodies without which a route would not look for the thing."""
 
@@ -63,9 +67,12 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
     member_id = await library.linked(card, member)
     invited = {"card_number": await library.patron(branch)}
     invitation = await library.post("/v1/me/family-invitations", invited, by=card)
+    made = await library.post("/v1/me/lists", {"name": "The coast"}, by=card)
     device = await library.post("/v1/me/push-subscriptions", subscribed(unique("device")), by=card)
+    passkey = await passkey_of(library, card)
     await library.flow.settle(within=60)  # the messages about all this are in the inbox
     return {
+        "client_id": await known_to_a_shop(library, card),
         "member_id": member_id,
         "invitation_id": invitation["id"],
         "booking_id": booking["id"],
@@ -79,7 +86,10 @@ async def things_of(library: Library, card: str, branch: str) -> dict[str, str]:
         "attachment_id": file,
         "season_id": season,
         "subscription_id": device["id"],
+        "passkey_id": passkey,
         "patron_id": account["patron"]["id"],
+        "number": str(made["number"]),
+        "title_id": loan["title_id"],
     }
 
 
@@ -97,7 +107,7 @@ async def state(library: Library, card: str) -> Any:
     """Return all that the owner can see of their own things, except how current it is."""
     paths = (
         *("holds", "charges", "inbox", "preferences", "registrations", "enquiries", "admissions"),
-        *("push-subscriptions", "bookings", "family"),
+        *("push-subscriptions", "bookings", "family", "authorizations", "lists", "passkeys"),
     )
     seen = [
         await library.get(path, by=card) for path in ("/v1/me", *(f"/v1/me/{p}" for p in paths))

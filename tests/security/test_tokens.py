@@ -15,8 +15,8 @@ from services.accounts.keys.commands import private_half
 from services.accounts.keys.rules import SigningKey
 from services.accounts.settings import Settings as AccountsSettings
 from services.settings import Settings
-from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from shared.mongo import from_document
+from shared.token_form import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from tests.library import Library
 from tests.support import patient_client
 

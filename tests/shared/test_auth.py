@@ -15,16 +15,9 @@ from joserfc.jwk import OKPKey
 
 from services.settings import Settings
 from shared import auth
-from shared.auth import (
-    ALGORITHM,
-    LONGEST_TOKEN_SECONDS,
-    TOKEN_TYPE,
-    Caller,
-    Unauthenticated,
-    Verifier,
-    keys_from,
-)
+from shared.auth import Caller, Unauthenticated, Verifier, keys_from
 from shared.owners import OwnerAway
+from shared.token_form import ALGORITHM, LONGEST_TOKEN_SECONDS, TOKEN_TYPE
 from shared.unit_of_work import UnitOfWork
 from tests.support import KEY, loopback_server, reaching, test_keys, token, until
 

@@ -40,7 +40,7 @@ class Desk:
         """Hold a transaction open in the block, so that what is begun there waits for the next."""
         begun = threading.Event()
 
-        @brief
+        @brief()
         def hold(_work: Work, _command: None) -> None:
             begun.set()
             self._let.wait(30)
@@ -68,7 +68,7 @@ class Desk:
     ) -> Ran:
         """Run a use case as a brief one."""
 
-        @brief
+        @brief()
         def noted(work: Work, command: Raise) -> Thing:
             self._sessions.append(work._session)  # kept: ids of living objects differ
             self.transactions.append(id(work._session))

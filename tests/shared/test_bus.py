@@ -30,7 +30,7 @@ from shared.bus.listener import START_SECONDS, Listener
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.topics import dead_letter_topic, ensure_topics
 from shared.contracts import contract_name, event
-from shared.contracts.circulation import FinesResumed, FinesSuspended, SuspensionSnapshot
+from shared.contracts.suspensions import FinesResumed, FinesSuspended, SuspensionSnapshot
 from shared.relay import Relay, outbox_age, outbox_pending
 from shared.unit_of_work import Run, UnitOfWork, Work
 from tests.shared.things import ORIGIN, Raise, Thing, event_of, process_event, raise_count
@@ -257,7 +257,7 @@ async def test_a_broker_that_is_away_leaves_no_producer_open(
     away = settings.model_copy(update={"kafka": "127.0.0.1:1"})
     opening = {
         "relay": relay_of(unit_of_work, away)._run_connected,
-        "dead letters": DeadLetters("circulation", away)._dlq_producer,
+        "dead letters": DeadLetters("circulation", away, unit_of_work.database)._dlq_producer,
     }[sender]
     with pytest.raises(KafkaConnectionError):
         await opening()
@@ -398,6 +398,28 @@ async def test_a_faulty_message_becomes_an_unchanged_dead_letter_and_its_partiti
     assert sent["carrel-topic"] == b"fines.suspended"
     assert sent["carrel-offset"] == b"0"
     assert await committed(settings, "fines.suspended") == 2
+
+
+async def test_a_message_that_is_read_again_does_not_become_a_second_dead_letter(
+    unit_of_work: UnitOfWork, settings: Settings
+) -> None:
+    await ensure_topics(settings, NAMES)
+    await send(settings, "fines.suspended", b"{not json", **GOOD_HEADERS, **JSON)
+    async with listening(unit_of_work, settings, Heard()):
+        await until(lambda: _committed(settings, 1))
+        [first] = await read(settings, dead_letter_topic("circulation"), 1)
+    place = TopicPartition("fines.suspended", int(dict(first.headers)["carrel-partition"]))
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, group_id="circulation")
+    await consumer.start()
+    consumer.assign([place])
+    await consumer.commit({place: 0})  # as if the process had ended before its commit
+    await consumer.stop()
+
+    async with listening(unit_of_work, settings, Heard()):
+        await until(lambda: _committed(settings, 1))
+
+    assert await dead_letters(settings) == 1
+    assert await unit_of_work.database.dead_letters.count_documents({}) == 1
 
 
 async def test_a_record_that_cannot_be_read_holds_only_its_own_partition(

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from services.settings import Settings
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import bounded, library_day, parse_instant, wall_clock
-from shared.contracts.circulation import FinesSuspended
+from shared.contracts.suspensions import FinesSuspended
 from shared.http.app import create_service_app
 from shared.http.bodies import Body, Day
 from shared.http.service import Service

@@ -13,8 +13,8 @@ from pymongo.errors import BulkWriteError, ExecutionTimeout, OperationFailure
 from shared.declared_indexes import ensure_indexes
 from shared.indexes import chassis_indexes
 from shared.mongo import EARLIEST, Database, from_document, store_fields_as, to_document
+from shared.reads import Read, Reads
 from shared.unit_of_work import Busy, UnitOfWork, Work
-from shared.work import Read
 from tests.shared.things import ORIGIN
 
 
@@ -76,7 +76,7 @@ async def test_a_transaction_reads_instants_as_all_else_does(unit_of_work: UnitO
         work.add("things", *notes)
 
     def read(work: Work, id_: str) -> datetime:
-        found = work.read("things", {"_id": id_}, same=Read("things", {"_id": id_}))
+        found = work.read(Reads("things", {"_id": id_}, same=Read("things", {"_id": id_})))
         assert found is not None
         assert found["at"] == found["same"][0]["at"]
         return from_document(Note, {name: found[name] for name in ("_id", "at", "version")}).at

@@ -135,6 +135,17 @@ PASSWORD = "a:hidden/text@elsewhere"
         ),
         ({"KAFKA_SECURITY": "tls", "KAFKA_CA_FILE": "/nowhere"}, "can't be read or used"),
         ({"KAFKA_SECURITY": "tls", "KAFKA_CA_FILE": __file__}, "can't be read or used"),
+        ({"TLS_KEY_FILE": __file__}, "needs CARREL_TLS_CA_FILE, CARREL_TLS_CERTIFICATE_FILE too"),
+        (
+            {"TLS_CA_FILE": __file__, "TLS_CERTIFICATE_FILE": __file__},
+            "TLS between services needs CARREL_TLS_KEY_FILE too",
+        ),
+        ({"TLS_CA_FILE": "/nowhere"}, "CARREL_TLS_…_FILE can't be read or used (FileNotFound"),
+        ({"TLS_CA_FILE": __file__}, "CARREL_TLS_…_FILE can't be read or used (SSLError)"),
+        (
+            {"TLS_CA_FILE": __file__, "EVENTS_URL": "http://events:8080"},
+            "CARREL_TLS_CA_FILE needs addresses with https, not http://events:8080",
+        ),
         ({"MONGO_URL": f"mongodb://events:{PASSWORD}@localhost/"}, "CARREL_MONGO_URL: "),
         (
             {"MONGO_URL": "mongodb://localhost/?tls=true&tlsCAFile=/nowhere"},

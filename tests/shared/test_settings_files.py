@@ -57,6 +57,21 @@ def test_every_secret_of_a_service_may_be_in_a_file(
     assert set(settings.service_keys) == {"events"}
 
 
+def test_a_folder_may_have_the_files_of_settings(
+    monkeypatch: pytest.MonkeyPatch, given: Path
+) -> None:
+    for name, value in SECRETS.items():
+        file = given.parent / name
+        file.write_text(value)
+        file.chmod(0o404)
+    monkeypatch.delenv("CARREL_CARD_KEY_FILE")
+    monkeypatch.setenv("CARREL_SECRETS_FOLDER", str(given.parent))
+    assert load_to_serve(AccountsSettings).service_key == SECRETS["CARREL_SERVICE_KEY"]
+    assert "CARREL_CARD_KEY_FILE" in readable_by_everyone(AccountsSettings)
+    monkeypatch.setenv("CARREL_CARD_KEY", "another key than the file has")
+    assert "CARREL_CARD_KEY and CARREL_CARD_KEY_FILE are both set" in refusal()
+
+
 def test_settings_of_another_process_may_be_in_files(given: Path) -> None:
     settings = AccountsSettings.from_environment({"CARREL_CARD_KEY_FILE": str(given)})
     assert settings.card_key == SECRET

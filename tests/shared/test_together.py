@@ -19,7 +19,7 @@ from shared.bus.messages import Message
 from shared.bus.subscriptions import Subscriptions
 from shared.bus.together import Call, handle
 from shared.bus.topics import dead_letter_topic, ensure_topics
-from shared.contracts.circulation import FinesSuspended
+from shared.contracts.suspensions import FinesSuspended
 from shared.mongo import Document
 from shared.owners import OwnerAway
 from shared.unit_of_work import Origin, Run, UnitOfWork, Work

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
-from shared.contracts.circulation import FinesSuspended
+from shared.contracts.suspensions import FinesSuspended
 from shared.unit_of_work import Origin, Work
 
 NOON = datetime(2021, 2, 19, 4, 0, tzinfo=UTC)

@@ -1,12 +1,14 @@
 """Debian's Chromium under the tests' control, and a watch for errors on the pages."""
 
+import asyncio
 import os
 import shutil
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,6 +19,7 @@ from playwright.async_api import (
     Page,
     Request,
     Response,
+    Worker,
     async_playwright,
     expect,
 )
@@ -24,10 +27,12 @@ from playwright.async_api import (
 from ops.infrastructure.ports import LOOPBACK
 from services.gateway.web.session import SESSION
 from tests.library import Library
+from tests.support import until
 
 Scheme = Literal["light", "dark"]
 
 LIMIT_MS = 60_000
+REACHED = "() => fetch('/health/live', { cache: 'no-store' }).then(() => true, () => false)"
 """Longest time in milliseconds for a step, on a slow machine."""
 
 WITHOUT = (
@@ -43,7 +48,7 @@ WITHOUT = (
 
 ARGUMENTS = (
     # No host name resolves: any request to another machine fails, and is noticed.
-    f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {LOOPBACK}",
+    f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {LOOPBACK}, EXCLUDE localhost",
     "--disable-dev-shm-usage",
     "--disable-gpu",
     "--renderer-process-limit=2",
@@ -81,6 +86,9 @@ async def launched(path: str) -> AsyncIterator[Browser]:
         await started.close()
 
 
+_HERE = (LOOPBACK, "localhost")
+
+
 @dataclass
 class Watch:
     """Collects the errors on the pages of one context.
@@ -107,7 +115,7 @@ class Watch:
 
     def _asked(self, request: Request) -> None:
         parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "blob", "about") and parts.hostname != LOOPBACK:
+        if parts.scheme not in ("data", "blob", "about") and parts.hostname not in _HERE:
             self.faults.append(f"left the machine: {request.url}")
 
     def _answered(self, response: Response) -> None:
@@ -145,13 +153,14 @@ class Windows:
         scheme: Scheme = "light",
         scripts: bool = True,
         card: str = "",
+        host: str = LOOPBACK,
     ) -> Page:
         """Open a window with `language` as its preference, at the story's business time.
 
         With a `card`, its patron or member of staff is logged in.
         """
         context = await self._browser.new_context(
-            base_url=self._url,
+            base_url=self._url.replace(LOOPBACK, host),
             locale=language,
             viewport={"width": width, "height": 900},
             color_scheme=scheme,
@@ -171,6 +180,42 @@ class Windows:
         """Log in a patron or member of staff, without the form, in all pages of the window."""
         token = self._library.tokens[card]
         await page.context.add_cookies([{"name": SESSION, "value": token, "url": self._url}])
+
+
+async def cut_network(page: Page) -> None:
+    """Take the network from a window and its workers, and wait until each has lost it.
+
+    A worker can have a request under way to be without the network while its page already is.
+    """
+    await page.context.set_offline(True)
+    for worker in page.context.service_workers:
+
+        async def lost(worker: Worker = worker) -> bool:
+            return not await worker.evaluate(REACHED)
+
+        await until(lost)
+
+
+ENDS = {"Enter": (13, "\r"), "Tab": (9, "")}
+"""Number and text of the keys that may end a code."""
+
+
+async def type_as_a_scanner(page: Page, code: str, end: str = "Enter") -> None:
+    """Send keys five milliseconds apart by their timestamps, however busy the machine is.
+
+    The code is followed by the key `end`, which may be "Enter", "Tab" or "" for none.
+    """
+    client = await page.context.new_cdp_session(page)
+    strokes: list[dict[str, Any]] = []
+    began = time.time()
+    for at, key in enumerate((*code, *([end] if end else []))):
+        number, text = ENDS.get(key, (0, key))
+        moment = began + at * 0.005
+        named = {"key": key, "windowsVirtualKeyCode": number, "timestamp": moment}
+        down = {"type": "keyDown" if text else "rawKeyDown", "text": text, **named}
+        strokes += [down, {"type": "keyUp", **named}]
+    await asyncio.gather(*(client.send("Input.dispatchKeyEvent", stroke) for stroke in strokes))
+    await client.detach()
 
 
 async def scrolls_sideways(page: Page) -> bool:

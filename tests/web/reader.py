@@ -95,6 +95,10 @@ class Reader:
 
     async def work(self, thing: Locator) -> None:
         """Click an element, or activate it by the keyboard."""
+        await self._unfold(thing)
+        await self._activate(thing)
+
+    async def _activate(self, thing: Locator) -> None:
         if self.way != "keyboard":
             await thing.click()
             return
@@ -124,6 +128,7 @@ class Reader:
     async def fill(self, selector: str, text: str) -> None:
         """Fill in a field; a date is given in ISO 8601."""
         field = self.page.locator(selector)
+        await self._unfold(field)
         if self.way != "keyboard":
             await field.fill(text)
             return
@@ -137,9 +142,15 @@ class Reader:
             await self.page.keyboard.type(text)
         await expect(field).to_have_value(text)
 
+    async def scan(self, selector: str, code: str) -> None:
+        """Type a code as a scanner does that ends it with Enter."""
+        await self._go_to(self.page.locator(selector))
+        await self.page.keyboard.type(f"{code}\n")
+
     async def choose(self, selector: str, value: str) -> None:
         """Choose a value from a list."""
         field = self.page.locator(selector)
+        await self._unfold(field)
         if self.way != "keyboard":
             await field.select_option(value)
             return
@@ -168,6 +179,15 @@ class Reader:
         await expect(self.page.locator("#said")).to_contain_text(self.say(text))
         await expect(self.page.locator(field)).to_be_focused()
         await expect(self.page.locator(field)).to_have_value("")
+
+    async def _unfold(self, thing: Locator) -> None:
+        """Open the closed part of a page that holds an element."""
+        await thing.wait_for(state="attached")
+        closed = thing.locator(
+            "xpath=self::*[not(self::summary)]/ancestor::details[not(@open)]/summary"
+        )
+        if await closed.count():
+            await self._activate(closed)
 
     async def _go_to(self, thing: Locator) -> None:
         """Press Tab, or Shift+Tab if the element is before the focus, until it has the focus.

@@ -14,8 +14,11 @@ Way = Literal["scripts", "no scripts", "keyboard"]
 """Ways of using the pages; "keyboard" is with scripts."""
 
 LANGUAGES = ("en", "zh-Hant", "zh-Hans")
-WITH_SCRIPTS_ONLY = {"/me/stream", "/setting/devices"}
-"""Routes that no page without scripts requests; they answer with a stream and a redirect."""
+WITH_SCRIPTS_ONLY = {
+    *("/me/stream", "/setting/devices", "/desk/offline/settlement"),
+    *("/log-in/passkey", "/passkeys/options", "/passkeys/new"),
+}
+"""Routes that no page without scripts requests."""
 
 
 def _routes(routers: Iterable[APIRouter]) -> list[tuple[str, APIRoute]]:

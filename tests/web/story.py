@@ -20,6 +20,10 @@ BRANCHES = {
     MAJOR: ("Sha Tin Public Library", "major"),
     SMALL: ("North Lamma Public Library", "small"),
 }
+PLACES = {
+    CENTRAL: {"district": {"en": "Wan Chai"}, "latitude": 22.28, "longitude": 114.19},
+    MAJOR: {"district": {"en": "Sha Tin"}, "latitude": 22.38, "longitude": 114.19},
+}
 TITLES = {
     "factory": ("Factory In and Out", "Lui, Tai-lok"),
     "dream": ("紅樓夢", "曹雪芹"),
@@ -261,7 +265,7 @@ async def told(library: Library) -> Story:
     librarian = await library.hire("staff")
     library.tokens[librarian] = await library._log_in(librarian)
     for code, (name, kind) in BRANCHES.items():
-        body = {"code": code, "name": name, "kind": kind, "hours": WEEK}
+        body = {"code": code, "name": name, "kind": kind, "hours": WEEK, "place": PLACES.get(code)}
         await library.post("/v1/branches", body, by="staff")
     study_room = f"/v1/branches/{CENTRAL}/services/study-room"
     await library.call("PUT", study_room, {"hours": WEEK}, by="staff")

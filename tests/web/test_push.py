@@ -33,7 +33,7 @@ TEXT = "“紅樓夢”可於沙田公共圖書館領取。"
 
 async def test_a_refused_permission_is_explained(windows: Windows, story: Story) -> None:
     page = await windows.open("en", card=await story.reader("en"))
-    await page.goto("/setting")
+    await page.goto("/setting?section=devices")
     await page.get_by_role("button", name="Notify this device").click()
     await expect(page.get_by_role("alert")).to_contain_text("Your browser doesn't allow")
 

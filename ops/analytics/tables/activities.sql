@@ -1,6 +1,10 @@
 -- One row for each activity, as it is now, with its registrations and their attendance.
 -- If no attendance is recorded for an activity, nobody knows who came, so both numbers are null.
 -- No-shows are counted once there are events of lending or activities of a later day.
+-- Key: activity_id
+-- Reads: activity_cancelled, activity_published, activity_rescheduled, loan_checked_out, loan_returned, recording_released, registration_attendance_withdrawn, registration_attended, registration_cancelled, registration_confirmed, registration_waitlisted
+-- Fresh: at any age
+-- Picture: Registrations by kind of activity (bars of registrations): type AS "kind of activity", sum(confirmed) AS "with a place", sum(waitlisted) AS "on the waiting list", sum(attended) AS came
 WITH newest AS (
     FROM (
         FROM activity_published

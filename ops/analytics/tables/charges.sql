@@ -1,4 +1,8 @@
 -- One row for each charge, as it is now, with all that became of its money, in cents.
+-- Key: charge_id
+-- Reads: charge_changes, fine_adjusted, fine_assessed, fine_paid, fine_waived
+-- Fresh: within 14 days
+-- Picture: Charges (bars of dollars): charge_kind AS "kind of charge", sum(assessed_cents) / 100 AS assessed, sum(paid_cents) / 100 AS paid, sum(outstanding_cents) / 100 AS "to be paid"
 WITH sums AS (
     SELECT
         charge_id,

@@ -1,4 +1,8 @@
 -- One row for each business day and kind of charge with any change of money, in cents.
+-- Key: business_day, charge_kind
+-- Reads: charge_changes
+-- Fresh: within 14 days
+-- Picture: Charges by day (line of dollars): business_day AS day, sum(assessed_cents) / 100 AS assessed, sum(paid_cents) / 100 AS paid, sum(waived_cents + forgiven_cents) / 100 AS "waived or forgiven"
 SELECT
     business_day,
     charge_kind,

@@ -1,4 +1,8 @@
 -- One row for each closure of a branch, as last announced, with the due dates that it moved there.
+-- Key: branch, closure_id
+-- Reads: branch_closed, branch_closure_changed, branch_hours_changed, branch_registered, branch_reopened, loan_due_date_changed
+-- Fresh: at any age
+-- Picture: Closed libraries by reason (bars of libraries): reason, count(DISTINCT branch)
 WITH branches AS (
     SELECT branch, kind, closures
     FROM (

@@ -1,4 +1,8 @@
--- One row for each copy, with its call number and shelf, as its title was last catalogued.
+-- One row for each copy, with its call number and shelf, as its title was last catalogued, and when it was last lent.
+-- Key: copy_id
+-- Reads: loan_checked_out, loan_undone, title_catalogued
+-- Fresh: within 31 days
+-- Picture: Copies (bars of copies): category, count(*) FILTER (WHERE check_outs > 0) AS "lent at least once", count(*) FILTER (WHERE check_outs = 0) AS "never lent"
 WITH newest AS (
     SELECT title_id, kind, copies
     FROM title_catalogued
@@ -7,6 +11,16 @@ WITH newest AS (
 each_copy AS (
     SELECT title_id, kind, unnest(copies) AS copy
     FROM newest
+),
+lent AS (
+    SELECT copy_id, max(borrowed_on) AS last_lent_on, count(*) AS check_outs
+    FROM loan_checked_out AS acts
+    WHERE NOT EXISTS (
+        SELECT loan_id
+        FROM loan_undone
+        WHERE loan_undone.loan_id = acts.loan_id AND loan_undone.version = acts.version + 1
+    )
+    GROUP BY copy_id
 )
 SELECT
     copy.copy_id AS copy_id,
@@ -22,5 +36,8 @@ SELECT
     copy.record.collection AS collection,
     copy.record.supplier AS supplier,
     copy.record.condition AS condition,
-    copy.record.acquired_on AS acquired_on
+    copy.record.acquired_on AS acquired_on,
+    last_lent_on,
+    coalesce(check_outs, 0) AS check_outs
 FROM each_copy
+LEFT JOIN lent ON lent.copy_id = copy.copy_id

@@ -1,6 +1,10 @@
 -- One row for each fine suspension, as last announced, with what became of fines in its days.
 -- Free days are those of fines as they were assessed: a loan whose overdue days were all free has no
 -- fine, and a fine that was lowered later counts in forgiven_cents only.
+-- Key: suspension_id
+-- Reads: charge_changes, fine_assessed, fines_resumed, fines_suspended
+-- Fresh: at any age
+-- Picture: Overdue days without a fine by suspension (bars of days): reason, sum(free_days)
 WITH newest AS (
     SELECT suspension_id, starts_on, resumes_on, withdrawn_on, reason
     FROM (

@@ -1,4 +1,8 @@
 -- One row for each hold, as it is now, with the days until its copy was first ready.
+-- Key: hold_id
+-- Reads: hold_cancelled, hold_changed, hold_collected, hold_expired, hold_placed, hold_ready
+-- Fresh: within 4 days
+-- Picture: Days until a reserved item was ready (columns of reservations): days_waited AS days, count(*)
 SELECT
     hold_id,
     title_id,
@@ -8,6 +12,7 @@ SELECT
     any_edition,
     pickup_branch,
     CASE WHEN to_fetch THEN 'to-fetch' ELSE state END AS state,
+    "open",
     place,
     library_day(placed_at) AS placed_on,
     first_ready_on,

@@ -1,4 +1,7 @@
--- One row for each change of a loan, with the loan after it.
+-- One row for each change of a loan, with the loan after it. Without the changes that staff undid.
+-- Key: loan_id, version
+-- Reads: loan_checked_out, loan_claimed, loan_due_date_changed, loan_due_soon, loan_lost, loan_overdue, loan_renewed, loan_returned, loan_undone
+-- Fresh: within 4 days
 SELECT * EXCLUDE (patron_id, acting_patron_id)
 FROM (
     SELECT 'loan.checked-out' AS topic, * FROM loan_checked_out
@@ -16,4 +19,9 @@ FROM (
     SELECT 'loan.lost' AS topic, * FROM loan_lost
     UNION ALL BY NAME
     SELECT 'loan.returned' AS topic, * FROM loan_returned
+) AS changes
+WHERE NOT EXISTS (
+    SELECT loan_id
+    FROM loan_undone
+    WHERE loan_undone.loan_id = changes.loan_id AND loan_undone.version = changes.version + 1
 )

@@ -1,4 +1,8 @@
 -- One row for each loan, as it is now.
+-- Key: loan_id
+-- Reads: loan_changes
+-- Fresh: within 4 days
+-- Picture: Days on loan (columns of loans): days_out AS days, count(*)
 SELECT
     loan_id,
     title_id,

@@ -3,6 +3,10 @@
 -- last announced; one that its patron claims to have returned, as of the day of the claim. A return
 -- counts from the day of the return on, which can be before the day of its event: copies of a book
 -- drop are scanned later.
+-- Key: business_day, branch
+-- Reads: closures, loan_changes
+-- Fresh: within 4 days
+-- Picture: Overdue loans by day (line of percent of open loans): business_day AS day, 100 * sum(overdue_loans) / sum(open_loans)
 WITH spans AS (
     SELECT
         branch,

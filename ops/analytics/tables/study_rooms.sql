@@ -1,6 +1,10 @@
 -- One row for each day and branch with places in a study room that were held for patrons.
 -- Places are bookings of single sessions, and seats of a season that were taken, passed on or lost.
 -- Those of a day on which the library turned out to be closed are neither absences nor cancellations.
+-- Key: held_on, branch
+-- Reads: admission_checked_in, admission_lapsed, admission_promoted, booking_cancelled, booking_checked_in, booking_ended_by_closure, booking_lapsed, booking_made, booking_restored
+-- Fresh: within 14 days
+-- Picture: Places in study rooms by day (line of places): held_on AS day, sum(came) AS came, sum(no_shows) AS "did not come", sum(cancelled) AS cancelled, sum(closed) AS "ended by a closure"
 SELECT
     library_day(starts_at) AS held_on,
     branch,

@@ -1,4 +1,8 @@
 -- One row for each title with its copies, as last catalogued: how often it was lent.
+-- Key: title_id
+-- Reads: holds, loans, title_catalogued
+-- Fresh: within 31 days
+-- Picture: Most lent titles (bars of check-outs): title, sum(check_outs)
 WITH newest AS (
     SELECT
         title_id,
@@ -24,7 +28,7 @@ lent AS (
     GROUP BY title_id
 ),
 held AS (
-    SELECT title_id, count(*) AS holds FROM holds GROUP BY title_id
+    SELECT title_id, count(*) AS holds, count(*) FILTER (WHERE "open") AS open_holds FROM holds GROUP BY title_id
 )
 SELECT
     title_id,
@@ -36,6 +40,8 @@ SELECT
     coalesce(renewals, 0) AS renewals,
     coalesce(open_loans, 0) AS open_loans,
     coalesce(holds, 0) AS holds,
+    coalesce(open_holds, 0) AS open_holds,
+    coalesce(open_holds, 0) / nullif(copies, 0) AS open_holds_per_copy,
     coalesce(check_outs, 0) / nullif(copies, 0) AS turnover,
     languages,
     publisher,

@@ -3,7 +3,13 @@
 from services.accounts.cardholders import store
 from services.accounts.cardholders.rules import KEPT_FOR, Cardholder, ChangedBy, KeptAddress
 from shared.clock import wall_clock
-from shared.contracts.accounts import AlertOfCard, AlertOfContact, AlertOfDevice, AlertOfPin
+from shared.contracts.accounts import (
+    AlertOfCard,
+    AlertOfContact,
+    AlertOfDevice,
+    AlertOfPasskey,
+    AlertOfPin,
+)
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -37,6 +43,14 @@ def alert_of_device(work: Work, holder: Cardholder) -> None:
     """Tell a patron of a log-in on a device that was not used with the card before."""
     alert_id = _new_alert(work, holder)
     work.record(AlertOfDevice(patron_id=holder.id, alert_id=alert_id, by="patron", version=1))
+
+
+def alert_of_passkey(work: Work, holder: Cardholder, *, added: bool) -> None:
+    """Tell a patron that a passkey was added or removed."""
+    alert_id = _new_alert(work, holder)
+    work.record(
+        AlertOfPasskey(patron_id=holder.id, alert_id=alert_id, by="patron", added=added, version=1)
+    )
 
 
 def alert_of_contact(

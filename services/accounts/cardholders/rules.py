@@ -7,8 +7,8 @@ from typing import Literal, get_args
 
 from shared.search_form import UNSPACED, search_form
 
-StaffRole = Literal["staff", "supervisor", "station", "tracer", "admin", "ops"]
-Role = Literal["patron", "staff", "supervisor", "station", "tracer", "admin", "ops"]
+StaffRole = Literal["staff", "supervisor", "station", "verifier", "tracer", "admin", "ops"]
+Role = Literal["patron", StaffRole]
 PersonRole = Literal["staff", "supervisor", "tracer", "admin", "ops"]
 PEOPLE: frozenset[str] = frozenset(get_args(PersonRole))
 """The roles of accounts that people have: a station types no codes, and chooses no PIN."""
@@ -116,6 +116,17 @@ class SecondFactor:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderLink:
+    """The log-in at the library's identity provider that opens an account of staff."""
+
+    login: str = field(repr=False)
+    """User name, e-mail address or `sub` there, in small letters."""
+    issuer: str = ""
+    subject: str = field(default="", repr=False)
+    """`iss` and `sub` of the first log-in, to which the link is bound; empty: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Cardholder:
     """The holder of a card. Deleting a patron's cardholder, which has the patron's id, erases them.
 
@@ -151,6 +162,8 @@ class Cardholder:
     """Instant from which the holder may not log in, by the wall clock; never set for patrons."""
     second_factor: SecondFactor | None = field(default=None, repr=False)
     """Codes that a log-in needs beside the PIN; never set for patrons."""
+    provider_link: ProviderLink | None = field(default=None, repr=False)
+    """Log-in at the identity provider that opens the account; never set for patrons."""
     former_digest: str | None = field(default=None, repr=False)
     """Digest with the former key of cards, while that is replaced: requests that are under way may
     have it."""

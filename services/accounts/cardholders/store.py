@@ -24,7 +24,11 @@ from shared.ids import card_digests
 from shared.keys import each_of
 from shared.mongo import Database, SnapshotQuery, from_document, plain, read_snapshot_page
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
+
+EXPIRING = {"card_expires_on": {"$gt": ""}}
+OF_BRANCH = "expiring_of_branch"  # the name of an index, for hints
 
 INDEXES: Indexes = {
     "patrons": sharded_by(
@@ -33,7 +37,13 @@ INDEXES: Indexes = {
             IndexModel([("category", ASCENDING)]),
             IndexModel(
                 [("card_expires_on", ASCENDING)],
-                partialFilterExpression={"card_expires_on": {"$gt": ""}},
+                partialFilterExpression=EXPIRING,
+            ),
+            # The cards of a home library, in the order in which they expire.
+            IndexModel(
+                [("home_branch", ASCENDING), ("card_expires_on", ASCENDING), ("_id", ASCENDING)],
+                name=OF_BRANCH,
+                partialFilterExpression=EXPIRING,
             ),
         ],
     ),
@@ -47,6 +57,8 @@ INDEXES: Indexes = {
         IndexModel([("role", ASCENDING), ("_id", ASCENDING)]),
         IndexModel([("terms", ASCENDING)]),
         IndexModel([("second_factor.id", ASCENDING)], sparse=True),
+        IndexModel([("provider_link.login", ASCENDING)], unique=True, sparse=True),
+        IndexModel([("provider_link.subject", ASCENDING)], sparse=True),
     ],
     "kept_addresses": sharded_by(
         "_id",
@@ -57,7 +69,7 @@ INDEXES: Indexes = {
     ),
 }
 _AT_ONCE = 500
-_OF_STAFF = ("disabled_at", "second_factor")
+_OF_STAFF = ("disabled_at", "second_factor", "provider_link")
 """Fields of cardholders that are never set for patrons."""
 PERSONAL = (
     Personal("patrons", "_id", leave_out=("card_digest",)),
@@ -72,15 +84,23 @@ PERSONAL = (
     Personal("kept_addresses"),
 )
 
+_CARDHOLDERS = Repository(Cardholder, "cardholders")
+cardholder = _CARDHOLDERS.get
+find_cardholder = _CARDHOLDERS.find
+
+_PATRONS = Repository(Patron, "patrons")
+patrons = _PATRONS.some
+add_patrons = _PATRONS.add
+save_patrons = _PATRONS.save
+
+_KEPT_ADDRESSES = Repository(KeptAddress, "kept_addresses")
+keep_address = _KEPT_ADDRESSES.add
+"""Store the address of an alert."""
+
 
 def patron(work: Work, patron_id: str) -> Patron | None:
     """Return a patron, or None if there is none or only a tombstone."""
     return work.find(Patron, "patrons", {"_id": patron_id, "status": {"$ne": "erased"}})
-
-
-def cardholder(work: Work, cardholder_id: str) -> Cardholder | None:
-    """Return the cardholder with an id, or None."""
-    return work.find(Cardholder, "cardholders", {"_id": cardholder_id})
 
 
 def patron_and_holder(work: Work, patron_id: str) -> tuple[Patron, Cardholder]:
@@ -119,30 +139,26 @@ def cardholders(work: Work, ids: Collection[str]) -> list[Cardholder]:
     return work.all(Cardholder, "cardholders", {"_id": {"$in": sorted(ids)}})
 
 
+def login_is_taken(work: Work, login: str, account_id: str) -> bool:
+    """Return True if another account is linked with this log-in at the identity provider."""
+    query = {"provider_link.login": login, "_id": {"$ne": account_id}}
+    return bool(work.count("cardholders", query))
+
+
+async def find_linked(db: Database, subject: str, names: Collection[str]) -> list[Cardholder]:
+    """Return the holders who are linked with a log-in at the provider, by its `sub` or a name."""
+    either = [{"provider_link.subject": subject}, {"provider_link.login": {"$in": [*names]}}]
+    return await reading.every(db, Cardholder, "cardholders", {"$or": either})
+
+
 def holders_of_factors(work: Work) -> Sequence[Cardholder]:
     """Return the holders of accounts with a second factor."""
     return work.all(Cardholder, "cardholders", {"second_factor.id": {"$exists": True}})
 
 
-def patrons(work: Work, patron_ids: Collection[str]) -> dict[str, Patron]:
-    """Return patrons by id, keyed by id."""
-    found = work.all(Patron, "patrons", {"_id": {"$in": sorted(patron_ids)}})
-    return {patron.id: patron for patron in found}
-
-
-def add_patrons(work: Work, *patrons: Patron) -> None:
-    """Insert new patrons."""
-    work.add("patrons", *patrons)
-
-
 def add_cardholders(work: Work, *cardholders: Cardholder) -> None:
     """Insert new cardholders."""
     work.add("cardholders", *map(_with_terms, cardholders))
-
-
-def save_patrons(work: Work, *patrons: Patron) -> None:
-    """Save patrons after a change."""
-    work.save("patrons", *patrons)
 
 
 def save_cardholders(work: Work, *cardholders: Cardholder) -> None:
@@ -200,15 +216,45 @@ async def find_expiring(db: Database, category: str, first: date, last: date) ->
         yield found["_id"]
 
 
+def _expiring_at(branch: str, first: date, last: date) -> dict[str, Any]:
+    """Build the query for the cards of a home library that expire in a range of days."""
+    days = {"$gte": first.isoformat(), "$lte": last.isoformat()}
+    return {"home_branch": branch, "card_expires_on": days}
+
+
+async def count_expiring_at(db: Database, branch: str, days: tuple[date, date], most: int) -> int:
+    """Return the number of cards of a home library that expire from a day to another one.
+
+    It is `most` + 1 if there are more than `most`.
+    """
+    where = _expiring_at(branch, *days)
+    found: int = await db.patrons.count_documents(where, limit=most + 1, hint=OF_BRANCH)
+    return found
+
+
+async def find_expiring_at(
+    db: Database, branch: str, days: tuple[date, date], limit: int, after: str | None
+) -> list[tuple[Patron, Cardholder]]:
+    """Return up to `limit` + 1 of these cards' patrons in the order of expiry, after one of them.
+
+    `after` is the last day and the id of that patron, with a blank between them.
+    """
+    where = _expiring_at(branch, *days)
+    if after is not None:
+        day, _, last = after.partition(" ")
+        where["card_expires_on"]["$gte"] = max(day, days[0].isoformat())
+        where["$or"] = [{"card_expires_on": {"$gt": day}}, {"_id": {"$gt": last}}]
+    order = [("card_expires_on", ASCENDING), ("_id", ASCENDING)]
+    found = db.patrons.find(where, limit=limit + 1).sort(order).hint(OF_BRANCH)
+    patrons = [from_document(Patron, document) async for document in found]
+    holders = {one.id: one for one in await find_cardholders(db, [one.id for one in patrons])}
+    return [(patron, holders[patron.id]) for patron in patrons if patron.id in holders]
+
+
 async def find_names(db: Database, patron_ids: Collection[str]) -> dict[str, str]:
     """Return the names of cardholders, by id."""
     found = db.cardholders.find({"_id": {"$in": sorted(patron_ids)}}, {"name": 1})
     return {holder["_id"]: holder["name"] async for holder in found}
-
-
-async def find_cardholder(db: Database, cardholder_id: str) -> Cardholder | None:
-    """Return the same as `cardholder`, read outside any transaction."""
-    return await reading.first(db, Cardholder, "cardholders", {"_id": cardholder_id})
 
 
 async def find_cardholders(db: Database, ids: Collection[str]) -> list[Cardholder]:
@@ -288,7 +334,7 @@ def card_key(keys: str) -> DataKey:
             return next((key for key, digest in made if digest == stored), "")
         return None
 
-    return DataKey("CARREL_CARD_KEY", keys, key_of)
+    return DataKey("CARREL_CARD_KEY", keys, renewed=True, matching=key_of)
 
 
 async def find_digests(db: Database, patron_ids: Collection[str]) -> dict[str, str]:
@@ -322,11 +368,6 @@ async def find_languages(db: Database, patron_ids: Sequence[str]) -> dict[str, s
     """Return the languages chosen at registration, keyed by patron id."""
     found = db.patrons.find({"_id": {"$in": list(patron_ids)}}, {"language": 1})
     return {patron["_id"]: patron["language"] async for patron in found}
-
-
-def keep_address(work: Work, kept: KeptAddress) -> None:
-    """Store the address of an alert."""
-    work.add("kept_addresses", kept)
 
 
 async def find_kept_address(

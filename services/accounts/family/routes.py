@@ -25,12 +25,13 @@ from services.accounts.family.refusals import (
     TooManyInvitations,
     TooManyLinks,
 )
-from services.accounts.family.rules import Invitation, Link
+from services.accounts.family.rules import Link
 from services.accounts.fields import CardNumber, OwnSettings, PathId, digest_of
 from services.accounts.refusals import NoSuchPatron
 from shared import auth
+from shared.audit_trail import shows_patrons
 from shared.clock import wall_clock
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.refusals import refuses
 
@@ -55,11 +56,6 @@ class SentOut(BaseModel):
     id: str
     made_at: datetime
     expires_at: datetime
-
-    @classmethod
-    def of(cls, invitation: Invitation) -> "SentOut":
-        """Build the response from an invitation."""
-        return cls(id=invitation.id, made_at=invitation.made_at, expires_at=invitation.expires_at)
 
 
 class ReceivedOut(BaseModel):
@@ -114,15 +110,10 @@ class FamilyOut(BaseModel):
                 for link in family.links
             ],
             received=[
-                ReceivedOut(
-                    id=one.id,
-                    name=family.names[one.patron_id],
-                    made_at=one.made_at,
-                    expires_at=one.expires_at,
-                )
+                from_attributes(ReceivedOut, one, name=family.names[one.patron_id])
                 for one in family.received
             ],
-            sent=[SentOut.of(one) for one in family.sent],
+            sent=[from_attributes(SentOut, one) for one in family.sent],
             needs_guardian=family.patron.category == JUNIOR,
         )
 
@@ -146,7 +137,7 @@ async def post_invitation(
     name of the sender, in My Account, and can accept it for 7 days.
     """
     digest = await digest_of(run.database, settings, body.card_number)
-    return SentOut.of(await run(invite_member, caller.id, digest, wall_clock()))
+    return from_attributes(SentOut, await run(invite_member, caller.id, digest, wall_clock()))
 
 
 @router.post("/me/family-invitations/{invitation_id}/acceptance", status_code=201)
@@ -171,6 +162,21 @@ async def delete_invitation(invitation_id: PathId, caller: auth.Patron, run: Run
 async def delete_link(member_id: PathId, caller: auth.Patron, run: Run) -> None:
     """End the link with another patron's card, for both."""
     await run(end_link, caller.id, member_id)
+
+
+class LinkedOut(BaseModel):
+    """The patrons whose cards are linked with a patron's card."""
+
+    items: list[MemberOut]
+
+
+@router.get("/patrons/{patron_id}/family")
+@refuses(NoSuchPatron)
+@shows_patrons
+async def get_links(patron_id: PathId, _caller: auth.Staff, db: Db) -> LinkedOut:
+    """List the cards that are linked with a patron's card, for staff."""
+    found = FamilyOut.of(await queries.family(db, patron_id, wall_clock()))
+    return LinkedOut(items=found.links)
 
 
 @router.post("/patrons/{patron_id}/family", status_code=201)

@@ -4,12 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from services.accounts.family.refusals import (
-    AlreadyLinked,
-    OwnCard,
-    TooManyInvitations,
-    TooManyLinks,
-)
+from services.accounts.family import refusals
 
 VALID_FOR = timedelta(days=7)
 """Time in which an invitation can be accepted; it is deleted afterwards."""
@@ -75,13 +70,13 @@ class Link:
 def check_invitation(own_card: bool, sent: list[Invitation], at: datetime) -> None:
     """Raise OwnCard or TooManyInvitations if a patron cannot send one more."""
     if own_card:
-        raise OwnCard
+        raise refusals.OwnCard
     today = [invitation for invitation in sent if invitation.made_at > at - timedelta(days=1)]
     open_ones = [
         invitation for invitation in sent if invitation.seems_open and at < invitation.expires_at
     ]
     if len(today) >= MOST_A_DAY or len(open_ones) >= MOST_OPEN:
-        raise TooManyInvitations
+        raise refusals.TooManyInvitations
 
 
 def check_link(member_id: str, *links: list[Link]) -> None:
@@ -90,9 +85,9 @@ def check_link(member_id: str, *links: list[Link]) -> None:
     `links` are those of each of the two patrons.
     """
     if any(link.member_id == member_id for each in links for link in each):
-        raise AlreadyLinked
+        raise refusals.AlreadyLinked
     if any(len(each) >= MOST_LINKS for each in links):
-        raise TooManyLinks
+        raise refusals.TooManyLinks
 
 
 def in_state(invitation: Invitation, state: State, *, invited_id: str | None = None) -> Invitation:

@@ -8,8 +8,9 @@ from pymongo import ASCENDING, IndexModel
 
 from services.accounts.family.rules import Invitation, Link
 from shared.declared_indexes import Indexes, sharded_by
-from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import Database, from_document
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -35,20 +36,15 @@ PERSONAL = (
 MOST_RECEIVED = 50
 """Invitations to one patron that are shown, the newest first."""
 
+_INVITATIONS = Repository(Invitation, "invitations")
+invitation = _INVITATIONS.get
+save_invitation = _INVITATIONS.put
+sent_by = _INVITATIONS.all_of
+delete_sent = _INVITATIONS.delete_of
 
-def invitation(work: Work, invitation_id: str) -> Invitation | None:
-    """Return an invitation, or None."""
-    return work.find(Invitation, "invitations", {"_id": invitation_id})
-
-
-def sent_by(work: Work, patron_id: str) -> list[Invitation]:
-    """Return the invitations that a patron sent and that are not deleted yet."""
-    return work.all(Invitation, "invitations", {"patron_id": patron_id})
-
-
-def save_invitation(work: Work, invitation: Invitation) -> None:
-    """Save an invitation; version 1 is a new one."""
-    work.put("invitations", invitation)
+_LINKS = Repository(Link, "links")
+add_link = _LINKS.add
+find_page = _LINKS.find_page
 
 
 def change_digest(work: Work, former: str, digest: str) -> None:
@@ -73,19 +69,9 @@ def sides(work: Work, patron_id: str, member_id: str) -> list[Link]:
     return work.all(Link, "links", {"$or": pairs})
 
 
-def add_link(work: Work, *two_sides: Link) -> None:
-    """Insert both sides of a new link."""
-    work.add("links", *two_sides)
-
-
 def delete_link(work: Work, side: Link) -> None:
     """Delete one side of a link that ends."""
     work.delete("links", {"_id": side.id})
-
-
-def delete_sent(work: Work, patron_id: str) -> None:
-    """Delete all invitations that a patron sent, who is erased."""
-    work.delete("invitations", {"patron_id": patron_id})
 
 
 def sent_to(work: Work, patron_id: str, card_digest: str) -> list[Invitation]:
@@ -118,8 +104,3 @@ async def find_links(db: Database, patron_id: str) -> list[Link]:
     """Return the same as `links_of`, read outside any transaction."""
     found = db.links.find({"patron_id": patron_id}).sort("_id", ASCENDING)
     return [from_document(Link, document) async for document in found]
-
-
-async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Link], str | None]:
-    """Return a page of the sides of links, and where the next page begins."""
-    return await read_snapshot_page(db.links, Link, query)

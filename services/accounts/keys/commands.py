@@ -1,28 +1,35 @@
 """Seal, sign with, publish, rotate and revoke the keys that sign tokens."""
 
+import asyncio
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import orjson
 import structlog
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from joserfc import jwt
-from joserfc.jwk import OKPKey
+from joserfc.jwk import OKPKey, RSAKey
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import SecondFactor
 from services.accounts.keys import store
 from services.accounts.keys.rules import SigningKey, retire
-from shared.auth import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
+from services.accounts.keys.store import ACCESS, OPENID
 from shared.keys import each_of
 from shared.mongo import Database
 from shared.owners import OwnerAway
 from shared.rights import roles_of_account
+from shared.token_form import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
 from shared.unit_of_work import Work
+
+OPENID_ALGORITHM = "RS256"
+"""The algorithm that every client of OpenID Connect knows (Core, section 15.1)."""
+RSA_BITS = 2048
 
 log = structlog.get_logger()
 
@@ -122,12 +129,16 @@ class SignedToken:
     """Token of the device after a log-in with a card; None: there is none."""
 
 
-def make_key(place: int, secrets: str) -> SigningKey:
-    """Create an Ed25519 key for signing, at a position in the sequence of keys.
+def make_key(place: int, secrets: str, of: str = ACCESS) -> SigningKey:
+    """Create a key for signing, at a position in the sequence of keys.
 
     Its private half is sealed with the first of `secrets`, if there is one.
     """
-    key = OKPKey.generate_key("Ed25519", auto_kid=True)
+    key = (
+        OKPKey.generate_key("Ed25519", auto_kid=True)
+        if of == ACCESS
+        else RSAKey.generate_key(RSA_BITS, {"use": "sig", "alg": OPENID_ALGORITHM}, auto_kid=True)
+    )
     public, whole = key.as_dict(private=False), key.as_dict(private=True)
     private = {name: str(value) for name, value in whole.items()}
     sealed = sealed_half(private, secrets)
@@ -140,15 +151,16 @@ def make_key(place: int, secrets: str) -> SigningKey:
     )
 
 
-async def current_key(db: Database, secrets: str) -> SigningKey:
+async def current_key(db: Database, secrets: str, of: str = ACCESS) -> SigningKey:
     """Return the key that signs now; create it if there is none. All replicas get the same key.
 
     It is read for each token, so that a key replaced by another replica no longer signs.
     """
-    key = await store.find_signing_key(db)
+    key = await store.find_signing_key(db, of)
     while key is None:
-        await store.offer_first_key(db, make_key(1, secrets))
-        key = await store.find_signing_key(db)
+        made = await asyncio.to_thread(make_key, 1, secrets, of)
+        await store.offer_first_key(db, made, of)
+        key = await store.find_signing_key(db, of)
     return key
 
 
@@ -162,10 +174,12 @@ def sign(
     issued_at: datetime,
     lifetime: timedelta,
     session_id: str | None = None,
+    scopes: Sequence[str] = (),
 ) -> SignedToken:
     """Return a token for the account `sub`, valid from `issued_at` on (wall clock).
 
     Without a `session_id` nothing can end it before it expires: only services get such tokens.
+    `scopes` limit it to their routes; none: it has all rights of the role.
     Raises OwnerAway if the key is sealed and none of `secrets` opens it.
     """
     expires_in = int(lifetime.total_seconds())
@@ -181,54 +195,89 @@ def sign(
     }
     if session_id is not None:
         claims["sid"] = session_id
+    if scopes:
+        claims["scope"] = " ".join(scopes)
     header = {"alg": ALGORITHM, "kid": key.kid, "typ": TOKEN_TYPE}
     private: dict[str, str | list[str]] = dict(private_half(key, secrets))
     token = jwt.encode(header, claims, OKPKey.import_key(private), [ALGORITHM])
     return SignedToken(token, expires_in, sub if role == "patron" else None, roles_of_account(role))
 
 
-async def public_keys(db: Database, now: datetime, secrets: str) -> dict[str, list[dict[str, str]]]:
+async def sign_for_clients(
+    key: SigningKey, secrets: str, claims: Mapping[str, Any], typ: str
+) -> str:
+    """Return claims as a JWT of this type, for a client of OpenID Connect. Raises OwnerAway."""
+    header = {"alg": OPENID_ALGORITHM, "kid": key.kid, "typ": typ}
+    # The first use of a key in a process takes some 70 ms.
+    private = await asyncio.to_thread(_rsa_key, orjson.dumps(private_half(key, secrets)))
+    return jwt.encode(header, dict(claims), private, [OPENID_ALGORITHM])
+
+
+@lru_cache(maxsize=2)
+def _rsa_key(private: bytes) -> RSAKey:
+    return RSAKey.import_key(orjson.loads(private))
+
+
+async def public_keys(
+    db: Database, now: datetime, secrets: str, of: str = ACCESS
+) -> dict[str, list[dict[str, str]]]:
     """Return the JWK set of keys that verify tokens.
 
     It has the signing key, created if there is none yet, and the former keys whose tokens may still
     be valid at `now` by the wall clock. `secrets` seal a key that is created.
     """
-    await current_key(db, secrets)
-    return {"keys": [key.public for key in await store.published_keys(db, now)]}
+    await current_key(db, secrets, of)
+    return {"keys": [key.public for key in await store.published_keys(db, now, of)]}
 
 
 def rotate_keys(work: Work, at: datetime, longest_token: timedelta, secrets: str) -> str:
-    """Replace the signing key, at `at` by the wall clock; return the id (`kid`) of the new one.
+    """Replace the keys that sign, at `at` by the wall clock; return the id of the access tokens'.
 
-    `secrets` seal the new key, the newest first, separated by commas; or it is empty. The former
-    key loses its private half at once, and stays published until the last token that it signed has
-    expired, within `longest_token`. Then the newest of the secrets is the only one that is needed.
+    `secrets` seal the new keys, the newest first, separated by commas; or it is empty. The former
+    keys lose their private halves at once, and stay published until the last tokens that they
+    signed have expired, within `longest_token`. Then the newest of the secrets is the only one that
+    is needed.
     """
-    current = store.signing_key(work)
-    new = make_key(int(current.id) + 1 if current else 1, secrets)
-    retired = retire(current, at, longest_token) if current else None
-    store.replace_key(work, retired, new)
+
+    def replace_key(current: SigningKey | None, new: SigningKey, of: str) -> None:
+        retired = retire(current, at, longest_token) if current else None
+        store.replace_key(work, retired, new, of)
+
+    kid = _replaced(work, secrets, replace_key)
     for holder in cardholders_store.holders_of_factors(work):
         if holder.second_factor is not None:
             factor = resealed(holder.second_factor, secrets)
             cardholders_store.save_cardholders(work, replace(holder, second_factor=factor))
-    return new.kid
+    return kid
+
+
+def _replaced(
+    work: Work, secrets: str, replace_key: Callable[[SigningKey | None, SigningKey, str], None]
+) -> str:
+    """Replace the keys of access tokens, and of clients if there are any; return the first id."""
+    kids = []
+    for of in (ACCESS, OPENID):
+        current = store.signing_key(work, of)
+        if current is not None or of == ACCESS:
+            new = make_key(int(current.id) + 1 if current else 1, secrets, of)
+            replace_key(current, new, of)
+            kids.append(new.kid)
+    return kids[0]
 
 
 @dataclass(frozen=True)
 class RevokeKeys:
-    """The secrets that seal the new key, the newest first, separated by commas; or empty."""
+    """The secrets that seal the new keys, the newest first, separated by commas; or empty."""
 
     secrets: str = field(repr=False)
 
 
 def revoke_keys(work: Work, command: RevokeKeys) -> str:
-    """Delete all keys, make a new one, and return its id (`kid`).
+    """Delete all keys, make new ones, and return the id (`kid`) of the access tokens'.
 
-    No access token that was signed until now is valid any more. Sessions last on, because their
-    renewal tokens are derived from another key.
+    No token that was signed until now is valid any more. Sessions last on, because their renewal
+    tokens are derived from another key.
     """
-    current = store.signing_key(work)
-    new = make_key(int(current.id) + 1 if current else 1, command.secrets)
-    store.replace_all_keys(work, new)
-    return new.kid
+    return _replaced(
+        work, command.secrets, lambda _, new, of: store.replace_all_keys(work, new, of)
+    )

@@ -10,7 +10,7 @@ it."""
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """An Ed25519 key. The signing key has a private half; former keys only verify."""
+    """A key. The signing key has a private half; former keys only verify."""
 
     id: str
     """Position in the sequence of keys, from 1, in digits. Two replicas can't both insert the

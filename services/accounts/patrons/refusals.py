@@ -12,6 +12,7 @@ NotSettled = refusal(
     "refund_due_cents",
 )
 
+NoSuchNote = refusal(404, "no-such-note", "There is no such note. It may have been deleted.")
 NoCardTerms = refusal(
     409,
     "no-card-terms",

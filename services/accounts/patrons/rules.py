@@ -5,16 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from services.accounts.cardholders.rules import ADULT, JUNIOR, BlockedBy, Patron
-from services.accounts.patrons.refusals import (
-    AddressChanged,
-    AlreadyBlocked,
-    CardDoesNotExpire,
-    CardNotDue,
-    CardRenewedAlready,
-    NoCardTerms,
-    NotBlocked,
-    RenewAtLibrary,
-)
+from services.accounts.patrons import refusals
 from services.accounts.sign_in.rules import (
     DAY,
     Budget,
@@ -58,14 +49,14 @@ def amend(
 def block(patron: Patron) -> Patron:
     """Return the patron as blocked by the staff. Raises AlreadyBlocked."""
     if "staff" in patron.blocked_by:
-        raise AlreadyBlocked
+        raise refusals.AlreadyBlocked
     return _blocked(patron, {*patron.blocked_by, "staff"})
 
 
 def unblock(patron: Patron) -> Patron:
     """Return the patron without the staff's block; a block for debt stays. Raises NotBlocked."""
     if "staff" not in patron.blocked_by:
-        raise NotBlocked
+        raise refusals.NotBlocked
     return _blocked(patron, {*patron.blocked_by} - {"staff"})
 
 
@@ -148,11 +139,11 @@ def renew_card(patron: Patron, terms: CardTerms | None, on: date) -> Patron:
     """
     present = patron.card_expires_on
     if present is None:
-        raise CardDoesNotExpire
+        raise refusals.CardDoesNotExpire
     if terms is None:
-        raise NoCardTerms
+        raise refusals.NoCardTerms
     if present >= months_after(on, terms.valid_months):
-        raise CardRenewedAlready(expires_on=present)
+        raise refusals.CardRenewedAlready(expires_on=present)
     until = months_after(max(present, on), terms.valid_months)
     return _next(replace(patron, card_expires_on=until))
 
@@ -167,12 +158,12 @@ def check_own_renewal(
     if terms is None or patron.card_expires_on is None:
         return
     if not terms.renewable_online:
-        raise RenewAtLibrary
+        raise refusals.RenewAtLibrary
     if not address_unchanged:
-        raise AddressChanged
+        raise refusals.AddressChanged
     first = renewable_from(terms, patron.card_expires_on)
     if on < first:
-        raise CardNotDue(expires_on=patron.card_expires_on, renewable_from=first)
+        raise refusals.CardNotDue(expires_on=patron.card_expires_on, renewable_from=first)
 
 
 def warned_of_expiry(patron: Patron, terms: CardTerms, on: date) -> Patron:
@@ -289,6 +280,25 @@ def budgets_of_confirming(stranger: Source, limits: StrangersLimits) -> tuple[Bu
         budget_of_network(stranger, limits, "confirmed"),
         budget_of_everyone(limits, "confirmed"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class StaffNote:
+    """A note of the staff about a patron, such as "Glasses found: at the desk"."""
+
+    id: str
+    patron_id: str
+    text: str = field(repr=False)
+    by: str
+    """Id of the account of the staff."""
+    at: datetime
+    """Business time, UTC."""
+    version: int = 1
+
+    @property
+    def personal_of(self) -> str:
+        """The patron whose data the note is."""
+        return self.patron_id
 
 
 @dataclass(frozen=True, slots=True)

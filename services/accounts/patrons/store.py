@@ -3,25 +3,30 @@
 from collections.abc import AsyncIterator
 from datetime import datetime
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 
 from services.accounts.patrons.rules import (
     MOST_APPLICATION_TRIES,
     Application,
     CardTerms,
     Erasure,
+    StaffNote,
     Standing,
 )
 from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database, Document, from_document
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
     "standings": sharded_by("_id", []),
     "erasures": sharded_by("_id", [IndexModel([("begun_at", ASCENDING)])]),
     "card_terms": [],
+    "staff_notes": sharded_by(
+        "patron_id", [IndexModel([("patron_id", ASCENDING), ("_id", DESCENDING)])]
+    ),
     "applications": [
         IndexModel([("expires_at", ASCENDING)], expireAfterSeconds=0),
         IndexModel(
@@ -34,23 +39,29 @@ INDEXES: Indexes = {
 PERSONAL = (
     Personal("standings", "_id"),
     Personal("erasures", "_id"),
+    Personal("staff_notes", leave_out=("by",)),
     Personal("applications", "_id", leave_out=("pin_hash", "address_digest")),
 )
 
+_ERASURES = Repository(Erasure, "erasures")
+erasure = _ERASURES.get
+save_erasure = _ERASURES.put
 
-def note_standing(work: Work, standing: Standing) -> bool:
-    """Store a patron's standing from circulation; return False if a newer one is stored."""
-    return work.save_if_newer("standings", standing)
+_STAFF_NOTES = Repository(StaffNote, "staff_notes")
+add_note = _STAFF_NOTES.add
 
+_CARD_TERMS = Repository(CardTerms, "card_terms")
+card_terms = _CARD_TERMS.get
+"""Return the terms of the cards of a category; None: they do not expire."""
+save_card_terms = _CARD_TERMS.put
+find_terms_of = _CARD_TERMS.find
 
-def erasure(work: Work, patron_id: str) -> Erasure | None:
-    """Return the erasure of a patron that was begun, or None."""
-    return work.find(Erasure, "erasures", {"_id": patron_id})
+_APPLICATIONS = Repository(Application, "applications")
+application = _APPLICATIONS.get
+save_application = _APPLICATIONS.put
 
-
-def save_erasure(work: Work, erasure: Erasure) -> None:
-    """Save an erasure after a request for it; version 1 is a new one."""
-    work.put("erasures", erasure)
+_STANDINGS = Repository(Standing, "standings")
+note_standing = _STANDINGS.note
 
 
 def delete_erasure(work: Work, erasure: Erasure) -> None:
@@ -59,20 +70,22 @@ def delete_erasure(work: Work, erasure: Erasure) -> None:
 
 
 def delete_of_patron(work: Work, patron_id: str) -> None:
-    """Delete the standing and the application of a patron who is erased, and the erasure's note."""
+    """Delete a patron's standing, application, staff notes, and the note of the erasure."""
     delete_application(work, patron_id)
+    work.delete("staff_notes", {"patron_id": patron_id})
     work.delete("standings", {"_id": patron_id})
     work.delete("erasures", {"_id": patron_id})
 
 
-def card_terms(work: Work, category: str) -> CardTerms | None:
-    """Return the terms of the cards of a category; None: they do not expire."""
-    return work.find(CardTerms, "card_terms", {"_id": category})
+def delete_note(work: Work, patron_id: str, note_id: str) -> bool:
+    """Delete a note about a patron; return False if there is none."""
+    return bool(work.delete("staff_notes", {"_id": note_id, "patron_id": patron_id}))
 
 
-def save_card_terms(work: Work, terms: CardTerms) -> None:
-    """Save terms; version 1 are new ones."""
-    work.put("card_terms", terms)
+async def find_notes(db: Database, patron_id: str, limit: int) -> list[StaffNote]:
+    """Return up to `limit` notes about a patron, the newest first."""
+    found = db.staff_notes.find({"patron_id": patron_id}).sort("_id", DESCENDING).limit(limit)
+    return [from_document(StaffNote, document) async for document in found]
 
 
 def delete_card_terms(work: Work, category: str) -> None:
@@ -80,24 +93,9 @@ def delete_card_terms(work: Work, category: str) -> None:
     work.delete("card_terms", {"_id": category})
 
 
-async def find_terms_of(db: Database, category: str) -> CardTerms | None:
-    """Return the same as `card_terms`, read outside any transaction."""
-    return await reading.first(db, CardTerms, "card_terms", {"_id": category})
-
-
 async def find_terms(db: Database) -> list[CardTerms]:
     """Return the terms of all categories, by category."""
     return sorted(await reading.every(db, CardTerms, "card_terms", {}), key=lambda one: one.id)
-
-
-def application(work: Work, application_id: str) -> Application | None:
-    """Return an application for a card, or None."""
-    return work.find(Application, "applications", {"_id": application_id})
-
-
-def save_application(work: Work, application: Application) -> None:
-    """Save an application; version 1 is a new one."""
-    work.put("applications", application)
 
 
 def has_card(work: Work, address_digest: str) -> bool:

@@ -14,13 +14,8 @@ from zxcvbn import zxcvbn
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.commands import alert_of_pin, keep_address
 from services.accounts.cardholders.rules import Cardholder
-from services.accounts.pins import rules, store
-from services.accounts.pins.refusals import (
-    NoStaffAddress,
-    TooManyCodes,
-    TooManyResets,
-    WrongResetCode,
-)
+from services.accounts.passkeys import store as passkeys_store
+from services.accounts.pins import refusals, rules, store
 from services.accounts.pins.rules import LOCAL_WORDS, PinReset, easiness, with_signs_read, word_of
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.commands.confirm_pin import (
@@ -109,7 +104,7 @@ async def ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     """
     try:
         reset = await _ask_for_code(run, command)
-    except TooManyResets as refusal:
+    except refusals.TooManyResets as refusal:
         await record_failure(run, command.card_digest, command.address, refusal, ASK)
         raise
     await record_attempt(run, command.card_digest, command.address, ASK)
@@ -120,15 +115,15 @@ async def _ask_for_code(run: Run, command: RequestPinReset) -> PinReset:
     of_strangers = rules.budgets_of_asking(command.stranger, command.limits)
     for budget in of_strangers:  # the network's first: it then costs one write
         if not (await sign_in_store.spend(run.database, budget)).spent:
-            raise TooManyResets
+            raise refusals.TooManyResets
     counted = store.resets_of(command.card_digest)
     attempt = await sign_in_store.take_attempt(run.database, counted, command.card_digest)
     if not attempt.taken:
-        raise TooManyResets
+        raise refusals.TooManyResets
     await sign_in_store.note_failure(run.database, counted)
     budget = rules.budget_of_resets(command.card_digest)
     if not (await sign_in_store.spend(run.database, budget)).spent:
-        raise TooManyResets
+        raise refusals.TooManyResets
     return await run(request_pin_reset, command.card_digest, command.at)
 
 
@@ -169,7 +164,7 @@ async def enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
     await refuse_easy_pin(command.new_pin)
     try:
         return await _enter_code(run, command, keys)
-    except (WrongResetCode, TooManyCodes) as refusal:
+    except (refusals.WrongResetCode, refusals.TooManyCodes) as refusal:
         reset = await store.find_one(run.database, command.reset_id)
         card = reset.card_digest if reset else ""
         await record_failure(run, card, command.address, refusal, ENTER)
@@ -181,18 +176,18 @@ async def _enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
         for budget in rules.budgets_of_entering(command.stranger, command.limits):
             await spending.spend(run.database, budget)
 
-    spending = await spend_patiently(run.database, spend, TooManyCodes)
+    spending = await spend_patiently(run.database, spend, refusals.TooManyCodes)
     reset = await store.take_try(run.database, command.reset_id, command.at)
     if reset is None or not rules.is_code(command.code, rules.PURPOSE, reset.id, keys):
         await spending.keep(run.database)
-        raise WrongResetCode
+        raise refusals.WrongResetCode
     await spending.give_back(run.database)
     holder = await cardholders_store.find_cardholder(run.database, reset.patron_id or "")
     if holder is None:
-        raise WrongResetCode
+        raise refusals.WrongResetCode
     if reset.state == "used":
         if not await pin_matches(command.new_pin, holder.pin_hash):
-            raise WrongResetCode
+            raise refusals.WrongResetCode
         await run(show_replaced, reset.id)
         return holder
     pin_hash = await new_pin_hash(command.new_pin, holder.card_number, holder.born_on)
@@ -205,20 +200,21 @@ async def _enter_code(run: Run, command: EnterCode, keys: str) -> Cardholder:
 def replace_pin(work: Work, reset_id: str, pin_hash: str) -> Cardholder:
     """Replace the PIN, unlock the card, end other requests and all sessions; return the holder.
 
-    Raises WrongResetCode.
+    Passkeys end too: somebody who knew the PIN until now may have added one. Raises WrongResetCode.
     """
     reset = store.get(work, reset_id)
     if reset is None or reset.state != "sent" or reset.patron_id is None:
-        raise WrongResetCode
+        raise refusals.WrongResetCode
     holder = cardholders_store.cardholder(work, reset.patron_id)
     if holder is None or reset.card_digest not in (holder.card_digest, holder.former_digest):
-        raise WrongResetCode
+        raise refusals.WrongResetCode
     changed = holder.with_pin(pin_hash)
     cardholders_store.save_cardholders(work, changed)
     store.delete_of_card(work, holder.card_digest, but=reset.id)
     sessions = sign_in_store.sessions_of(work, holder.id)
     store.save(work, rules.used(reset, sessions))
     sign_in_store.delete_attempts(work, holder.card_digest)
+    passkeys_store.delete_of_account(work, holder.id)
     end(work, sessions)
     if holder.role == "patron":
         keep_address(work, holder, reset.id)
@@ -247,7 +243,7 @@ def issue_pin(work: Work, holder: Cardholder, at: datetime) -> None:
     Raises NoStaffAddress.
     """
     if not holder.email:
-        raise NoStaffAddress
+        raise refusals.NoStaffAddress
     reset = rules.issued(new_id(), holder.card_digest, holder.id, at)
     store.delete_of_card(work, holder.card_digest)
     store.save(work, reset)
@@ -258,6 +254,7 @@ def change_own_pin(work: Work, confirmed: Cardholder, pin_hash: str, session_id:
     """Replace the PIN, and end open requests for codes and all sessions but the caller's.
 
     Raises WrongPin if the PIN that was confirmed has been replaced since.
+    Passkeys stay: whoever is logged in sees and removes them.
     The end of the sessions is published, and that a patron is to be told: no other service knows
     PINs.
     """

@@ -7,10 +7,10 @@ from datetime import datetime
 from pymongo import ASCENDING, IndexModel, ReturnDocument
 
 from services.accounts.pins.rules import MOST_TRIES, PinReset, is_live
-from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database, Document, from_document
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -25,20 +25,15 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal("pin_resets", leave_out=("card_digest",)),)
 
+_PIN_RESETS = Repository(PinReset, "pin_resets")
+get = _PIN_RESETS.get
+save = _PIN_RESETS.put
+find_one = _PIN_RESETS.find
+
 
 def resets_of(card_digest: str) -> str:
     """Return the id under which the requests for a card are counted among the attempts."""
     return f"pin-reset {card_digest}"
-
-
-def get(work: Work, reset_id: str) -> PinReset | None:
-    """Return a request for a new PIN, or None."""
-    return work.find(PinReset, "pin_resets", {"_id": reset_id})
-
-
-def save(work: Work, reset: PinReset) -> None:
-    """Save a request for a new PIN; version 1 is a new one."""
-    work.put("pin_resets", reset)
 
 
 def change_digest(work: Work, former: str, digest: str) -> None:
@@ -70,11 +65,6 @@ async def take_try(db: Database, reset_id: str, now: datetime) -> PinReset | Non
         live | sent, change, return_document=ReturnDocument.AFTER
     )
     return None if found is None else from_document(PinReset, found)
-
-
-async def find_one(db: Database, reset_id: str) -> PinReset | None:
-    """Return the same as `get`, read outside any transaction."""
-    return await reading.first(db, PinReset, "pin_resets", {"_id": reset_id})
 
 
 async def find_live(db: Database, reset_id: str, at: datetime) -> PinReset | None:

@@ -7,16 +7,8 @@ from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.commands import alert_of_contact
 from services.accounts.cardholders.rules import Calendar, Cardholder, ChangedBy, Patron
 from services.accounts.pins.rules import is_code
-from services.accounts.preferences import rules, store
+from services.accounts.preferences import refusals, rules, store
 from services.accounts.preferences.events import preferences_event
-from services.accounts.preferences.refusals import (
-    BadUnsubscribeLink,
-    ChannelNotInUse,
-    NoAddress,
-    NoSuchBranch,
-    TooManyAddresses,
-    WrongAddressCode,
-)
 from services.accounts.preferences.rules import ALWAYS, IN_USE, Branch, Choices, Setting, choose
 from services.accounts.refusals import NoSuchPatron
 from services.accounts.sign_in import store as sign_in_store
@@ -26,6 +18,7 @@ from shared.clock import wall_clock
 from shared.contracts.accounts import AlertToConfirm
 from shared.contracts.notices import BranchSnapshot
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Run, Work
 
 
@@ -36,17 +29,15 @@ def choose_preferences(work: Work, patron_id: str, choices: Choices) -> Setting:
     NoAddress if an added channel has no address on file.
     """
     patron, holder = cardholders_store.patron_and_holder(work, patron_id)
-    preferences = store.preferences(work, patron_id)
-    if preferences is None:
-        raise NoSuchPatron
+    preferences = or_refuse(store.preferences(work, patron_id), NoSuchPatron)
     added = set(choices.channels or ()) - set(preferences.channels)
     newly_followed = set(choices.followed_branches or ()) - set(preferences.followed_branches)
     if store.unknown_branches(work, newly_followed):
-        raise NoSuchBranch
+        raise refusals.NoSuchBranch
     if added - IN_USE:
-        raise ChannelNotInUse
+        raise refusals.ChannelNotInUse
     if added - {ALWAYS, *holder.reachable_by}:
-        raise NoAddress
+        raise refusals.NoAddress
     language = preferences.language or patron.language
     return _choose(work, Setting(preferences, language, holder.reachable_by), choices)
 
@@ -76,7 +67,7 @@ def turn_off_email(work: Work, patron_id: str) -> None:
     preferences = store.preferences(work, patron_id)
     holder = cardholders_store.cardholder(work, patron_id)
     if patron is None or preferences is None or holder is None:
-        raise BadUnsubscribeLink
+        raise refusals.BadUnsubscribeLink
     kept = tuple(channel for channel in preferences.channels if channel != "email")
     language = preferences.language or patron.language
     before = Setting(preferences, language, holder.reachable_by)
@@ -154,7 +145,7 @@ async def change_own_contact(run: Run, confirmed: Cardholder, contact: Contact) 
     if asks and not rules.is_repeat(new, email or "", wall_clock()):
         budget = rules.budget_of_new_addresses(confirmed.card_digest)
         if not (await sign_in_store.spend(run.database, budget)).spent:
-            raise TooManyAddresses
+            raise refusals.TooManyAddresses
     await run(change_own_data, confirmed, contact)
 
 
@@ -187,9 +178,9 @@ async def confirm_address(run: Run, patron_id: str, code: str, at: datetime, key
     new = holder.new_address
     if not live or new is None or not is_code(code, rules.PURPOSE, new.id, key):
         if (act := run.origin.act) is not None:
-            refusal = WrongAddressCode()
+            refusal = refusals.WrongAddressCode()
             await record_failure(run, holder.card_digest, act.address, refusal, act.act)
-        raise WrongAddressCode
+        raise refusals.WrongAddressCode
     await run(use_address, holder.id, new.id)
 
 
@@ -201,7 +192,7 @@ def use_address(work: Work, patron_id: str, request_id: str) -> None:
     _, holder = cardholders_store.patron_and_holder(work, patron_id)
     new = holder.new_address
     if new is None or new.id != request_id:
-        raise WrongAddressCode
+        raise refusals.WrongAddressCode
     if new.confirmed:
         return
     used = replace(holder, email=new.email, new_address=replace(new, confirmed=True))

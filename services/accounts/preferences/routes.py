@@ -17,7 +17,7 @@ from services.accounts.fields import (
     PostalAddressOut,
     Secret,
 )
-from services.accounts.preferences import queries
+from services.accounts.preferences import queries, refusals
 from services.accounts.preferences.commands import (
     Contact,
     change_own_contact,
@@ -26,15 +26,6 @@ from services.accounts.preferences.commands import (
     end_calendar,
     make_calendar,
     turn_off_email,
-)
-from services.accounts.preferences.refusals import (
-    BadUnsubscribeLink,
-    ChannelNotInUse,
-    NoAddress,
-    NoSuchBranch,
-    NoSuchCalendar,
-    TooManyAddresses,
-    WrongAddressCode,
 )
 from services.accounts.preferences.rules import (
     Choices,
@@ -52,7 +43,7 @@ from shared.audit_trail import changes_credentials
 from shared.auth import OtherService
 from shared.clock import wall_clock
 from shared.email_address import EmailAddress
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.refusals import refuses
 
@@ -164,14 +155,14 @@ async def get_email(
 
 
 @router.post("/unsubscriptions", tags=["preferences"])
-@refuses(BadUnsubscribeLink)
+@refuses(refusals.BadUnsubscribeLink)
 async def post_unsubscription(
     body: UnsubscriptionIn, run: Run, settings: OwnSettings
 ) -> UnsubscriptionOut:
     """Turn off e-mail by the token of a link, without log-in. Repeating it changes nothing."""
     patron_id = patron_of_token(body.token, settings.unsubscribe_keys)
     if patron_id is None:
-        raise BadUnsubscribeLink
+        raise refusals.BadUnsubscribeLink
     await run(turn_off_email, patron_id)
     return UnsubscriptionOut(channel="email")
 
@@ -197,7 +188,7 @@ async def get_own_contact(caller: auth.Patron, db: Db) -> ContactOut:
 
 
 @router.put("/me/contact", tags=["patrons"])
-@refuses(NoSuchPatron, WrongPin, Locked, TooManyAddresses)
+@refuses(NoSuchPatron, WrongPin, Locked, refusals.TooManyAddresses)
 @changes_credentials
 async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db: Db) -> ContactOut:
     """Replace the patron's own e-mail address and telephone number.
@@ -215,7 +206,7 @@ async def put_own_contact(body: OwnContactIn, caller: auth.Patron, run: Run, db:
 
 
 @router.put("/me/contact/confirmation", tags=["patrons"])
-@refuses(NoSuchPatron, WrongAddressCode)
+@refuses(NoSuchPatron, refusals.WrongAddressCode)
 @changes_credentials
 async def put_confirmation(
     body: ConfirmationIn, caller: auth.Patron, run: Run, db: Db, settings: OwnSettings
@@ -278,16 +269,8 @@ class PreferencesOut(BaseModel):
     def of(cls, setting: Setting) -> "PreferencesOut":
         """Build the response from the preferences and the language in force."""
         preferences = setting.preferences
-        return cls(
-            followed_branches=preferences.followed_branches,
-            activity_types=preferences.activity_types,
-            language=setting.language,
-            channels=preferences.channels,
-            digest=preferences.digest,
-            keep_history=preferences.keep_history,
-            automatic_renewal=preferences.automatic_renewal,
-            reachable_by=setting.reachable_by,
-            version=preferences.version,
+        return from_attributes(
+            cls, preferences, language=setting.language, reachable_by=setting.reachable_by
         )
 
 
@@ -299,7 +282,7 @@ async def get_preferences(caller: auth.Patron, db: Db) -> PreferencesOut:
 
 
 @router.patch("/me/preferences", tags=["preferences"])
-@refuses(NoSuchPatron, NoSuchBranch, ChannelNotInUse, NoAddress)
+@refuses(NoSuchPatron, refusals.NoSuchBranch, refusals.ChannelNotInUse, refusals.NoAddress)
 async def patch_preferences(body: PreferencesIn, caller: auth.Patron, run: Run) -> PreferencesOut:
     """Change the patron's preferences (My Setting).
 
@@ -385,7 +368,7 @@ async def delete_calendar(caller: auth.Patron, run: Run) -> None:
 
 
 @router.post("/calendar-lookups", tags=["calendar"])
-@refuses(NoSuchCalendar)
+@refuses(refusals.NoSuchCalendar)
 async def post_lookup(
     body: LookupIn, _caller: OtherService, db: Db, settings: OwnSettings
 ) -> LookupOut:

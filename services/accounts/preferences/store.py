@@ -4,39 +4,30 @@ from collections.abc import Collection
 from datetime import datetime
 
 from services.accounts.preferences.rules import MOST_TRIES, Branch, Preferences
-from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database, SnapshotQuery, read_snapshot_page
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {"preferences": sharded_by("_id", []), "branches": []}
 PERSONAL = (Personal("preferences", "_id"),)
 
+_PREFERENCES = Repository(Preferences, "preferences")
+preferences = _PREFERENCES.get
+"""Return a patron's preferences; None once the patron is erased."""
+add_preferences = _PREFERENCES.add
+save_preferences = _PREFERENCES.save
+"""Save the preferences after a choice; conflicts with an erasure, which deletes them."""
+find_preferences = _PREFERENCES.find
 
-def preferences(work: Work, patron_id: str) -> Preferences | None:
-    """Return a patron's preferences; None once the patron is erased."""
-    return work.find(Preferences, "preferences", {"_id": patron_id})
-
-
-def add_preferences(work: Work, *preferences: Preferences) -> None:
-    """Insert the default preferences of new patrons."""
-    work.add("preferences", *preferences)
+_BRANCHES = Repository(Branch, "branches")
+note_branch = _BRANCHES.note
 
 
 def delete_preferences(work: Work, patron_id: str) -> None:
     """Delete the preferences of a patron who is erased."""
     work.delete("preferences", {"_id": patron_id})
-
-
-def save_preferences(work: Work, preferences: Preferences) -> None:
-    """Save the preferences after a choice; conflicts with an erasure, which deletes them."""
-    work.save("preferences", preferences)
-
-
-async def find_preferences(db: Database, patron_id: str) -> Preferences | None:
-    """Return the same as `preferences`, read outside any transaction."""
-    return await reading.first(db, Preferences, "preferences", {"_id": patron_id})
 
 
 async def find_with_channel(db: Database, patron_ids: Collection[str], channel: str) -> set[str]:
@@ -65,11 +56,6 @@ async def take_try(db: Database, patron_id: str, at: datetime) -> bool:
     }
     change = {"$inc": {"new_address.tries": 1, "version": 1}}
     return (await db.cardholders.update_one(live, change)).modified_count == 1
-
-
-def note_branch(work: Work, branch: Branch) -> None:
-    """Store that a branch exists, unless this is known."""
-    work.save_if_newer("branches", branch)
 
 
 def unknown_branches(work: Work, codes: Collection[str]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Literal
 
 from fastapi import APIRouter, Request
@@ -13,6 +14,7 @@ from services.accounts.fields import OwnSettings, Secret
 from services.accounts.keys.commands import SignedToken
 from services.accounts.refusals import NoSuchAccount, Refusal
 from services.accounts.settings import Settings
+from services.accounts.sign_in import refusals
 from services.accounts.sign_in.commands.confirm_pin import logging_in, record_failure
 from services.accounts.sign_in.commands.log_in import LogIn, confirmed_holder, log_in
 from services.accounts.sign_in.commands.second_factors import (
@@ -33,21 +35,9 @@ from services.accounts.sign_in.commands.sessions import (
     end_session,
     renew,
 )
-from services.accounts.sign_in.refusals import (
-    AccountDisabled,
-    BadCredentials,
-    CodeNeeded,
-    FactorExists,
-    FactorRequired,
-    Locked,
-    NoFactor,
-    SessionEnded,
-    StrangersWait,
-    WrongCode,
-)
 from services.accounts.sign_in.rules import LONGEST_TOKEN
 from shared.assertions import LONGEST
-from shared.auth import AnyCaller
+from shared.auth import AnyCaller, Unauthenticated, token_of
 from shared.clock import wall_clock
 from shared.http.bodies import Body
 from shared.http.client_address import client_address, is_crowded
@@ -55,6 +45,7 @@ from shared.http.dependencies import Db, Run
 from shared.ids import card_digests
 from shared.mongo import Database
 from shared.refusals import refuses
+from shared.rights import Scope
 
 router = APIRouter(prefix="/v1")
 
@@ -86,8 +77,18 @@ class CardIn(Body):
             address=client_address(request.scope),
             device_token=self.device_token.get_secret_value() if self.device_token else "",
             code=code.get_secret_value() if code else "",
+            station=await _station(request),
             only_known_devices=is_crowded(request.scope),
         )
+
+
+async def _station(request: Request) -> str:
+    """Return the id of the station that sends a request with its token; "" for everybody else."""
+    try:
+        caller = await request.app.state.verifier.caller(token_of(request))
+    except Unauthenticated:
+        return ""
+    return caller.id if "verify" in caller.rights else ""
 
 
 class SessionIn(CardIn):
@@ -97,6 +98,13 @@ class SessionIn(CardIn):
         default=None,
         max_length=32,
         description="A code from the app or a recovery code, if the account has a second factor.",
+    )
+    scopes: tuple[Scope, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Scopes that the session of a patron is limited to, for a program of others. "
+        "Its token lasts as long as the session, can't be renewed, and is accepted only where "
+        "such programs are, as by PAIA; empty: all rights.",
     )
 
 
@@ -168,8 +176,8 @@ class SessionOut(BaseModel):
 
 @router.post("/sessions", tags=["sessions"])
 @refuses(
-    *(BadCredentials, Locked, StrangersWait, AccountDisabled),
-    *(CodeNeeded, WrongCode, FactorRequired),
+    *(refusals.BadCredentials, refusals.Locked, refusals.StrangersWait, refusals.AccountDisabled),
+    *(refusals.CodeNeeded, refusals.WrongCode, refusals.FactorRequired),
 )
 async def post_session(
     body: SessionIn, request: Request, run: Run, settings: OwnSettings
@@ -179,9 +187,11 @@ async def post_session(
     An account with a second factor needs a code too; a wrong one counts as a wrong PIN does.
     After five wrong PINs the card is locked for 15 minutes where they came from: for this network,
     or for the device whose `device_token` was sent. Wrong PINs of many networks make others wait
-    who have no `device_token` of this card.
+    who have no `device_token` of this card. A station sends its own token: wrong PINs there count
+    for it alone.
     """
     attempt = await body.attempt(request, run.database, settings, body.factor_code)
+    attempt = replace(attempt, scopes=body.scopes)
     try:
         return SessionOut.of(await log_in(run, settings, attempt))
     except Refusal as refusal:
@@ -190,7 +200,7 @@ async def post_session(
 
 
 @router.post("/sessions/renewal", tags=["sessions"])
-@refuses(SessionEnded)
+@refuses(refusals.SessionEnded)
 async def post_renewal(body: RenewalIn, run: Run, settings: OwnSettings) -> SessionOut:
     """Exchange the session's newest renewal token for new tokens, before the access token expires.
 
@@ -214,7 +224,7 @@ async def delete_sessions(caller: AnyCaller, run: Run) -> None:
 
 
 @router.post("/service-sessions", tags=["sessions"])
-@refuses(BadCredentials)
+@refuses(refusals.BadCredentials)
 async def post_service_session(body: ServiceSessionIn, db: Db, settings: OwnSettings) -> SessionOut:
     """Log in as a service."""
     attempt = AdmitService(
@@ -254,7 +264,13 @@ class RecoveryOut(BaseModel):
     recovery_codes: list[str]
 
 
-_OF_PIN = (BadCredentials, Locked, StrangersWait, NoSuchAccount, AccountDisabled)
+_OF_PIN = (
+    refusals.BadCredentials,
+    refusals.Locked,
+    refusals.StrangersWait,
+    NoSuchAccount,
+    refusals.AccountDisabled,
+)
 """Refusals of each step."""
 
 
@@ -277,7 +293,7 @@ async def _proven(
 
 
 @second_factors.post("/second-factors", status_code=201, tags=["sessions"])
-@refuses(*_OF_PIN, FactorExists)
+@refuses(*_OF_PIN, refusals.FactorExists)
 async def post_factor(body: CardIn, request: Request, run: Run, settings: OwnSettings) -> FactorOut:
     """Set up a second factor for an account of staff. It counts once a first code confirms it."""
     attempt, secret = await body.attempt(request, run.database, settings), new_secret()
@@ -288,7 +304,7 @@ async def post_factor(body: CardIn, request: Request, run: Run, settings: OwnSet
 
 
 @second_factors.post("/second-factors/confirmation", tags=["sessions"])
-@refuses(*_OF_PIN, NoFactor, FactorExists, WrongCode)
+@refuses(*_OF_PIN, refusals.NoFactor, refusals.FactorExists, refusals.WrongCode)
 async def post_confirmation(
     body: FactorConfirmationIn, request: Request, run: Run, settings: OwnSettings
 ) -> RecoveryOut:
@@ -316,7 +332,7 @@ async def post_confirmation(
 
 
 @second_factors.post("/second-factors/removal", status_code=204, tags=["sessions"])
-@refuses(*_OF_PIN, NoFactor, CodeNeeded, WrongCode)
+@refuses(*_OF_PIN, refusals.NoFactor, refusals.CodeNeeded, refusals.WrongCode)
 async def post_factor_removal(
     body: FactorRemovalIn, request: Request, run: Run, settings: OwnSettings
 ) -> None:

@@ -18,7 +18,7 @@ import hashlib
 import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from shared import keys as keyed
 
@@ -34,6 +34,9 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 MOST_OF_DEVICE = 20
 """Wrong PINs a day from one known device."""
+MOST_OF_STATION = 300
+"""Wrong PINs an hour at one station or service that checks patrons, with all cards together: a
+budget of its own, because all patrons of a library come through one address there."""
 MOST_OF_CARD = 100
 """Wrong PINs an hour of all strangers with one card."""
 MOST_OF_SPRAYED_CARD = 5
@@ -93,7 +96,8 @@ class Source:
     """The source of an attempt; the card is locked for it only."""
 
     kind: str
-    """`device`: a known one; `session`: an open one; `network`: a stranger."""
+    """`device`: a known one; `session`: an open one; `station`: one that has logged in; `network`:
+    a stranger."""
     id: str = ""
 
     @property
@@ -111,8 +115,13 @@ OWN_SESSION = Source("session")
 
 
 def budget_of_device(card_digest: str, device: Source) -> Budget:
-    """Return the budget of a known device with a card."""
+    """Return the budget of a known device, or of a station, with a card."""
     return Budget(f"day {device.lock_of(card_digest)}", MOST_OF_DEVICE, DAY, card_digest)
+
+
+def budget_of_station(station: Source) -> Budget:
+    """Return the budget of a station with all cards."""
+    return Budget(f"station {station.id}", MOST_OF_STATION, HOUR)
 
 
 def budget_of_everyone(limits: StrangersLimits, of: str = "") -> Budget:
@@ -237,6 +246,26 @@ def _proof(card_digest: str, pin_version: int, issued: int, device: str) -> str:
     return f"device\n{card_digest}\n{pin_version}\n{issued}\n{device}"
 
 
+def new_challenge(keys: str, purpose: str, ends_at: datetime) -> str:
+    """Return a challenge, of which nothing is stored until it is used.
+
+    It has the instant at which it ends, and a digest that binds it to its purpose. Without keys
+    none is accepted: everybody could make it.
+    """
+    content = f"{int(ends_at.timestamp())}.{secrets.token_urlsafe(16)}"
+    digest = keyed.digest(keys, f"{purpose}\n{content}").hex()
+    return f"{content}.{digest}"
+
+
+def end_of_challenge(challenge: str, keys: str, purpose: str, at: datetime) -> datetime | None:
+    """Return the instant at which a challenge ends; None if it has, or is not for this purpose."""
+    content, _, given = challenge.rpartition(".")
+    if not keyed.is_digest(keys, f"{purpose}\n{content}", given):
+        return None
+    ends_at = datetime.fromtimestamp(int(content.partition(".")[0]), UTC)
+    return ends_at if at < ends_at else None
+
+
 def remembered(device: str) -> str:
     """Return the form in which an account remembers the id of a device."""
     return hashlib.sha256(device.encode()).hexdigest()[:32]
@@ -260,7 +289,13 @@ class Session:
     renewed_at: datetime
     place: int = 1
     """Place of the newest renewal token in the sequence."""
+    role: str = ""
+    """Role that the session has instead of the account's, which includes it; empty: the same."""
     version: int = 1
+
+
+RENEWAL = "renewal"
+"""Purpose of renewal tokens."""
 
 
 class Reused(Exception):
@@ -286,19 +321,9 @@ def renewed(session: Session, place: int, at: datetime) -> Session:
 
 def renewal_token(session: Session, keys: str) -> str:
     """Return the newest renewal token of a session: its id, the place, and their digest."""
-    place = f"{session.id}.{session.place}"
-    return f"{place}.{keyed.digest(keys, _renewal(place)).hex()}"
+    return keyed.numbered(keys, RENEWAL, session.id, session.place)
 
 
 def place_of(token: str, keys: str) -> tuple[str, int] | None:
     """Return the session's id and the place of a renewal token of ours; None if it is not ours."""
-    signed, _, digest = token.rpartition(".")
-    session_id, _, place = signed.rpartition(".")
-    if not (token.isascii() and session_id and place.isdigit() and len(place) < 10):
-        return None
-    ours = keyed.is_digest(keys, _renewal(signed), digest)
-    return (session_id, int(place)) if ours else None
-
-
-def _renewal(place: str) -> str:
-    return f"renewal\n{place}"
+    return keyed.number_of(keys, RENEWAL, token)

@@ -27,6 +27,7 @@ from shared.declared_indexes import Indexes, sharded_by
 from shared.ids import new_id
 from shared.mongo import Database, Document
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 # What no longer counts expires, so that invented card numbers can't fill the disk.
@@ -63,6 +64,12 @@ SLOTS = 12
 
 CLOCK_MARGIN = timedelta(minutes=5)
 """Time by which the clocks of the database and of a replica may differ."""
+
+_SESSIONS = Repository(Session, "sessions")
+session = _SESSIONS.get
+find_session = _SESSIONS.find
+save_session = _SESSIONS.save
+add_session = _SESSIONS.add
 
 
 @dataclass(frozen=True)
@@ -315,24 +322,20 @@ def sessions_of(work: Work, account_id: str) -> Sequence[Session]:
     return work.all(Session, "sessions", query, sort=[("_id", ASCENDING)])
 
 
-def session(work: Work, session_id: str) -> Session | None:
-    """Return an open session, or None."""
-    return work.find(Session, "sessions", {"_id": session_id})
-
-
-def save_session(work: Work, session: Session) -> None:
-    """Save a session after its renewal. Of two at once one is retried."""
-    work.save("sessions", session)
-
-
-def add_session(work: Work, session: Session) -> None:
-    """Insert a new session."""
-    work.add("sessions", session)
-
-
 def delete_sessions(work: Work, sessions: Sequence[Session]) -> None:
     """Delete sessions that have ended."""
     work.delete("sessions", {"_id": {"$in": [session.id for session in sessions]}})
+
+
+def use_once(work: Work, name: str, expires_at: datetime) -> bool:
+    """Store that something was used, until it expires; return False if it was used before.
+
+    Of two uses at once one is retried, because the id is unique.
+    """
+    if work.count("assertions", {"_id": name}):
+        return False
+    work.add("assertions", {"_id": name, "expires_at": expires_at + CLOCK_MARGIN})
+    return True
 
 
 async def use_assertion(db: Database, proof: Proof) -> bool:

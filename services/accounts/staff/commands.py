@@ -7,15 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.accounts.cardholders import store as cardholders_store
-from services.accounts.cardholders.rules import Cardholder, StaffRole, normal_card
+from services.accounts.cardholders.rules import Cardholder, ProviderLink, StaffRole, normal_card
+from services.accounts.passkeys import store as passkeys_store
 from services.accounts.pins import store as pins_store
 from services.accounts.pins.commands import issue_pin
 from services.accounts.pins.refusals import NoStaffAddress
 from services.accounts.refusals import CardTaken
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.commands.sessions import end_all
-from services.accounts.staff import store
-from services.accounts.staff.refusals import NoSuchRequest, OwnRequest, SecondPersonNeeded
+from services.accounts.staff import refusals, store
 from services.accounts.staff.rules import LASTS, Act, Manager, StaffAccount, StaffRequest
 from shared.ids import card_digest, new_id
 from shared.rights import rights_of
@@ -98,13 +98,14 @@ def change_role(work: Work, account_id: str, role: StaffRole, by: Manager) -> St
 def reset_staff_pin(
     work: Work, account_id: str, by: Manager, at: datetime, pin_hash: str | None = None
 ) -> StaffAccount:
-    """End the account's PIN and all its sessions, unlock its card, and let a code be sent.
+    """End the account's PIN, passkeys and sessions, unlock its card, and let a code be sent.
 
     No code is sent with the hash of a PIN that an operator at the database has chosen. Raises
     NoSuchAccount, OwnAccount, SecondPersonNeeded or NoStaffAddress.
     """
     holder = _accessed(work, account_id, by)
     sign_in_store.delete_attempts(work, holder.card_digest)
+    passkeys_store.delete_of_account(work, holder.id)
     if pin_hash is None:
         issue_pin(work, holder, at)
     return _changed(work, holder.with_pin(pin_hash or ""))
@@ -118,19 +119,43 @@ def change_staff_email(work: Work, account_id: str, email: str, by: Manager) -> 
     """
     holder = _managed(work, account_id, by)
     if not by.seconded:
-        raise SecondPersonNeeded
+        raise refusals.SecondPersonNeeded
     pins_store.delete_of_card(work, holder.card_digest)
     changed = replace(holder, email=email)
     cardholders_store.save_cardholders(work, changed)
     return StaffAccount.of(changed)
 
 
-def remove_factor(work: Work, account_id: str, by: Manager) -> StaffAccount:
-    """Remove the account's second factor and end all its sessions.
+def link_provider(work: Work, account_id: str, login: str, by: Manager) -> StaffAccount:
+    """Let a log-in at the identity provider open the account; it replaces the former one.
 
+    One person alone links an account with its own e-mail address only, at which codes for its PIN
+    arrive too. Raises NoSuchAccount, OwnAccount, SecondPersonNeeded or LoginTaken.
+    """
+    holder = _accessed(work, account_id, by)
+    if not by.seconded and login != (holder.email or "").casefold():
+        raise refusals.SecondPersonNeeded
+    if cardholders_store.login_is_taken(work, login, holder.id):
+        raise refusals.LoginTaken
+    return _changed(work, replace(holder, provider_link=ProviderLink(login)))
+
+
+def unlink_provider(work: Work, account_id: str, by: Manager) -> StaffAccount:
+    """Let no log-in at the identity provider open the account, and end all its sessions.
+
+    Raises NoSuchAccount or OwnAccount.
+    """
+    return _changed(work, replace(_managed(work, account_id, by), provider_link=None))
+
+
+def remove_factor(work: Work, account_id: str, by: Manager) -> StaffAccount:
+    """Remove the account's second factor and passkeys, and end all its sessions.
+
+    The app and the passkeys are often on the same phone, which is lost.
     Raises NoSuchAccount, OwnAccount or SecondPersonNeeded.
     """
     holder = _accessed(work, account_id, by)
+    passkeys_store.delete_of_account(work, holder.id)
     return _changed(work, replace(holder, second_factor=None))
 
 
@@ -157,6 +182,7 @@ def remove_staff(work: Work, card_digest: str, by: Manager) -> str:
     """
     holder = by.check_account(cardholders_store.with_card(work, card_digest))
     cardholders_store.delete_cardholder(work, holder.id)
+    passkeys_store.delete_of_account(work, holder.id)
     sign_in_store.delete_attempts(work, holder.card_digest)
     work.concern(holder.id)
     end_all(work, holder.id)
@@ -185,6 +211,8 @@ class AskToChange:
     """The new role, for the act `role`."""
     email: str | None = field(default=None, repr=False)
     """The new address, for the act `email`."""
+    provider_login: str | None = field(default=None, repr=False)
+    """The log-in at the identity provider, for the act `provider`."""
 
 
 def ask_to_add(work: Work, account: NewAccount, by: Manager, at: datetime) -> StaffRequest:
@@ -233,6 +261,7 @@ def ask_to_change(work: Work, command: AskToChange) -> StaffRequest:
             role=command.role or account.role,
             former_role=account.role if command.role else None,
             email=command.email,
+            provider_login=command.provider_login,
         ),
     )
 
@@ -246,12 +275,12 @@ def agree(work: Work, request_id: str, by: Manager, at: datetime, card_keys: str
     """
     request = _existing(work, request_id, by, at)
     if request.by == by.account_id:
-        raise OwnRequest
+        raise refusals.OwnRequest
     asker = cardholders_store.cardholder(work, request.by)
     if asker is None or asker.disabled_at is not None:
-        raise NoSuchRequest
+        raise refusals.NoSuchRequest
     if not request.is_covered_by(Manager(asker.id, rights_of([asker.role])).roles):
-        raise NoSuchRequest
+        raise refusals.NoSuchRequest
     store.delete_request(work, request)
     seconded = replace(by, seconded=True)
     if request.account_id is None:
@@ -286,9 +315,9 @@ def _store(work: Work, request: StaffRequest) -> StaffRequest:
 def _existing(work: Work, request_id: str, by: Manager, at: datetime) -> StaffRequest:
     request = store.request(work, request_id)
     if request is None or request.expires_at <= at:
-        raise NoSuchRequest
+        raise refusals.NoSuchRequest
     if not request.is_covered_by(by.roles):
-        raise NoSuchRequest
+        raise refusals.NoSuchRequest
     work.concern(request.id)
     return request
 
@@ -305,3 +334,5 @@ def _change(work: Work, request: StaffRequest, account_id: str, by: Manager, at:
             remove_factor(work, account_id, by)
         case "email" if request.email:
             change_staff_email(work, account_id, request.email, by)
+        case "provider" if request.provider_login:
+            link_provider(work, account_id, request.provider_login, by)

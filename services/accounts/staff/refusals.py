@@ -18,6 +18,9 @@ SecondPersonNeeded = refusal(
 
 So does another e-mail address of any account, to which codes for a new PIN are sent.
 """
+LoginTaken = refusal(
+    409, "login-taken", "Another account is linked with this log-in at the identity provider."
+)
 NoSuchRequest = refusal(
     404, "no-such-request", "There is no such request. It may have been decided already."
 )

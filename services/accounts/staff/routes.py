@@ -15,7 +15,15 @@ from pydantic import BaseModel, Field, model_validator
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import StaffRole
-from services.accounts.fields import CardNumber, Name, OwnSettings, PathId, Secret, digest_of
+from services.accounts.fields import (
+    CardNumber,
+    Name,
+    OwnSettings,
+    PathId,
+    ProviderLogin,
+    Secret,
+    digest_of,
+)
 from services.accounts.pins.refusals import NoStaffAddress
 from services.accounts.refusals import CardTaken, NoSuchAccount
 from services.accounts.staff import store
@@ -36,6 +44,7 @@ from services.accounts.staff.commands import (
     reset_staff_pin,
 )
 from services.accounts.staff.refusals import (
+    LoginTaken,
     NoSuchRequest,
     OwnAccount,
     OwnRequest,
@@ -47,7 +56,7 @@ from services.accounts.staff.rules import Act, Manager, StaffAccount, StaffReque
 from shared.auth import Administrator, Caller
 from shared.clock import wall_clock
 from shared.email_address import EmailAddress
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
 from shared.ids import card_digest
@@ -59,6 +68,7 @@ _NEEDED = {
     "add": {"card_number", "name", "role", "email"},
     "role": {"staff_id", "role"},
     "email": {"staff_id", "email"},
+    "provider": {"staff_id", "provider_login"},
 }
 """The fields of each act; the other acts have the id of the account only."""
 
@@ -114,6 +124,12 @@ class StaffOut(BaseModel):
     )
     has_pin: bool = Field(
         default=True, description="False until the holder has chosen a PIN with the code."
+    )
+    provider_login: str | None = Field(
+        default=None, description="Log-in at the identity provider that opens the account."
+    )
+    provider_used: bool = Field(
+        default=False, description="Whether it was used: only that very log-in opens it from then."
     )
 
     @classmethod
@@ -250,7 +266,8 @@ class StaffRequestIn(Body):
 
     act: Act = Field(
         description="`add` an account; `enable` one; give it another `role` or `email`; let its "
-        "holder choose another `pin`; remove its `second-factor`."
+        "holder choose another `pin`; remove its `second-factor`; link it with a log-in at the "
+        "identity `provider`."
     )
     staff_id: str | None = Field(
         default=None, max_length=64, description="The account; null: a new one."
@@ -259,6 +276,7 @@ class StaffRequestIn(Body):
     name: Name | None = None
     role: StaffRole | None = None
     email: EmailAddress | None = None
+    provider_login: ProviderLogin | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "StaffRequestIn":
@@ -282,21 +300,17 @@ class StaffRequestOut(BaseModel):
     name: str
     role: StaffRole = Field(description="The role of the account after the change.")
     email: str | None = Field(description="The address that is new; null: it stays.")
+    provider_login: str | None = Field(description="The log-in that is new; null: it stays.")
 
     @classmethod
     def of(cls, request: StaffRequest, names: dict[str, str]) -> "StaffRequestOut":
         """Build the response from a request and the names of accounts."""
-        return cls(
-            id=request.id,
-            act=request.act,
+        return from_attributes(
+            cls,
+            request,
             requested_by=request.by,
             requested_by_name=names.get(request.by),
-            expires_at=request.expires_at,
             staff_id=request.account_id,
-            card_number=request.card_number,
-            name=request.name,
-            role=request.role,
-            email=request.email,
         )
 
 
@@ -332,7 +346,8 @@ async def post_staff_request(
 async def _asked(body: StaffRequestIn, by: Manager, run: Run) -> StaffRequest:
     at = wall_clock()
     if body.staff_id is not None:
-        command = AskToChange(body.act, body.staff_id, by, at, body.role, body.email)
+        changed = (body.role, body.email, body.provider_login)
+        command = AskToChange(body.act, body.staff_id, by, at, *changed)
         return await run(ask_to_change, command)
     card_number = body.card_number or ""
     account = NewAccount(
@@ -345,8 +360,10 @@ async def _asked(body: StaffRequestIn, by: Manager, run: Run) -> StaffRequest:
 
 
 @router.post("/staff-requests/{request_id}/approval", tags=["staff"])
-@refuses(NoSuchRequest, OwnRequest, NoSuchAccount, OwnAccount, RoleNotAllowed)
-@refuses(CardTaken, NoStaffAddress)
+@refuses(
+    *(NoSuchRequest, OwnRequest, NoSuchAccount, OwnAccount, RoleNotAllowed),
+    *(CardTaken, NoStaffAddress, LoginTaken),
+)
 async def post_approval(
     request_id: PathId, caller: Administrator, run: Run, db: Db, settings: OwnSettings
 ) -> StaffOut:

@@ -10,7 +10,7 @@ from services.accounts.refusals import NoSuchAccount
 from services.accounts.staff.refusals import OwnAccount, RoleNotAllowed, SecondPersonNeeded
 
 MANAGED: Mapping[str, frozenset[StaffRole]] = {
-    "manage-staff": frozenset({"staff", "supervisor", "station", "tracer"}),
+    "manage-staff": frozenset({"staff", "supervisor", "station", "verifier", "tracer"}),
     "manage-administrators": frozenset({"admin", "ops"}),
 }
 """The roles of the accounts that each right of shared/rights.py covers. None covers patrons."""
@@ -20,7 +20,7 @@ NEED_TWO_PERSONS: frozenset[str] = frozenset({"tracer", "admin", "ops"})
 
 LASTS = timedelta(days=7)
 """Time after which a request that nobody agreed to has ended."""
-Act = Literal["add", "enable", "role", "pin", "second-factor", "email"]
+Act = Literal["add", "enable", "role", "pin", "second-factor", "email", "provider"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,10 @@ class StaffAccount:
     """Address to which a code to choose a PIN is sent."""
     has_pin: bool
     """False until the holder has chosen one with the code."""
+    provider_login: str | None = field(default=None, repr=False)
+    """Log-in at the identity provider that opens the account."""
+    provider_used: bool = False
+    """True once somebody has logged in with it: the link is bound to that log-in."""
 
     @classmethod
     def of(cls, holder: Cardholder) -> "StaffAccount":
@@ -51,6 +55,8 @@ class StaffAccount:
             second_factor=holder.needs_code,
             email=holder.email,
             has_pin=bool(holder.pin_hash),
+            provider_login=holder.provider_link.login if holder.provider_link else None,
+            provider_used=bool(holder.provider_link and holder.provider_link.subject),
         )
 
 
@@ -123,6 +129,8 @@ class StaffRequest:
     """The role of an account that gets another."""
     email: str | None = field(default=None, repr=False)
     """Address of a new account, or another one."""
+    provider_login: str | None = field(default=None, repr=False)
+    """Log-in at the identity provider that is to open the account."""
     version: int = 1
 
     def is_covered_by(self, roles: Collection[str]) -> bool:

@@ -10,6 +10,7 @@ from services.accounts.cardholders.store import find_cardholder
 from services.accounts.staff.rules import Manager, StaffAccount, StaffRequest
 from shared.declared_indexes import Indexes
 from shared.mongo import Database, from_document
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -17,6 +18,10 @@ INDEXES: Indexes = {
 }
 
 MOST_SHOWN = 200
+
+_STAFF_REQUESTS = Repository(StaffRequest, "staff_requests")
+add_request = _STAFF_REQUESTS.add
+request = _STAFF_REQUESTS.get
 
 
 async def find_account(db: Database, account_id: str, by: Manager) -> StaffAccount:
@@ -31,16 +36,6 @@ async def find_accounts(
     query = {"role": {"$in": sorted(roles)}, "_id": {"$gt": after or ""}}
     found = db.cardholders.find(query).sort("_id", 1).limit(limit)
     return [StaffAccount.of(from_document(Cardholder, document)) async for document in found]
-
-
-def add_request(work: Work, request: StaffRequest) -> None:
-    """Insert a new request."""
-    work.add("staff_requests", request)
-
-
-def request(work: Work, request_id: str) -> StaffRequest | None:
-    """Return a request, or None."""
-    return work.find(StaffRequest, "staff_requests", {"_id": request_id})
 
 
 def delete_request(work: Work, request: StaffRequest) -> None:

@@ -1,16 +1,21 @@
 """Follow patrons, their linked cards and their choices as accounts publishes them."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from services.circulation.borrowers import store
+from services.circulation.lists import store as lists_store
 from services.circulation.rules.history import Reader
-from services.circulation.rules.patron import Link, Patron, blocked_elsewhere
+from services.circulation.rules.patron import Link, Patron, PatronInDoubt, blocked_elsewhere
+from services.circulation.self_checkout import store as self_checkout_store
 from shared.clock import wall_clock
 from shared.contracts.accounts import LinkSnapshot, PatronSnapshot, PreferencesChanged
-from shared.owners import OwnerBehind, Owners, path_to
+from shared.owners import OwnerAway, OwnerBehind, OwnerRefused, Owners, path_to
 from shared.unit_of_work import Run, Work
+
+R = TypeVar("R")
 
 
 async def ask_for_card(owners: Owners, card_number: str, now: datetime) -> Patron | None:
@@ -46,10 +51,12 @@ def _day(text: str | None) -> date | None:
 
 
 def note_patron(work: Work, patron: Patron, erased: bool) -> None:
-    """Save the patron, unless a newer state is known; delete the history of an erased reader."""
+    """Save the patron, unless a newer state is known; purge what an erased one kept."""
     store.note_patron(work, patron)
     if erased:
         store.purge_reader(work, patron.id)
+        lists_store.purge(work, patron.id)
+        self_checkout_store.purge_tries(work, patron.id)
 
 
 async def follow_patron(run: Run, event: PatronSnapshot) -> None:
@@ -73,6 +80,23 @@ async def follow_patron(run: Run, event: PatronSnapshot) -> None:
             raise OwnerBehind("accounts")
         patron = answer or patron
     await run(note_patron, patron, erased)
+
+
+async def with_newest_state(run: Run, act: Callable[[bool], Awaitable[R]]) -> R:
+    """Run a command; if the patron's state refuses it, ask accounts for the newest, and run again.
+
+    What was just changed at accounts (a block, the last day of a card) is therefore true at once
+    here, before its event arrives, at no cost to commands that are not refused. `act` gets whether
+    the state may be behind. While accounts is away the state is taken as it is.
+    """
+    try:
+        return await act(True)
+    except PatronInDoubt as doubt:
+        with suppress(OwnerAway, OwnerRefused):
+            patron = await ask_for_patron(run.owners, doubt.patron_id, run.now)
+            if patron is not None:
+                await run.in_steps()(note_patron, patron, erased=False)
+        return await act(False)
 
 
 def note_link(work: Work, event: LinkSnapshot) -> None:

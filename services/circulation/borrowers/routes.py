@@ -8,14 +8,19 @@ from pydantic import BaseModel, Field
 from services.circulation.borrowers import store
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.fields import Id
+from services.circulation.policies import store as policies_store
 from services.circulation.rules.history import PastLoan
-from services.circulation.rules.override import Override
+from services.circulation.rules.patron import limits_of
+from services.circulation.rules.policy import PolicyMatrix
 from shared.audit_trail import shows_patrons
 from shared.auth import Patron, Staff
+from shared.http.bodies import from_attributes
 from shared.http.dependencies import Db
 from shared.http.paging import PageQuery, page_of
 
 router = APIRouter(prefix="/v1")
+
+MOST_YEARS = 20
 
 
 class PastLoanOut(BaseModel):
@@ -31,14 +36,7 @@ class PastLoanOut(BaseModel):
     @classmethod
     def of(cls, loan: PastLoan, title: str) -> "PastLoanOut":
         """Build the response from a past loan and the name of its title, if it is still known."""
-        return cls(
-            id=loan.id,
-            title_id=loan.title_id,
-            title=title,
-            branch=loan.branch_code,
-            borrowed_on=loan.borrowed_on,
-            returned_on=loan.returned_on,
-        )
+        return from_attributes(cls, loan, title=title, branch=loan.branch_code)
 
 
 class PastLoanPage(BaseModel):
@@ -46,6 +44,20 @@ class PastLoanPage(BaseModel):
 
     items: list[PastLoanOut]
     next: str | None
+
+
+class YearOut(BaseModel):
+    """A year of a patron's reading history, by the days of return."""
+
+    year: int
+    loans: int
+    titles: int
+
+
+class YearList(BaseModel):
+    """The years of a patron's reading history, the newest first."""
+
+    items: list[YearOut]
 
 
 class OverrideOut(BaseModel):
@@ -58,18 +70,6 @@ class OverrideOut(BaseModel):
     by: str
     at: datetime
 
-    @classmethod
-    def of(cls, override: Override) -> "OverrideOut":
-        """Build the response from an override."""
-        return cls(
-            id=override.id,
-            made_id=override.made_id,
-            code=override.code,
-            reason=override.reason,
-            by=override.by,
-            at=override.at,
-        )
-
 
 class OverridePage(BaseModel):
     """A page of overrides; send `next` as `after` for the next page."""
@@ -78,12 +78,29 @@ class OverridePage(BaseModel):
     next: str | None
 
 
+class LimitsOut(BaseModel):
+    """The most that a patron may have; rows for kinds of copies or libraries may differ."""
+
+    most_loans: int
+    most_holds: int
+    most_owed_cents: int = Field(description="Most that the patron may owe and still borrow.")
+    at_loan_limit: bool
+
+
+@router.get("/me/limits")
+async def get_my_limits(caller: Patron, db: Db) -> LimitsOut:
+    """Get the limits that the policies set for the patron in general."""
+    patron, borrower = await store.find_patron(db, caller.id)
+    policies = PolicyMatrix(await policies_store.find(db))
+    return from_attributes(LimitsOut, limits_of(patron, borrower, policies))
+
+
 @router.get("/loans/overrides/{patron_id}")
 @shows_patrons
 async def get_overrides(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) -> OverridePage:
     """List the refusals that staff overrode for a patron in the last year, oldest first."""
     found = await store.find_overrides(db, patron_id, page.limit, page.after)
-    items = [OverrideOut.of(override) for override in found]
+    items = [from_attributes(OverrideOut, override) for override in found]
     return OverridePage(**page_of(items, page, lambda item: str(item.id)))
 
 
@@ -94,3 +111,12 @@ async def get_my_history(caller: Patron, db: Db, page: PageQuery) -> PastLoanPag
     names = await catalogue_store.find_names(db, {loan.title_id for loan in found})
     items = [PastLoanOut.of(loan, names.get(loan.title_id, "")) for loan in found]
     return PastLoanPage(**page_of(items, page, lambda item: str(item.id)))
+
+
+@router.get("/me/history/years")
+async def get_my_years(caller: Patron, db: Db) -> YearList:
+    """Count the patron's past loans and their titles in each of the last 20 years with any."""
+    found = await store.find_years(db, caller.id, MOST_YEARS)
+    return YearList(
+        items=[YearOut(year=year, loans=loans, titles=titles) for year, loans, titles in found]
+    )

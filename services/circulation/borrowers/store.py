@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.circulation.rules.history import PastLoan, Reader
 from services.circulation.rules.hold import Hold
@@ -16,6 +16,7 @@ from shared.declared_indexes import Indexes, sharded_by
 from shared.ids import new_id
 from shared.mongo import Database
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 TOMBSTONE_DAYS = 30
@@ -57,15 +58,20 @@ PERSONAL = (
     Personal("overrides", leave_out=("by",)),
 )
 
+_PATRONS = Repository(Patron, "patrons")
+get_patron = _PATRONS.get
+note_patron = _PATRONS.note
 
-def note_patron(work: Work, patron: Patron) -> None:
-    """Store a patron's data from accounts, unless newer data is stored."""
-    work.save_if_newer("patrons", patron)
+_BORROWERS = Repository(Borrower, "borrowers")
+save_borrower = _BORROWERS.put
 
+_READERS = Repository(Reader, "readers")
+get_reader = _READERS.get
+"""Return a patron's choice about reading history; None if there is none."""
+note_reader = _READERS.note
 
-def get_patron(work: Work, patron_id: str) -> Patron | None:
-    """Return a patron's data from accounts, or None."""
-    return work.find(Patron, "patrons", {"_id": patron_id})
+_LINKS = Repository(Link, "links")
+note_link = _LINKS.note
 
 
 async def find_digests(
@@ -103,11 +109,6 @@ async def find_patron(db: Database, patron_id: str) -> tuple[Patron | None, Borr
     return patron, counts or Borrower(patron_id)
 
 
-def save_borrower(work: Work, borrower: Borrower) -> None:
-    """Save a patron's counts after a change. On concurrent changes one transaction is retried."""
-    work.put("borrowers", borrower)
-
-
 def add_override(work: Work, made: Loan | Hold, code: str, reason: Reason) -> None:
     """Store why a loan, renewal or hold was made despite a refusal; the audit trail names it."""
     override = Override(
@@ -131,11 +132,6 @@ async def find_overrides(
     return await reading.page(db, Override, "overrides", query, limit=limit, after=after)
 
 
-def note_link(work: Work, link: Link) -> None:
-    """Store a side of a link from accounts, unless a newer version is stored."""
-    work.save_if_newer("links", link)
-
-
 def are_linked(work: Work, patron_id: str, member_id: str) -> bool:
     """Return whether the cards of two patrons are linked, by both sides of the link.
 
@@ -148,16 +144,6 @@ def are_linked(work: Work, patron_id: str, member_id: str) -> bool:
     return work.count("links", {"$or": sides}) == len(sides)
 
 
-def note_reader(work: Work, reader: Reader) -> bool:
-    """Store a patron's choice unless a newer one is stored; return True if it was stored."""
-    return work.save_if_newer("readers", reader)
-
-
-def get_reader(work: Work, patron_id: str) -> Reader | None:
-    """Return a patron's choice about reading history; None if there is none."""
-    return work.find(Reader, "readers", {"_id": patron_id})
-
-
 def add_to_history(work: Work, past: PastLoan) -> None:
     """Add a loan to its patron's reading history.
 
@@ -166,6 +152,24 @@ def add_to_history(work: Work, past: PastLoan) -> None:
     """
     work.update("readers", {"_id": past.patron_id}, {"$inc": {"moves": 1}})
     work.add("history", past)
+
+
+async def find_years(db: Database, patron_id: str, most: int) -> list[tuple[int, int, int]]:
+    """Return year, loans and titles in a patron's history by the year of return, newest first."""
+    stages: list[dict[str, Any]] = [
+        {"$match": {"patron_id": patron_id}},
+        {
+            "$group": {
+                "_id": {"$substrBytes": ["$returned_on", 0, 4]},
+                "loans": {"$sum": 1},
+                "titles": {"$addToSet": "$title_id"},
+            }
+        },
+        {"$sort": {"_id": DESCENDING}},
+        {"$limit": most},
+    ]
+    found = db.history.aggregate(stages)
+    return [(int(one["_id"]), one["loans"], len(one["titles"])) async for one in found]
 
 
 def purge_history(work: Work, patron_id: str) -> int:

@@ -5,14 +5,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from services.circulation import refusals
 from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import events, store
-from services.circulation.refusals import BarcodeTaken, NoSuchBranch, NoSuchTitle
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.record import EMPTY, CopyRecord, Record
 from services.circulation.rules.title import Title, amend
 from shared.ids import new_id
 from shared.owners import OwnerAway, path_to
+from shared.refusals import or_refuse
 from shared.unit_of_work import Run, Work
 
 
@@ -27,7 +28,7 @@ async def check_branches(run: Run, codes: Collection[str]) -> None:
         for code in sorted({*codes} - known.keys()):
             branch = path_to("v1", "branches", code)
             if await run.owners.get("notices", branch, now=run.now) is None:
-                raise NoSuchBranch(branch=code)
+                raise refusals.NoSuchBranch(branch=code)
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Catalogued:
 def catalogue_title(work: Work, command: CatalogueTitle) -> Catalogued:
     """Catalogue the title. Raises BarcodeTaken."""
     if taken := store.copies_with(work, [copy.barcode for copy in command.copies]):
-        raise BarcodeTaken(barcode=min(taken))
+        raise refusals.BarcodeTaken(barcode=min(taken))
     title = Title(
         new_id(),
         command.title,
@@ -101,14 +102,17 @@ def new_copies(title: Title, copies: Iterable[NewCopy]) -> tuple[Copy, ...]:
     )
 
 
-def amend_title(work: Work, title_id: str, changes: Mapping[str, Any]) -> Catalogued:
-    """Change some fields of a title; publish it if something changed. Raises NoSuchTitle.
+def amend_title(
+    work: Work, title_id: str, changes: Mapping[str, Any], seen: int | None = None
+) -> Catalogued:
+    """Change some fields of a title; publish it if something changed.
 
-    Changes of its record are given as a mapping of that record's fields.
+    Changes of its record are given as a mapping of that record's fields. Raises NoSuchTitle, or
+    ChangedMeanwhile if its version is not the one that was seen.
     """
-    title = store.get(work, title_id)
-    if title is None:
-        raise NoSuchTitle
+    title = or_refuse(store.get(work, title_id), refusals.NoSuchTitle)
+    if seen not in (None, title.version):
+        raise refusals.ChangedMeanwhile
     copies = store.copies_of(work, [title.id])
     amended = amend(title, changes)
     if amended is not title:

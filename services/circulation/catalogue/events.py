@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.record import EMPTY, CopyRecord
 from services.circulation.rules.title import Title
-from shared.contracts.circulation import CopyOut, CopyRecordOut, RecordOut, TitleCatalogued
+from shared.contracts.catalogue import CopyOut, CopyRecordOut, RecordOut, TitleCatalogued
 
 
 def catalogued(title: Title, copies: Iterable[Copy]) -> TitleCatalogued:

@@ -1,5 +1,7 @@
 """Titles and their copies."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,15 +9,19 @@ from typing import Any
 
 from pymongo import ASCENDING, IndexModel
 
+from services.circulation.rules.barcode import Series
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.hold import Target
-from services.circulation.rules.title import WORK_PREFIX, Title, search_terms, volume_key
+from services.circulation.rules.title import AGENCY, WORK_PREFIX, Title, search_terms, volume_key
 from shared import folded_terms, reading
 from shared.clock import wall_clock
 from shared.declared_indexes import Indexes, sharded_by
-from shared.mongo import Database, SnapshotQuery, from_document, plain, read_snapshot_page
+from shared.mongo import Database, from_document, leave_out_defaults, plain, strings
+from shared.reads import Read, Reads
+from shared.repository import Repository
 from shared.unit_of_work import Work
-from shared.work import Read
+
+leave_out_defaults(Copy, ("past", "shelved_for", "sent_on"))
 
 MOST_EDITIONS = 100
 """Most editions of a work that are listed with a title."""
@@ -27,59 +33,68 @@ _CHANGES = 5000
 """Changes that are read at once."""
 TO_FETCH = {"state": CopyState.TO_FETCH.value}
 OF_WORK = {"work_id": {"$type": "string"}}
+IN_TRANSIT = {"state": CopyState.IN_TRANSIT.value}
+LISTED = {"state": {"$in": ["to-fetch", "in-transit", "lost"]}}
+ON_SHELF_OF_ENDED = {"shelved_for": {"$gt": ""}}
+
+AT_DESK = "at_desk"  # this and the next are names of indexes, for hints
+ARRIVING = "arriving"
+SHELVED = "shelved"
+
+
+def _ascending(*fields: str) -> list[tuple[str, int]]:
+    return [(field, ASCENDING) for field in fields]
+
+
+def _partial(name: str, where: Mapping[str, Any], *fields: str) -> IndexModel:
+    return IndexModel(_ascending(*fields), name=name, partialFilterExpression=where)
+
 
 INDEXES: Indexes = {
     **folded_terms.INDEXES,
     "titles": [
         IndexModel([("terms", ASCENDING)]),
         # The editions of a work.
-        IndexModel([("work_id", ASCENDING)], name="of_work", partialFilterExpression=OF_WORK),
+        _partial("of_work", OF_WORK, "work_id"),
         IndexModel(
             [("control_number", ASCENDING)],
             unique=True,
             partialFilterExpression={"control_number": {"$type": "string"}},
         ),
-        IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel(_ascending("changed_at", "_id")),
         # The titles of a library, those withdrawn there too, for harvesters.
-        IndexModel([("held_by", ASCENDING), ("changed_at", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel(_ascending("held_by", "changed_at", "_id")),
     ],
     "marc_records": [],  # the MARC records that titles were imported from, by title id
     "copies": sharded_by(
         "barcode",
         [
             IndexModel([("barcode", ASCENDING)], unique=True),
-            # A title's copies and their categories.
-            IndexModel([("title_id", ASCENDING), ("category", ASCENDING)]),
+            IndexModel(_ascending("title_id", "category")),
             # A title's free copies, at a branch or at any.
-            IndexModel(
-                [
-                    ("title_id", ASCENDING),
-                    ("state", ASCENDING),
-                    ("at_branch", ASCENDING),
-                    ("barcode", ASCENDING),
-                ]
-            ),
+            IndexModel(_ascending("title_id", "state", "at_branch", "barcode")),
             # The free copies of all editions of a work.
-            IndexModel(
-                [
-                    ("work_id", ASCENDING),
-                    ("state", ASCENDING),
-                    ("at_branch", ASCENDING),
-                    ("barcode", ASCENDING),
-                ],
-                name="free_of_work",
-                partialFilterExpression=OF_WORK,
-            ),
+            _partial("free_of_work", OF_WORK, "work_id", "state", "at_branch", "barcode"),
             # Copies that staff have to fetch at a branch.
-            IndexModel(
-                [("at_branch", ASCENDING), ("_id", ASCENDING)],
-                name="to_fetch",
-                partialFilterExpression=TO_FETCH,
-            ),
-            IndexModel([("changed_at", ASCENDING), ("title_id", ASCENDING), ("_id", ASCENDING)]),
+            _partial("to_fetch", TO_FETCH, "at_branch", "_id"),
+            # The lists of a desk: copies to fetch, to send, on their way or lost, of a branch.
+            _partial(AT_DESK, LISTED, "at_branch", "state", "sent_on", "_id"),
+            _partial(ARRIVING, IN_TRANSIT, "bound_for", "state", "_id"),
+            # Copies on the hold shelf of a branch whose hold is over.
+            _partial(SHELVED, ON_SHELF_OF_ENDED, "at_branch", "shelved_for", "_id"),
+            IndexModel(_ascending("changed_at", "title_id", "_id")),
         ],
     ),
 }
+
+_TITLES = Repository(Title, "titles")
+get = _TITLES.get
+find_page = _TITLES.find_page
+find_title = _TITLES.find
+find_titles = _TITLES.find_some
+
+_COPIES = Repository(Copy, "copies")
+some_copies = _COPIES.some
 
 
 def add(work: Work, titles: Iterable[Title], copies: Iterable[Copy]) -> None:
@@ -144,16 +159,19 @@ async def find_marc(db: Database, title_ids: Collection[str]) -> dict[str, bytes
     return {one["_id"]: one["marc"] async for one in found}
 
 
-def get(work: Work, title_id: str) -> Title | None:
-    """Return a title by its id, or None."""
-    return work.find(Title, "titles", {"_id": title_id})
-
-
 def imported_as(work: Work, control_numbers: Collection[str]) -> dict[str, Title]:
-    """Return the titles imported under these control numbers, keyed by control number."""
-    query = {"control_number": {"$in": sorted(control_numbers)}}
-    found = work.all(Title, "titles", query)
-    return {str(title.control_number): title for title in found}
+    """Return the titles known under these control numbers, keyed by control number.
+
+    A title that was catalogued here is known under the number that an export gives it.
+    """
+    query = {"control_number": strings(*control_numbers)}
+    found = {str(title.control_number): title for title in work.all(Title, "titles", query)}
+    own = f"{AGENCY}/"
+    ids = sorted(one.removeprefix(own) for one in control_numbers if one.startswith(own))
+    if ids:
+        here = work.all(Title, "titles", {"_id": {"$in": ids}, "control_number": None})
+        found |= {own + title.id: title for title in here}
+    return found
 
 
 def copies_of(work: Work, title_ids: Collection[str]) -> list[Copy]:
@@ -168,6 +186,21 @@ def copies_with(work: Work, barcodes: Sequence[str]) -> dict[str, Copy]:
     return {copy.barcode: copy for copy in found}
 
 
+def newest_barcode(work: Work) -> str | None:
+    """Return the barcode of the copy that was catalogued last; None: there is none."""
+    found = work.all(Copy, "copies", {}, sort=[("_id", -1)], limit=1)
+    return found[0].barcode if found else None
+
+
+def greatest_barcode(work: Work, series: Series) -> str | None:
+    """Return the greatest barcode of a series that a copy has; None: none has one."""
+    least, most = series.bounds
+    numbered = f"^{re.escape(series.prefix)}[0-9]{{{series.digits}}}$"
+    query = {"barcode": {"$gte": least, "$lte": most, "$regex": numbered}}
+    found = work.all(Copy, "copies", query, sort=[("barcode", -1)], limit=1)
+    return found[0].barcode if found else None
+
+
 def save_copies(work: Work, copies: Iterable[Copy]) -> None:
     """Save copies after a change."""
     work.save("copies", *map(_stamped, copies))
@@ -177,15 +210,9 @@ def _stamped(copy: Copy) -> dict[str, Any]:
     return {**plain(copy), "changed_at": wall_clock()}
 
 
-def some_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Copy]:
-    """Return copies by id, keyed by id."""
-    found = work.all(Copy, "copies", {"_id": {"$in": sorted(copy_ids)}})
-    return {copy.id: copy for copy in found}
-
-
 def first_edition(work: Work, work_id: str) -> Title | None:
     """Return the edition of a work that was catalogued first, or None."""
-    found = work.all(Title, "titles", {"work_id": work_id}, sort=[("_id", 1)], limit=1)
+    found = work.all(Title, "titles", {"work_id": strings(work_id)}, sort=[("_id", 1)], limit=1)
     return found[0] if found else None
 
 
@@ -217,13 +244,14 @@ def categories_of(work: Work, target: Target) -> set[str]:
 
 def free_volumes(work: Work, queue_id: str) -> set[str | None]:
     """Return the volumes of the free copies of a title or a work; None always is among them."""
-    name = "work_id" if queue_id.startswith(WORK_PREFIX) else "title_id"
-    return {None, *work.distinct("copies", "volume", {name: queue_id, **FREE})}
+    of_work = queue_id.startswith(WORK_PREFIX)
+    query = {"work_id": strings(queue_id)} if of_work else {"title_id": queue_id}
+    return {None, *work.distinct("copies", "volume", {**query, **FREE})}
 
 
 def _of_title(target: Target) -> dict[str, Any]:
     if target.any_edition:
-        return {"work_id": target.work_id}
+        return {"work_id": strings(target.work_id or "")}
     return {"title_id": target.title_id}
 
 
@@ -262,13 +290,15 @@ def first_free(
     in_transit = {"state": CopyState.IN_TRANSIT.value}
     scanned = {"$in": sorted({*in_hand} - {*given})}
     found = work.read(
-        "queues",
-        {"_id": target.queue_id},
-        in_hand=Read("copies", {**query, **FREE, "_id": scanned}),
-        here=first({**available, "at_branch": branch_code}),
-        on_the_way=first({**in_transit, "bound_for": branch_code}),
-        elsewhere=first(available),
-        travelling=first(in_transit),
+        Reads(
+            "queues",
+            {"_id": target.queue_id},
+            in_hand=Read("copies", {**query, **FREE, "_id": scanned}),
+            here=first({**available, "at_branch": branch_code}),
+            on_the_way=first({**in_transit, "bound_for": branch_code}),
+            elsewhere=first(available),
+            travelling=first(in_transit),
+        )
     )
     if found is None:
         raise LookupError(f"the queue {target.queue_id} has not been written")
@@ -276,11 +306,19 @@ def first_free(
     return [from_document(Copy, copy) for place in copies for copy in place]
 
 
-async def find_lent(db: Database, target: Target) -> list[Copy]:
-    """Return copies that suit a target and are with patrons or kept for them; at most 200."""
+async def find_lent(db: Database, targets: Collection[Target]) -> dict[Target, list[Copy]]:
+    """Return copies that suit each target and are with patrons or kept for them.
+
+    There are at most 200 copies for each target, on average.
+    """
     states = (CopyState.ON_LOAN, CopyState.TO_FETCH, CopyState.ON_SHELF, CopyState.IN_TRANSIT)
-    query = {**_suiting(target), "state": {"$in": [state.value for state in states]}}
-    return await reading.every(db, Copy, "copies", query, limit=200)
+    query = {
+        "$or": [_suiting(target) for target in targets],
+        "state": {"$in": [state.value for state in states]},
+    }
+    most = 200 * len(targets)
+    found = await reading.every(db, Copy, "copies", query, limit=most) if targets else []
+    return {target: [copy for copy in found if target.suits(copy)] for target in targets}
 
 
 async def with_free_copies(db: Database, queue_ids: Collection[str]) -> list[str]:
@@ -289,24 +327,8 @@ async def with_free_copies(db: Database, queue_ids: Collection[str]) -> list[str
     found: list[str] = []
     for name, ids in (("title_id", {*queue_ids} - works), ("work_id", works)):
         if ids:
-            found += await db.copies.distinct(name, {name: {"$in": sorted(ids)}, **FREE})
+            found += await db.copies.distinct(name, {name: strings(*ids), **FREE})
     return sorted(found)
-
-
-async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Title], str | None]:
-    """Return a page of the titles and the id at which the next page begins."""
-    return await read_snapshot_page(db.titles, Title, query)
-
-
-async def find_title(db: Database, title_id: str) -> Title | None:
-    """Return a title by its id, or None."""
-    return await reading.first(db, Title, "titles", {"_id": title_id})
-
-
-async def find_titles(db: Database, title_ids: Collection[str]) -> dict[str, Title]:
-    """Return those titles that exist, keyed by id."""
-    found = await reading.every(db, Title, "titles", {"_id": {"$in": list(title_ids)}})
-    return {title.id: title for title in found}
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,14 +383,16 @@ async def find_editions(db: Database, title: Title) -> list[Title]:
     """Return the other editions of a title's work, in the order of cataloguing."""
     if title.work_id is None:
         return []
-    query = {"work_id": title.work_id, "_id": {"$ne": title.id}}
+    query = {"work_id": strings(title.work_id), "_id": {"$ne": title.id}}
     return await reading.page(db, Title, "titles", query, limit=MOST_EDITIONS, after=None)
 
 
 async def find(db: Database, title_id: str) -> tuple[Title, list[Copy]] | None:
     """Return a title with its copies, or None."""
-    document = await db.titles.find_one({"_id": title_id})
+    document, copies = await asyncio.gather(
+        db.titles.find_one({"_id": title_id}),
+        reading.every(db, Copy, "copies", {"title_id": title_id}),
+    )
     if document is None:
         return None
-    copies = await reading.every(db, Copy, "copies", {"title_id": title_id})
     return from_document(Title, document), sorted(copies, key=lambda copy: copy.barcode)

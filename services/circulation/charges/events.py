@@ -6,6 +6,7 @@ from typing import Any
 from services.circulation.rules.charge import Charge, ChargeKind
 from services.circulation.rules.fines import as_document
 from services.circulation.rules.ledger import Posting, PostingKind
+from services.circulation.rules.payment import Payment
 from shared.contracts.circulation import (
     ChargeOfGroup,
     ChargeSnapshot,
@@ -13,6 +14,7 @@ from shared.contracts.circulation import (
     FineAssessed,
     FinePaid,
     FineWaived,
+    PaymentReceiptRequested,
     Standing,
 )
 from shared.contracts.statement import SpanOut
@@ -96,10 +98,37 @@ def posted(
             return FineWaived(**fields, waived_cents=posting.moved_cents)
         case PostingKind.ADJUSTED:
             return FineAdjusted(**fields, lowered_cents=posting.moved_cents, cause=reference)
+        case PostingKind.CANCELLED:
+            return FineAdjusted(
+                **fields, lowered_cents=0, cancelled_cents=posting.moved_cents, cause=reference
+            )
         case PostingKind.REFUNDED:
             return FineAdjusted(
                 **fields, lowered_cents=0, refunded_cents=posting.moved_cents, cause=reference
             )
+
+
+def receipt_requested(
+    payment: Payment, charges: Mapping[str, Charge], titles: Mapping[str, str]
+) -> PaymentReceiptRequested:
+    """Return the event of a receipt to send; charges and titles by charge id, as above."""
+    return PaymentReceiptRequested(
+        version=payment.version,
+        payment_id=payment.id,
+        patron_id=payment.patron_id,
+        paid_at=payment.begun_at,
+        in_cash=payment.in_cash,
+        amount_cents=payment.cents,
+        parts=tuple(
+            ChargeOfGroup(
+                charge_id=part.charge_id,
+                charge_kind=charges[part.charge_id].kind.value,
+                title_id=titles.get(part.charge_id),
+                cents=part.cents,
+            )
+            for part in payment.parts
+        ),
+    )
 
 
 def _fields(charge: Charge, title_id: str | None, standing: Standing | None) -> dict[str, Any]:

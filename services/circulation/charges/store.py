@@ -7,28 +7,29 @@ paid twice, or waived while money for it is under way.
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
-from pymongo import ASCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from services.circulation.rules.charge import Basis, Charge
 from services.circulation.rules.ledger import Entry, Posting
-from services.circulation.rules.payment import UNDER_WAY, Payment, Refund
+from services.circulation.rules.payment import UNDER_WAY, Payment, PaymentState, Refund
 from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import (
     Database,
     Document,
-    SnapshotQuery,
     from_document,
     leave_out_defaults,
-    read_snapshot_page,
 )
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 leave_out_defaults(Basis, ("late",))
+leave_out_defaults(Payment, ("provider_id", "page_url", "receipt_on"))
 
 # Names of indexes that queries give as a hint.
 FINES = "fines_of_branch"
@@ -55,6 +56,11 @@ INDEXES: Indexes = {
         "_id",
         [
             IndexModel([("parts.charge_id", ASCENDING)]),
+            IndexModel([("patron_id", ASCENDING), ("_id", DESCENDING)]),
+            IndexModel(
+                [("till_id", ASCENDING), ("_id", ASCENDING)],
+                partialFilterExpression={"till_id": {"$gt": ""}},
+            ),
             # The payments that the job reads.
             IndexModel([("state", ASCENDING), ("begun_at", ASCENDING)]),
         ],
@@ -64,6 +70,10 @@ INDEXES: Indexes = {
         [
             IndexModel([("charge_id", ASCENDING)]),
             IndexModel([("settled", ASCENDING), ("begun_at", ASCENDING)]),
+            IndexModel(
+                [("till_id", ASCENDING), ("_id", ASCENDING)],
+                partialFilterExpression={"till_id": {"$gt": ""}},
+            ),
         ],
     ),
     "claims": sharded_by("_id", []),
@@ -81,6 +91,23 @@ PERSONAL = (
 OPEN = {"$or": [{"outstanding_cents": {"$gt": 0}}, {"refund_due_cents": {"$gt": 0}}]}
 """Query for charges with an unpaid amount or a refund due, as `Charge.is_open`."""
 
+_CHARGES = Repository(Charge, "charges")
+get = _CHARGES.get
+find = _CHARGES.find
+find_unpaid = partial(_CHARGES.find_page, where=OPEN)
+"""Return a page of charges with an unpaid amount or a refund due, and where the next begins."""
+
+_PAYMENTS = Repository(Payment, "payments")
+add_payment = _PAYMENTS.add
+"""Insert a payment that was made in cash; it claims nothing, because it is over."""
+get_payment = _PAYMENTS.get
+find_payment = _PAYMENTS.find
+
+_REFUNDS = Repository(Refund, "refunds")
+add_refund = _REFUNDS.add
+get_refund = _REFUNDS.get
+find_refund = _REFUNDS.find
+
 
 def post(work: Work, postings: Iterable[Posting]) -> None:
     """Save each charge after its change, and add the entries that record the changes."""
@@ -88,11 +115,6 @@ def post(work: Work, postings: Iterable[Posting]) -> None:
     work.add("charges", *(posting.charge for posting in postings if posting.charge.version == 1))
     work.save("charges", *(posting.charge for posting in postings if posting.charge.version > 1))
     work.add("entries", *(entry for posting in postings for entry in posting.entries))
-
-
-def get(work: Work, charge_id: str) -> Charge | None:
-    """Return a charge by its id, or None."""
-    return work.find(Charge, "charges", {"_id": charge_id})
 
 
 def some(work: Work, charge_ids: Collection[str]) -> list[Charge]:
@@ -128,6 +150,12 @@ def of_loan(work: Work, loan_id: str) -> list[Charge]:
     return work.all(Charge, "charges", {"loan_id": loan_id}, sort=[("_id", 1)])
 
 
+def fees_of(work: Work, patron_id: str, hold_ids: Collection[str]) -> list[Charge]:
+    """Return the fees for collecting some of a patron's holds."""
+    query = {"patron_id": patron_id, "hold_id": {"$in": sorted(hold_ids)}}
+    return work.all(Charge, "charges", query)
+
+
 async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
     """Return the ids of those loans that have an unpaid amount or a refund due."""
     query = {"loan_id": {"$in": sorted(loan_ids)}, **OPEN}
@@ -137,16 +165,6 @@ async def unsettled_loans(db: Database, loan_ids: Collection[str]) -> set[str]:
 def entries(work: Work, charge_id: str, reference: str) -> list[Entry]:
     """Return the entries of a charge that were made for a payment, refund, loan or rework."""
     return work.all(Entry, "entries", {"charge_id": charge_id, "reference": reference})
-
-
-async def find(db: Database, charge_id: str) -> Charge | None:
-    """Return a charge by its id, or None."""
-    return await reading.first(db, Charge, "charges", {"_id": charge_id})
-
-
-async def find_unpaid(db: Database, query: SnapshotQuery) -> tuple[list[Charge], str | None]:
-    """Return a page of charges with an unpaid amount or a refund due, and where the next begins."""
-    return await read_snapshot_page(db.charges, Charge, query, OPEN)
 
 
 async def find_of(
@@ -198,16 +216,6 @@ def begin_payment(work: Work, payment: Payment) -> None:
     work.add("claims", *(_Claim(part.charge_id, payment.id) for part in payment.parts))
 
 
-def add_payment(work: Work, payment: Payment) -> None:
-    """Insert a payment that was made in cash; it claims nothing, because it is over."""
-    work.add("payments", payment)
-
-
-def add_refund(work: Work, refund: Refund) -> None:
-    """Insert a refund that was given in cash."""
-    work.add("refunds", refund)
-
-
 def begin_refund(work: Work, refund: Refund) -> None:
     """Insert a new refund and its claim on its charge."""
     work.add("refunds", refund)
@@ -224,20 +232,10 @@ def payments_under_way(work: Work, charge_ids: Collection[str]) -> list[Payment]
     return work.all(Payment, "payments", _under_way_for(charge_ids))
 
 
-def get_payment(work: Work, payment_id: str) -> Payment | None:
-    """Return a payment by its id, or None."""
-    return work.find(Payment, "payments", {"_id": payment_id})
-
-
 def refund_under_way(work: Work, charge_id: str) -> Refund | None:
     """Return the refund that has claimed a charge, or None."""
     claim = work.find(_Claim, "claims", {"_id": charge_id})
     return get_refund(work, claim.of) if claim else None
-
-
-def get_refund(work: Work, refund_id: str) -> Refund | None:
-    """Return a refund by its id, or None."""
-    return work.find(Refund, "refunds", {"_id": refund_id})
 
 
 def payments_of(work: Work, charge_id: str) -> list[Payment]:
@@ -267,9 +265,27 @@ def _free(work: Work, charge_ids: Iterable[str]) -> None:
     work.delete("claims", {"_id": {"$in": sorted(charge_ids)}})
 
 
-async def find_payment(db: Database, payment_id: str) -> Payment | None:
-    """Return a payment by its id, or None."""
-    return await reading.first(db, Payment, "payments", {"_id": payment_id})
+async def find_payments_by(
+    db: Database, patron_id: str, limit: int, before: str | None
+) -> list[Payment]:
+    """Return up to `limit` + 1 payments of a patron that are not declined, the newest first."""
+    query = {
+        "patron_id": patron_id,
+        "state": {"$nin": [PaymentState.DECLINED.value, PaymentState.NOT_RECEIVED.value]},
+        **({"_id": {"$lt": before}} if before else {}),
+    }
+    cursor = db.payments.find(query).sort("_id", DESCENDING).limit(limit + 1)
+    return [from_document(Payment, document) async for document in cursor]
+
+
+async def find_some(db: Database, charge_ids: Collection[str]) -> list[Charge]:
+    """Return the same as `some`, read outside any transaction."""
+    return await reading.every(db, Charge, "charges", {"_id": {"$in": sorted(charge_ids)}})
+
+
+async def find_refunds_of(db: Database, charge_ids: Collection[str]) -> list[Refund]:
+    """Return the refunds of some charges."""
+    return await reading.every(db, Refund, "refunds", {"charge_id": {"$in": sorted(charge_ids)}})
 
 
 async def find_payments_under_way_for(db: Database, charge_ids: Collection[str]) -> list[Payment]:
@@ -301,11 +317,6 @@ async def find_refunds_under_way(db: Database, begun_by: datetime, limit: int) -
     """Return at most `limit` refunds begun by an instant and not given yet."""
     query = {"settled": False, "begun_at": {"$lte": begun_by}}
     return await reading.every(db, Refund, "refunds", query, limit=limit)
-
-
-async def find_refund(db: Database, refund_id: str) -> Refund | None:
-    """Return a refund by its id, or None."""
-    return await reading.first(db, Refund, "refunds", {"_id": refund_id})
 
 
 async def record_call(db: Database, reference: str, facts: dict[str, Any]) -> Document:

@@ -2,22 +2,13 @@
 
 from services.circulation.closures.commands import note_calendar
 from shared.bus.subscriptions import Subscriptions
-from shared.contracts.notices import (
-    BranchClosed,
-    BranchClosureChanged,
-    BranchHoursChanged,
-    BranchRegistered,
-    BranchReopened,
-    BranchSnapshot,
-)
+from shared.contracts.notices import BranchSnapshot
 from shared.unit_of_work import Run
 
 subscriptions = Subscriptions()
 
 
-@subscriptions.to(
-    BranchRegistered, BranchClosed, BranchReopened, BranchClosureChanged, BranchHoursChanged
-)
+@subscriptions.to(BranchSnapshot)
 async def keep_calendar(event: BranchSnapshot, run: Run) -> None:
     """Store a branch's calendar. A sweep updates holds and due dates later."""
     await run(note_calendar, event)

@@ -1,5 +1,6 @@
-"""Previews of changed calendars and suspensions."""
+"""Previews of changed calendars, suspensions and policies."""
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,9 +10,13 @@ from services.circulation.calendars import store as calendars_store
 from services.circulation.charges import store as charges_store
 from services.circulation.closures import store
 from services.circulation.holds import store as holds_store
+from services.circulation.loans.store import loans as loans_store
+from services.circulation.policies import store as policies_store
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.charge import Charge
 from services.circulation.rules.effect import Concerned, Effect, World, effect
+from services.circulation.rules.policy import Policy, PolicyMatrix
+from services.circulation.rules.policy_effect import PolicyEffect, policy_effect
 from services.circulation.rules.suspension import FineSuspension, ends_as_announced
 from services.circulation.rules.sweep import newly_closed
 from shared.mongo import Database
@@ -97,6 +102,27 @@ async def effect_of_suspension(
     told = {code for code in codes if concerned(code, before.calendars[code].kind)}
     patrons = await store.find_borrowers(db, told) if is_announced else 0
     return SuspensionEffect(effect(Concerned(loans, fines), before, after, as_of), patrons)
+
+
+DAYS_LOOKED_AT = 30
+MOST_LOOKED_AT = 1000
+"""Number of loans that a preview of a policy examines, which takes less than a second."""
+
+
+async def effect_of_policy(
+    db: Database, policy_id: str, row: Policy | None, as_of: date
+) -> tuple[PolicyEffect, bool]:
+    """Compute what a changed or deleted row would have done to the loans of the last days.
+
+    The second value is True if all such loans that are stored were examined. Raises the refusals
+    of the change.
+    """
+    before = PolicyMatrix(await policies_store.find(db))
+    after = before.with_row(policy_id, row)
+    lent = loans_store.find_lent(db, as_of, DAYS_LOOKED_AT, MOST_LOOKED_AT)
+    world, (loans, complete) = await asyncio.gather(_world(db), lent)
+    found = await asyncio.to_thread(policy_effect, loans, before, after, world, as_of)
+    return found, complete
 
 
 async def _world(db: Database) -> World:

@@ -1,6 +1,7 @@
-"""Routes that preview the effect of calendars, and that show sweeps."""
+"""Routes that preview the effect of calendars and policies, and that show sweeps."""
 
-from datetime import date
+from dataclasses import asdict
+from datetime import date, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter
@@ -9,12 +10,15 @@ from pydantic import BaseModel, Field
 from services.circulation.closures import queries, store
 from services.circulation.closures.commands import calendar_of
 from services.circulation.fields import Today
+from services.circulation.policies.routes import PolicyId, Terms
+from services.circulation.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
 from services.circulation.rules.effect import Effect
 from services.circulation.rules.sweep import Sweep
-from shared.auth import OtherService, StaffOrOps
+from shared.auth import OtherService, Staff, StaffOrOps
 from shared.contracts.notices import BranchSnapshot
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db
+from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
@@ -58,21 +62,8 @@ class EffectOut(BaseModel):
     @classmethod
     def of(cls, effect: Effect) -> "EffectOut":
         """Build the response from an effect."""
-        return cls(
-            as_of=effect.as_of,
-            open_loans=effect.open_loans,
-            loans_moved=effect.loans_moved,
-            due_date_moves=[
-                DueDateMovesOut(from_=moves.from_, to=moves.to, loans=moves.loans)
-                for moves in effect.due_date_moves
-            ],
-            shelf_dates_moved=effect.shelf_dates_moved,
-            accruing_before_cents=effect.accruing_before_cents,
-            accruing_after_cents=effect.accruing_after_cents,
-            fines_lowered=effect.fines_lowered,
-            credited_cents=effect.credited_cents,
-            not_charged_cents=effect.not_charged_cents,
-        )
+        moves = [from_attributes(DueDateMovesOut, one) for one in effect.due_date_moves]
+        return from_attributes(cls, effect, due_date_moves=moves)
 
 
 class SuspensionEffectOut(EffectOut):
@@ -101,6 +92,47 @@ async def post_effect(body: CalendarsIn, _caller: OtherService, db: Db, today: T
     return EffectOut.of(await queries.effect_of_calendars(db, calendars, today))
 
 
+class PolicyEffectIn(Body):
+    """The planned terms of a policy row; null: it would be deleted."""
+
+    row: Terms | None
+
+
+class PolicyEffectOut(BaseModel):
+    """The effect that a changed policy row would have had on recent loans. Amounts are in cents."""
+
+    as_of: date
+    since: date = Field(description="First day of which loans were examined.")
+    loans: int = Field(description="Number of loans that were examined.")
+    complete: bool = Field(
+        description="True: they are all loans of these days that are still stored. False: a "
+        "sample, the first ones of each day."
+    )
+    concerned: int = Field(description="Loans that would have had another row or other terms.")
+    due_earlier: int
+    due_later: int
+    not_lent: int = Field(description="Loans of items that could only be used in the library.")
+    fines_changed: int
+    fines_before_cents: int
+    fines_after_cents: int
+    currency: str = "HKD"
+
+
+@router.post("/policies/{policy_id}/effect")
+@refuses(NoSuchPolicy, PolicyTaken, PolicyNeeded)
+async def post_policy_effect(
+    policy_id: PolicyId, body: PolicyEffectIn, _caller: Staff, db: Db, today: Today
+) -> PolicyEffectOut:
+    """Preview what a change of a policy row would have done to loans of the last 30 days.
+
+    Nothing changes. Renewed loans keep their due dates, and loans by hours count as whole days.
+    """
+    row = body.row.row(policy_id) if body.row else None
+    effect, complete = await queries.effect_of_policy(db, policy_id, row, today)
+    since = today - timedelta(days=queries.DAYS_LOOKED_AT)
+    return PolicyEffectOut(as_of=today, since=since, complete=complete, **asdict(effect))
+
+
 class SweepOut(BaseModel):
     """The last sweep over the loans and holds of one branch."""
 
@@ -122,13 +154,8 @@ class SweepOut(BaseModel):
     @classmethod
     def of(cls, sweep: Sweep) -> "SweepOut":
         """Build the response from a sweep."""
-        return cls(
-            branch=sweep.id,
-            calendar_version=sweep.calendar_version,
-            state=sweep.state.value,
-            done=sweep.done,
-            total=sweep.total,
-            workers=len(sweep.in_hand),
+        return from_attributes(
+            cls, sweep, branch=sweep.id, state=sweep.state.value, workers=len(sweep.in_hand)
         )
 
 

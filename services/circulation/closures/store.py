@@ -18,6 +18,7 @@ from services.circulation.rules.sweep import Position, Rework, Stage, Sweep, Swe
 from shared import reading
 from shared.declared_indexes import Indexes
 from shared.mongo import Database, from_document
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 INDEXES: Indexes = {
@@ -25,15 +26,10 @@ INDEXES: Indexes = {
     "reworks": [],
 }
 
-
-def get_sweep(work: Work, branch_code: str) -> Sweep | None:
-    """Return the last sweep of a branch; None if there was none yet."""
-    return work.find(Sweep, "sweeps", {"_id": branch_code})
-
-
-def save_sweep(work: Work, sweep: Sweep) -> None:
-    """Insert a sweep of version 1, or save the next version of one."""
-    work.put("sweeps", sweep)
+_SWEEPS = Repository(Sweep, "sweeps")
+get_sweep = _SWEEPS.get
+"""Return the last sweep of a branch; None if there was none yet."""
+save_sweep = _SWEEPS.put
 
 
 async def find_sweeps(db: Database) -> list[Sweep]:

@@ -13,7 +13,7 @@ from services.circulation.refusals import ConflictResolved, NoSuchConflict
 from services.circulation.rules.conflict import Conflict
 from shared.audit_trail import shows_patrons
 from shared.auth import Staff
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
 from shared.refusals import refuses
@@ -56,19 +56,12 @@ class ConflictOut(BaseModel):
     def of(cls, conflict: Conflict) -> "ConflictOut":
         """Build the response from a conflict."""
         settled = conflict.resolution
-        return cls(
-            id=conflict.id,
-            patron_id=conflict.patron_id,
-            barcode=conflict.barcode,
+        return from_attributes(
+            cls,
+            conflict,
             branch=conflict.branch_code,
-            lent_on=conflict.lent_on,
-            code=conflict.code,
             detail=conflict.reason,
-            loan_id=conflict.loan_id,
-            reported_at=conflict.reported_at,
-            resolution=(
-                ResolutionOut(by=settled.by, at=settled.at, note=settled.note) if settled else None
-            ),
+            resolution=from_attributes(ResolutionOut, settled) if settled else None,
         )
 
 

@@ -11,8 +11,10 @@ from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
+OF_BRANCH = "of_branch"  # the name of an index, for hints
 INDEXES: Indexes = {
     "conflicts": sharded_by(
         "patron_id",
@@ -23,11 +25,20 @@ INDEXES: Indexes = {
                 unique=True,
             ),
             IndexModel([("resolution", ASCENDING), ("_id", ASCENDING)]),
+            # Those of a branch that are not settled.
+            IndexModel(
+                [("branch_code", ASCENDING), ("resolution", ASCENDING), ("_id", ASCENDING)],
+                name=OF_BRANCH,
+            ),
             IndexModel([("resolution.at", ASCENDING)], sparse=True),
         ],
     ),
 }
 PERSONAL = (Personal("conflicts"),)
+
+_CONFLICTS = Repository(Conflict, "conflicts")
+get = _CONFLICTS.get
+save = _CONFLICTS.save
 
 
 def add(work: Work, conflicts: Iterable[Conflict]) -> None:
@@ -39,16 +50,6 @@ def reported(work: Work, patron_id: str, lent_on: date) -> set[str]:
     """Return the barcodes of a patron's check-outs of a day that are stored as conflicts."""
     query = {"patron_id": patron_id, "lent_on": lent_on.isoformat()}
     return {found.barcode for found in work.all(Conflict, "conflicts", query)}
-
-
-def get(work: Work, conflict_id: str) -> Conflict | None:
-    """Return a conflict by its id, or None."""
-    return work.find(Conflict, "conflicts", {"_id": conflict_id})
-
-
-def save(work: Work, conflict: Conflict) -> None:
-    """Save a conflict after staff settled it."""
-    work.save("conflicts", conflict)
 
 
 def purge_settled(work: Work, before: datetime) -> int:

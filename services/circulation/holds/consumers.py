@@ -5,32 +5,13 @@ from services.circulation.holds.commands.holds import cancel_holds
 from services.circulation.holds.commands.queue import serve_waiting
 from shared.bus.subscriptions import Subscriptions
 from shared.clock import library_day
-from shared.contracts.accounts import (
-    PatronBlocked,
-    PatronCameOfAge,
-    PatronCardExpiring,
-    PatronCardRenewed,
-    PatronErased,
-    PatronRegistered,
-    PatronSnapshot,
-    PatronUnblocked,
-    PatronUpdated,
-)
+from shared.contracts.accounts import PatronSnapshot
 from shared.unit_of_work import Run
 
 subscriptions = Subscriptions()
 
 
-@subscriptions.to(
-    PatronRegistered,
-    PatronUpdated,
-    PatronCameOfAge,
-    PatronCardRenewed,
-    PatronCardExpiring,
-    PatronBlocked,
-    PatronUnblocked,
-    PatronErased,
-)
+@subscriptions.to(PatronSnapshot)
 async def keep_patron(event: PatronSnapshot, run: Run) -> None:
     """Store the patron's data from accounts, then serve or end the patron's holds.
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -24,16 +25,18 @@ from services.circulation.rules.title import WORK_PREFIX
 from services.circulation.rules.ways_out import OpenLoans
 from shared import reading
 from shared.declared_indexes import Indexes, replacing, sharded_by
-from shared.mongo import Database, Document, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import Database, Document, from_document, strings
 from shared.personal_data import Personal
-from shared.unit_of_work import Stale, Work
-from shared.work import Read
+from shared.reads import Read, Reads
+from shared.repository import Repository
+from shared.unit_of_work import Work
 
 WAITING = {"state": HoldState.WAITING.value}
 READY = {"state": HoldState.READY.value}
 OPEN = {"state": {"$in": [state.value for state in OPEN_STATES]}}
 ENDED = {"state": {"$in": [state.value for state in HoldState if state not in OPEN_STATES]}}
 SERVED = {"state": {"$in": [state.value for state in SERVED_STATES]}}
+_TARGET = {"title_id": 1, "work_id": 1, "any_edition": 1}
 OF_WORK = {"work_id": {"$type": "string"}}
 
 # Names of indexes that queries give as a hint.
@@ -83,6 +86,16 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal("holds"),)
 
+_HOLDS = Repository(Hold, "holds")
+add = _HOLDS.add
+get = _HOLDS.get
+some = _HOLDS.some
+find = _HOLDS.find
+find_some = _HOLDS.find_some
+purge = _HOLDS.remove
+"""Delete a hold as it was read. Raises Stale if it has changed since."""
+find_open = partial(_HOLDS.find_page, where=OPEN)
+
 
 def take_place(work: Work, queue_id: str, count: int = 1) -> int:
     """Take the next places in a queue, each once; return the first of them.
@@ -99,8 +112,11 @@ def take_place(work: Work, queue_id: str, count: int = 1) -> int:
 
 
 def take_turn(work: Work, queue_ids: Collection[str]) -> None:
-    """Serialize changes to the free copies and the holds of these queues, in one round trip."""
-    work.update_each("queues", queue_ids, {"$inc": {"version": 1, "placed": 0}})
+    """Serialize changes to the free copies and the holds of these queues, in one round trip.
+
+    Returns for which nobody waits may share a turn: each frees its own copy, and reads no queue.
+    """
+    work.touch("queues", queue_ids, {"$inc": {"version": 1, "placed": 0}})
 
 
 def of_queue(queue_ids: Collection[str]) -> dict[str, Any]:
@@ -109,7 +125,7 @@ def of_queue(queue_ids: Collection[str]) -> dict[str, Any]:
     titles = sorted({*queue_ids} - {*works})
     if not works:
         return {"title_id": {"$in": titles}}
-    of_works = {"work_id": {"$in": works}}
+    of_works = {"work_id": strings(*works)}
     return {"$or": [{"title_id": {"$in": titles}}, of_works]} if titles else of_works
 
 
@@ -126,7 +142,7 @@ def of_title(target: Target) -> dict[str, Any]:
     """Build the query for the holds on a title, its volumes and its copies, and on any edition."""
     if target.work_id and not target.any_edition:
         own = [{"title_id": target.title_id}, {"any_edition": True}]
-        return {"work_id": target.work_id, "$or": own}
+        return {"work_id": strings(target.work_id), "$or": own}
     return of_queue([target.queue_id])
 
 
@@ -140,25 +156,9 @@ def open_on_title(work: Work, patron_id: str, target: Target) -> int:
     return work.count("holds", {"patron_id": patron_id, "title_id": target.title_id, **OPEN})
 
 
-def add(work: Work, hold: Hold) -> None:
-    """Insert a new hold."""
-    work.add("holds", hold)
-
-
 def save(work: Work, steps: Iterable[Hold]) -> None:
     """Save holds after each of one or more changes, in order."""
     work.save("holds", *steps)
-
-
-def get(work: Work, hold_id: str) -> Hold | None:
-    """Return a hold by its id, or None."""
-    return work.find(Hold, "holds", {"_id": hold_id})
-
-
-def some(work: Work, hold_ids: Collection[str]) -> dict[str, Hold]:
-    """Return holds by id, keyed by id."""
-    found = work.all(Hold, "holds", {"_id": {"$in": sorted(hold_ids)}})
-    return {hold.id: hold for hold in found}
 
 
 def open_of_patron(work: Work, patron_id: str) -> list[Hold]:
@@ -203,19 +203,17 @@ def open_loans_and_copies(
     work: Work, patron_id: str, title_ids: Collection[str], branch_code: str
 ) -> tuple[OpenLoans, list[Copy]]:
     """Return also copies of some titles that anybody may borrow at a branch, at most 50."""
-    free = {
-        "title_id": {"$in": sorted(title_ids)},
-        "state": CopyState.AVAILABLE.value,
-        "hold_id": None,
-        "at_branch": branch_code,
-    }
+    free = {"hold_id": None, "at_branch": branch_code, "state": CopyState.AVAILABLE.value}
+    free_of_titles = {**free, "title_id": {"$in": sorted(title_ids)}}
     found = work.read(
-        "patrons",
-        {"_id": patron_id},
-        loans=Read("loans", {"state": LoanState.OPEN.value}, by=("_id", "patron_id")),
-        calendars=Read("calendars", by=("loans.branch_code", "_id")),
-        suspensions=Read("suspensions"),
-        copies=Read("copies", free, sort={"barcode": ASCENDING}, limit=50),
+        Reads(
+            "patrons",
+            {"_id": patron_id},
+            loans=Read("loans", {"state": LoanState.OPEN.value}, by=("_id", "patron_id")),
+            calendars=Read("calendars", by=("loans.branch_code", "_id")),
+            suspensions=Read("suspensions"),
+            copies=Read("copies", free_of_titles, sort={"barcode": ASCENDING}, limit=50),
+        )
     )
     if found is None:
         return OpenLoans((), {}, ()), []
@@ -238,28 +236,11 @@ def position(work: Work, hold: Hold) -> int | None:
     return work.count("holds", {**competing(hold.target), **before, **WAITING})
 
 
-def purge(work: Work, hold: Hold) -> None:
-    """Delete a hold as it was read. Raises Stale if it has changed since."""
-    if not work.delete("holds", {"_id": hold.id, "version": hold.version}):
-        raise Stale(f"hold {hold.id} is no longer at its version")
-
-
 async def ended(db: Database, before: date) -> AsyncIterator[str]:
     """Yield the ids of the holds that ended before a day."""
     query = {"ended_on": {"$lt": before.isoformat()}, **ENDED}
     async for found in db.holds.find(query, {"_id": 1}, hint=TO_PURGE).batch_size(200):
         yield found["_id"]
-
-
-async def find(db: Database, hold_id: str) -> Hold | None:
-    """Return a hold by its id, or None."""
-    return await reading.first(db, Hold, "holds", {"_id": hold_id})
-
-
-async def find_some(db: Database, hold_ids: Collection[str]) -> dict[str, Hold]:
-    """Return holds by id, keyed by id."""
-    found = await reading.every(db, Hold, "holds", {"_id": {"$in": sorted(hold_ids)}})
-    return {hold.id: hold for hold in found}
 
 
 async def find_loans_of_copies(db: Database, copy_ids: Collection[str]) -> list[Loan]:
@@ -272,11 +253,6 @@ async def find_open_of(db: Database, patron_id: str) -> list[Hold]:
     """Return a patron's open holds, in the order of placing. The policy limits their number."""
     found = await reading.every(db, Hold, "holds", {"patron_id": patron_id, **OPEN})
     return sorted(found, key=lambda hold: hold.id)
-
-
-async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Hold], str | None]:
-    """Return a page of the open holds and the id at which the next page begins."""
-    return await read_snapshot_page(db.holds, Hold, query, OPEN)
 
 
 async def find_queue(
@@ -295,6 +271,38 @@ async def find_shelf(db: Database, branch: str, limit: int, after: str | None) -
     """Return up to `limit` + 1 of the holds that are ready to be collected at a branch."""
     query = {"pickup_branch": branch, **READY}
     return await reading.page(db, Hold, "holds", query, limit=limit, after=after)
+
+
+async def find_awaited(db: Database, branch: str, most: int) -> tuple[list[str], list[str], bool]:
+    """Return the barcodes that a branch needs to take items back without a network.
+
+    First those on loan for which a reader waits who collects here, then those that are kept for a
+    reader here, at most `most` of each; last, whether these are all.
+    """
+    waiting = await _some(
+        db.holds.find({"pickup_branch": branch, **WAITING}, _TARGET).sort("_id"), most
+    )
+    kept = await _some(db.holds.find({"pickup_branch": branch, **SERVED}, {"copy_id": 1}), most)
+    whole = max(len(waiting), len(kept)) <= most
+    titles = {one["title_id"] for one in waiting if not one.get("any_edition")}
+    works = {one["work_id"] for one in waiting if one.get("any_edition")}
+    lent = {"state": CopyState.ON_LOAN.value}
+    on_loan = [
+        {"title_id": {"$in": sorted(titles)}, **lent},
+        *([{"work_id": strings(*works), **lent}] if works else []),
+    ]
+    awaited = await _some(db.copies.find({"$or": on_loan}, {"barcode": 1}), most)
+    ids = [one["copy_id"] for one in kept]
+    on_shelf = await _some(db.copies.find({"_id": {"$in": ids}}, {"barcode": 1}), most)
+    return (
+        sorted(one["barcode"] for one in awaited[:most]),
+        sorted(one["barcode"] for one in on_shelf[:most]),
+        whole and len(awaited) <= most,
+    )
+
+
+async def _some(cursor: Any, most: int) -> list[dict[str, Any]]:
+    return [one async for one in cursor.limit(most + 1)]
 
 
 async def positions(db: Database, holds: Sequence[Hold]) -> dict[str, int]:
@@ -338,6 +346,17 @@ async def waited_for(db: Database, *, patron_id: str | None = None) -> AsyncIter
         yield found["_id"]
 
 
+async def count_waiting(db: Database, title_ids: Collection[str]) -> dict[str, int]:
+    """Return the number of holds that wait in the queues of some titles; 0 is left out."""
+    if not title_ids:
+        return {}
+    counted = [
+        {"$match": {**of_queue(title_ids), **WAITING}},
+        {"$group": {"_id": "$title_id", "waiting": {"$sum": 1}}},
+    ]
+    return {one["_id"]: one["waiting"] async for one in db.holds.aggregate(counted)}
+
+
 def of_queues(work: Work, queue_ids: Collection[str]) -> Mapping[str, Sequence[Waiting]]:
     """Return the waiting holds of some queues in turn, by queue, with what decides about them.
 
@@ -345,8 +364,7 @@ def of_queues(work: Work, queue_ids: Collection[str]) -> Mapping[str, Sequence[W
     """
     if not queue_ids:
         return {}
-    any_queue = {"_id": {"$in": sorted(queue_ids)}}
-    found = work.read("queues", any_queue, **queue_reads(queue_ids))
+    found = work.read(Reads("queues", {"_id": {"$in": [*queue_ids]}}, **queue_reads(queue_ids)))
     if found is None:
         raise LookupError("the queues have not been written")
     # A title that has just become an edition of a work has holds in the queue of the work.

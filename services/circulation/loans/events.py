@@ -1,5 +1,6 @@
 """Events of a loan: its snapshot after each change."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Any, Literal
 
@@ -14,6 +15,9 @@ from shared.contracts.circulation import (
     LoanRenewed,
     LoanReturned,
     LoanSnapshot,
+    LoanUndone,
+    ReceiptItem,
+    ReceiptRequested,
 )
 
 
@@ -77,6 +81,29 @@ def lost(
 ) -> LoanLost:
     """Return the event of a loss declared on `on`; `charged` if the price is charged."""
     return LoanLost(**_fields(loan), lost_on=on, declared_by=declared_by, charged=charged)
+
+
+def undone(loan: Loan, undid: Literal["check-out", "return"]) -> LoanUndone:
+    """Return the event of an undone check-out or return."""
+    return LoanUndone(**_fields(loan), undid=undid)
+
+
+def receipt_requested(
+    receipt_id: str, patron_id: str, branch_code: str, loans: Iterable[Loan]
+) -> ReceiptRequested:
+    """Return the event of a receipt to send for some loans of a patron."""
+    items = tuple(
+        ReceiptItem(
+            loan_id=loan.id,
+            title_id=loan.title_id,
+            due_on=loan.due_on,
+            due_at=loan.due_time.at if loan.due_time else None,
+        )
+        for loan in loans
+    )
+    return ReceiptRequested(
+        version=1, receipt_id=receipt_id, patron_id=patron_id, branch=branch_code, loans=items
+    )
 
 
 def claimed(loan: Loan) -> LoanClaimed:

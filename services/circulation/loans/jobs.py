@@ -70,7 +70,7 @@ async def purge_loans(run: Run) -> int:
     # Until the end of the day, a client that was told of a hold can still read it.
     async for hold_id in in_any_order(holds_store.ended(run.database, day)):
         done += await run(purge_hold, hold_id)
-    async for loan_id in in_any_order(queries.loans_to_purge(run.database)):
+    async for loan_id in in_any_order(queries.loans_to_purge(run.database, run.now)):
         done += await run(purge_loan, loan_id)
     return done + await run(purge_conflicts, run.now - CONFLICTS_ARE_KEPT)
 

@@ -1,8 +1,9 @@
 """Reads of loans and their fines."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from services.circulation.calendars import store as calendars_store
 from services.circulation.charges import store as charges_store
@@ -10,11 +11,13 @@ from services.circulation.loans.store import loans as store
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.charge import to_bill
+from services.circulation.rules.copy import Copy, PastStep
 from services.circulation.rules.due_date import current, fine, is_overdue
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.loan import Loan, LoanState
 from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.suspension import FineSuspension, relief_on
+from services.circulation.rules.undo import UNDO_WITHIN
 from shared.mongo import Database
 
 LOANS_AT_ONCE = 1000
@@ -29,6 +32,21 @@ async def renewals_left(db: Database, loans: Iterable[Loan], day: date) -> dict[
         loan.id: loan_rules.renewals_left(loan, calendars[loan.branch_code].now, day)
         for loan in loans
     }
+
+
+async def past_of_copy(db: Database, copy: Copy) -> list[PastStep]:
+    """Return what happened to a copy, the newest first, with its last return and present loan."""
+    found = await asyncio.gather(
+        store.find_of_copy(db, copy.id, store.OPEN), store.find_of_copy(db, copy.id, store.LOST)
+    )
+    steps = [*copy.past]
+    if copy.returned_on:
+        steps.append(PastStep(copy.returned_on, "returned", None))
+    for loan in filter(None, found):
+        steps.append(PastStep(loan.borrowed_on, "lent", loan.branch_code))
+        if loan.lost_on:
+            steps.append(PastStep(loan.lost_on, "lost", loan.branch_code))
+    return sorted(steps, key=lambda step: step.on)[::-1]
 
 
 @dataclass(frozen=True)
@@ -126,10 +144,10 @@ async def loans_to_notice(db: Database, day: date, days: Sequence[int]) -> Async
         yield loan_id
 
 
-async def loans_to_purge(db: Database) -> AsyncIterator[str]:
-    """Yield the ids of returned loans without an unpaid amount or a refund due."""
+async def loans_to_purge(db: Database, now: datetime) -> AsyncIterator[str]:
+    """Yield the ids of returned loans without an unpaid amount, a refund due or a way to undo."""
     chunk: list[str] = []
-    async for loan_id in store.returned(db):
+    async for loan_id in store.returned(db, now - UNDO_WITHIN):
         chunk.append(loan_id)
         if len(chunk) == LOANS_AT_ONCE:
             for settled in await _settled(db, chunk):

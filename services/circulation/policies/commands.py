@@ -14,17 +14,21 @@ class SetPolicy:
     row: Policy
     by: str
     reason: str
+    based_on: int | None = None
+    """Version that the change is based on; 0: no row. None: the version does not matter."""
 
 
 def set_policy(work: Work, command: SetPolicy) -> Policy:
     """Set the row; return it with its version. A row that is the same already stays as it is.
 
-    Loans that were made keep the version of their day. Raises PolicyTaken or PolicyNeeded.
+    Loans that were made keep the version of their day. Raises PolicyTaken, PolicyNeeded
+    or PolicyChanged.
     """
     matrix = store.matrix(work)
     present = matrix.named(command.row.id)
     if present is not None and present == replace(command.row, version=present.version):
         return present
+    matrix.check_version(command.row.id, command.based_on)
     matrix.check_set(command.row)
     version = store.last_version(work, command.row.id) + 1
     row = replace(command.row, version=version)
@@ -40,14 +44,17 @@ class DeletePolicy:
     policy_id: str
     by: str
     reason: str
+    based_on: int | None = None
+    """The same as in SetPolicy."""
 
 
 def delete_policy(work: Work, command: DeletePolicy) -> PolicyChange:
     """Delete the row; return the recorded change.
 
-    Raises NoSuchPolicy, or PolicyNeeded for the row for everyone.
+    Raises NoSuchPolicy, PolicyChanged, or PolicyNeeded for the row for everyone.
     """
     matrix = store.matrix(work)
+    matrix.check_version(command.policy_id, command.based_on)
     row = matrix.check_delete(command.policy_id)
     version = store.last_version(work, row.id) + 1
     change = policy_change(row.id, version, None, by=command.by, at=work.now, reason=command.reason)

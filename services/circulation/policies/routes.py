@@ -14,11 +14,11 @@ from services.circulation.policies.commands import (
     delete_policy,
     set_policy,
 )
-from services.circulation.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
-from services.circulation.rules.policy import Policy, PolicyChange
+from services.circulation.refusals import NoSuchPolicy, PolicyChanged, PolicyNeeded, PolicyTaken
+from services.circulation.rules.policy import Policy, PolicyMatrix
 from services.circulation.rules.terms import ChargeUnit, FineTier
 from shared.auth import Staff
-from shared.http.bodies import Body, Day
+from shared.http.bodies import Body, Day, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
 from shared.refusals import refuses
@@ -26,6 +26,15 @@ from shared.refusals import refuses
 router = APIRouter(prefix="/v1")
 
 PolicyId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+BasedOn = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        le=1_000_000,
+        description="Version that the change is based on: it is refused if another one is in "
+        "force. 0: there is no such row yet; null: not checked.",
+    ),
+]
 DEFAULTS = Policy(id="default")
 
 
@@ -204,6 +213,7 @@ class PolicyIn(Terms):
     """A complete policy row and the reason for it."""
 
     reason: Line
+    based_on: BasedOn = None
 
 
 class PolicyList(BaseModel):
@@ -223,19 +233,6 @@ class PolicyChangeOut(BaseModel):
     at: datetime
     reason: str
 
-    @classmethod
-    def of(cls, change: PolicyChange) -> "PolicyChangeOut":
-        """Build the response from a change."""
-        return cls(
-            id=change.id,
-            policy_id=change.policy_id,
-            version=change.version,
-            row=change.row,
-            by=change.by,
-            at=change.at,
-            reason=change.reason,
-        )
-
 
 class PolicyChangePage(BaseModel):
     """A page of versions of a row; send `next` as `after` for the next page."""
@@ -245,26 +242,45 @@ class PolicyChangePage(BaseModel):
 
 
 @router.get("/policies")
-async def get_policies(_caller: Staff, db: Db) -> PolicyList:
-    """List the policy rows in force."""
-    return PolicyList(items=await store.find(db))
+async def get_policies(
+    _caller: Staff,
+    db: Db,
+    patron_category: Annotated[Category | None, Query()] = None,
+    copy_category: Annotated[Category | None, Query()] = None,
+    branch_kind: Annotated[BranchKind | None, Query()] = None,
+) -> PolicyList:
+    """List the policy rows in force.
+
+    With both categories and a kind of branches: those that fit such a loan. The first one applies.
+    """
+    rows = await store.find(db)
+    if patron_category and copy_category and branch_kind:
+        fitting = PolicyMatrix(rows).fitting(patron_category, copy_category, branch_kind)
+        return PolicyList(items=list(fitting))
+    return PolicyList(items=rows)
 
 
 @router.put("/policies/{policy_id}")
-@refuses(PolicyTaken, PolicyNeeded)
+@refuses(PolicyTaken, PolicyNeeded, PolicyChanged)
 async def put_policy(policy_id: PolicyId, body: PolicyIn, caller: Staff, run: Run) -> Policy:
     """Put a row in force, for loans from now on."""
-    return await run(set_policy, SetPolicy(body.row(policy_id), caller.id, body.reason))
+    return await run(
+        set_policy, SetPolicy(body.row(policy_id), caller.id, body.reason, body.based_on)
+    )
 
 
 @router.delete("/policies/{policy_id}")
-@refuses(NoSuchPolicy, PolicyNeeded)
+@refuses(NoSuchPolicy, PolicyNeeded, PolicyChanged)
 async def remove_policy(
-    policy_id: PolicyId, caller: Staff, run: Run, reason: Annotated[Line, Query()]
+    policy_id: PolicyId,
+    caller: Staff,
+    run: Run,
+    reason: Annotated[Line, Query()],
+    based_on: Annotated[BasedOn, Query()] = None,
 ) -> PolicyChangeOut:
     """Take a row out of force."""
-    command = DeletePolicy(policy_id, caller.id, reason)
-    return PolicyChangeOut.of(await run(delete_policy, command))
+    command = DeletePolicy(policy_id, caller.id, reason, based_on)
+    return from_attributes(PolicyChangeOut, await run(delete_policy, command))
 
 
 @router.get("/policies/{policy_id}/history")
@@ -276,5 +292,5 @@ async def get_history(
     found = await store.find_changes(db, policy_id, page.limit, page.after)
     if not found and page.after is None:
         raise NoSuchPolicy
-    items = [PolicyChangeOut.of(change) for change in found]
+    items = [from_attributes(PolicyChangeOut, change) for change in found]
     return PolicyChangePage(**page_of(items, page, lambda item: str(item.id)))

@@ -17,8 +17,8 @@ from shared import reading
 from shared.declared_indexes import Indexes
 from shared.ids import new_id
 from shared.mongo import Database, Document, from_document, leave_out_defaults
+from shared.reads import Read
 from shared.unit_of_work import Work
-from shared.work import Read
 
 leave_out_defaults(Policy, (field.name for field in fields(OptionalTerms)))
 

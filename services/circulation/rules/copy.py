@@ -6,18 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from services.circulation.refusals import (
-    CopyDamaged,
-    CopyKept,
-    CopyLost,
-    CopyNotOnLoan,
-    CopyNotReady,
-    CopyOnLoan,
-    CopyWithdrawn,
-    LentBeforeReturn,
-    NotInThisState,
-    Refusal,
-)
+from services.circulation import refusals
 from services.circulation.rules.record import CopyRecord
 
 
@@ -122,6 +111,23 @@ AWAITED_STATES = (
 """States in which the next scan of a copy, at any branch, tells where it is."""
 
 
+MOST_PAST = 20
+"""Number of past steps that a copy keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastStep:
+    """A step of a copy that had nothing to do with a reader."""
+
+    on: date
+    what: str
+    """`moved`, `received`, `recovered`, `owner`, or the fault for which it was taken out."""
+    branch: str | None
+    """Branch where it then was; for `owner` the branch that owns it since; None: not known."""
+    came_from: str | None = None
+    """Branch that it left, or that owned it before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copy:
     """One piece of a title, with a barcode and the branch that owns it."""
@@ -150,6 +156,13 @@ class Copy:
     """Label of the volume, issue, part or disc set, such as `v. 2`; None: the title has none."""
     work_id: str | None = None
     """Work of its title, repeated here so that its queue is found without the title."""
+    past: tuple[PastStep, ...] = ()
+    """Its last steps beside loans, which are deleted once they are over."""
+    shelved_for: str | None = None
+    """Id of the hold on whose shelf it still lies, although that hold has ended or has moved; None:
+    it lies on no such shelf. Its next scan ends this."""
+    sent_on: date | None = None
+    """Day on which it left, in transit, with the other copies of its box; None: it did not."""
 
     @property
     def queue_id(self) -> str:
@@ -169,9 +182,9 @@ def lend(copy: Copy, on: date, *, branch_code: str, hold_id: str | None = None) 
     """
     state = _after(copy, CopyStep.LEND)
     if copy.hold_id not in (None, hold_id):
-        raise CopyKept
+        raise refusals.CopyKept
     if copy.returned_on is not None and on < copy.returned_on:
-        raise LentBeforeReturn(returned_on=copy.returned_on)
+        raise refusals.LentBeforeReturn(returned_on=copy.returned_on)
     return _moved(copy, state, at_branch=branch_code)
 
 
@@ -182,13 +195,33 @@ def take_back(copy: Copy, on: date, *, branch_code: str) -> Copy:
     loan nor lost nor withdrawn.
     """
     if (state := COPY_LIFE.get((copy.state, CopyStep.TAKE_BACK))) is None:
-        raise CopyNotOnLoan
+        raise refusals.CopyNotOnLoan
     return _moved(copy, state, at_branch=branch_code, returned_on=on)
+
+
+def undo_lend(copy: Copy, *, branch_code: str) -> Copy:
+    """Make the copy free at the branch that lent it by mistake. It has not come back from a loan.
+
+    Raises CopyNotOnLoan.
+    """
+    if copy.state is not CopyState.ON_LOAN:
+        raise refusals.CopyNotOnLoan
+    return _moved(copy, CopyState.AVAILABLE, at_branch=branch_code)
+
+
+def undo_take_back(copy: Copy, *, lent_on: date, branch_code: str) -> Copy:
+    """Put the copy back on the loan of a branch that began on `lent_on`.
+
+    The day of its return before that is not known any more; no later day than `lent_on` is right.
+    """
+    state = _after(copy, CopyStep.LEND)
+    return _moved(copy, state, at_branch=branch_code, returned_on=lent_on)
 
 
 def set_aside(copy: Copy, hold_id: str) -> Copy:
     """Set the copy aside on its shelf, for staff to fetch for a hold. Nobody else can borrow it."""
-    return _moved(copy, _after(copy, CopyStep.SET_ASIDE), hold_id=hold_id)
+    moved = _moved(copy, _after(copy, CopyStep.SET_ASIDE), hold_id=hold_id)
+    return replace(moved, shelved_for=copy.shelved_for)
 
 
 def keep(copy: Copy, hold_id: str) -> Copy:
@@ -198,15 +231,33 @@ def keep(copy: Copy, hold_id: str) -> Copy:
 
 def send(copy: Copy, bound_for: str, hold_id: str | None = None) -> Copy:
     """Send the copy to another branch, for a hold or because that branch owns it."""
-    return _moved(copy, _after(copy, CopyStep.SEND), bound_for=bound_for, hold_id=hold_id)
+    moved = _moved(copy, _after(copy, CopyStep.SEND), bound_for=bound_for, hold_id=hold_id)
+    return replace(moved, shelved_for=copy.shelved_for)
 
 
 def hand_on(copy: Copy, hold_id: str | None) -> Copy:
-    """Release the copy from its hold. A copy in transit travels on, now for `hold_id`."""
+    """Release the copy from its hold. A copy in transit travels on, now for `hold_id`.
+
+    One that was kept still lies on the hold shelf.
+    """
     state = _after(copy, CopyStep.HAND_ON)
     if state is CopyState.AVAILABLE:
-        return _moved(copy, state)
-    return _moved(copy, state, bound_for=copy.bound_for, hold_id=hold_id)
+        left = copy.hold_id if copy.state is CopyState.ON_SHELF else copy.shelved_for
+        return replace(_moved(copy, state), shelved_for=left)
+    moved = _moved(copy, state, bound_for=copy.bound_for, hold_id=hold_id)
+    return replace(moved, sent_on=copy.sent_on, shelved_for=copy.shelved_for)
+
+
+def clear(copy: Copy, branch_code: str) -> Copy:
+    """Record the scan of an available copy that was taken from the shelf of a hold that is over."""
+    return _moved(copy, copy.state, at_branch=branch_code)
+
+
+def dispatch(copy: Copy, on: date) -> Copy:
+    """Record that the copy, which is in transit, has left the branch. Raises NotInThisState."""
+    if copy.state is not CopyState.IN_TRANSIT or copy.sent_on is not None:
+        raise refusals.NotInThisState(state=copy.state.value)
+    return replace(copy, sent_on=on, shelved_for=None, version=copy.version + 1)
 
 
 def arrive(copy: Copy, branch_code: str) -> Copy:
@@ -258,8 +309,15 @@ def describe(copy: Copy, changes: Mapping[str, Any]) -> Copy:
         changes["record"] = None if record == CopyRecord() else record
     described = replace(copy, **changes)
     if described.volume != copy.volume and copy.hold_id is not None:
-        raise NotInThisState(state=copy.state.value)
+        raise refusals.NotInThisState(state=copy.state.value)
     return copy if described == copy else replace(described, version=copy.version + 1)
+
+
+def remember(copy: Copy, what: str, on: date, came_from: str | None = None) -> Copy:
+    """Add the step that the copy has just taken to its past; its version stays."""
+    branch = copy.branch_code if what == "owner" else copy.at_branch
+    step = PastStep(on, what, branch, came_from)
+    return replace(copy, past=(*copy.past, step)[-MOST_PAST:])
 
 
 def move_work(copy: Copy, work_id: str | None) -> Copy:
@@ -278,7 +336,8 @@ def _moved(
 ) -> Copy:
     """Return the copy in its next state.
 
-    Its hold and its destination end with the step, unless they are given again.
+    Its hold and its destination end with the step, unless they are given again; so does what is
+    noted of the shelf or the box that it lay in.
     """
     return replace(
         copy,
@@ -287,17 +346,19 @@ def _moved(
         returned_on=returned_on or copy.returned_on,
         bound_for=bound_for,
         hold_id=hold_id,
+        shelved_for=None,
+        sent_on=None,
         version=copy.version + 1,
     )
 
 
-_REFUSED: Mapping[CopyState, type[Refusal]] = {
-    CopyState.ON_LOAN: CopyOnLoan,
-    CopyState.LOST: CopyLost,
-    CopyState.DAMAGED: CopyDamaged,
-    CopyState.WITHDRAWN: CopyWithdrawn,
-    CopyState.ON_ORDER: CopyNotReady,
-    CopyState.IN_PROCESS: CopyNotReady,
+_REFUSED: Mapping[CopyState, type[refusals.Refusal]] = {
+    CopyState.ON_LOAN: refusals.CopyOnLoan,
+    CopyState.LOST: refusals.CopyLost,
+    CopyState.DAMAGED: refusals.CopyDamaged,
+    CopyState.WITHDRAWN: refusals.CopyWithdrawn,
+    CopyState.ON_ORDER: refusals.CopyNotReady,
+    CopyState.IN_PROCESS: refusals.CopyNotReady,
 }
 
 
@@ -306,4 +367,4 @@ def _after(copy: Copy, step: CopyStep) -> CopyState:
         return state
     if step is CopyStep.LEND:
         raise _REFUSED[copy.state]
-    raise NotInThisState(state=copy.state.value)
+    raise refusals.NotInThisState(state=copy.state.value)

@@ -10,18 +10,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from services.circulation.refusals import (
-    AvailableNow,
-    EndsBeforeToday,
-    HoldEnded,
-    HoldExists,
-    HoldLimit,
-    HoldNotWaiting,
-    OnSiteOnly,
-    PatronBlocked,
-    PickupAtOwner,
-    TitleOnLoan,
-)
+from services.circulation import refusals
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.patron import Patron, check_card
 from services.circulation.rules.policy import Policy
@@ -60,6 +49,7 @@ class HoldStep(StrEnum):
     COLLECT = "collect"
     CANCEL = "cancel"
     EXPIRE = "expire"
+    REOPEN = "reopen"
 
 
 W, F, T, R = HoldState.WAITING, HoldState.TO_FETCH, HoldState.IN_TRANSIT, HoldState.READY
@@ -77,6 +67,7 @@ HOLD_LIFE: Mapping[tuple[HoldState, HoldStep], HoldState] = {
     **{(state, HoldStep.COLLECT): HoldState.COLLECTED for state in (F, T, R)},
     **{(state, HoldStep.CANCEL): HoldState.CANCELLED for state in (W, F, T, R)},
     **{(state, HoldStep.EXPIRE): HoldState.EXPIRED for state in (W, R)},
+    **{(state, HoldStep.REOPEN): W for state in (HoldState.COLLECTED, HoldState.CANCELLED)},
 }
 """State that each step leads to, by present state and step. Any other step is refused."""
 
@@ -195,11 +186,11 @@ def check_terms(policy: Policy, facts: HoldFacts, pickup_branch: str) -> None:
         (facts.of_title, policy.max_holds_of_title, "of one title"),
     ):
         if most is not None and count >= most:
-            raise HoldLimit(limit=f"{most} {where}")
+            raise refusals.HoldLimit(limit=f"{most} {where}")
     if policy.hold_only_if_out and facts.available:
-        raise AvailableNow
+        raise refusals.AvailableNow
     if policy.pickup_at_owner and pickup_branch not in facts.owners:
-        raise PickupAtOwner(branches=", ".join(facts.owners))
+        raise refusals.PickupAtOwner(branches=", ".join(facts.owners))
 
 
 def place(
@@ -230,15 +221,15 @@ def place(
     """
     check_card(patron.card_expires_on, on)
     if blocked:
-        raise PatronBlocked
+        raise refusals.PatronBlocked
     if holds_title:
-        raise HoldExists
+        raise refusals.HoldExists
     if has_title:
-        raise TitleOnLoan
+        raise refusals.TitleOnLoan
     if not policy.lendable:
-        raise OnSiteOnly
+        raise refusals.OnSiteOnly
     if open_holds >= policy.max_holds:
-        raise HoldLimit(limit=policy.max_holds)
+        raise refusals.HoldLimit(limit=policy.max_holds)
     if facts is not None:
         check_terms(policy, facts, pickup_branch)
     last = _not_past(expires_on, on)
@@ -333,6 +324,28 @@ def collect(hold: Hold, on: date) -> Hold:
     return replace(hold, state=state, ended_on=on, version=hold.version + 1)
 
 
+def reopen(hold: Hold, at_branch: str | None) -> Hold:
+    """Undo the end of a hold by a check-out: it is ready again if its copy is at `at_branch`.
+
+    Otherwise it waits again, at its place. Raises HoldNotWaiting.
+    """
+    state = next_state(hold, HoldStep.REOPEN)
+    if hold.copy_id and hold.ready_on and at_branch == hold.pickup_branch:
+        ready = HoldState.READY
+        return replace(hold, state=ready, ended_on=None, version=hold.version + 1)
+    return replace(
+        hold,
+        state=state,
+        copy_id=None,
+        ready_on=None,
+        shelf_days=0,
+        shelf_until=None,
+        ended_on=None,
+        ended_by=None,
+        version=hold.version + 1,
+    )
+
+
 def cancel(hold: Hold, on: date, by: Ending) -> Hold:
     """End the hold as cancelled. Raises HoldEnded."""
     state = next_state(hold, HoldStep.CANCEL)
@@ -365,7 +378,7 @@ def await_copy(hold: Hold, copy_id: str | None, step: HoldStep) -> Hold:
 
 def _not_past(day: date | None, on: date) -> date | None:
     if day is not None and day < on:
-        raise EndsBeforeToday(on=day)
+        raise refusals.EndsBeforeToday(on=day)
     return day
 
 
@@ -373,4 +386,4 @@ def next_state(hold: Hold, step: HoldStep) -> HoldState:
     """Return the state that a step leads to. Raises HoldEnded or HoldNotWaiting."""
     if (state := HOLD_LIFE.get((hold.state, step))) is not None:
         return state
-    raise HoldNotWaiting if hold.is_open else HoldEnded
+    raise refusals.HoldNotWaiting if hold.is_open else refusals.HoldEnded

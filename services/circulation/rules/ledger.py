@@ -39,6 +39,8 @@ class EntryKind(StrEnum):
     """Less is charged than was paid; the rest is owed to the patron."""
     REFUND = "refund"
     """Money was given back."""
+    CANCELLATION = "cancellation"
+    """A payment that was recorded by mistake is cancelled."""
 
 
 class PostingKind(StrEnum):
@@ -49,6 +51,7 @@ class PostingKind(StrEnum):
     WAIVED = "waived"
     ADJUSTED = "adjusted"
     REFUNDED = "refunded"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ _MOVES = {
     PostingKind.WAIVED: {EntryKind.WAIVER},
     PostingKind.ADJUSTED: {EntryKind.CREDIT, EntryKind.REFUND_DUE},
     PostingKind.REFUNDED: {EntryKind.REFUND},
+    PostingKind.CANCELLED: {EntryKind.CANCELLATION},
 }
 
 
@@ -143,6 +147,27 @@ def pay(charge: Charge, cents: int, occasion: Occasion) -> Posting:
         paid,
         occasion,
         {EntryKind.CREDIT: over, EntryKind.PAYMENT: -cents, EntryKind.REFUND_DUE: -over},
+    )
+
+
+def cancel_payment(charge: Charge, cents: int, occasion: Occasion) -> Posting:
+    """Post that a payment of `cents` was recorded by mistake: the reverse of `pay`.
+
+    What was due back because of it is due no more.
+    """
+    over = min(charge.refund_due_cents, cents)
+    unpaid = replace(
+        charge,
+        outstanding_cents=charge.outstanding_cents + cents - over,
+        paid_cents=charge.paid_cents - cents + over,
+        refund_due_cents=charge.refund_due_cents - over,
+        version=charge.version + 1,
+    )
+    return _posting(
+        PostingKind.CANCELLED,
+        unpaid,
+        occasion,
+        {EntryKind.CREDIT: -over, EntryKind.CANCELLATION: cents, EntryKind.REFUND_DUE: over},
     )
 
 

@@ -3,27 +3,21 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Literal
 
-from services.circulation.refusals import (
-    HoldWaiting,
-    LoanClaimed,
-    LoanLimit,
-    LoanLost,
-    LoanNotOpen,
-    NoClaim,
-    NothingToGain,
-    OnSiteOnly,
-    PatronBlocked,
-    RenewalLimit,
-    ReturnedBeforeBorrowed,
-)
+from services.circulation import refusals
 from services.circulation.rules.calendar import Calendar, Cause
 from services.circulation.rules.copy import Copy, lend
 from services.circulation.rules.fines import Statement
-from services.circulation.rules.loan_period import Due, LocalTime, first_due, renewed_due
+from services.circulation.rules.loan_period import (
+    Due,
+    LocalTime,
+    first_due,
+    promised_due,
+    renewed_due,
+)
 from services.circulation.rules.patron import Patron, check_card
 from services.circulation.rules.policy import Policy
 
@@ -49,6 +43,8 @@ class Step(StrEnum):
     LOSE = "lose"
     CLAIM = "claim returned"
     REJECT_CLAIM = "reject claim"
+    UNDO_CHECK_OUT = "undo check-out"
+    UNDO_RETURN = "undo return"
 
 
 LIFE: Mapping[tuple[LoanState, Step], LoanState] = {
@@ -61,6 +57,8 @@ LIFE: Mapping[tuple[LoanState, Step], LoanState] = {
     (LoanState.OPEN, Step.LOSE): LoanState.LOST,
     (LoanState.OPEN, Step.CLAIM): LoanState.OPEN,
     (LoanState.OPEN, Step.REJECT_CLAIM): LoanState.OPEN,
+    (LoanState.OPEN, Step.UNDO_CHECK_OUT): LoanState.RETURNED,
+    (LoanState.RETURNED, Step.UNDO_RETURN): LoanState.OPEN,
 }
 """State that each step leads to, by present state and step. Any other step is refused."""
 
@@ -123,6 +121,14 @@ class Loan:
     """Fine at return or loss, with later reductions; None while the loan is open."""
     due_time: LocalTime | None = None
     """Time on the due date from which a loan by hours is overdue; None: a loan by days."""
+    ended_holds: tuple[str, ...] = ()
+    """Ids of the patron's holds that its check-out ended, so that an undo restores them."""
+    returned_at: datetime | None = None
+    """Business time of the return, UTC. It can be undone for some time: see `undo`."""
+    lent_at: datetime | None = None
+    """Time of a check-out that was reported later; None: it was recorded at once."""
+    lent_through: Channel | None = None
+    """None: the patron borrowed by phone, or it is a loan of an earlier release."""
     version: int = 1
 
     @property
@@ -149,31 +155,35 @@ def check_out(
     calendar: Calendar,
     on: date,
     time: LocalTime | None = None,
+    promised: Due | None = None,
     hold_id: str | None = None,
+    channel: Channel | None = None,
 ) -> tuple[Loan, Copy]:
     """Return the new loan and its copy on loan.
 
     `calendar` is the lending branch's. `time` is the time on the day `on`, for a loan by hours.
-    `hold_id` is the patron's hold on the title, if any. `of_category` and `at_branch` count the
-    patron's open loans of copies of this category, and those that this branch lent.
+    `promised` is the due date that an offline station gave. `hold_id` is the patron's hold on the
+    title, if any. `of_category` and `at_branch` count the patron's open loans of copies of this
+    category, and those that this branch lent.
 
     Raises CardExpired, PatronBlocked, OnSiteOnly, LoanLimit, CopyKept, LentBeforeReturn or another
     refusal that names the copy's state.
     """
     check_card(patron.card_expires_on, on)
     if blocked:
-        raise PatronBlocked
+        raise refusals.PatronBlocked
     if not policy.lendable:
-        raise OnSiteOnly
+        raise refusals.OnSiteOnly
     if open_loans >= policy.max_loans:
-        raise LoanLimit(limit=policy.max_loans)
+        raise refusals.LoanLimit(limit=policy.max_loans)
     for count, most, kind in (
         (of_category, policy.max_loans_of_category, copy.category),
         (at_branch, policy.max_loans_at_branch, calendar.branch_code),
     ):
         if most is not None and count >= most:
-            raise LoanLimit(limit=f"{most} ({kind})")
+            raise refusals.LoanLimit(limit=f"{most} ({kind})")
     due = first_due(policy, calendar, Due(on, time))
+    due = promised_due(due, promised, calendar) if promised else due
     loan = Loan(
         id=loan_id,
         patron_id=patron.id,
@@ -190,6 +200,7 @@ def check_out(
         due_time=due.time,
         due_set_at_version=calendar.version,
         calendar_version=calendar.version,
+        lent_through=channel,
     )
     return loan, lend(copy, on, branch_code=calendar.branch_code, hold_id=hold_id)
 
@@ -218,17 +229,17 @@ def renew(
     """
     state = next_state(loan, Step.RENEW)
     if loan.claimed_returned_on:
-        raise LoanClaimed
+        raise refusals.LoanClaimed
     check_card(card_expires_on, on)
     if blocked:
-        raise PatronBlocked
+        raise refusals.PatronBlocked
     if queue:
-        raise HoldWaiting
+        raise refusals.HoldWaiting
     if not unlimited and not renewals_left(loan, calendar, on):
-        raise RenewalLimit(limit=_renewals_allowed(loan, calendar, on))
+        raise refusals.RenewalLimit(limit=_renewals_allowed(loan, calendar, on))
     due = renewed_due(loan.policy, calendar, loan.due, Due(on, time))
     if not due.is_later(loan.due):
-        raise NothingToGain
+        raise refusals.NothingToGain
     return replace(
         loan,
         state=state,
@@ -278,17 +289,19 @@ def give_back(
     branch_code: str,
     channel: Channel,
     final_fine: Statement | None = None,
+    at: datetime | None = None,
 ) -> Loan:
     """Return the loan as ended: at any branch, by anyone, on a day that may be past.
 
-    `final_fine` is the fine as assessed that day. A lost loan can end too, when its copy is found.
+    `final_fine` is the fine as assessed that day, `at` the time of the scan. A lost loan can end
+    too, when its copy is found.
     For a loan claimed returned, the caller passes the day that `back_on` gives.
 
     Raises LoanNotOpen or ReturnedBeforeBorrowed.
     """
     state = next_state(loan, Step.GIVE_BACK)
     if on < loan.borrowed_on:
-        raise ReturnedBeforeBorrowed(borrowed_on=loan.borrowed_on)
+        raise refusals.ReturnedBeforeBorrowed(borrowed_on=loan.borrowed_on)
     return replace(
         loan,
         state=state,
@@ -296,8 +309,20 @@ def give_back(
         returned_branch=branch_code,
         returned_through=channel,
         final_fine=final_fine,
+        returned_at=at,
         version=loan.version + 1,
     )
+
+
+def check_reported_return(loan: Loan, on: date, at: datetime, recorded_at: datetime | None) -> None:
+    """Raise LentThatDay if a loan of the day began after its return, which is reported later.
+
+    `recorded_at` is when the loan was recorded. A record that is a day away tells no time: the
+    check-out was back-dated.
+    """
+    began = loan.lent_at or recorded_at
+    if loan.borrowed_on == on and began and at < began < at + timedelta(days=1):
+        raise refusals.LentThatDay(borrowed_on=on)
 
 
 def back_on(loan: Loan, on: date) -> date:
@@ -309,10 +334,7 @@ def back_on(loan: Loan, on: date) -> date:
 
 
 def settled(loan: Loan, at_return: Statement) -> Statement:
-    """Return the fine that the loan ends with: the lower of `at_return` and the fine at its loss.
-
-    A loan that was not lost ends with `at_return`.
-    """
+    """Return the fine that the loan ends with: the lower of `at_return` and that of a loss."""
     at_loss = loan.final_fine
     return at_loss if at_loss and at_loss.amount_cents <= at_return.amount_cents else at_return
 
@@ -320,13 +342,12 @@ def settled(loan: Loan, at_return: Statement) -> Statement:
 def claim_returned(loan: Loan, on: date) -> Loan:
     """Record the patron's claim that they returned the copy on `on`.
 
-    Returns the same loan if a claim is recorded already.
-
-    Raises LoanLost, LoanNotOpen or ReturnedBeforeBorrowed.
+    Returns the same loan if a claim is recorded already. Raises LoanLost, LoanNotOpen or
+    ReturnedBeforeBorrowed.
     """
     state = next_state(loan, Step.CLAIM)
     if on < loan.borrowed_on:
-        raise ReturnedBeforeBorrowed(borrowed_on=loan.borrowed_on)
+        raise refusals.ReturnedBeforeBorrowed(borrowed_on=loan.borrowed_on)
     if loan.claimed_returned_on:
         return loan
     return replace(loan, state=state, claimed_returned_on=on, version=loan.version + 1)
@@ -339,7 +360,7 @@ def reject_claim(loan: Loan) -> Loan:
     """
     state = next_state(loan, Step.REJECT_CLAIM)
     if not loan.claimed_returned_on:
-        raise NoClaim
+        raise refusals.NoClaim
     return replace(loan, state=state, claimed_returned_on=None, version=loan.version + 1)
 
 
@@ -362,4 +383,4 @@ def next_state(loan: Loan, step: Step) -> LoanState:
     """Return the state that a step leads to. Raises LoanLost or LoanNotOpen."""
     if (state := LIFE.get((loan.state, step))) is not None:
         return state
-    raise LoanLost if loan.state is LoanState.LOST else LoanNotOpen
+    raise refusals.LoanLost if loan.state is LoanState.LOST else refusals.LoanNotOpen

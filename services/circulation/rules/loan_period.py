@@ -7,6 +7,9 @@ from services.circulation.rules.calendar import DAY, Calendar
 from services.circulation.rules.policy import Policy
 from services.circulation.rules.terms import HOURS_OF_DAY, MINUTES_OF_DAY
 
+MOST_PROMISED_DAYS = 31
+"""Most days that a due date which a station promised adds to the computed one."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalTime:
@@ -40,6 +43,21 @@ def first_due(policy: Policy, calendar: Calendar, since: Due) -> Due:
     """Return when a loan made at `since` is due. `calendar` is the lending branch's."""
     due = _due(policy, calendar, since, policy.loan_days, policy.loan_hours)
     return _capped(due, policy, since, calendar)
+
+
+def promised_due(due: Due, promised: Due, calendar: Calendar) -> Due:
+    """Return the later of the computed due date and the one that an offline station promised.
+
+    The borrower goes by the date on the receipt: SIP2 calls it `nb due date`, "the no block due
+    date that articles were given during off-line operation". The station computed it from rules
+    that it had before. A promise counts for MOST_PROMISED_DAYS at most, about one more loan period:
+    so a station with a wrong clock, or a hostile one, can't give years.
+    """
+    promised = promised if due.time else Due(promised.on)
+    if not promised.is_later(due):
+        return due
+    day = min(promised.on, due.on + MOST_PROMISED_DAYS * DAY)
+    return promised.moved_to(calendar.next_open(day) or day)
 
 
 def renewed_due(policy: Policy, calendar: Calendar, present: Due, now: Due) -> Due:

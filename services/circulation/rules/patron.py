@@ -91,6 +91,20 @@ def check_card(card_expires_on: date | None, on: date) -> None:
         raise CardExpired(expired_on=card_expires_on)
 
 
+class PatronInDoubt(Exception):
+    """A block or the expiry of a card refuses, which accounts may have ended a moment ago."""
+
+    def __init__(self, patron_id: str) -> None:
+        super().__init__(patron_id)
+        self.patron_id = patron_id
+
+
+def check_state(patron: Patron, on: date, *, may_be_behind: bool) -> None:
+    """Raise PatronInDoubt if the state `may_be_behind` that of accounts, and would refuse."""
+    if may_be_behind and (patron.blocked or has_expired(patron.card_expires_on, on)):
+        raise PatronInDoubt(patron.id)
+
+
 def with_valid_card(patron: Patron, on: date) -> Patron:
     """Return the patron as after a renewal of an expired card; the same one if it is valid."""
     expired = has_expired(patron.card_expires_on, on)
@@ -104,6 +118,26 @@ def owes_too_much(patron: Patron, borrower: Borrower, policies: PolicyMatrix) ->
     depend on where they are or what they borrow.
     """
     return policies.pick(patron.category, "", "").blocks(borrower.outstanding_cents)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a patron may have of any copies at any branch, and owe and still borrow."""
+
+    most_loans: int
+    most_holds: int
+    most_owed_cents: int
+    at_loan_limit: bool
+
+
+def limits_of(patron: Patron | None, borrower: Borrower, policies: PolicyMatrix) -> Limits:
+    """Return a patron's limits, by the same policy row as `owes_too_much`.
+
+    None: accounts has not published the patron yet, so the row for everybody applies.
+    """
+    row = policies.pick(patron.category if patron else "", "", "")
+    most_owed = max(row.block_over_cents - 1, 0)
+    return Limits(row.max_loans, row.max_holds, most_owed, borrower.open_loans >= row.max_loans)
 
 
 @dataclass(frozen=True, slots=True)

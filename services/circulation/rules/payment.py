@@ -6,16 +6,10 @@ the provider knows it by its id. A request can therefore be repeated, and the mo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
-from services.circulation.refusals import (
-    AmountChanged,
-    NoRefundDue,
-    NothingToPay,
-    PaymentOver,
-    Refusal,
-)
+from services.circulation import refusals
 from services.circulation.rules.charge import Charge
 
 
@@ -29,6 +23,8 @@ class PaymentState(StrEnum):
     PAID = "paid"
     DECLINED = "declined"
     """Nothing was taken, and nothing will be."""
+    CANCELLED = "cancelled"
+    """It was recorded as paid in cash by mistake."""
     NOT_RECEIVED = "not-received"
     """The same: the provider never got the request, not even when it was sent again."""
 
@@ -81,6 +77,21 @@ class Payment:
     state: PaymentState = PaymentState.PENDING
     taken_by: str = ""
     """Member of staff who took the money in cash; empty: the provider takes it."""
+    till_id: str = ""
+    """Till that the cash is in, or what stands for none being open; empty: of earlier releases."""
+    cancelled_by: str = ""
+    """Member of staff who cancelled it."""
+    cancelled_at: datetime | None = None
+    """Business time, UTC."""
+    cancelled_because: str = ""
+    left_till: bool = False
+    """True if it was cancelled before its till was closed, so its cash does not count there."""
+    provider_id: str = ""
+    """Id that the provider gave it, if the patron pays on a page of the provider."""
+    page_url: str = ""
+    """Address of that page."""
+    receipt_on: date | None = None
+    """Last day on which its receipt was asked for by e-mail."""
     version: int = 1
 
     @property
@@ -111,6 +122,8 @@ class Refund:
     settled: bool = False
     in_cash: bool = False
     """True if the member of staff gives the money; else the provider does."""
+    till_id: str = ""
+    """Id of the till that the money came from; empty: none is known."""
     version: int = 1
 
 
@@ -122,7 +135,7 @@ def begin_payment(
     Raises NothingToPay if one of them is settled.
     """
     if not all(charge.outstanding_cents for charge in charges):
-        raise NothingToPay
+        raise refusals.NothingToPay
     parts = tuple(Part(charge.id, charge.outstanding_cents) for charge in charges)
     return Payment(payment_id, patron_id, parts, at)
 
@@ -154,6 +167,43 @@ def take_cash(
             parts.append(replace(part, cents=paid))
             left -= paid
     return replace(payment, parts=tuple(parts), state=PaymentState.PAID, taken_by=by)
+
+
+def cancel(
+    payment: Payment,
+    kept: Mapping[str, int],
+    *,
+    by: str,
+    at: datetime,
+    reason: str,
+) -> Payment:
+    """Return the payment as cancelled by `by`, of the staff, because it was a mistake.
+
+    `kept` are the cents paid in cash and not given back, by charge. Raises PaymentCancelled,
+    PaymentNotInCash, or PaymentRefunded if less is kept than was paid.
+    """
+    if payment.state is PaymentState.CANCELLED:
+        raise refusals.PaymentCancelled
+    if not payment.in_cash:
+        raise refusals.PaymentNotInCash
+    if any(kept[part.charge_id] < part.cents for part in payment.parts):
+        raise refusals.PaymentRefunded
+    return replace(
+        payment,
+        state=PaymentState.CANCELLED,
+        cancelled_by=by,
+        cancelled_at=at,
+        cancelled_because=reason,
+        version=payment.version + 1,
+    )
+
+
+def cash_kept(charge_id: str, payments: Sequence[Payment], refunds: Sequence[Refund]) -> int:
+    """Return the cents of a charge that were paid in cash, less those given back in cash."""
+    paid = (part for one in payments if one.in_cash for part in one.parts)
+    return sum(part.cents for part in paid if part.charge_id == charge_id) - sum(
+        refund.cents for refund in refunds if refund.in_cash
+    )
 
 
 def payment_to_refund(
@@ -192,7 +242,7 @@ def begin_refund(
     """
     given = min(charge.refund_due_cents, kept)
     if not given:
-        raise NoRefundDue
+        raise refusals.NoRefundDue
     if cents is not None:
         _check_amount(cents, given)
     return Refund(
@@ -213,15 +263,36 @@ def _check_amount(given: int, due: int) -> None:
         raise _amount_changed(due)
 
 
-def _amount_changed(due: int) -> Refusal:
-    return AmountChanged(amount=f"${due / 100:,.2f}")
+def _amount_changed(due: int) -> refusals.Refusal:
+    return refusals.AmountChanged(amount=f"${due / 100:,.2f}")
+
+
+def open_page(payment: Payment, provider_id: str, url: str) -> Payment:
+    """Note the provider's page for a payment; the first page stays. Raises PaymentOver."""
+    if payment.provider_id:
+        return payment
+    if payment.state is not PaymentState.PENDING:
+        raise refusals.PaymentOver
+    return replace(payment, provider_id=provider_id, page_url=url, version=payment.version + 1)
+
+
+def ask_for_receipt(payment: Payment, on: date) -> Payment:
+    """Note that its receipt is asked for; the same payment if it was on this day already.
+
+    Raises NoReceipt while it is not paid, and after it was cancelled.
+    """
+    if payment.state is not PaymentState.PAID:
+        raise refusals.NoReceipt
+    if payment.receipt_on == on:
+        return payment
+    return replace(payment, receipt_on=on, version=payment.version + 1)
 
 
 def take_step(payment: Payment, step: Step) -> Payment:
     """Apply a step to the payment; a repeated step changes nothing. Raises PaymentOver."""
     state = LIFE.get((payment.state, step))
     if state is None:
-        raise PaymentOver
+        raise refusals.PaymentOver
     return (
         payment
         if state is payment.state

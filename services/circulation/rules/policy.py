@@ -1,12 +1,12 @@
 """Lending policy: terms and costs of a loan, by patron, copy and branch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from itertools import product
 from operator import attrgetter
 
-from services.circulation.refusals import NoSuchPolicy, PolicyNeeded, PolicyTaken
+from services.circulation import refusals
 from services.circulation.rules.calendar import Cause
 from services.circulation.rules.terms import OptionalTerms, describe_free, describe_rates, dollars
 
@@ -145,6 +145,12 @@ class PolicyMatrix:
 
     def pick(self, patron_category: str, copy_category: str, branch_kind: str) -> Policy:
         """Return the row for a loan. Makes at most eight look-ups, however many rows there are."""
+        return next(self.fitting(patron_category, copy_category, branch_kind))
+
+    def fitting(
+        self, patron_category: str, copy_category: str, branch_kind: str
+    ) -> Iterator[Policy]:
+        """Yield the rows that fit a loan, the most specific first: that one applies."""
         keys = (
             (
                 patron_category if patron else None,
@@ -153,11 +159,35 @@ class PolicyMatrix:
             )
             for patron, copy, branch in _MOST_SPECIFIC_FIRST
         )
-        return next(row for key in keys if (row := self._rows.get(key)) is not None)
+        for key in keys:
+            if (row := self._rows.get(key)) is not None:
+                yield row
+
+    def with_row(self, policy_id: str, row: Policy | None) -> "PolicyMatrix":
+        """Return the rows with one of them set, or deleted if `row` is None.
+
+        Raises PolicyTaken, PolicyNeeded or NoSuchPolicy, as the change itself does.
+        """
+        if row is None:
+            self.check_delete(policy_id)
+        else:
+            self.check_set(row)
+        others = [other for other in self.rows if other.id != policy_id]
+        return PolicyMatrix([*others, row] if row else others)
 
     def named(self, policy_id: str) -> Policy | None:
         """Return the row with this id; None if there is none."""
         return next((row for row in self._rows.values() if row.id == policy_id), None)
+
+    def check_version(self, policy_id: str, based_on: int | None) -> None:
+        """Raise PolicyChanged unless version `based_on` of a row is in force; 0: no row is.
+
+        None: the version does not matter.
+        """
+        row = self.named(policy_id)
+        version = row.version if row else 0
+        if based_on is not None and version != based_on:
+            raise refusals.PolicyChanged(version=version)
 
     def check_set(self, row: Policy) -> None:
         """Raise PolicyTaken or PolicyNeeded if this row may not be set.
@@ -167,16 +197,16 @@ class PolicyMatrix:
         """
         other = self._rows.get(row.scope)
         if other is not None and other.id != row.id:
-            raise PolicyTaken(other=other.id)
+            raise refusals.PolicyTaken(other=other.id)
         if row.id == self._rows[EVERYONE].id and row.scope != EVERYONE:
-            raise PolicyNeeded
+            raise refusals.PolicyNeeded
 
     def check_delete(self, policy_id: str) -> Policy:
         """Return the row to delete. Raises NoSuchPolicy or PolicyNeeded."""
         if (row := self.named(policy_id)) is None:
-            raise NoSuchPolicy
+            raise refusals.NoSuchPolicy
         if row.scope == EVERYONE:
-            raise PolicyNeeded
+            raise refusals.PolicyNeeded
         return row
 
 

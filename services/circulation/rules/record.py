@@ -83,6 +83,8 @@ class CopyRecord:
     condition: str | None = None
     """State of preservation in the words of the staff, such as `spine repaired`."""
     acquired_on: date | None = None
+    note: str | None = None
+    """Note of the staff; no event has it."""
 
 
 def given_fields(record: Record | CopyRecord) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from services.circulation.refusals import TooManyCopies
+from services.circulation.rules.call_number import shelf_order
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.record import EMPTY, Record, isbn_of_ten, normal_isbn
 from shared.search_form import UNSPACED, search_form
@@ -57,6 +58,8 @@ FORMATS = (
 """Kinds of titles that an import gives and the pages name; a library may have others."""
 
 
+AGENCY = "Carrel"
+"""The agency (MARC 003) of titles that were catalogued here; their number there is their id."""
 WORK_PREFIX = "w-"
 MOST_COPIES = 5000
 """Most copies that one title may have. Its event lists all of them and has to fit a message."""
@@ -130,6 +133,8 @@ class BranchStock:
     branch: str
     copies: int
     available: int
+    call_number: str | None = None
+    """The first of theirs in the order of the shelves; None: none has one."""
 
 
 @dataclass(frozen=True)
@@ -182,14 +187,21 @@ _PARTS = str.maketrans("上中下", "一二三")
 
 def stock(copies: list[Copy]) -> list[BranchStock]:
     """Count the copies and the available copies by the branch that owns them."""
-    branches = sorted({copy.branch_code for copy in copies})
+    by_branch: dict[str, list[Copy]] = {}
+    for copy in sorted(copies, key=lambda copy: copy.branch_code):
+        by_branch.setdefault(copy.branch_code, []).append(copy)
     return [
         BranchStock(
             branch,
-            sum(copy.branch_code == branch for copy in copies),
-            sum(
-                copy.branch_code == branch and copy.state is CopyState.AVAILABLE for copy in copies
-            ),
+            len(here),
+            sum(copy.state is CopyState.AVAILABLE for copy in here),
+            _first_number(here),
         )
-        for branch in branches
+        for branch, here in by_branch.items()
     ]
+
+
+def _first_number(copies: Iterable[Copy]) -> str | None:
+    records = (copy.record for copy in copies if copy.state is not CopyState.WITHDRAWN)
+    numbers = [record.call_number for record in records if record and record.call_number]
+    return min(numbers, key=shelf_order).number if numbers else None

@@ -9,19 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import accumulate
 
-from services.circulation.refusals import (
-    ASK_STAFF,
-    CancelHolds,
-    ChooseBranch,
-    ChooseCopy,
-    Pay,
-    Refusal,
-    RenewCard,
-    Return,
-    Step,
-    Wait,
-    WayOut,
-)
+from services.circulation import refusals
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.due_date import current, fine
 from services.circulation.rules.loan import Loan
@@ -97,23 +85,23 @@ class Candidate:
         """Return whether this costs no more of anything."""
         return all(mine <= theirs for mine, theirs in zip(self.cost, other.cost, strict=True))
 
-    def way_out(self, on: date, *, any_item: bool) -> WayOut:
+    def way_out(self, on: date, *, any_item: bool) -> refusals.WayOut:
         """Return the steps in the order in which they are taken; `on` is the present day."""
-        steps: list[Step] = []
+        steps: list[refusals.Step] = []
         if self.barcode:
-            steps.append(ChooseCopy(self.barcode))
+            steps.append(refusals.ChooseCopy(self.barcode))
         if self.branch:
-            steps.append(ChooseBranch(self.branch))
+            steps.append(refusals.ChooseBranch(self.branch))
         if self.hold_ids:
-            steps.append(CancelHolds(len(self.hold_ids), self.hold_ids))
+            steps.append(refusals.CancelHolds(len(self.hold_ids), self.hold_ids))
         if self.returned:
             loan_ids = tuple(one.loan_id for one in self.returned)
-            steps.append(Return(len(loan_ids), loan_ids, any_item))
+            steps.append(refusals.Return(len(loan_ids), loan_ids, any_item))
         if self.cents:
-            steps.append(Pay(self.cents))
+            steps.append(refusals.Pay(self.cents))
         if self.days:
-            steps.append(Wait(on + timedelta(days=self.days)))
-        return WayOut(tuple(steps))
+            steps.append(refusals.Wait(on + timedelta(days=self.days)))
+        return refusals.WayOut(tuple(steps))
 
 
 def cheapest(
@@ -130,7 +118,7 @@ def cheapest(
             continue
         try:
             attempt(candidate)
-        except Refusal:
+        except refusals.Refusal:
             continue
         found.append(candidate)
     return found
@@ -143,7 +131,7 @@ def ways_out(
     *,
     any_item: bool = True,
     renews_card: bool = False,
-) -> tuple[WayOut, ...]:
+) -> tuple[refusals.WayOut, ...]:
     """Return the ways out as `cheapest` finds them; if there is none, to ask the staff.
 
     `any_item`: none of the patron's items has a fine, so it does not matter which are returned.
@@ -152,8 +140,8 @@ def ways_out(
     found = cheapest(candidates, attempt)[:MOST_WAYS]
     ways = tuple(one.way_out(on, any_item=any_item) for one in found)
     if renews_card:
-        ways = tuple(WayOut((RenewCard(), *way.steps)) for way in ways)
-    return ways or ASK_STAFF
+        ways = tuple(refusals.WayOut((refusals.RenewCard(), *way.steps)) for way in ways)
+    return ways or refusals.ASK_STAFF
 
 
 def returns(loans: Sequence[Returnable]) -> Iterator[tuple[Returnable, ...]]:

@@ -10,14 +10,26 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import pymongo
 import structlog
 from fastapi import FastAPI
 from pymongo.errors import PyMongoError
 
 from services.circulation.catalogue import store as catalogue_store
-from services.circulation.rules.copy import Copy
-from services.circulation.rules.title import Title
-from services.circulation.search.rules import Facets, Search, Sort, entry_of
+from services.circulation.holds import store as holds_store
+from services.circulation.loans.store import loans as loans_store
+from services.circulation.rules.copy import Copy, CopyState
+from services.circulation.rules.title import Title, sought, words_of
+from services.circulation.search.rules import (
+    SHORTEST,
+    Facets,
+    Search,
+    Sort,
+    corrected,
+    entry_of,
+    nearest,
+    number_in_words,
+)
 from services.circulation.search.store import SEARCH_SECONDS, Found, TitleIndex
 from services.circulation.settings import Settings
 from shared.clock import SKEW_SECONDS, wall_clock
@@ -46,10 +58,20 @@ AWAY_SECONDS = 0.5
 """Pause while the database is away."""
 AT_ONCE = 500
 """Titles that are read and put into the index at once."""
-LONG_SECONDS = 0.02
-"""Duration from which the counts of a search are kept, for KEPT_SECONDS: it finds very many."""
+VERY_MANY = 100_000
+"""Titles found from which the counts of a search are kept, for KEPT_SECONDS: to count takes long.
+
+The duration would not tell: on a busy machine it would also keep small counts, which soon change.
+"""
 KEPT_SECONDS = 60.0
 MOST_KEPT = 200
+LATEST_LOANS = 10_000
+"""Loans of which the most borrowed titles are counted."""
+LEAST_LOANS = 3
+"""Loans from which on a title is shown as much borrowed: fewer could point to one person."""
+MOST_BORROWED = 50
+BORROWED_SECONDS = 600.0
+"""Time for which the most borrowed titles are kept."""
 _THREADS = 2
 
 
@@ -59,6 +81,8 @@ class FoundTitle:
 
     title: Title
     copies: list[Copy]
+    waiting: int
+    """Number of holds that wait for it or a volume of it; 0 while a copy is available."""
 
 
 class CatalogueView:
@@ -80,6 +104,7 @@ class CatalogueView:
         self._is_wanted = asyncio.Event()
         self._is_fresh = asyncio.Event()
         self._counts: dict[Search, tuple[float, Facets]] = {}
+        self._borrowed: tuple[float, list[str]] = (-BORROWED_SECONDS, [])
         self._lock = asyncio.Lock()
         """Held by the one that changes the index."""
         self._is_built = asyncio.Event()
@@ -163,6 +188,52 @@ class CatalogueView:
         except TimeoutError:
             raise Busy from None
 
+    async def most_borrowed(self) -> list[str]:
+        """Return the ids of the titles that were borrowed most lately, the most frequent first."""
+        counted_at, ids = self._borrowed
+        now = asyncio.get_running_loop().time()
+        if now - counted_at >= BORROWED_SECONDS:
+            # Requests of this moment get the former titles, so that one of them counts.
+            self._borrowed = (now, ids)
+            with pymongo.timeout(allowed(SEARCH_SECONDS)):
+                counts = await loans_store.count_titles(self._database, LATEST_LOANS)
+            most = counts.most_common(MOST_BORROWED)
+            ids = [title_id for title_id, loans in most if loans >= LEAST_LOANS]
+            self._borrowed = (now, ids)
+        return ids
+
+    async def correction(self, search: Search) -> str | None:
+        """Return the words that were perhaps meant by a search that found too little, or None.
+
+        Each word that no title has is replaced by the nearest that one has, and a number by its
+        words. Titles have to match the result.
+        """
+        try:
+            async with asyncio.timeout(allowed(SEARCH_SECONDS)):
+                words = {
+                    word: meant
+                    for word in sought(search.q)
+                    if (meant := number_in_words(word) or await self._nearest(word))
+                }
+                if not words:
+                    return None
+                text = corrected(search.q, words)
+                found = await self._run(partial(self._index.count, replace(search, q=text)))
+                return text if found else None
+        except TimeoutError:
+            return None
+
+    async def _nearest(self, word: str) -> str | None:
+        """Return the nearest word of a title, if no title has a word that begins with this one."""
+        if len(word) < SHORTEST or not word.isalpha():
+            return None
+        if await self._run(partial(self._index.count, Search(q=word))):
+            return None
+        near = await self._run(partial(self._index.near, word))
+        titles = (await catalogue_store.find_titles(self._database, near)).values()
+        texts = [text for one in titles for text in (one.title, *one.authors, *one.record.words())]
+        return nearest(word, words_of(" ".join(texts)))
+
     async def _be_fresh(self) -> None:
         age = asyncio.get_running_loop().time() - self._looked_at
         if age > FRESH_SECONDS:
@@ -182,7 +253,7 @@ class CatalogueView:
         if kept and now - kept_at < KEPT_SECONDS:
             return kept
         counts = await self._run(partial(self._index.facets, search))
-        if asyncio.get_running_loop().time() - now > LONG_SECONDS:
+        if sum(counts.formats.values()) >= VERY_MANY:
             if len(self._counts) >= MOST_KEPT:
                 self._counts.clear()
             self._counts[search] = (now, counts)
@@ -201,7 +272,11 @@ def _catalogued(title: Title) -> int:
 async def with_copies(db: Database, titles: Sequence[Title]) -> list[FoundTitle]:
     """Return titles with their copies as they are now."""
     copies = await catalogue_store.find_copies(db, [title.id for title in titles])
-    return [FoundTitle(title, copies[title.id]) for title in titles]
+    out = [
+        one for one in copies if all(copy.state is not CopyState.AVAILABLE for copy in copies[one])
+    ]
+    waiting = await holds_store.count_waiting(db, out)
+    return [FoundTitle(title, copies[title.id], waiting.get(title.id, 0)) for title in titles]
 
 
 def prepare(app: FastAPI) -> None:

@@ -5,20 +5,31 @@ from datetime import date, datetime, time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.exceptions import HTTPException
 
 from services.circulation.catalogue import store as catalogue_store
-from services.circulation.catalogue.routes.titles import StockOut, TitleOut, stock_out
+from services.circulation.catalogue.routes.titles import (
+    StockOut,
+    TitleInFull,
+    TitleOut,
+    stock_out,
+)
+from services.circulation.fields import Isbn
 from services.circulation.rules.title import Title
 from services.circulation.search import queries, store
 from services.circulation.search.rules import Facets, Search, Sort
 from services.circulation.search.store import MOST_FOUND
+from shared.http.bodies import from_attributes
 from shared.http.dependencies import Db
 from shared.http.paging import Page, PageQuery, page_of
 
 router = APIRouter(prefix="/v1")
 
+TitleId = Annotated[str, StringConstraints(max_length=300)]
+FEW = 3
+"""Titles found from which on no other words are looked for."""
+SUGGESTED = 6
 Words = Annotated[str, Query(max_length=200)]
 CODE = r"^[A-Za-z0-9-]*$"
 Year = Annotated[int | None, Query(ge=1, le=9999)]
@@ -28,12 +39,25 @@ class FoundTitle(TitleOut):
     """A title that a search found, and where its copies are now."""
 
     availability: list[StockOut]
+    waiting: int = Field(description="Holds that wait for it; 0 while a copy is available.")
 
     @classmethod
     def found(cls, found: queries.FoundTitle) -> "FoundTitle":
         """Build the response from a title and its copies."""
         out = TitleOut.of(found.title)
-        return cls(**out.__dict__, availability=stock_out(found.copies))
+        return cls(**out.__dict__, availability=stock_out(found.copies), waiting=found.waiting)
+
+
+class TitleWithCopies(TitleInFull):
+    """A title with its copies, and how many readers wait."""
+
+    waiting: int = Field(description="Holds that wait for it; 0 while a copy is available.")
+
+
+class TitlesWithCopies(BaseModel):
+    """The titles that there are of those asked for, in no order."""
+
+    items: list[TitleWithCopies]
 
 
 class CountOut(BaseModel):
@@ -85,6 +109,26 @@ class TitlePage(BaseModel):
         description="Titles found. The first 10,000 can be paged through. Null: not counted.",
     )
     facets: FacetsOut | None = Field(default=None, description="With `facets=true`.")
+    did_you_mean: str | None = Field(
+        default=None,
+        description="Words that were perhaps meant and that titles have, where `q` finds few "
+        "titles. Counted searches alone have it.",
+    )
+
+
+class Suggestion(BaseModel):
+    """A title that begins as somebody types."""
+
+    id: str
+    title: str
+    authors: tuple[str, ...]
+    kind: str
+
+
+class Suggestions(BaseModel):
+    """Titles to choose from while somebody types; the best match first."""
+
+    items: list[Suggestion]
 
 
 async def _asked(
@@ -157,6 +201,9 @@ async def get_titles(
     q: Annotated[str, Query(max_length=200)] = "",
     asked: Annotated[Search | None, Depends(_asked)] = None,
     facets: Annotated[bool, Query(description="Count the titles by each facet.")] = False,
+    isbn: Annotated[
+        Isbn | None, Query(description="An ISBN of the title, with 10 or 13 digits; alone.")
+    ] = None,
 ) -> TitlePage:
     """Search the catalogue for titles that match all that is given.
 
@@ -170,7 +217,7 @@ async def get_titles(
     seconds ago.
     """
     if asked is None and not facets:
-        titles = await store.find_catalogued(db, q, page.limit, page.after)
+        titles = await store.find_catalogued(db, isbn or q, page.limit, page.after)
         items = await _items(db, titles)
         return TitlePage(**page_of(items, page, lambda item: str(item.id)))
     offset = _offset(page)
@@ -185,7 +232,52 @@ async def get_titles(
         next=str(following) if following < min(part.total, MOST_FOUND) else None,
         total=part.total,
         facets=FacetsOut.of(counts) if counts else None,
+        did_you_mean=(
+            await view.correction(asked or Search(q=q))
+            if counts and q and part.total < FEW and not offset
+            else None
+        ),
     )
+
+
+@router.get("/title-copies")
+async def get_title_copies(
+    db: Db, ids: Annotated[tuple[TitleId, ...], Query(alias="id", max_length=50)] = ()
+) -> TitlesWithCopies:
+    """List the copies of up to 50 titles; an id without a title is left out."""
+    titles = await catalogue_store.find_titles(db, ids)
+    found = await queries.with_copies(db, list(titles.values()))
+    each = [
+        TitleWithCopies(
+            **TitleInFull.with_copies(one.title, one.copies).__dict__, waiting=one.waiting
+        )
+        for one in found
+    ]
+    return TitlesWithCopies(items=each)
+
+
+@router.get("/titles/suggestions")
+async def get_suggestions(
+    request: Request, db: Db, q: Annotated[str, Query(min_length=2, max_length=100)]
+) -> Suggestions:
+    """Suggest titles for the beginning of a search, at most six."""
+    view: queries.CatalogueView = request.app.state.catalogue_view
+    found, _ = await view.search(Search(q=q), limit=SUGGESTED, offset=0, counted=False)
+    titles = await catalogue_store.find_titles(db, found.ids)
+    shown = [titles[one] for one in found.ids if one in titles]
+    return Suggestions(items=[from_attributes(Suggestion, one) for one in shown])
+
+
+@router.get("/titles/most-borrowed")
+async def get_most_borrowed(request: Request, db: Db, page: PageQuery) -> TitlePage:
+    """List the titles that were borrowed most lately, counted anew every ten minutes.
+
+    Of the latest 10,000 loans that are stored, titles borrowed at least three times count.
+    """
+    view: queries.CatalogueView = request.app.state.catalogue_view
+    ids = (await view.most_borrowed())[: page.limit]
+    by_id = await catalogue_store.find_titles(db, ids)
+    return TitlePage(items=await _items(db, [by_id[one] for one in ids if one in by_id]), next=None)
 
 
 def _offset(page: Page) -> int:

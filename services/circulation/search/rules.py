@@ -1,8 +1,9 @@
 """Searches of the catalogue, and the entry by which a title is found. Pure functions and values."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import StrEnum
 
 from services.circulation.rules.copy import Copy, CopyState
@@ -153,3 +154,49 @@ def sort_key(text: str) -> str:
 
 
 _ARTICLE = re.compile(r"^(?:the|an?) (?=.)")
+
+
+SHORTEST = 4
+"""Letters of the shortest word that may be a misspelling; of shorter ones too many are near."""
+
+
+def corrected(text: str, words: Mapping[str, str]) -> str:
+    """Return the text of a search with some words replaced; `words` are keyed by search form."""
+    return re.sub(r"\w+", lambda word: words.get(search_form(word[0]), word[0]), text)
+
+
+def nearest(word: str, among: Collection[str]) -> str | None:
+    """Return the most similar of some words, in search form; None: none of them is similar."""
+    return next(iter(get_close_matches(word, sorted({*among} - {word}), n=1, cutoff=0.7)), None)
+
+
+def number_in_words(digits: str) -> str | None:
+    """Return a number up to 9999 in English words, as in titles: `1984` is nineteen eighty four.
+
+    None: it is no such number. Four digits are read in pairs, as years are.
+    """
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 4):
+        return None
+    number = int(digits)
+    hundreds, rest = divmod(number, 100)
+    if number >= 1000 and hundreds % 10:
+        end = _below_hundred(rest) if rest > 9 else f"hundred {_below_hundred(rest)}"
+        return f"{_below_hundred(hundreds)} {end if rest else 'hundred'}"
+    parts = [(number // 1000, "thousand"), (hundreds % 10, "hundred")]
+    named = [f"{_below_hundred(count)} {name}" for count, name in parts if count]
+    return " ".join([*named, *([_below_hundred(rest)] if rest or not named else [])])
+
+
+def _below_hundred(number: int) -> str:
+    if number < len(_SMALL):
+        return _SMALL[number]
+    tens, units = divmod(number, 10)
+    return f"{_TENS[tens - 2]} {_SMALL[units]}" if units else _TENS[tens - 2]
+
+
+_SMALL = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen"),
+    "nineteen",
+)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")

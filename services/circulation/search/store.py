@@ -43,6 +43,9 @@ SEARCH_SECONDS = 0.7
 _HEAP = 32_000_000
 """Bytes of the writer's memory."""
 _CURSOR = "cursor.json"
+_LONG_WORD = 7
+_MOST_NEAR = 20
+"""Titles that are looked at for the right spelling of a word."""
 _MOST_CODES = 500
 """Values of a facet that are counted, the most frequent ones."""
 _CODES = (*FILTERS, "available")
@@ -127,6 +130,22 @@ class TitleIndex:
         result = searcher.search(_query(search), limit=limit, offset=offset, **order)
         ids = [str(searcher.doc(address)["id"][0]) for _, address in result.hits]
         return Found(ids, int(result.count or 0))  # type: ignore[attr-defined]
+
+    def count(self, search: Search) -> int:
+        """Return the number of titles that a search finds."""
+        return int(self._index.searcher().search(_query(search), limit=1).count or 0)  # type: ignore[attr-defined]
+
+    def near(self, word: str) -> list[str]:
+        """Return the ids of titles that have a word that differs from this one by 1 or 2 letters.
+
+        One letter is changed, missing or too many, or two are exchanged; in words of seven letters
+        and more this may be so twice.
+        """
+        changes = 1 if len(word) < _LONG_WORD else 2
+        query = Query.fuzzy_term_query(SCHEMA, "words", word, changes)
+        searcher = self._index.searcher()
+        hits = searcher.search(query, limit=_MOST_NEAR, count=False).hits
+        return [str(searcher.doc(address)["id"][0]) for _, address in hits]
 
     def facets(self, search: Search) -> Facets:
         """Count all titles that a search finds by each facet."""

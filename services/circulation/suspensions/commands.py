@@ -14,6 +14,7 @@ from services.circulation.rules.suspension import (
 )
 from services.circulation.suspensions import events
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -63,9 +64,7 @@ def amend_suspension(
 
     Raises NoSuchSuspension, SuspensionWithdrawn or ResumesBeforeStart.
     """
-    suspension = calendars_store.get_suspension(work, suspension_id)
-    if suspension is None:
-        raise NoSuchSuspension
+    suspension = or_refuse(calendars_store.get_suspension(work, suspension_id), NoSuchSuspension)
     amended = amend(
         suspension,
         starts_on or suspension.starts_on,
@@ -88,9 +87,7 @@ def withdraw_suspension(
 
     Raises NoSuchSuspension, SuspensionWithdrawn or SuspensionOver.
     """
-    suspension = calendars_store.get_suspension(work, suspension_id)
-    if suspension is None:
-        raise NoSuchSuspension
+    suspension = or_refuse(calendars_store.get_suspension(work, suspension_id), NoSuchSuspension)
     withdrawn = withdraw(suspension, on=on, in_error=in_error, reason=reason)
     calendars_store.save_suspension(work, withdrawn)
     work.record(events.resumed(withdrawn, suspension))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.circulation.rules.suspension import FineSuspension
-from shared.contracts.circulation import FinesResumed, FinesSuspended, SuspensionSnapshot
+from shared.contracts.suspensions import FinesResumed, FinesSuspended, SuspensionSnapshot
 
 
 def snapshot(suspension: FineSuspension) -> SuspensionSnapshot:

@@ -6,17 +6,11 @@ from typing import ParamSpec
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from services.circulation import refusals
 from services.circulation.calendars import store as calendars_store
 from services.circulation.closures import queries as closures_queries
 from services.circulation.closures.routes import SuspensionEffectOut
 from services.circulation.fields import BranchCode, BranchKind, Id, Line, day_of
-from services.circulation.refusals import (
-    NoSuchBranch,
-    NoSuchSuspension,
-    ResumesBeforeStart,
-    SuspensionOver,
-    SuspensionWithdrawn,
-)
 from services.circulation.rules.suspension import FineSuspension
 from services.circulation.suspensions.commands import (
     amend_suspension,
@@ -25,8 +19,8 @@ from services.circulation.suspensions.commands import (
 )
 from shared.audit_trail import shows_patrons
 from shared.auth import Staff, StaffOrService
-from shared.contracts.circulation import SuspensionSnapshot
-from shared.http.bodies import Body, Day
+from shared.contracts.suspensions import SuspensionSnapshot
+from shared.http.bodies import Body, Day, from_attributes
 from shared.http.dependencies import Db, Preview, Run
 from shared.http.paging import PageQuery, page_of
 from shared.refusals import refuses
@@ -85,16 +79,13 @@ class SuspensionOut(BaseModel):
     @classmethod
     def of(cls, suspension: FineSuspension) -> "SuspensionOut":
         """Build the response from a suspension."""
-        return cls(
-            id=suspension.id,
-            starts_on=suspension.starts_on,
-            resumes_on=suspension.resumes_on,
+        return from_attributes(
+            cls,
+            suspension,
             branches=sorted(suspension.branches),
             kinds=sorted(suspension.kinds),
-            reason=suspension.reason,
             withdrawn_on=suspension.withdrawal.on if suspension.withdrawal else None,
             withdrawn_because=suspension.withdrawal.reason if suspension.withdrawal else None,
-            version=suspension.version,
         )
 
 
@@ -131,7 +122,7 @@ class ConcernedPatronPage(BaseModel):
         }
     },
 )
-@refuses(ResumesBeforeStart, NoSuchBranch)
+@refuses(refusals.ResumesBeforeStart, refusals.NoSuchBranch)
 async def post_suspension(
     body: SuspensionIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
@@ -149,7 +140,7 @@ async def post_suspension(
 
 
 @router.patch("/fine-suspensions/{suspension_id}")
-@refuses(NoSuchSuspension, ResumesBeforeStart, SuspensionWithdrawn)
+@refuses(refusals.NoSuchSuspension, refusals.ResumesBeforeStart, refusals.SuspensionWithdrawn)
 async def patch_suspension(
     suspension_id: Id, body: AmendmentIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
@@ -169,7 +160,7 @@ async def patch_suspension(
 
 
 @router.post("/fine-suspensions/{suspension_id}/withdrawal")
-@refuses(NoSuchSuspension, SuspensionWithdrawn, SuspensionOver)
+@refuses(refusals.NoSuchSuspension, refusals.SuspensionWithdrawn, refusals.SuspensionOver)
 async def post_withdrawal(
     suspension_id: Id, body: WithdrawalIn, _caller: Staff, run: Run, preview: Preview
 ) -> SuspensionOut | SuspensionEffectOut:
@@ -211,7 +202,7 @@ async def get_suspensions(_caller: Staff, db: Db) -> SuspensionList:
 
 
 @router.get("/fine-suspensions/{suspension_id}/patrons")
-@refuses(NoSuchSuspension)
+@refuses(refusals.NoSuchSuspension)
 @shows_patrons
 async def get_concerned_patrons(
     suspension_id: Id, _caller: StaffOrService, run: Run, page: PageQuery
@@ -224,7 +215,7 @@ async def get_concerned_patrons(
         run.database, suspension_id, page.limit, page.after, day_of(None, run)
     )
     if found is None:
-        raise NoSuchSuspension
+        raise refusals.NoSuchSuspension
     items = [
         ConcernedPatron(patron_id=patron_id, branches=sorted(branches))
         for patron_id, branches in found.items()

@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from services.events.activities import store
-from services.events.activities.refusals import (
-    NoRecording,
-    NoRegistrationNeeded,
-    NoSuchActivity,
-    NotRegistered,
-)
+from services.events.activities import refusals, store
 from services.events.activities.rules import (
     Activity,
     Closed,
@@ -22,6 +16,7 @@ from services.events.activities.rules import (
     last_day,
 )
 from shared.mongo import Database
+from shared.refusals import or_refuse
 
 
 @dataclass(frozen=True)
@@ -49,10 +44,7 @@ async def activity(db: Database, activity_id: str) -> Shown:
 
 
 async def _activity(db: Database, activity_id: str) -> Activity:
-    found = await store.find_activity(db, activity_id)
-    if found is None:
-        raise NoSuchActivity
-    return found
+    return or_refuse(await store.find_activity(db, activity_id), refusals.NoSuchActivity)
 
 
 async def recording(db: Database, activity_id: str, now: datetime) -> tuple[str, datetime]:
@@ -62,9 +54,7 @@ async def recording(db: Database, activity_id: str, now: datetime) -> tuple[str,
     time decides, not whether the job has announced the release.
     """
     await _activity(db, activity_id)
-    found = await store.find_recording(db, activity_id)
-    if found is None:
-        raise NoRecording
+    found = or_refuse(await store.find_recording(db, activity_id), refusals.NoRecording)
     return address(found, now), found.available_from
 
 
@@ -103,9 +93,9 @@ async def releases_due(db: Database, now: datetime, limit: int) -> list[str]:
 async def registration(db: Database, activity_id: str, patron_id: str) -> Placed:
     """Return a patron's registration for an activity. Raises NoSuchActivity or NotRegistered."""
     activity = await _activity(db, activity_id)
-    found = await store.find_registration_of(db, activity_id, patron_id)
-    if found is None:
-        raise NotRegistered
+    found = or_refuse(
+        await store.find_registration_of(db, activity_id, patron_id), refusals.NotRegistered
+    )
     return Placed(found, await store.position(db, found), activity)
 
 
@@ -152,7 +142,7 @@ async def attendance(db: Database, activity_id: str) -> Attendance:
     await _activity(db, activity_id)
     places = (await store.find_places(db, [activity_id])).get(activity_id)
     if places is None:
-        raise NoRegistrationNeeded
+        raise refusals.NoRegistrationNeeded
     return Attendance(places.taken, await store.count_attended(db, activity_id))
 
 

@@ -6,17 +6,7 @@ from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Literal
 
-from services.events.activities.refusals import (
-    ActivityBegun,
-    ActivityCancelled,
-    AgesReversed,
-    EndsBeforeItStarts,
-    FewerPlaces,
-    NotItsDay,
-    NotYetReleased,
-    OnWaitingList,
-    OutsideAges,
-)
+from services.events.activities import refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +91,7 @@ def is_released(available_from: datetime, now: datetime) -> bool:
 def address(recording: Recording, now: datetime) -> str:
     """Return the address of the recording. Raises NotYetReleased before its release."""
     if not is_released(recording.available_from, now):
-        raise NotYetReleased(
+        raise refusals.NotYetReleased(
             available_from=recording.available_from.isoformat().replace("+00:00", "Z")
         )
     return recording.url
@@ -110,14 +100,14 @@ def address(recording: Recording, now: datetime) -> str:
 def check_times(activity: Activity) -> None:
     """Raise EndsBeforeItStarts if the activity ends before or when it starts."""
     if activity.ends_at is not None and activity.ends_at <= activity.starts_at:
-        raise EndsBeforeItStarts
+        raise refusals.EndsBeforeItStarts
 
 
 def check_ages(about: About) -> None:
     """Raise AgesReversed if the lowest age is above the highest."""
     lowest, highest = about.minimum_age, about.maximum_age
     if lowest is not None and highest is not None and lowest > highest:
-        raise AgesReversed
+        raise refusals.AgesReversed
 
 
 def is_for_ages(activity: Activity) -> bool:
@@ -137,7 +127,7 @@ def check_age(activity: Activity, born_on: date | None, zone: tzinfo) -> None:
     age = day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
     lowest, highest = activity.about.minimum_age, activity.about.maximum_age
     if (lowest is not None and age < lowest) or (highest is not None and age > highest):
-        raise OutsideAges
+        raise refusals.OutsideAges
 
 
 def last_day(activity: Activity, zone: tzinfo) -> date:
@@ -154,19 +144,26 @@ def check_open(activity: Activity, now: datetime) -> None:
     """Raise ActivityCancelled or ActivityBegun if nobody may register or withdraw any more."""
     check_takes_place(activity)
     if not is_open(activity, now):
-        raise ActivityBegun
+        raise refusals.ActivityBegun
+
+
+def check_not_over(activity: Activity, now: datetime, zone: tzinfo) -> None:
+    """Raise ActivityCancelled, or ActivityBegun if the activity's last day is over."""
+    check_takes_place(activity)
+    if last_day(activity, zone) < now.astimezone(zone).date():
+        raise refusals.ActivityBegun
 
 
 def check_takes_place(activity: Activity) -> None:
     """Raise ActivityCancelled if the activity is cancelled."""
     if activity.cancelled_at is not None:
-        raise ActivityCancelled
+        raise refusals.ActivityCancelled
 
 
 def check_day(activity: Activity, now: datetime, zone: tzinfo) -> None:
     """Raise NotItsDay before the activity's first day in the library's time zone."""
     if now.astimezone(zone).date() < activity.starts_at.astimezone(zone).date():
-        raise NotItsDay
+        raise refusals.NotItsDay
 
 
 def cancel(activity: Activity, *, at: datetime, reason: str) -> Activity:
@@ -278,7 +275,7 @@ def attend(
     check_takes_place(activity)
     check_day(activity, at, zone)
     if registration.state is not RegistrationState.CONFIRMED:
-        raise OnWaitingList
+        raise refusals.OnWaitingList
     if registration.attended_at is not None:
         return registration
     return replace(registration, attended_at=at, version=registration.version + 1)
@@ -290,7 +287,7 @@ def withdraw_attendance(registration: Registration) -> Registration:
     The activity may have been moved to a later day since. Raises OnWaitingList.
     """
     if registration.state is not RegistrationState.CONFIRMED:
-        raise OnWaitingList
+        raise refusals.OnWaitingList
     if registration.attended_at is None:
         return registration
     return replace(registration, attended_at=None, version=registration.version + 1)
@@ -344,7 +341,7 @@ def give(
 def enlarge(places: Places, count: int) -> Places:
     """Return the counts with `count` places. Raises FewerPlaces."""
     if count < places.places:
-        raise FewerPlaces
+        raise refusals.FewerPlaces
     return replace(places, places=count, version=places.version + 1)
 
 

@@ -1,6 +1,6 @@
 """Collections of activities, recordings, places and registrations."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,8 +16,9 @@ from services.events.activities.rules import (
 )
 from shared import reading
 from shared.declared_indexes import Indexes
-from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import Database, from_document
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Stale, Work
 
 _IN_ORDER = [("starts_at", ASCENDING), ("_id", ASCENDING)]
@@ -43,6 +44,30 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal("registrations"),)
 
+_ACTIVITIES = Repository(Activity, "activities")
+activity = _ACTIVITIES.get
+save_activity = _ACTIVITIES.save
+find_activity = _ACTIVITIES.find
+find_programme = _ACTIVITIES.find_page
+find_activities = _ACTIVITIES.find_some
+
+_PLACES = Repository(Places, "places")
+places = _PLACES.get
+"""Return the places of an activity; None if no registration is needed."""
+save_places = _PLACES.save
+find_places = _PLACES.find_some
+"""Return the places of those of these activities that need registration, by activity id."""
+
+_REGISTRATIONS = Repository(Registration, "registrations")
+registration = _REGISTRATIONS.get
+"""Return the registration with an id; None if it has ended."""
+add_registration = _REGISTRATIONS.add
+find_registrations = _REGISTRATIONS.find_page
+
+_RECORDINGS = Repository(Recording, "recordings")
+find_recording = _RECORDINGS.find
+"""Return the recording of an activity, with its address, or None."""
+
 
 # ---- activities, in a transaction ---------------------------------------------------------------
 
@@ -58,16 +83,6 @@ def add_activity(
         work.add("places", places)
 
 
-def activity(work: Work, activity_id: str) -> Activity | None:
-    """Return the activity with an id, or None."""
-    return work.find(Activity, "activities", {"_id": activity_id})
-
-
-def save_activity(work: Work, activity: Activity) -> None:
-    """Save an activity after a change."""
-    work.save("activities", activity)
-
-
 def claim_release(work: Work, activity_id: str) -> bool:
     """Mark a recording's release as announced; return False if it is already, or not due yet."""
     claimed = work.update(
@@ -81,21 +96,6 @@ def claim_release(work: Work, activity_id: str) -> bool:
 # ---- registrations, in a transaction ------------------------------------------------------------
 
 
-def places(work: Work, activity_id: str) -> Places | None:
-    """Return the places of an activity; None if no registration is needed."""
-    return work.find(Places, "places", {"_id": activity_id})
-
-
-def save_places(work: Work, places: Places) -> None:
-    """Save the counts of places after a change. Of concurrent changes one is retried."""
-    work.save("places", places)
-
-
-def registration(work: Work, registration_id: str) -> Registration | None:
-    """Return the registration with an id; None if it has ended."""
-    return work.find(Registration, "registrations", {"_id": registration_id})
-
-
 def registration_of(work: Work, activity_id: str, patron_id: str) -> Registration | None:
     """Return a patron's registration for an activity; None if there is none or it has ended."""
     query = {"patron_id": patron_id, "activity_id": activity_id}
@@ -107,11 +107,6 @@ def next_waiting(work: Work, activity_id: str, limit: int) -> list[Registration]
     query = {"activity_id": activity_id, **_WAITLISTED}
     order = [("turn", ASCENDING)]
     return work.all(Registration, "registrations", query, sort=order, limit=limit)
-
-
-def add_registration(work: Work, registration: Registration) -> None:
-    """Insert a new registration."""
-    work.add("registrations", registration)
 
 
 def save_registrations(work: Work, registrations: Iterable[Registration]) -> None:
@@ -144,21 +139,6 @@ async def releases_due(db: Database, now: datetime, limit: int) -> list[str]:
         .limit(limit)
     )
     return [document["_id"] async for document in cursor]
-
-
-async def find_activity(db: Database, activity_id: str) -> Activity | None:
-    """Return the same as `activity`, read outside any transaction."""
-    return await reading.first(db, Activity, "activities", {"_id": activity_id})
-
-
-async def find_recording(db: Database, activity_id: str) -> Recording | None:
-    """Return the recording of an activity, with its address, or None."""
-    return await reading.first(db, Recording, "recordings", {"_id": activity_id})
-
-
-async def find_programme(db: Database, query: SnapshotQuery) -> tuple[list[Activity], str | None]:
-    """Return a page of the activities and the id at which the next page begins."""
-    return await read_snapshot_page(db.activities, Activity, query)
 
 
 async def list_activities(
@@ -216,22 +196,10 @@ async def list_inside(
     return found, await db.activities.count_documents(wanted)
 
 
-async def find_places(db: Database, activity_ids: Collection[str]) -> dict[str, Places]:
-    """Return the places of those of these activities that need registration, by activity id."""
-    found = db.places.find({"_id": {"$in": sorted(activity_ids)}})
-    return {document["_id"]: from_document(Places, document) async for document in found}
-
-
 async def unfinished(db: Database) -> dict[str, datetime]:
     """Return the activities with an unfinished change, with the change's business time."""
     found = db.places.find(_UNFINISHED, {"unfinished_since": 1})
     return {document["_id"]: document["unfinished_since"] async for document in found}
-
-
-async def find_activities(db: Database, activity_ids: Collection[str]) -> dict[str, Activity]:
-    """Return activities by id, keyed by id."""
-    found = db.activities.find({"_id": {"$in": sorted(activity_ids)}})
-    return {document["_id"]: from_document(Activity, document) async for document in found}
 
 
 async def find_registration_of(
@@ -271,10 +239,3 @@ async def position(db: Database, registration: Registration) -> int | None:
         return None
     query = {"activity_id": registration.activity_id, "turn": {"$lte": registration.turn}}
     return await db.registrations.count_documents({**query, **_WAITLISTED})
-
-
-async def find_registrations(
-    db: Database, query: SnapshotQuery
-) -> tuple[list[Registration], str | None]:
-    """Return a page of the registrations and the id at which the next page begins."""
-    return await read_snapshot_page(db.registrations, Registration, query)

@@ -6,14 +6,8 @@ from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from services.events.bookings import rules, store
+from services.events.bookings import refusals, rules, store
 from services.events.bookings.events import record_booking, record_cancelled
-from services.events.bookings.refusals import (
-    LibraryClosed,
-    NoSuchBooking,
-    NoSuchStudyRoom,
-    RoomInSeason,
-)
 from services.events.bookings.rules import Booking, Slot, StudyRoom, check_room
 from services.events.calendars import store as calendars_store
 from services.events.patrons import store as patrons_store
@@ -24,6 +18,7 @@ from services.events.seasons.store import seasons as seasons_store
 from shared.clock import library_day
 from shared.contracts.events import BookingCheckedIn, BookingLapsed, BookingMade
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -35,16 +30,14 @@ def book_session(
     Raises NoSuchStudyRoom, NoSuchSession, TooFarAhead, SessionOver, LibraryClosed, RoomInSeason,
     NoSuchPatron, BookedAlready, TooManyBookings or SessionFull.
     """
-    room = store.room(work, branch)
-    if room is None:
-        raise NoSuchStudyRoom
+    room = or_refuse(store.room(work, branch), refusals.NoSuchStudyRoom)
     fresh = rules.slot_to_book(room, day, session, now=work.now, zone=zone)
     # Written, so that a closure or a season that comes at the same moment conflicts.
     calendar = calendars_store.hold(work, branch)
     if calendar and not calendar.has_sessions(day):
-        raise LibraryClosed
+        raise refusals.LibraryClosed
     if seasons_store.has_room_on(work, branch, day.isoformat()):
-        raise RoomInSeason
+        raise refusals.RoomInSeason
     # Written before the bookings are read: concurrent bookings of one patron conflict in it.
     if not patrons_store.hold_patron(work, patron_id):
         raise NoSuchPatron
@@ -72,9 +65,7 @@ def check_in_booking(work: Work, branch: str, code: str, zone: ZoneInfo) -> Book
 
     Raises NoSuchBooking, NoSessionNow, CheckedInAlready or PlaceLapsed.
     """
-    booking = store.booking_with_code(work, branch, code)
-    if booking is None:
-        raise NoSuchBooking
+    booking = or_refuse(store.booking_with_code(work, branch, code), refusals.NoSuchBooking)
     calendar = calendars_store.get(work, branch)
     if calendar and not calendar.has_sessions(library_day(booking.starts_at, zone)):
         raise NoSessionNow
@@ -91,7 +82,7 @@ def cancel_booking(work: Work, patron_id: str, booking_id: str) -> Booking:
     """
     booking = store.booking(work, booking_id)
     if booking is None or booking.patron_id != patron_id:
-        raise NoSuchBooking
+        raise refusals.NoSuchBooking
     rules.check_cancellation(booking, work.now)
     slot, ended = rules.cancel(_slot(work, booking), booking)
     _end(work, slot, booking)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from services.events.bookings import store
@@ -11,6 +11,7 @@ from services.events.bookings.rules import Booking, Slot, StudyRoom, slots_of
 from services.events.calendars import store as calendars_store
 from services.events.seasons.store import seasons as seasons_store
 from shared.mongo import Database
+from shared.refusals import or_refuse
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,7 @@ async def study_day(
     db: Database, branch: str, day: date, now: datetime, zone: ZoneInfo
 ) -> StudyDay:
     """Return a study room with its sessions of a day. Raises NoSuchStudyRoom."""
-    room = await store.find_room(db, branch)
-    if room is None:
-        raise NoSuchStudyRoom
+    room = or_refuse(await store.find_room(db, branch), NoSuchStudyRoom)
     calendar = (await calendars_store.find(db, [branch])).get(branch)
     closed = calendar is not None and not calendar.has_sessions(day)
     if await seasons_store.find_room_on(db, branch, day.isoformat()):
@@ -59,6 +58,14 @@ async def study_day(
         for number, slot in ahead
     ]
     return StudyDay(room, in_season=False, closed=False, sessions=sessions)
+
+
+async def bookings_of_day(
+    db: Database, branch: str, now: datetime, zone: ZoneInfo, limit: int
+) -> list[Booking]:
+    """Return the bookings of a room for the sessions of today that are not over."""
+    midnight = datetime.combine(now.astimezone(zone).date() + timedelta(days=1), time(), zone)
+    return await store.find_between(db, branch, now, midnight.astimezone(UTC), limit)
 
 
 async def bookings_to_come(db: Database, patron_id: str, now: datetime) -> list[Booking]:

@@ -1,11 +1,12 @@
 """Single sessions of study rooms: the rooms, bookings of patrons, and the door."""
 
 from datetime import date, datetime, timedelta
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from services.events.bookings import queries, store
+from services.events.bookings import queries, refusals, store
 from services.events.bookings.commands import (
     book_session,
     cancel_booking,
@@ -13,34 +14,24 @@ from services.events.bookings.commands import (
     set_study_room,
 )
 from services.events.bookings.queries import FreeSession
-from services.events.bookings.refusals import (
-    BadRoom,
-    BookedAlready,
-    LibraryClosed,
-    NoSuchBooking,
-    NoSuchSession,
-    NoSuchStudyRoom,
-    RoomInSeason,
-    SessionFull,
-    SessionOver,
-    TooFarAhead,
-    TooManyBookings,
-)
 from services.events.bookings.rules import Booking, State, StudyRoom
-from services.events.fields import BookingId, BranchCode, BranchId, today_of
+from services.events.fields import BookingId, BranchCode, BranchId, PatronId, today_of
+from services.events.patrons.queries import ask_for_patron
 from services.events.refusals import NoSuchBranch, NoSuchPatron
 from services.events.seasons.refusals import CheckedInAlready, NoSessionNow, PlaceLapsed
 from services.events.seasons.routes.applications import CheckInBody
 from services.events.seasons.routes.seasons import SessionBody, SessionOut
 from services.events.seasons.rules.season import Session
+from shared.audit_trail import shows_patrons
 from shared.auth import Desk, OtherService, Patron, Staff
-from shared.http.bodies import Body, Day
+from shared.http.bodies import Body, Day, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["study rooms"])
 
 MOST_ROOMS = 200
+MOST_BOOKINGS = 1000
 
 
 class StudyRoomBody(Body):
@@ -74,13 +65,11 @@ class StudyRoomOut(BaseModel):
     @classmethod
     def of(cls, room: StudyRoom) -> "StudyRoomOut":
         """Build the response from a room."""
-        return cls(
+        return from_attributes(
+            cls,
+            room,
             branch=room.id,
-            places=room.places,
             sessions=[SessionOut(opens=one.opens, closes=one.closes) for one in room.sessions],
-            days_ahead=room.days_ahead,
-            most_bookings=room.most_bookings,
-            grace_minutes=room.grace_minutes,
         )
 
 
@@ -140,19 +129,6 @@ class BookedSessionOut(BaseModel):
     state: State
     version: int
 
-    @classmethod
-    def of(cls, booking: Booking) -> "BookedSessionOut":
-        """Build the response from a booking."""
-        return cls(
-            id=booking.id,
-            branch=booking.branch,
-            starts_at=booking.starts_at,
-            ends_at=booking.ends_at,
-            until=booking.until,
-            state=booking.state,
-            version=booking.version,
-        )
-
 
 class OwnBookingOut(BookedSessionOut):
     """A booking as its patron sees it."""
@@ -162,7 +138,20 @@ class OwnBookingOut(BookedSessionOut):
     @classmethod
     def own(cls, booking: Booking) -> "OwnBookingOut":
         """Build the response from a booking."""
-        return cls(**BookedSessionOut.of(booking).model_dump(), code=booking.code)
+        return cls(**from_attributes(BookedSessionOut, booking).model_dump(), code=booking.code)
+
+
+class PatronBookingOut(BookedSessionOut):
+    """A booking as librarians see it, without its code."""
+
+    patron_id: str
+
+
+class BookingsOfDay(BaseModel):
+    """The bookings of a study room for the sessions of today that are not over."""
+
+    items: list[PatronBookingOut]
+    more: bool = Field(description="True if there are more than the limit.")
 
 
 class OwnBookings(BaseModel):
@@ -179,7 +168,7 @@ async def get_study_rooms(db: Db) -> StudyRoomList:
 
 
 @router.get("/study-rooms/{branch}")
-@refuses(NoSuchStudyRoom)
+@refuses(refusals.NoSuchStudyRoom)
 async def get_study_room(
     branch: BranchId, request: Request, db: Db, now: BusinessTime, on: Day | None = None
 ) -> StudyDayOut:
@@ -197,7 +186,7 @@ async def get_study_room(
 
 
 @router.put("/study-rooms/{branch}")
-@refuses(BadRoom, NoSuchBranch)
+@refuses(refusals.BadRoom, NoSuchBranch)
 async def put_study_room(
     branch: BranchCode, body: StudyRoomBody, caller: Staff, run: Run
 ) -> StudyRoomOut:
@@ -213,44 +202,71 @@ async def put_study_room(
     return StudyRoomOut.of(await run(set_study_room, wanted))
 
 
-@router.post("/study-rooms/{branch}/bookings", status_code=201)
-@refuses(
-    NoSuchStudyRoom,
-    NoSuchSession,
-    TooFarAhead,
-    SessionOver,
-    LibraryClosed,
-    RoomInSeason,
+_REFUSALS = (
+    refusals.NoSuchStudyRoom,
+    refusals.NoSuchSession,
+    refusals.TooFarAhead,
+    refusals.SessionOver,
+    refusals.LibraryClosed,
+    refusals.RoomInSeason,
     NoSuchPatron,
-    BookedAlready,
-    TooManyBookings,
-    SessionFull,
+    refusals.BookedAlready,
+    refusals.TooManyBookings,
+    refusals.SessionFull,
 )
+
+
+@router.post("/study-rooms/{branch}/bookings", status_code=201)
+@refuses(*_REFUSALS)
 async def post_booking(
-    branch: BranchId, body: BookingBody, request: Request, caller: Patron, run: Run
+    branch: BranchId, body: BookingBody, caller: Patron, run: Run
 ) -> OwnBookingOut:
     """Book a place in one session, first come, first served."""
-    zone = request.app.state.settings.zone
+    return await _book(run, caller.id, branch, body)
+
+
+async def _book(run: Run, patron_id: str, branch: str, body: BookingBody) -> OwnBookingOut:
     return OwnBookingOut.own(
         await run(
             book_session,
-            patron_id=caller.id,
+            patron_id=patron_id,
             branch=branch,
             day=body.day,
             session=body.session,
-            zone=zone,
+            zone=run.settings.zone,
         )
     )
 
 
+@router.get("/study-rooms/{branch}/bookings")
+@shows_patrons
+async def get_bookings(
+    branch: BranchId,
+    request: Request,
+    caller: Staff,
+    db: Db,
+    now: BusinessTime,
+    *,
+    limit: Annotated[int, Query(ge=1, le=MOST_BOOKINGS, description="Maximum number of items.")] = (
+        50
+    ),
+) -> BookingsOfDay:
+    """List who has booked the sessions of today that are not over, the earliest session first."""
+    zone = request.app.state.settings.zone
+    found = await queries.bookings_of_day(db, branch, now, zone, limit + 1)
+    items = [from_attributes(PatronBookingOut, one) for one in found[:limit]]
+    return BookingsOfDay(items=items, more=len(found) > limit)
+
+
 @router.post("/study-rooms/{branch}/check-ins", status_code=201)
-@refuses(NoSuchBooking, NoSessionNow, CheckedInAlready, PlaceLapsed)
+@refuses(refusals.NoSuchBooking, NoSessionNow, CheckedInAlready, PlaceLapsed)
 async def post_booking_check_in(
     branch: BranchId, body: CheckInBody, request: Request, caller: Desk, run: Run
 ) -> BookedSessionOut:
     """Let a patron in by the code of a booking, from 15 minutes before the session on."""
-    return BookedSessionOut.of(
-        await run(check_in_booking, branch, body.code, request.app.state.settings.zone)
+    return from_attributes(
+        BookedSessionOut,
+        await run(check_in_booking, branch, body.code, request.app.state.settings.zone),
     )
 
 
@@ -262,17 +278,61 @@ async def get_my_bookings(caller: Patron, db: Db, now: BusinessTime) -> OwnBooki
 
 
 @router.get("/me/bookings/{booking_id}")
-@refuses(NoSuchBooking)
+@refuses(refusals.NoSuchBooking)
 async def get_my_booking(booking_id: BookingId, caller: Patron, db: Db) -> OwnBookingOut:
     """Get one of the patron's own bookings, with the code for the door."""
     return OwnBookingOut.own(await queries.own_booking(db, booking_id, caller.id))
 
 
 @router.delete("/me/bookings/{booking_id}")
-@refuses(NoSuchBooking, CheckedInAlready, PlaceLapsed)
+@refuses(refusals.NoSuchBooking, CheckedInAlready, PlaceLapsed)
 async def delete_my_booking(booking_id: BookingId, caller: Patron, run: Run) -> BookedSessionOut:
     """Cancel a booking, as long as its place is held; the place is free for others."""
-    return BookedSessionOut.of(await run(cancel_booking, caller.id, booking_id))
+    return from_attributes(BookedSessionOut, await run(cancel_booking, caller.id, booking_id))
+
+
+class PatronBookings(BaseModel):
+    """A patron's bookings as librarians see them, the earliest session first."""
+
+    items: list[PatronBookingOut]
+
+
+@router.get("/patrons/{patron_id}/bookings")
+@shows_patrons
+async def get_bookings_of(
+    patron_id: PatronId, _caller: Staff, db: Db, now: BusinessTime
+) -> PatronBookings:
+    """List a patron's bookings of sessions that are not over, for staff."""
+    found = await queries.bookings_to_come(db, patron_id, now)
+    return PatronBookings(items=[from_attributes(PatronBookingOut, one) for one in found])
+
+
+class PatronBookingBody(BookingBody):
+    """A session to book for a patron."""
+
+    branch: BranchCode
+
+
+@router.post("/patrons/{patron_id}/bookings", status_code=201)
+@refuses(*_REFUSALS)
+async def post_booking_of(
+    patron_id: PatronId, body: PatronBookingBody, caller: Staff, run: Run
+) -> OwnBookingOut:
+    """Book a place in one session for a patron as staff, as the patron could.
+
+    The response has the code for the door, which staff give to the patron.
+    """
+    await ask_for_patron(run, patron_id)
+    return await _book(run, patron_id, body.branch, body)
+
+
+@router.delete("/patrons/{patron_id}/bookings/{booking_id}")
+@refuses(refusals.NoSuchBooking, CheckedInAlready, PlaceLapsed)
+async def delete_booking_of(
+    patron_id: PatronId, booking_id: BookingId, caller: Staff, run: Run
+) -> BookedSessionOut:
+    """Cancel a patron's booking as staff, as the patron could."""
+    return from_attributes(BookedSessionOut, await run(cancel_booking, patron_id, booking_id))
 
 
 class BookingStateOut(BaseModel):

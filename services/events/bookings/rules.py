@@ -6,15 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from services.events.bookings.refusals import (
-    BadRoom,
-    BookedAlready,
-    NoSuchSession,
-    SessionFull,
-    SessionOver,
-    TooFarAhead,
-    TooManyBookings,
-)
+from services.events.bookings import refusals
 from services.events.seasons.refusals import CheckedInAlready, NoSessionNow, PlaceLapsed
 from services.events.seasons.rules.season import Session
 from services.events.seasons.rules.seat import EARLY
@@ -79,7 +71,7 @@ def check_room(room: StudyRoom) -> None:
     """Raise BadRoom if the sessions overlap or are not in order."""
     edges = [edge for one in room.sessions for edge in (one.opens, one.closes)]
     if edges != sorted(set(edges)):
-        raise BadRoom
+        raise refusals.BadRoom
 
 
 def slots_of(room: StudyRoom, day: date, zone: ZoneInfo) -> list[Slot]:
@@ -104,11 +96,11 @@ def slot_to_book(
     """
     slots = slots_of(room, day, zone)
     if not 1 <= session <= len(slots):
-        raise NoSuchSession
+        raise refusals.NoSuchSession
     if day > now.astimezone(zone).date() + timedelta(days=room.days_ahead):
-        raise TooFarAhead
+        raise refusals.TooFarAhead
     if slots[session - 1].ends_at <= now:
-        raise SessionOver
+        raise refusals.SessionOver
     return slots[session - 1]
 
 
@@ -128,11 +120,11 @@ def book(
     SessionFull.
     """
     if any(one.slot_id == slot.id for one in own):
-        raise BookedAlready
+        raise refusals.BookedAlready
     if sum(one.state == "booked" for one in own) >= room.most_bookings:
-        raise TooManyBookings
+        raise refusals.TooManyBookings
     if slot.taken >= room.places:
-        raise SessionFull
+        raise refusals.SessionFull
     held_from = max(slot.starts_at, now)
     booking = Booking(
         id=booking_id,

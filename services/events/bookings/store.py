@@ -1,16 +1,17 @@
 """Study rooms of which single sessions are booked: their sessions, and the bookings."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from pymongo import ASCENDING, IndexModel
 
 from services.events.bookings.rules import Booking, Slot, StudyRoom
-from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
-from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import Database, from_document
 from shared.personal_data import Personal
-from shared.unit_of_work import Stale, Work
+from shared.repository import Repository
+from shared.unit_of_work import Work
 
 ROOMS = "study_rooms"
 SLOTS = "study_slots"
@@ -45,43 +46,36 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal(BOOKINGS), Personal(CLOSED))
 
+_ROOMS = Repository(StudyRoom, ROOMS)
+room = _ROOMS.get
+add_room = _ROOMS.add
+save_room = _ROOMS.save
+find_room = _ROOMS.find
+
+_SLOTS = Repository(Slot, SLOTS)
+slot = _SLOTS.get
+"""Return a session; None if nobody has booked it yet."""
+add_slot = _SLOTS.add
+save_slot = _SLOTS.save
+
+_BOOKINGS = Repository(Booking, BOOKINGS)
+booking = _BOOKINGS.get
+"""Return a booking; None if it has ended."""
+add = _BOOKINGS.add
+save = _BOOKINGS.save
+find_one = _BOOKINGS.find
+delete = _BOOKINGS.remove
+all_of = _BOOKINGS.all_of
+find_page = partial(_BOOKINGS.find_page, where={"state": "booked"})
+"""Return a page of the bookings whose patrons have not come yet, and where the next begins."""
+
+_CLOSED = Repository(Booking, CLOSED)
+delete_closed = _CLOSED.remove
+delete_closed_of = _CLOSED.delete_of
+"""Delete the kept bookings of an erased patron."""
+
 
 # ---- in a transaction ---------------------------------------------------------------------------
-
-
-def room(work: Work, branch: str) -> StudyRoom | None:
-    """Return the study room of a branch, or None."""
-    return work.find(StudyRoom, ROOMS, {"_id": branch})
-
-
-def add_room(work: Work, room: StudyRoom) -> None:
-    """Insert a new study room."""
-    work.add(ROOMS, room)
-
-
-def save_room(work: Work, room: StudyRoom) -> None:
-    """Save a study room after a change."""
-    work.save(ROOMS, room)
-
-
-def slot(work: Work, slot_id: str) -> Slot | None:
-    """Return a session; None if nobody has booked it yet."""
-    return work.find(Slot, SLOTS, {"_id": slot_id})
-
-
-def add_slot(work: Work, slot: Slot) -> None:
-    """Insert a session that is booked for the first time."""
-    work.add(SLOTS, slot)
-
-
-def save_slot(work: Work, slot: Slot) -> None:
-    """Save a session after a change. Of concurrent changes one is retried."""
-    work.save(SLOTS, slot)
-
-
-def booking(work: Work, booking_id: str) -> Booking | None:
-    """Return a booking; None if it has ended."""
-    return work.find(Booking, BOOKINGS, {"_id": booking_id})
 
 
 def booking_with_code(work: Work, branch: str, code: str) -> Booking | None:
@@ -92,23 +86,6 @@ def booking_with_code(work: Work, branch: str, code: str) -> Booking | None:
 def bookings_of(work: Work, branch: str, patron_id: str) -> list[Booking]:
     """Return a patron's bookings in a room."""
     return work.all(Booking, BOOKINGS, {"branch": branch, "patron_id": patron_id})
-
-
-def add(work: Work, booking: Booking) -> None:
-    """Insert a new booking."""
-    work.add(BOOKINGS, booking)
-
-
-def save(work: Work, booking: Booking) -> None:
-    """Save a booking after a change."""
-    work.save(BOOKINGS, booking)
-
-
-def delete(work: Work, booking: Booking) -> None:
-    """Delete a booking as it was read. Raises Stale if it has changed since."""
-    query = {"_id": booking.id, "version": booking.version}
-    if not work.delete(BOOKINGS, query):
-        raise Stale(f"the booking {booking.id} is no longer at its version")
 
 
 def has_any(work: Work, branch: str) -> bool:
@@ -128,11 +105,6 @@ def booked_at(work: Work, branch: str, starts: Collection[datetime], limit: int)
     return work.all(Booking, BOOKINGS, query, sort=[("starts_at", ASCENDING)], limit=limit)
 
 
-def all_of(work: Work, patron_id: str) -> list[Booking]:
-    """Return a patron's bookings in all rooms."""
-    return work.all(Booking, BOOKINGS, {"patron_id": patron_id})
-
-
 def starts_of_closed(work: Work, branch: str) -> list[datetime]:
     """Return the beginnings of the sessions of a room whose bookings a closure ended."""
     return work.distinct(CLOSED, "starts_at", {"branch": branch})
@@ -149,17 +121,6 @@ def keep_closed(work: Work, bookings: Collection[Booking]) -> None:
     work.add(CLOSED, *bookings)
 
 
-def delete_closed(work: Work, booking: Booking) -> None:
-    """Delete a kept booking. Raises Stale if another transaction has done so."""
-    if not work.delete(CLOSED, {"_id": booking.id, "version": booking.version}):
-        raise Stale(f"the booking {booking.id} is no longer kept")
-
-
-def delete_closed_of(work: Work, patron_id: str) -> None:
-    """Delete the kept bookings of an erased patron."""
-    work.delete(CLOSED, {"patron_id": patron_id})
-
-
 def delete_over(work: Work, slot_ids: Collection[str]) -> int:
     """Delete sessions that are over, with the bookings of patrons who came."""
     over = sorted(slot_ids)
@@ -169,11 +130,6 @@ def delete_over(work: Work, slot_ids: Collection[str]) -> int:
 
 
 # ---- reads outside transactions -----------------------------------------------------------------
-
-
-async def find_room(db: Database, branch: str) -> StudyRoom | None:
-    """Return the study room of a branch, or None."""
-    return await reading.first(db, StudyRoom, ROOMS, {"_id": branch})
 
 
 async def find_rooms(db: Database, limit: int) -> list[StudyRoom]:
@@ -188,14 +144,27 @@ async def find_taken(db: Database, slot_ids: Collection[str]) -> dict[str, int]:
     return {document["_id"]: document["taken"] async for document in found}
 
 
-async def find_one(db: Database, booking_id: str) -> Booking | None:
-    """Return the same as `booking`, read outside any transaction."""
-    return await reading.first(db, Booking, BOOKINGS, {"_id": booking_id})
-
-
 async def find_of(db: Database, patron_id: str) -> list[Booking]:
     """Return a patron's bookings, the earliest session first."""
     found = db[BOOKINGS].find({"patron_id": patron_id}).sort("starts_at", ASCENDING)
+    return [from_document(Booking, document) async for document in found]
+
+
+async def find_between(
+    db: Database, branch: str, ends_after: datetime, until: datetime, limit: int
+) -> list[Booking]:
+    """Return the bookings of a room for sessions that end after a time and begin before `until`.
+
+    The earliest session is first. No session is longer than a day.
+    """
+    query = {
+        "branch": branch,
+        "state": {"$in": ["booked", "checked-in"]},
+        "starts_at": {"$gt": ends_after - timedelta(days=1), "$lt": until},
+        "ends_at": {"$gt": ends_after},
+    }
+    order = [("starts_at", ASCENDING), ("_id", ASCENDING)]
+    found = db[BOOKINGS].find(query).sort(order).limit(limit)
     return [from_document(Booking, document) async for document in found]
 
 
@@ -211,8 +180,3 @@ async def find_over(db: Database, before: datetime, limit: int) -> list[str]:
     query = {"ends_at": {"$lt": before}}
     found = db[SLOTS].find(query, {"_id": 1}).sort("ends_at", ASCENDING).limit(limit)
     return [document["_id"] async for document in found]
-
-
-async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Booking], str | None]:
-    """Return a page of the bookings whose patrons have not come yet, and where the next begins."""
-    return await read_snapshot_page(db[BOOKINGS], Booking, query, {"state": "booked"})

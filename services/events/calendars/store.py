@@ -8,6 +8,7 @@ from pymongo import ASCENDING, IndexModel
 from services.events.calendars.rules import BranchCalendar
 from shared.declared_indexes import Indexes
 from shared.mongo import Database, from_document
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 CALENDARS = "calendars"
@@ -19,15 +20,10 @@ INDEXES: Indexes = {
     ],
 }
 
-
-def note(work: Work, calendar: BranchCalendar) -> bool:
-    """Store a branch's calendar unless it or a newer one is stored; return True if stored."""
-    return work.save_if_newer(CALENDARS, calendar)
-
-
-def get(work: Work, branch: str) -> BranchCalendar | None:
-    """Return the calendar of a branch; None if events does not know the branch."""
-    return work.find(BranchCalendar, CALENDARS, {"_id": branch})
+_CALENDARS = Repository(BranchCalendar, CALENDARS)
+note = _CALENDARS.note
+get = _CALENDARS.get
+"""Return the calendar of a branch; None if events does not know the branch."""
 
 
 def hold(work: Work, branch: str) -> BranchCalendar | None:

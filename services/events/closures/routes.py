@@ -23,7 +23,7 @@ from shared.auth import OtherService
 from shared.contracts import Event
 from shared.contracts.events import BookingEndedByClosure, BookingRestored
 from shared.contracts.notices import BranchSnapshot
-from shared.http.bodies import Body, Day
+from shared.http.bodies import Body, Day, from_attributes
 from shared.http.dependencies import Db, Run
 
 router = APIRouter(prefix="/v1", tags=["activities"])
@@ -72,14 +72,9 @@ class InsideOut(BaseModel):
     def of(cls, shown: Shown) -> "InsideOut":
         """Build the response from an activity and its places."""
         activity, places = shown.activity, shown.places
-        return cls(
-            id=activity.id,
-            title=activity.title,
-            type=activity.type,
-            venue=activity.venue,
-            branch=activity.branch,
-            starts_at=activity.starts_at,
-            ends_at=activity.ends_at,
+        return from_attributes(
+            cls,
+            activity,
             registered=places.taken if places else 0,
             waiting=places.waiting if places else 0,
         )
@@ -149,12 +144,8 @@ class StudyRoomsEffectOut(BaseModel):
             for (branch, starts_at, ends_at), count in ended.items()
         ]
         drawn = [
-            SessionInsideOut(
-                branch=one.sitting.branch,
-                starts_at=one.sitting.starts_at,
-                ends_at=one.sitting.ends_at,
-                season=one.season.name,
-                patrons=one.cards,
+            from_attributes(
+                SessionInsideOut, one.sitting, season=one.season.name, patrons=one.cards
             )
             for one in of_seasons
         ]

@@ -13,6 +13,7 @@ from services.events.seasons.rules.seat import Sitting, sittings_of
 from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
 from shared.mongo import Database
+from shared.refusals import or_refuse
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,7 @@ class Published:
 
 async def season(db: Database, season_id: str) -> Season:
     """Return a season. Raises NoSuchSeason."""
-    found = await seasons_store.find_one(db, season_id)
-    if found is None:
-        raise NoSuchSeason
-    return found
+    return or_refuse(await seasons_store.find_one(db, season_id), NoSuchSeason)
 
 
 async def published_ballot(db: Database, season_id: str) -> Published:
@@ -48,9 +46,7 @@ async def published_ballot(db: Database, season_id: str) -> Published:
     Raises NoSuchSeason, or NotClosed while patrons can still apply.
     """
     found = await season(db, season_id)
-    ballot = await seasons_store.find_ballot(db, season_id)
-    if ballot is None:
-        raise NotClosed
+    ballot = or_refuse(await seasons_store.find_ballot(db, season_id), NotClosed)
     outcomes = draw(ballot.entries, found.rooms, found.seed) if found.seed else {}
     return Published(found, ballot.entries, outcomes)
 

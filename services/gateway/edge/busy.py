@@ -3,18 +3,33 @@
 import asyncio
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.edge.limits import caller_of, is_at_desk, is_probe
 from services.gateway.settings import Settings
+from services.gateway.views.overviews import OVERVIEW, OverviewService
 from services.gateway.web.api import OF_A_PAGE
+from shared.auth import known_caller
 from shared.deadlines import allowed
+from shared.http.dependencies import business_time
 from shared.http.problems import AWAY, UNAVAILABLE, problem
 
 SHARE_OF_STRANGERS = 0.5
 SHARE_OF_PATRONS = 0.8
 """Part of the requests in progress from which on those of others are refused."""
-_SESSIONS = ("/v1/sessions", "/log-in")
+_SESSIONS = (
+    *(
+        "/v1/sessions",
+        "/v1/sessions/passkey",
+        "/v1/sessions/provider",
+        "/log-in",
+        "/log-in/passkey",
+    ),
+    *("/log-in/provider", "/log-in/provider/callback", "/paia/auth/login"),
+)
 """Paths at which strangers become patrons or librarians: they count as patrons there."""
 LATE_SECONDS = 0.2
 """A response that begins later than this is late: a client that is not refused shall have 95 of 100
@@ -27,6 +42,8 @@ LESS_BY_LATE = 0.05
 
 class RefuseWhenBusy:
     """Refuse requests with 503 by rank, while this replica has many in progress.
+
+    A patron who asks for their account gets it as it was last known here, with its age.
 
     A request is in progress until its response begins, but not while a part of its body is awaited:
     neither a stream nor a client that sends or reads slowly counts. The requests that a page makes
@@ -50,6 +67,9 @@ class RefuseWhenBusy:
             return
         allowed = await self._allowed_to(scope)
         if self._in_progress >= allowed:  # no other request can begin between this and count()
+            if kept := _last_account(scope):
+                await kept(scope, receive, send)
+                return
             detail = "Too many requests are in progress now. Try again."
             await problem(UNAVAILABLE, detail, headers=AWAY)(scope, receive, send)
             return
@@ -109,3 +129,18 @@ class RefuseWhenBusy:
             return self._allowed
         known = caller is not None or scope["path"].startswith(_SESSIONS)
         return self._allowed * (SHARE_OF_PATRONS if known else SHARE_OF_STRANGERS)
+
+
+def _last_account(scope: Scope) -> Response | None:
+    """Return the account of a patron as it was last known here, if the request is for it."""
+    if scope["path"] != OVERVIEW or scope["method"] != "GET":
+        return None
+    request = Request(scope)
+    try:
+        caller = known_caller(request)
+        if caller is None or "patron" not in caller.roles:
+            return None
+        overviews: OverviewService = request.app.state.overviews
+        return overviews.last(caller, request, business_time(request))
+    except HTTPException:
+        return None  # when it is less busy, the route reports what is wrong with the request

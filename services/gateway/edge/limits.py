@@ -40,6 +40,7 @@ LONGEST_LOG_IN = 4096
 """Bytes of a log-in that are searched for the token of a device."""
 
 _ANNOUNCES = tuple(path for service in SERVICES for path in service.announces)
+_LOG_INS = ("/v1/sessions", "/v1/sessions/passkey", "/v1/sessions/provider")
 _OF_GUESTS = ("/v1/guest-enquiries", "/v1/card-applications")
 """Paths at which each request of a guest sends an e-mail."""
 _SEARCHES = tuple(path for service in SERVICES for path in service.searches)
@@ -163,7 +164,7 @@ class Limits:
 
     async def _limit(self, scope: Scope) -> tuple[str, str, int]:
         """Return kind, bucket and requests per minute of the limit that applies to a request."""
-        if _is_about_pins(scope):  # with a token or without
+        if _is_about_pins(scope) and not await _is_of_station(scope):  # with a token or without
             kind, whose = "log-in", f"log-in {_address(scope)}"
         elif scope["path"] in _OF_GUESTS and scope["method"] == "POST":
             kind, whose = "ask", f"ask {_address(scope)}"
@@ -198,9 +199,15 @@ def _is_about_pins(scope: Scope) -> bool:
     )
 
 
+async def _is_of_station(scope: Scope) -> bool:
+    """Return whether a station logs a patron in: all its patrons come through one address."""
+    caller = await caller_of(scope) if _logs_in(scope) else None
+    return caller is not None and "verify" in caller.rights
+
+
 def _logs_in(scope: Scope) -> bool:
     path: str = scope["path"]
-    return path == "/v1/sessions" and scope["method"] != "DELETE"
+    return path in _LOG_INS and scope["method"] != "DELETE"
 
 
 async def _has_device(receive: Receive) -> tuple[bool, Receive]:

@@ -142,6 +142,14 @@ class Liveness:
             for service, found in self._addresses.items()
         }
 
+    def open_circuits(self) -> list[str]:
+        """Return the calls that are not tried now: to which owner, where, and which."""
+        return [
+            f"{calls} of {service} at {address}"
+            for (service, address, calls), circuit in self._circuits.items()
+            if circuit.state is State.OPEN
+        ]
+
     @contextmanager
     def calling(self, service: str, address: str, method: str) -> Iterator[None]:
         """Guard a call to an owner. Raises OwnerAway at once if the circuit does not admit it."""

@@ -20,13 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.edge.busy import RefuseWhenBusy
 from services.gateway.edge.limits import Limits, token_of
+from services.gateway.paia.answers import EXPOSED_HEADERS, is_of_door
 from services.gateway.settings import Settings
 from services.gateway.views.overviews import OVERVIEW, Answer, OverviewService
+from services.gateway.web.api import OF_A_PAGE
 from services.gateway.web.enquiries.uploads import has_files
 from services.gateway.web.page_request import MOST_FILES
 from services.gateway.web.renewal import RenewSession
 from services.uploads import is_upload, largest_body
-from shared.auth import known_caller
+from shared.auth import Verifier, known_caller
 from shared.http.client_address import HEADER
 from shared.http.dependencies import business_time
 from shared.http.problems import OTHER_TYPE, problem, unavailable
@@ -95,6 +97,7 @@ class Edge:
             await refused(scope, receive, secured)
             return
         dropped = _BETWEEN_SERVICES | ({b"accept-encoding"} if _has_secret(scope) else set())
+        dropped |= {b"authorization"} if _is_of_paia_alone(scope) else set()
         kept = [_plain(*header) for header in scope["headers"] if header[0] not in dropped]
         passed = {**scope, "headers": kept, "method": _method(scope)}
         await self._app(passed, receive, secured)
@@ -147,7 +150,14 @@ def protect(app: FastAPI, settings: Settings) -> None:
                 "Traceparent",
                 "X-Request-Id",
             ],
-            expose_headers=["ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "X-Request-Id"],
+            expose_headers=[
+                "ETag",
+                "Retry-After",
+                "RateLimit",
+                "RateLimit-Policy",
+                "X-Request-Id",
+                *EXPOSED_HEADERS,
+            ],
         )
     app.add_middleware(Edge, settings=settings)
     # Inside the chassis' layer, so that it logs and counts the responses given here.
@@ -225,9 +235,28 @@ def _has_type(headers: dict[bytes, bytes], wanted: bytes, unnamed: bytes) -> boo
     return kind.split(b";")[0].strip().lower() == wanted
 
 
+_WITH_SECRETS = (
+    *("/v1/sessions", "/v1/sessions/passkey", "/v1/sessions/provider", "/v1/sessions/renewal"),
+    *("/paia/auth/login", "/openid/token"),
+)
+
+
 def _has_secret(scope: Scope) -> bool:
     path: str = scope["path"]
-    return path in ("/v1/sessions", "/v1/sessions/renewal") or path.startswith("/v1/second-factors")
+    return path in _WITH_SECRETS or path.startswith("/v1/second-factors")
+
+
+def _is_of_paia_alone(scope: Scope) -> bool:
+    """Return whether a client sends a token with scopes to another address than those of PAIA.
+
+    PAIA uses it in this process, for the routes of its scopes (shared/rights.py).
+    """
+    if OF_A_PAGE in scope or is_of_door(scope["path"]):
+        return False
+    sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+    token = sent.partition(b" ")[2].strip().decode("latin-1")
+    verifier: Verifier = scope["app"].state.verifier
+    return bool(token) and verifier.has_scopes(token)
 
 
 _ROUTE = SimpleNamespace(path=OVERVIEW)

@@ -29,7 +29,7 @@ from shared.auth import Verifier, token_of
 from shared.deadlines import allowed
 from shared.http.client_address import CROWDED_HEADER, CROWDED_SCOPE, HEADER, client_header
 from shared.http.dependencies import KEYED
-from shared.http.operations import AUDIT_TRAIL, JOBS
+from shared.http.operations import AUDIT_TRAIL, JOBS, STATUS
 from shared.http.problems import unavailable
 from shared.owners import OwnerAway, Owners, asking
 from shared.settings import Settings
@@ -54,6 +54,7 @@ _OWNER_BY_PREFIX = {
     **{prefix: service.name for service in SERVICES for prefix in service.prefixes},
     **{f"{JOBS}{owner}": owner for owner in OWNERS},
     **{f"{AUDIT_TRAIL}{owner}": owner for owner in OWNERS},
+    **{f"{STATUS}{owner}": owner for owner in OWNERS},
 }
 """The owner of each forwarded prefix; the longest that matches a path decides."""
 
@@ -266,16 +267,25 @@ def _unwrapped(
     return Response(content, status, kept), changes
 
 
+async def owners_health(app: FastAPI) -> tuple[bool, str]:
+    """Return that the process is ready, and the calls that it does not try now."""
+    liveness: Liveness = app.state.liveness
+    waits = liveness.open_circuits()
+    return True, f"not called now: {'; '.join(waits)}" if waits else "ok"
+
+
 PRINTING = ("/v1/letter-runs", "/desk/letters")
 """Paths below which commands make or print all letters of a library."""
+_AT_PROVIDER = ("/v1/sessions/provider", "/log-in/provider")
+"""Beginnings of paths at which the library's identity provider is asked."""
 _LONG_PREVIEWS = tuple(prefix for service in SERVICES for prefix in service.long_previews)
 
 
 def takes_long(scope: Scope) -> bool:
-    """Return whether a request is a job, has files, prints letters, or previews many loans."""
+    """Return whether a request is a job, has files, prints, previews much, or asks a provider."""
     path: str = scope["path"]
     if path.startswith(PRINTING):
         return bool(scope["method"] == "POST")
     if path.startswith(_LONG_PREVIEWS):
         return b"preview=" in scope["query_string"]
-    return path.startswith(JOBS) or is_upload(scope) or has_files(scope)
+    return path.startswith((*_AT_PROVIDER, JOBS)) or is_upload(scope) or has_files(scope)

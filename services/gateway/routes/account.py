@@ -284,7 +284,8 @@ async def get_overview(request: Request, caller: Patron, now: BusinessTime) -> R
     """Return the account at a glance.
 
     The answer is one read of the view and, if needed, a question to circulation. It is given even
-    while other services are away; `sources` says how fresh each part is.
+    while other services are away; `sources` says how fresh each part is. A gateway that is too busy
+    gives the account as it last knew it, with the header `Age` in seconds.
     """
     overviews: OverviewService = request.app.state.overviews
     return (await overviews.answer(caller, now)).to(request)

@@ -78,61 +78,44 @@ def entries(
     return sorted(found, key=lambda entry: (str(entry.starts), entry.uid))
 
 
+def _entry(
+    kind: Kind, key: str, row: Mapping[str, Any], span: tuple[Any, Any], title: str | None
+) -> Entry:
+    return Entry(
+        uid=f"{kind}-{key}",
+        sequence=row["version"] - 1,
+        kind=kind,
+        starts=span[0],
+        ends=span[1],
+        title=title,
+        branch=row["pickup_branch"] if kind == "hold" else row["branch"],
+    )
+
+
 def _loans(view: Mapping[str, Any] | None) -> Iterator[Entry]:
     for key, loan in open_loans(view).items():
         due = date.fromisoformat(loan["due_on"])
-        yield Entry(
-            uid=f"loan-{key}",
-            sequence=loan["version"] - 1,
-            kind="loan",
-            starts=due,
-            ends=due + DAY,
-            title=loan["title"],
-            branch=loan["branch"],
-        )
+        yield _entry("loan", key, loan, (due, due + DAY), loan["title"])
 
 
 def _holds(view: Mapping[str, Any] | None) -> Iterator[Entry]:
     for key, hold in open_holds(view).items():
         if hold["state"] == "ready" and hold["expires_on"]:
             last = date.fromisoformat(hold["expires_on"])
-            yield Entry(
-                uid=f"hold-{key}",
-                sequence=hold["version"] - 1,
-                kind="hold",
-                starts=last,
-                ends=last + DAY,
-                title=hold["title"],
-                branch=hold["pickup_branch"],
-            )
+            yield _entry("hold", key, hold, (last, last + DAY), hold["title"])
 
 
 def _admissions(view: Mapping[str, Any] | None) -> Iterator[Entry]:
     for key, card in open_admissions(view).items():
         if card["state"] == "granted":
-            yield Entry(
-                uid=f"admission-{key}",
-                sequence=card["version"] - 1,
-                kind="admission",
-                starts=date.fromisoformat(card["valid_from"]),
-                ends=date.fromisoformat(card["valid_until"]) + DAY,
-                title=card["season"],
-                branch=card["branch"],
-            )
+            starts, last = map(date.fromisoformat, (card["valid_from"], card["valid_until"]))
+            yield _entry("admission", key, card, (starts, last + DAY), card["season"])
 
 
 def _bookings(view: Mapping[str, Any] | None, since: datetime) -> Iterator[Entry]:
     for key, booking in open_bookings(view).items():
         if booking["ends_at"] >= since:
-            yield Entry(
-                uid=f"booking-{key}",
-                sequence=booking["version"] - 1,
-                kind="booking",
-                starts=booking["starts_at"],
-                ends=booking["ends_at"],
-                title=None,
-                branch=booking["branch"],
-            )
+            yield _entry("booking", key, booking, (booking["starts_at"], booking["ends_at"]), None)
 
 
 def _registrations(

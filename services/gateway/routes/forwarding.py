@@ -10,6 +10,7 @@ from starlette.routing import Route
 from services.gateway.edge import openapi, proxy
 from services.gateway.settings import Settings
 from services.gateway.web.sign_in.own_access import OWN_LOG_IN
+from services.registry import OPENID
 from shared.http.dependencies import business_time
 from shared.http.problems import NotFound
 
@@ -56,7 +57,7 @@ async def get_change_password() -> Response:
 
 async def forward(request: Request) -> Response:
     """Forward a request to the service that owns the path, which checks token and fields."""
-    request.scope["route"] = _HARVEST if request.scope["path"] == _HARVEST.path else _ROUTE
+    request.scope["route"] = _OTHERS.get(request.scope["path"], _ROUTE)
     owner = proxy.owner_of(request.scope["raw_path"].decode("ascii", "replace"))
     if owner is None:
         raise NotFound("route")
@@ -74,7 +75,10 @@ _ROUTE = Route(
 A route of Starlette: what those of FastAPI do first would cost every forwarded call.
 """
 
-_HARVEST = Route("/oai", forward, methods=["GET", "POST"], include_in_schema=False)
-"""The address of OAI-PMH, which harvesters know."""
+_OTHERS = {
+    path: Route(path, forward, methods=["GET", "POST"], include_in_schema=False)
+    for path in ("/oai", *OPENID)
+}
+"""The addresses of OAI-PMH and OpenID Connect, which other systems know."""
 
-router.routes.extend((_HARVEST, _ROUTE))
+router.routes.extend((*_OTHERS.values(), _ROUTE))

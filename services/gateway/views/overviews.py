@@ -7,10 +7,12 @@ answer is up to date at every replica, and an unchanged view is neither read nor
 
 import asyncio
 import contextlib
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime
+from datetime import time as clock_time
 from typing import Any, TypeVar
 
 import orjson
@@ -38,6 +40,8 @@ OVERVIEW = "/v1/me"
 """Path of the account overview."""
 MOST_BYTES = 64 * 2**20
 """Maximum size of all cached bodies of a process, in bytes."""
+MOST_AGE = 120.0
+"""Seconds for which an account that was up to date is shown while this replica is too busy."""
 PRIVATE = {"Cache-Control": "private, no-store", "Vary": "Authorization"}
 """Headers of a response that is private to one patron."""
 
@@ -63,9 +67,14 @@ class Answer:
         """Derive the ETag from the body's digest."""
         object.__setattr__(self, "tag", tag_of(self.body))
 
-    def to(self, request: Request) -> Response:
-        """Return the response to a request: a 304 if the caller already has this answer."""
+    def to(self, request: Request, age: float | None = None) -> Response:
+        """Return the response to a request: a 304 if the caller already has this answer.
+
+        `age` says how many seconds ago it was up to date; None: it is now.
+        """
         headers = {**PRIVATE, "ETag": self.tag}
+        if age is not None:
+            headers["Age"] = str(round(age))
         if has_tag(request.headers.get("if-none-match", ""), self.tag):
             return Response(status_code=304, headers=headers)
         return Response(self.body, headers=headers, media_type="application/json")
@@ -82,6 +91,7 @@ class OverviewCache:
         self._most = most_bytes
         self._bytes = 0
         self._kept: OrderedDict[str, Answer] = OrderedDict()
+        self._read_at: dict[str, float] = {}
 
     def get(self, patron_id: str) -> Answer | None:
         """Return the patron's last response, if it is cached."""
@@ -90,10 +100,14 @@ class OverviewCache:
             self._kept.move_to_end(patron_id)
         return answer
 
-    def keep(self, patron_id: str, answer: Answer) -> None:
-        """Cache a response in place of the last one; evict the least recently used to make room."""
+    def keep(self, patron_id: str, answer: Answer, read_at: float) -> None:
+        """Cache a response in place of the last one; evict the least recently used to make room.
+
+        `read_at` is the time at which the read of its data began.
+        """
         self.drop(patron_id)
         self._kept[patron_id] = answer
+        self._read_at[patron_id] = read_at
         self._bytes += len(answer.body)
         while self._bytes > self._most:
             self.drop(next(iter(self._kept)))
@@ -103,6 +117,16 @@ class OverviewCache:
         dropped = self._kept.pop(patron_id, None)
         if dropped is not None:
             self._bytes -= len(dropped.body)
+            del self._read_at[patron_id]
+
+    def confirm(self, patron_id: str, read_at: float) -> None:
+        """Note that a cached response was found up to date by a read that began at this time."""
+        if patron_id in self._kept:
+            self._read_at[patron_id] = read_at
+
+    def read_at(self, patron_id: str) -> float:
+        """Return when the last read began that found the cached response up to date."""
+        return self._read_at[patron_id]
 
 
 T = TypeVar("T")
@@ -140,6 +164,23 @@ class OverviewService:
         self._common: tuple[object, reads.Common] | None = None
         self._writing: set[asyncio.Task[None]] = set()
 
+    def last(self, caller: Caller, request: Request, now: datetime) -> Response | None:
+        """Return the last known account without a look at the database, marked with its age.
+
+        It serves a replica that is too busy. None if there is none of the last MOST_AGE seconds, or
+        none that has the caller's own changes of this replica.
+        """
+        answer = self._cache.get(caller.id)
+        if answer is None:
+            return None
+        read_at = self._cache.read_at(caller.id)
+        age = time.monotonic() - read_at
+        if age > MOST_AGE or self._app.state.own_writes.has_changed(caller.id, read_at):
+            return None
+        today = library_day(now, self._app.state.settings.zone)
+        known = answer.name == caller.name and answer.day == today
+        return answer.to(request, age) if known else None
+
     async def answer(self, caller: Caller, now: datetime) -> Answer:
         """Return the response to the caller's `GET /v1/me`, built again if no kept one is valid."""
         return await self._kept(caller, now) or await self._worked_out(caller, now)
@@ -152,7 +193,9 @@ class OverviewService:
         today = library_day(now, self._app.state.settings.zone)
         if answer.may_hold(caller.name, self._app.state.liveness.report(), today):
             try:
+                read_at = time.monotonic()
                 if await in_time(self._is_as_it_was(caller.id, answer)):
+                    self._cache.confirm(caller.id, read_at)
                     return answer
             except PyMongoError:
                 pass  # the full read follows, which the driver retries
@@ -198,6 +241,7 @@ class OverviewService:
 
     async def _worked_out(self, caller: Caller, now: datetime) -> Answer:
         today = library_day(now, self._app.state.settings.zone)
+        read_at = time.monotonic()
         seen = await in_time(self._seen(caller.id))
         live = self._app.state.liveness.report()
         late = accruing.past_due(open_loans(seen.view), today)
@@ -210,7 +254,7 @@ class OverviewService:
         body = orjson.dumps(account)
         answer = Answer(body, caller.name, live, today, seen.stamps, seen.waiting, seen.positions)
         if not late or accruing.is_valid(response, late, seen.common, today):
-            self._cache.keep(caller.id, answer)
+            self._cache.keep(caller.id, answer, read_at)
         return answer
 
     def _account(
@@ -225,7 +269,7 @@ class OverviewService:
             seen.view,
             patron_id=caller.id,
             name=caller.name,
-            midnight=datetime.combine(today, time(), self._app.state.settings.zone),
+            midnight=datetime.combine(today, clock_time(), self._app.state.settings.zone),
             common=seen.common,
             activities=seen.activities,
             positions=seen.positions,

@@ -5,6 +5,8 @@ retries until they are written, and this replica shows no account without its he
 """
 
 import asyncio
+import time
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +34,8 @@ FOLLOWS = {"Carrel-Account": "follows"}
 AGAIN_SECONDS = 0.5
 WRITE_SECONDS = 1.5
 """Seconds for a shared write. Its callers may give up before."""
+MOST_CHANGED = 50_000
+"""Number of patrons whose last own change is remembered: those of minutes of the greatest load."""
 MOST_HELD = 10_000
 """Maximum number of held changes; older ones arrive by Kafka only."""
 
@@ -56,6 +60,8 @@ class OwnWrites:
         self._held: list[Change] = []
         self._writing = asyncio.Lock()
         self._waiting = asyncio.Event()
+        self._changed: OrderedDict[str, float] = OrderedDict()
+        """When a command last changed an account, by patron, by the monotonic clock."""
 
     async def write(self, changes: Sequence[Any], at: datetime, *, within: float) -> bool:
         """Write a command's changes to the views; return False if that fails or takes too long.
@@ -76,6 +82,7 @@ class OwnWrites:
         )
         database = self._app.state.database
         served = last_served(database)
+        patrons = {one.patron_id for one in folded if isinstance(one, ViewChange | Erasure)}
         try:
             async with asyncio.timeout(within):
                 shown = await self._together.get(_Command(folded))
@@ -85,6 +92,9 @@ class OwnWrites:
         except asyncio.CancelledError as error:
             self._hold(folded, error)
             raise
+        finally:
+            for patron_id in patrons:  # what was read until now may lack these changes
+                self._note_change(patron_id)
         note_written(database, folded, served, shown)
         return True
 
@@ -106,6 +116,19 @@ class OwnWrites:
             isinstance(change, ViewChange | Erasure) and change.patron_id == patron_id
             for change in self._held
         )
+
+    def has_changed(self, patron_id: str, since: float) -> bool:
+        """Return whether a command here changed the account since a read of it began.
+
+        `since` is a time of the monotonic clock.
+        """
+        return self.holds(patron_id) or self._changed.get(patron_id, since - 1) >= since
+
+    def _note_change(self, patron_id: str) -> None:
+        self._changed[patron_id] = time.monotonic()
+        self._changed.move_to_end(patron_id)
+        if len(self._changed) > MOST_CHANGED:
+            self._changed.popitem(last=False)
 
     async def write_held_of(self, patron_id: str) -> None:
         """Write all held changes if any of them belongs to this patron."""

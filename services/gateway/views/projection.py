@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from functools import singledispatch
+from typing import Any
 
 from services.gateway.views.open_items import OPEN_REGISTRATIONS
 from services.gateway.views.store.schema import Change, Erasure, Row, SessionEnd, ViewChange
@@ -17,13 +18,8 @@ from shared.contracts.accounts import (
     PreferencesChanged,
     SessionEnded,
 )
-from shared.contracts.circulation import (
-    ChargeSnapshot,
-    HoldSnapshot,
-    LoanSnapshot,
-    SuspensionSnapshot,
-    TitleCatalogued,
-)
+from shared.contracts.catalogue import TitleCatalogued
+from shared.contracts.circulation import ChargeSnapshot, HoldSnapshot, LoanSnapshot
 from shared.contracts.events import (
     ActivitySnapshot,
     AdmissionSnapshot,
@@ -37,6 +33,7 @@ from shared.contracts.notices import (
     NoticeSnapshot,
     NotificationSnapshot,
 )
+from shared.contracts.suspensions import SuspensionSnapshot
 from shared.mongo import Document
 
 # ruff: noqa: ARG001 - every kind of event is folded by the same signature
@@ -51,6 +48,14 @@ def fold(event: Event, at: datetime) -> Sequence[Change]:
     Raises ValueError for an id that cannot be a field name.
     """
     return ()
+
+
+def _part(
+    event: Any, at: datetime, kind: str, key: str, content: Document, *, ends: bool
+) -> ViewChange:
+    """Return the change of one loan, hold or the like in the view of the event's patron."""
+    path = f"{kind}.{_field(key)}"
+    return ViewChange(event.patron_id, path, content, event.publisher, at, ends)
 
 
 @fold.register
@@ -87,9 +92,7 @@ def _fold_link(event: LinkSnapshot, at: datetime) -> Sequence[Change]:
     content: Document = {"version": event.version, "linked": event.linked}
     if event.linked:
         content["member_id"] = event.member_id
-    path = f"family.{_field(event.link_id)}"
-    ends = not event.linked
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+    return [_part(event, at, "family", event.link_id, content, ends=not event.linked)]
 
 
 @fold.register
@@ -113,9 +116,7 @@ def _fold_loan(event: LoanSnapshot, at: datetime) -> Sequence[Change]:
             "renewals_allowed": event.renewals_allowed,
             "claimed_returned_on": _day(event.claimed_returned_on),
         }
-    path = f"loans.{_field(event.loan_id)}"
-    ends = event.state != "open"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+    return [_part(event, at, "loans", event.loan_id, content, ends=event.state != "open")]
 
 
 @fold.register
@@ -131,8 +132,7 @@ def _fold_charge(event: ChargeSnapshot, at: datetime) -> Sequence[Change]:
             "amount_cents": event.amount_cents,
             "assessed_on": event.assessed_on.isoformat(),
         }
-    path = f"charges.{_field(event.charge_id)}"
-    changes = [ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open)]
+    changes = [_part(event, at, "charges", event.charge_id, content, ends=not event.open)]
     if event.standing is not None:
         standing = {"version": event.standing.version, "blocked": event.standing.blocked}
         changes.append(ViewChange(event.patron_id, "standing", standing, event.publisher, at))
@@ -156,9 +156,8 @@ def _fold_hold(event: HoldSnapshot, at: datetime) -> Sequence[Change]:
             **({"any_edition": True} if event.any_edition else {}),
         }
     waits = event.state == "waiting"
-    path = f"holds.{_field(event.hold_id)}"
     return [
-        ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open),
+        _part(event, at, "holds", event.hold_id, content, ends=not event.open),
         _place(event.hold_id, event.version, in_queue if waits else None),
     ]
 
@@ -187,8 +186,7 @@ def _place(key: str, version: int, in_queue: Document | None) -> Row:
 @fold.register
 def _fold_notification(event: NotificationSnapshot, at: datetime) -> Sequence[Change]:
     content = {"version": event.version, "read": event.read}
-    path = f"notifications.{_field(event.notification_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, event.read)]
+    return [_part(event, at, "notifications", event.notification_id, content, ends=event.read)]
 
 
 @fold.register
@@ -198,8 +196,7 @@ def _fold_enquiry(event: EnquirySnapshot, at: datetime) -> Sequence[Change]:
         content |= {"opened_at": event.opened_at, "messages": event.messages}
     if event.patron_id is None:  # a guest has no account
         return []
-    path = f"enquiries.{_field(event.enquiry_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends=not event.open)]
+    return [_part(event, at, "enquiries", event.enquiry_id, content, ends=not event.open)]
 
 
 @fold.register
@@ -257,9 +254,8 @@ def _fold_registration(event: RegistrationSnapshot, at: datetime) -> Sequence[Ch
     if not ends:
         content |= {"activity_id": event.activity_id, "turn": event.turn}
     in_queue = {"queue": event.activity_id, "place": event.turn}
-    path = f"registrations.{_field(event.registration_id)}"
     return [
-        ViewChange(event.patron_id, path, content, event.publisher, at, ends),
+        _part(event, at, "registrations", event.registration_id, content, ends=ends),
         _place(
             event.registration_id, event.version, in_queue if event.state == "waitlisted" else None
         ),
@@ -279,8 +275,7 @@ def _fold_admission(event: AdmissionSnapshot, at: datetime) -> Sequence[Change]:
             "valid_from": event.valid_from.isoformat(),
             "valid_until": event.valid_until.isoformat(),
         }
-    path = f"admissions.{_field(event.application_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+    return [_part(event, at, "admissions", event.application_id, content, ends=ends)]
 
 
 @fold.register
@@ -289,8 +284,7 @@ def _fold_seat(event: SeatSnapshot, at: datetime) -> Sequence[Change]:
     ends = event.state != "held"
     if not ends:
         content |= {"application_id": event.application_id, "until": event.until}
-    path = f"seats.{_field(event.seat_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+    return [_part(event, at, "seats", event.seat_id, content, ends=ends)]
 
 
 @fold.register
@@ -304,8 +298,7 @@ def _fold_booking(event: BookingSnapshot, at: datetime) -> Sequence[Change]:
             "ends_at": event.ends_at,
             "until": event.until,
         }
-    path = f"bookings.{_field(event.booking_id)}"
-    return [ViewChange(event.patron_id, path, content, event.publisher, at, ends)]
+    return [_part(event, at, "bookings", event.booking_id, content, ends=ends)]
 
 
 @fold.register

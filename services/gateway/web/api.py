@@ -20,7 +20,7 @@ from shared.tracing import trace_headers
 READ_SECONDS = 1.3
 """Time limit of each read for a page. A page itself has 1.6 s, and makes its reads together."""
 
-LISTS = ("sessions", "rooms")
+LISTS = ("sessions", "rooms", "series", "identifiers")
 """Lists of the API that forms have as one field, a line for each item."""
 OF_A_PAGE = "carrel.of_a_page"
 """Entry in the scope of a request that a page makes."""
@@ -94,6 +94,15 @@ class Reply:
         self.succeed()
         return orjson.loads(self.content) if self.content else None
 
+    def json_or(self, other: Any) -> Any:
+        """Return the parsed answer, or `other` if it is a problem that the page can do without."""
+        return self.json() if self.done else other
+
+    @property
+    def items(self) -> list[Any]:
+        """The items of a list that the page can do without; empty if it is a problem."""
+        return list(self.json_or({"items": ()})["items"])
+
     def succeed(self) -> None:
         """Raise Failure unless the request succeeded."""
         if not self.done:
@@ -142,11 +151,11 @@ class Api:
         names: dict[str, dict[str, str]] = self._request.app.state.branch_names
         return names.setdefault(self.language, {})
 
-    async def get(self, path: str, **query: str) -> Reply:
+    async def get(self, path: str, **query: str | Sequence[str]) -> Reply:
         """Return a route's response; a 503 if it takes too long for a page."""
         try:
             async with asyncio.timeout(allowed(READ_SECONDS)):
-                return await self._call("GET", path, urlencode(query))
+                return await self._call("GET", path, urlencode(query, doseq=True))
         except TimeoutError:
             return _TOO_SLOW
 
@@ -176,27 +185,14 @@ class Api:
         if sent:
             more |= {"content-type": kind, "content-length": str(len(sent))}
         scope = self.scope(method, path, query, more=more)
-        return await _answered(self._request.app, scope, sent)
+        return await answered(self._request.app, scope, sent)
 
     def scope(
         self, method: str, path: str, query: str = "", *, more: Mapping[str, str]
     ) -> dict[str, Any]:
         """Return the scope of a visitor's request to an API route; `more` adds headers."""
-        headers = self._headers() | dict(more)
-        return {
-            **{name: self._request.scope.get(name) for name in ("scheme", "client", "server")},
-            "type": "http",
-            OF_A_PAGE: True,
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "http_version": "1.1",
-            "method": method,
-            "path": unquote(path),
-            "raw_path": path.encode("ascii"),
-            "query_string": query.encode("ascii"),
-            "root_path": "",
-            "headers": [
-                (name.encode(), value.encode("latin-1")) for name, value in headers.items() if value
-            ],
+        return scope_of(self._request.scope, method, path, query, self._headers() | dict(more)) | {
+            OF_A_PAGE: True
         }
 
     def _headers(self) -> dict[str, str]:
@@ -209,7 +205,28 @@ class Api:
         return headers
 
 
-async def _answered(app: Any, scope: Mapping[str, Any], body: bytes) -> Reply:
+def scope_of(
+    client: Mapping[str, Any], method: str, path: str, query: str, headers: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the scope of a call to a route of this app; `client` has scheme, client and server."""
+    return {
+        **{name: client.get(name) for name in ("scheme", "client", "server")},
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "http_version": "1.1",
+        "method": method,
+        "path": unquote(path),
+        "raw_path": path.encode("ascii"),
+        "query_string": query.encode("ascii"),
+        "root_path": "",
+        "headers": [
+            (name.encode(), value.encode("latin-1")) for name, value in headers.items() if value
+        ],
+    }
+
+
+async def answered(app: Any, scope: Mapping[str, Any], body: bytes) -> Reply:
+    """Return the answer of this app to a call, whose body is sent whole."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
     status, chunks = 500, []
     headers: dict[str, str] = {}
@@ -235,3 +252,9 @@ async def _answered(app: Any, scope: Mapping[str, Any], body: bytes) -> Reply:
 def segment(text: str) -> str:
     """Return an id, as typed by a visitor, as a safe segment of a path."""
     return quote(text, safe="")
+
+
+def site_of(http: Request) -> str:
+    """Return the address of the library's pages, without a slash at its end."""
+    public: str = http.app.state.settings.public_url
+    return public or str(http.base_url).rstrip("/")

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from fastapi import Response
@@ -89,6 +89,26 @@ def remember_branch(request: PageRequest, response: Response, branch: str) -> Re
     return response
 
 
+def ask_for_place(
+    request: PageRequest, names: Mapping[str, str], back: str, refused: Failure | None = None
+) -> Response:
+    """Ask for the library of this desk; `back` is the path that its choice leads to."""
+    return request.page(
+        "copies/desk-place.html",
+        branches=names,
+        place=names.get(desk_branch(request, names), ""),
+        back=session.own_path(back),
+        **outcome_of(request, refused),
+    )
+
+
+def desk_till(request: PageRequest) -> dict[str, str]:
+    """Return the library and the till of this desk, in the API's form; empty without a library."""
+    place = session.cookie(request.http, session.PLACE)
+    till = session.cookie(request.http, session.TILL)
+    return {"branch": place, "till": till} if place else {}
+
+
 def barcodes(request: PageRequest) -> list[str]:
     """Return the barcodes of a field, one a line as scanners send them, each once."""
     return list(dict.fromkeys(request.text("barcodes").split()))
@@ -146,6 +166,14 @@ def cents(request: PageRequest, name: str) -> int | None:
     return int(amount[1]) * 100 + int(amount[2] or 0) if amount else None
 
 
+def day(text: str) -> date | None:
+    """Return a day of an address or a form; None if the text is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def seen(request: PageRequest, name: str = "seen") -> int | None:
     """Return a number that the form was shown with, such as a version; None if it is none."""
     text = request.text(name)
@@ -192,15 +220,20 @@ async def card_holder(request: PageRequest) -> dict[str, Any] | Failure:
 
 
 def outcomes(request: PageRequest, reply: Reply | None, *names: str) -> dict[str, Any]:
+    """Return the outcome for a page with several forms, which was refused or not."""
+    return outcomes_of(request, refusal(reply), *names)
+
+
+def outcomes_of(request: PageRequest, refused: Failure | None, *names: str) -> dict[str, Any]:
     """Return the outcome for a page with several forms, each named by the end of its address.
 
     Two of them may ask for a reason, or for a card: each second one has an id of its own.
     """
-    refused = refusal(reply)
     sent = request.http.url.path.rpartition("/")[2]
     ids = {
         "withdrawal": {"reason": "withdrawal-reason"},
         "verification": {"card_number": "full-card-number"},
+        "hold": {"override": "hold-override"},
     }
     filled_in = {
         name: filled(request, refused if name == sent else None, **ids.get(name, {}))

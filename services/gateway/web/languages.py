@@ -31,6 +31,8 @@ class Language:
     """Code of the language, as in `lang`, in My Setting and in the API."""
     name: str
     """Name of the language in the language itself."""
+    brief: str
+    """The beginning of that name where there is room for no more."""
     locale: Locale
     words: gettext.NullTranslations = field(repr=False)
 
@@ -88,7 +90,10 @@ _HAN = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
 _LATIN = "A-Za-z\u00c0-\u024f"
 # Words of three letters at least: PIN codes and numerals belong to no language.
 _CHINESE = re.compile(f"([{_HAN}][\\s{_HAN}]*)")
-_ENGLISH = re.compile(f"((?:[{_LATIN}]{{1,2}} ){{0,3}}[{_LATIN}]{{3}}[{_LATIN}0-9'’ ,.:;&()/-]*)")
+# A code such as K2420737EAB is no word and is not cut.
+_ENGLISH = re.compile(
+    f"(?<![{_LATIN}0-9])((?:[{_LATIN}]{{1,2}} ){{0,3}}[{_LATIN}]{{3}}[{_LATIN}0-9'’ ,.:;&()/-]*)"
+)
 
 _DAYS = {
     "en": ("d MMMM y", "EEEE, d MMMM y"),
@@ -107,16 +112,18 @@ def _chinese(text: str) -> str:
 
 
 LANGUAGES = {
-    "en": Language("en", "English", Locale("en", "HK"), gettext.NullTranslations()),
+    "en": Language("en", "English", "EN", Locale("en", "HK"), gettext.NullTranslations()),
     "zh-Hant": Language(
         "zh-Hant",
         "繁體中文",
+        "繁",
         Locale("zh", "HK", script="Hant"),
         read_translations(TRANSLATIONS, "zh-Hant"),
     ),
     "zh-Hans": Language(
         "zh-Hans",
         "简体中文",
+        "简",
         Locale("zh", "HK", script="Hans"),
         read_translations(TRANSLATIONS, "zh-Hans"),
     ),

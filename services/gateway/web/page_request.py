@@ -1,41 +1,34 @@
 """One request of a browser with its sender and language, and the answering page."""
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
-from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request, Response
-from fastapi.dependencies.models import Dependant
 from fastapi.responses import HTMLResponse, RedirectResponse
-from markupsafe import Markup
 from pymongo.errors import PyMongoError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from services.gateway.web import session
-from services.gateway.web.api import Api, Reply, segment
-from services.gateway.web.languages import LANGUAGES, Language, language_of
-from services.gateway.web.pages import Menu, group_of, grouped
+from services.gateway.web.api import Api, Reply, segment, site_of
+from services.gateway.web.languages import Language, language_of
+from services.gateway.web.page_context import PageContext
 from services.gateway.web.rendering import Renderer
-from services.gateway.web.session import FlashMessage, own_path
+from services.gateway.web.session import FlashMessage
 from shared.auth import Caller, Forbidden, Unauthenticated, Verifier
 from shared.clock import library_day
 from shared.deadlines import allowed
 from shared.http.dependencies import BusinessTime
-from shared.ids import new_id
 from shared.owners import OwnerAway
 from shared.rights import Right
 
 MAX_FIELDS = 300
-_NONE = Dependant()
-"""Parameters of a response that no route has made."""
 SECRET_FIELDS = frozenset(
     {
         *("pin", "new_pin", "repeated_pin", "reset_code", "factor_code", "address_code"),
-        "application_code",
+        *("application_code", "credential"),
     }
 )
 """Fields of forms that no page shows again."""
@@ -52,7 +45,8 @@ HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     ),
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Referrer-Policy": "same-origin",
@@ -92,6 +86,16 @@ class PageRequest:
         """The library's time zone."""
         zone: ZoneInfo = self.http.app.state.settings.zone
         return zone
+
+    @property
+    def site(self) -> str:
+        """The address of the site without a slash at its end, for links that people pass on."""
+        return site_of(self.http)
+
+    @property
+    def provider_label(self) -> str:
+        """Name of the log-in at the library's identity provider; empty: there is none."""
+        return str(self.http.app.state.settings.staff_label)
 
     @property
     def most_files(self) -> int:
@@ -137,19 +141,32 @@ class PageRequest:
         """True if a secret was typed into the form."""
         return any(self.text(name) for name in SECRET_FIELDS)
 
-    def page(self, template: str, *, status: int = 200, **shown: Any) -> Response:
-        """Return a page, with the messages of the last command.
+    def page(
+        self, template: str, *, status: int = 200, camera: bool = False, **shown: Any
+    ) -> Response:
+        """Return a page, with the messages of the last command; `camera`: it may use the camera.
 
         A page that page.js fetches to refresh an account leaves them to the next page, and leaves
         the language of the browser as it is.
         """
-        context = _Context(self, again=status == 503)
+        context = PageContext(
+            self.http,
+            self.language,
+            self.caller,
+            self.api.last_names,
+            self.renderer.texts,
+            unknown=self.unknown,
+            key=self.key if status == 503 else "",
+        )
         refreshes = "carrel-refresh" in self.http.headers
         messages = [] if refreshes else session.read_messages(self.http, self.secret)
         html = self.renderer.render(
             template, self.language, page=context, request=self, messages=messages, **shown
         )
         response = HTMLResponse(html, status, HEADERS | {"Content-Language": self.language.code})
+        if camera or context.at_desk:  # where the camera of a phone may scan
+            devices = HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)")
+            response.headers["Permissions-Policy"] = devices
         if status in (429, 503):
             response.headers["Retry-After"] = "2"
         if context.new_guest:
@@ -207,97 +224,6 @@ class PageRequest:
         return response
 
 
-class _Context:
-    """Values that every template gets beside its own."""
-
-    def __init__(self, request: PageRequest, *, again: bool) -> None:
-        self._request = request
-        self._again = again
-        self.new_guest = ""
-
-    @property
-    def here(self) -> str:
-        """The path of this page."""
-        return self._request.http.url.path
-
-    @property
-    def groups(self) -> list[tuple[str, str, bool]]:
-        """Path, name and whether it has this page, of each group of a librarian's pages."""
-        groups = self._groups
-        current = group_of(self.here, groups)
-        return [(menu[0][0], group, group == current) for group, menu in groups.items()]
-
-    @property
-    def _groups(self) -> Mapping[str, Menu]:
-        if not self.at_desk:
-            return {}
-        texts = self._request.renderer.texts
-        return grouped([*texts.menus["staff"], *texts.menus["anyone"]])
-
-    @property
-    def pages(self) -> list[Menu]:
-        """Links for this visitor: their own pages, and those open to everyone.
-
-        Librarians get those of the group that has this page.
-        """
-        if groups := self._groups:
-            return [groups.get(group_of(self.here, groups), ())]
-        caller, texts = self._request.caller, self._request.renderer.texts
-        own = texts.menu(caller.roles) if caller else ()
-        if self._request.unknown:
-            own = texts.menus["patron"][:1]
-        return [pages for pages in (own, texts.menus["anyone"]) if pages]
-
-    @property
-    def at_desk(self) -> bool:
-        """True if the visitor works at a desk: each page then has the scan box."""
-        caller = self._request.caller
-        return caller is not None and "desk" in caller.rights
-
-    @property
-    def place(self) -> str:
-        """The name of this desk's library, or its code; "" if none was chosen yet."""
-        code = session.cookie(self._request.http, session.PLACE)
-        return self._request.api.last_names.get(code, code)
-
-    @property
-    def languages(self) -> list[tuple[Language, str]]:
-        """Each language with this page's address in it; `//other.example` would be another site.
-
-        Only the parameters that the page has are repeated: others could be somebody's guesses.
-        """
-        http = self._request.http
-        path = own_path(quote(http.url.path)) if http.method == "GET" else "/"
-        route = http.scope.get("route")
-        known = {one.alias for one in getattr(route, "dependant", _NONE).query_params}
-        query = {name: text for name, text in http.query_params.items() if name in known}
-        return [
-            (language, f"{path}?{urlencode({**query, 'lang': code})}")
-            for code, language in LANGUAGES.items()
-        ]
-
-    def fields(self, *, keyed: bool = False) -> Markup:
-        """Return the hidden fields of a form; `keyed` adds an Idempotency-Key.
-
-        If nobody knows whether the command was executed, the form to send again has the same key.
-        """
-        fields = _HIDDEN.format("form", self._form_token())
-        key = (self._request.key if self._again else "") or new_id()
-        return fields + _HIDDEN.format("key", key) if keyed else fields
-
-    def _form_token(self) -> str:
-        caller = self._request.caller
-        # After a log-in the request has no cookie of the session yet.
-        own = caller.session_id or caller.token if caller else ""
-        binding = own or session.bound_to(self._request.http) or self.new_guest
-        if not binding:
-            binding = self.new_guest = session.new_guest()
-        return session.form_token(self._request.secret, binding)
-
-
-_HIDDEN = Markup('<input type="hidden" name="{}" value="{}">')
-
-
 # ---- dependencies of routes ---------------------------------------------------------------------
 
 
@@ -340,7 +266,8 @@ async def _caller(request: Request) -> Caller | None:
     token = session.access_token(request)
     verifier: Verifier = request.app.state.verifier
     try:
-        return await verifier.caller(token) if token else None
+        caller = await verifier.caller(token) if token else None
+        return caller if caller is None or caller.scopes is None else None
     except Unauthenticated:
         if getattr(request.state, session.NOT_RENEWED, False):
             raise OwnerAway("accounts") from None

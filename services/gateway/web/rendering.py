@@ -11,6 +11,8 @@ from services.gateway.web.languages import LANGUAGES, Language
 from services.gateway.web.pages import Texts
 from services.gateway.web.session import FlashMessage
 
+COVERS = 6
+"""Colours of drawn covers; see tokens.css."""
 LONGEST_DESCRIPTION = 160
 """Characters of a page's description, of which search engines show no more."""
 
@@ -47,6 +49,7 @@ class Renderer:
             "money": language.money,
             "moment": language.moment,
             "say": language.say,
+            "shade": _shade,
             "short_day": language.short_day,
             "message": partial(self._message, language),
             "ways_out": partial(ways_out.sentence, language),
@@ -70,6 +73,11 @@ class Renderer:
         if name == "ways_out":
             return ways_out.sentence(language, fact, "renew")
         return str(fact)
+
+
+def _shade(text: str) -> int:
+    """Return the number of a cover's colour: always the same for a title."""
+    return sum(map(ord, text)) % COVERS
 
 
 def _brief(text: str) -> str:

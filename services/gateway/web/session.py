@@ -19,10 +19,17 @@ from fastapi import Request, Response
 SESSION = "carrel_session"
 GUEST = "carrel_guest"
 DEVICE = "carrel_device"
+PROVIDER = "carrel_provider"
+"""Cookie of a log-in at the identity provider: a secret and the page that it leads to; then LEFT_BY
+as long as the browser is open."""
+LEFT_BY = "log-out"
+"""Value of PROVIDER after a log-in there: whoever logs out is offered to log out there too."""
 MESSAGES = "carrel_said"
 LANGUAGE = "carrel_language"
 PLACE = "carrel_place"
 """Cookie with the code of this desk's library."""
+TILL = "carrel_till"
+"""Cookie with the name of this desk's till, if its library has several."""
 
 RENEWED = "renewed"
 """Name in the state of a request of the access token that was renewed for it."""
@@ -121,6 +128,12 @@ def drop(request: Request, response: Response, name: str) -> None:
     keep(request, response, name, "", seconds=0)
 
 
+def end(request: Request, response: Response) -> None:
+    """Delete the session's cookie, and clear the browser's cache of what was shown."""
+    drop(request, response, SESSION)
+    response.headers["Clear-Site-Data"] = '"cache"'
+
+
 def device(request: Request) -> str:
     """Return the token of this device; empty if the browser has none of ours."""
     kept = cookie(request, DEVICE)
@@ -192,6 +205,11 @@ def check_origin(request: Request) -> None:
     origin = request.headers.get("origin")
     if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
         raise ForgedForm
+
+
+def browser_of(request: Request, secret: str) -> str:
+    """Return a secret of this browser, derived from what binds its forms."""
+    return _digest(secret, "browser", bound_to(request))
 
 
 # ---- messages -----------------------------------------------------------------------------------

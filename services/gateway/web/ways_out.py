@@ -11,6 +11,7 @@ GOALS = {
     "borrow": marked("%(ways)s, then you can borrow it."),
     "lend": marked("%(ways)s, then it can be lent."),
     "renew": marked("%(ways)s, then you can renew it."),
+    "renew-reader": marked("%(ways)s, then it can be renewed."),
     "reserve": marked("%(ways)s, then you can reserve it."),
 }
 """Sentences by what was refused."""
@@ -72,7 +73,7 @@ def sentence(
 
 def _kind(step: Mapping[str, Any], goal: str) -> str:
     match step:
-        case {"do": "renew-card"} if goal == "lend":
+        case {"do": "renew-card"} if goal in ("lend", "renew-reader"):
             return "renew-reader-card"
         case {"do": "return"} if goal == "reserve":
             return "return-title"

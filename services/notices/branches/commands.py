@@ -20,6 +20,7 @@ from services.notices.branches.rules.hours import (
     with_period,
     without_period,
 )
+from services.notices.branches.rules.place import Place
 from shared.unit_of_work import Work
 
 
@@ -32,11 +33,12 @@ def register_branch(
     hours: tuple[Hours, ...],
     today: date,
     names: Mapping[str, str],
+    place: Place | None = None,
 ) -> Branch:
     """Register the branch and return it. Raises BranchExists or BadHours."""
     if store.get(work, code):
         raise BranchExists(branch=code)
-    branch = register(code, name, kind, hours, today, names=names)
+    branch = replace(register(code, name, kind, hours, today, names=names), place=place)
     store.add(work, branch)
     work.record(registered(branch))
     return branch
@@ -50,6 +52,15 @@ def rename_branch(work: Work, code: str, name: str, names: Mapping[str, str]) ->
         store.save(work, renamed)
         work.record(hours_changed(renamed))
     return renamed
+
+
+def set_place(work: Work, code: str, place: Place) -> Branch:
+    """Set where a branch is; return it. No event has that. Raises NoSuchBranch."""
+    branch = store.existing(work, code)
+    placed = replace(branch, place=place, version=branch.version + 1)
+    store.save(work, placed)
+    work.record(hours_changed(placed))
+    return placed
 
 
 def change_hours(work: Work, code: str, hours: tuple[Hours, ...], from_: date) -> Branch:

@@ -8,9 +8,9 @@ from pymongo import ASCENDING, IndexModel
 from services.notices.branches.refusals import NoSuchBranch
 from services.notices.branches.rules.branch import Branch
 from services.notices.branches.rules.hours import ReadyDelay
-from shared import reading
 from shared.declared_indexes import Indexes
-from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import Database, from_document
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 BRANCHES = "branches"
@@ -25,10 +25,19 @@ INDEXES: Indexes = {
     READY_DELAYS: [],
 }
 
+_BRANCHES = Repository(Branch, BRANCHES)
+get = _BRANCHES.get
+add = _BRANCHES.add
+"""Insert a new branch. The code is its id, so it is unique."""
+save = _BRANCHES.save
+find_one = _BRANCHES.find
+find_page = _BRANCHES.find_page
 
-def get(work: Work, code: str) -> Branch | None:
-    """Return the branch with a code, or None."""
-    return work.find(Branch, BRANCHES, {"_id": code})
+_READY_DELAYS = Repository(ReadyDelay, READY_DELAYS)
+get_ready_delay = _READY_DELAYS.get
+"""Return the delay of a branch, or None if it was never set."""
+save_ready_delay = _READY_DELAYS.put
+find_ready_delay = _READY_DELAYS.find
 
 
 def existing(work: Work, code: str) -> Branch:
@@ -43,21 +52,6 @@ def some(work: Work, codes: Collection[str] = (), kinds: Collection[str] = ()) -
     """Return the branches with one of these codes or of one of these kinds, in order of code."""
     query = {"$or": [{"_id": {"$in": sorted(codes)}}, {"kind": {"$in": sorted(kinds)}}]}
     return work.all(Branch, BRANCHES, query, sort=[("_id", ASCENDING)])
-
-
-def add(work: Work, branch: Branch) -> None:
-    """Insert a new branch. The code is its id, so it is unique."""
-    work.add(BRANCHES, branch)
-
-
-def save(work: Work, branch: Branch) -> None:
-    """Save the next version of a branch; of two writers of one version only one succeeds."""
-    work.save(BRANCHES, branch)
-
-
-async def find_one(db: Database, code: str) -> Branch | None:
-    """Return the branch with a code, or None."""
-    return await reading.first(db, Branch, BRANCHES, {"_id": code})
 
 
 async def find_after(db: Database, after: str | None, limit: int) -> list[Branch]:
@@ -75,11 +69,6 @@ async def _find(db: Database, query: Mapping[str, Any], limit: int = 0) -> list[
     return [from_document(Branch, document) async for document in found]
 
 
-async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Branch], str | None]:
-    """Return a part of the branches and the id at which the next part begins."""
-    return await read_snapshot_page(db[BRANCHES], Branch, query)
-
-
 async def find_names(db: Database, codes: Collection[str], language: str) -> dict[str, str]:
     """Return the names of the registered branches among these codes in a language, by code."""
     if not codes:
@@ -89,18 +78,3 @@ async def find_names(db: Database, codes: Collection[str], language: str) -> dic
         document["_id"]: document.get("names", {}).get(language, document["name"])
         async for document in found
     }
-
-
-def get_ready_delay(work: Work, branch: str) -> ReadyDelay | None:
-    """Return the delay of a branch, or None if it was never set."""
-    return work.find(ReadyDelay, READY_DELAYS, {"_id": branch})
-
-
-def save_ready_delay(work: Work, delay: ReadyDelay) -> None:
-    """Save the next version of a delay; version 1 is a new one."""
-    work.put(READY_DELAYS, delay)
-
-
-async def find_ready_delay(db: Database, branch: str) -> ReadyDelay | None:
-    """Return the delay of a branch, or None if it was never set."""
-    return await reading.first(db, ReadyDelay, READY_DELAYS, {"_id": branch})

@@ -9,14 +9,8 @@ import structlog
 from prometheus_client import Counter
 from standardwebhooks import Webhook as Signer
 
+from services.notices.channels import refusals
 from services.notices.channels.clients.receivers import NotAllowed, ReceiverAway, post
-from services.notices.channels.refusals import (
-    NoSuchDevice,
-    NoSuchWebhook,
-    TooManyDevices,
-    TooManyWebhooks,
-    WebhookDisabled,
-)
 from services.notices.channels.rules import devices as devices_rules
 from services.notices.channels.rules import webhooks as webhooks_rules
 from services.notices.channels.rules.devices import MOST_DEVICES, PushMessage, PushSubscription
@@ -36,6 +30,7 @@ from services.notices.sealing import Master, unwrapped
 from shared.clock import wall_clock
 from shared.failpoint import failpoint
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Run, Work
 
 log = structlog.get_logger()
@@ -43,6 +38,8 @@ log = structlog.get_logger()
 MESSAGES = Counter(
     "carrel_webhook_messages_total", "Tries to send a message to a webhook", ["state"]
 )
+for _state in ("sent", "waiting"):  # from zero on: the first of each is an increase
+    MESSAGES.labels(_state)
 PURPOSE = "webhooks"
 """Purpose of the master keys that seal secrets."""
 SECRET_BYTES = 32
@@ -68,7 +65,7 @@ def add_device(
         taken = devices_store.of_patrons(work, [patron_id])
         slot = devices_rules.free_slot(patron_id, {one.slot for one in taken})
     if slot is None:
-        raise TooManyDevices(most=MOST_DEVICES)
+        raise refusals.TooManyDevices(most=MOST_DEVICES)
     device = PushSubscription(
         id=devices_rules.subscription_id(endpoint),
         version=known.version + 1 if known else 1,
@@ -88,7 +85,7 @@ def remove_device(work: Work, patron_id: str, subscription_id: str) -> None:
     """Remove the device with its messages. Raises NoSuchDevice."""
     device = devices_store.get(work, subscription_id)
     if device is None or device.patron_id != patron_id:
-        raise NoSuchDevice
+        raise refusals.NoSuchDevice
     devices_store.delete(work, device.id)
 
 
@@ -113,7 +110,7 @@ def register_webhook(work: Work, url: str, topics: tuple[str, ...], secret: str)
     """
     slot = webhooks_rules.free_slot({one.slot for one in webhooks_store.all_webhooks(work)})
     if slot is None:
-        raise TooManyWebhooks(most=MOST_WEBHOOKS)
+        raise refusals.TooManyWebhooks(most=MOST_WEBHOOKS)
     topics = tuple(sorted(set(topics)))
     webhook = Webhook(new_id(), 1, slot, url, topics, secret, work.now)
     webhooks_store.save(work, webhook)
@@ -143,7 +140,7 @@ def queue_test(work: Work, webhook_id: str) -> WebhookMessage:
     """Queue a message to see whether it arrives. Raises NoSuchWebhook or WebhookDisabled."""
     webhook = _existing(work, webhook_id)
     if webhook.state != "enabled":
-        raise WebhookDisabled
+        raise refusals.WebhookDisabled
     message = webhooks_rules.trial_message(webhook, new_id(), work.now, wall_clock())
     webhooks_store.save_messages(work, message)
     return message
@@ -156,10 +153,7 @@ def delete_webhook(work: Work, webhook_id: str) -> None:
 
 
 def _existing(work: Work, webhook_id: str) -> Webhook:
-    webhook = webhooks_store.get(work, webhook_id)
-    if webhook is None:
-        raise NoSuchWebhook
-    return webhook
+    return or_refuse(webhooks_store.get(work, webhook_id), refusals.NoSuchWebhook)
 
 
 def note_webhook_message(work: Work, message: WebhookMessage) -> None:

@@ -3,14 +3,9 @@
 from collections.abc import Callable, Iterable
 from datetime import date
 
+from services.notices.branches import refusals
 from services.notices.branches import store as branches_store
 from services.notices.branches.events import closed, closure_changed, reopened
-from services.notices.branches.refusals import (
-    ClosedAlready,
-    ClosureWithdrawn,
-    NoBranchCovered,
-    NoSuchBranch,
-)
 from services.notices.branches.rules import branch as branch_rules
 from services.notices.branches.rules.branch import Branch, BranchClosure, Terms
 from services.notices.closures import store
@@ -19,14 +14,13 @@ from services.notices.closures.rules import Closure, ClosureState, amended, conc
 from shared.contracts import Event
 from shared.contracts.notices import ClosureChange
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
 def closure_and_branches(work: Work, closure_id: str) -> tuple[Closure, list[Branch]]:
     """Return the closure and the branches that it covers. Raises NoSuchClosure."""
-    closure = store.get(work, closure_id)
-    if closure is None:
-        raise NoSuchClosure
+    closure = or_refuse(store.get(work, closure_id), NoSuchClosure)
     return closure, branches_store.some(work, closure.branches)
 
 
@@ -51,6 +45,10 @@ def carry_out(
     return state_of(closure, branches.values())
 
 
+def _lasts(today: date) -> Callable[[BranchClosure], bool]:
+    return lambda here: not (here.over(today) or here.now.withdrawn)
+
+
 def close_branches(
     work: Work,
     *,
@@ -69,9 +67,9 @@ def close_branches(
     """
     covered = branches_store.some(work, branches, kinds)
     if unknown := branches - {branch.id for branch in covered}:
-        raise NoSuchBranch(branches=sorted(unknown))
+        raise refusals.NoSuchBranch(branches=sorted(unknown))
     if not covered:
-        raise NoBranchCovered
+        raise refusals.NoBranchCovered
     closure = Closure(
         id=new_id(),
         starts_on=starts_on,
@@ -96,10 +94,10 @@ def close_branches(
                     extra_renewals=extra_renewals or 0,
                 )
             )
-        except ClosedAlready:
+        except refusals.ClosedAlready:
             recorded.append(branch.id)
     if recorded:
-        raise ClosedAlready(branches=sorted(recorded))
+        raise refusals.ClosedAlready(branches=sorted(recorded))
     store.add(work, closure)
     for branch in shut:
         branches_store.save(work, branch)
@@ -120,7 +118,7 @@ def amend_closure(
         closure, covered, everywhere, everywhere, lambda here: not here.now.withdrawn
     )
     if not standing:
-        raise ClosureWithdrawn(branches=sorted(closure.branches))
+        raise refusals.ClosureWithdrawn(branches=sorted(closure.branches))
     closure = amended(closure, starts_on, reason)
     store.save(work, closure)
     return carry_out(
@@ -128,13 +126,7 @@ def amend_closure(
         closure,
         covered,
         [
-            branch_rules.amend(
-                branch,
-                closure.id,
-                starts_on=starts_on,
-                reason=reason,
-                at=work.now,
-            )
+            branch_rules.amend(branch, closure.id, starts_on=starts_on, reason=reason, at=work.now)
             for branch in standing
         ],
         lambda branch: closure_changed(branch, closure.id, "amended"),
@@ -149,13 +141,7 @@ def announce_reopening(
     Raises NoSuchClosure, NotInClosure, NothingToReopen, NeverClosed, ClosureWithdrawn or BadHours.
     """
     closure, covered = closure_and_branches(work, terms.closure_id)
-    opening = concerned(
-        closure,
-        covered,
-        branches,
-        kinds,
-        lambda here: not (here.over(today) or here.now.withdrawn),
-    )
+    opening = concerned(closure, covered, branches, kinds, _lasts(today))
     if not opening:
         raise NothingToReopen
     return carry_out(
@@ -175,13 +161,7 @@ def cancel_reopening(
     Raises NoSuchClosure, NotInClosure, NothingToReopen, ReopenedAlready or ClosureWithdrawn.
     """
     closure, covered = closure_and_branches(work, closure_id)
-    waiting = concerned(
-        closure,
-        covered,
-        branches,
-        kinds,
-        lambda here: not (here.over(today) or here.now.withdrawn),
-    )
+    waiting = concerned(closure, covered, branches, kinds, _lasts(today))
     if not waiting:
         raise NothingToReopen
     return carry_out(
@@ -214,9 +194,7 @@ def withdraw_closure(
     closure, covered = closure_and_branches(work, closure_id)
 
     def stands(here: BranchClosure) -> bool:
-        if in_error:
-            return here.now.withdrawn != "in-error"
-        return not (here.now.withdrawn or here.over(today))
+        return here.now.withdrawn != "in-error" if in_error else _lasts(today)(here)
 
     leaving = concerned(closure, covered, branches, kinds, stands)
     if not leaving:
@@ -227,13 +205,7 @@ def withdraw_closure(
         closure,
         covered,
         [
-            branch_rules.withdraw(
-                branch,
-                closure.id,
-                in_error=in_error,
-                at=work.now,
-                today=today,
-            )
+            branch_rules.withdraw(branch, closure.id, in_error=in_error, at=work.now, today=today)
             for branch in leaving
         ],
         lambda branch: closure_changed(branch, closure.id, change, reason),

@@ -22,6 +22,7 @@ from shared.deadlines import allowed
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
 from shared.owners import OwnerAway
+from shared.refusals import or_refuse
 from shared.unit_of_work import Run
 
 EFFECT_SECONDS = 25.0
@@ -38,9 +39,7 @@ QUESTION_BYTES = 150_000
 
 async def get(db: Database, closure_id: str) -> ClosureState:
     """Return a closure and the end of each branch under it. Raises NoSuchClosure."""
-    found = await store.find_one(db, closure_id)
-    if found is None:
-        raise NoSuchClosure
+    found = or_refuse(await store.find_one(db, closure_id), NoSuchClosure)
     return state_of(found, await branches_store.find_in_closures(db, [closure_id]))
 
 

@@ -6,17 +6,7 @@ from typing import Annotated, ParamSpec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.notices.branches.refusals import (
-    BadHours,
-    ClosedAlready,
-    ClosureOver,
-    ClosureWithdrawn,
-    NeverClosed,
-    NoBranchCovered,
-    NoSuchBranch,
-    NotInClosure,
-    ReopenedAlready,
-)
+from services.notices.branches import refusals
 from services.notices.branches.routes.branches import WeekBody
 from services.notices.branches.rules.branch import Terms, Withdrawal
 from services.notices.closures import commands, queries
@@ -32,7 +22,7 @@ from services.notices.fields import Id, Line, ScopeBody
 from shared.auth import Staff
 from shared.clock import library_day
 from shared.contracts.notices import BranchSnapshot
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Preview, Run
 from shared.http.paging import PageQuery
 from shared.refusals import refuses
@@ -158,15 +148,14 @@ class ClosureOut(BaseModel):
         """Build the response from a closure's state."""
         closure = state.closure
         extra = closure.extra_renewals
-        return cls(
-            id=closure.id,
+        return from_attributes(
+            cls,
+            closure,
             branches=list(closure.branches),
             kinds=list(closure.kinds),
             from_=closure.starts_on,
             reopened_on=state.reopened_on,
-            reason=closure.reason,
             relief=None if extra is None else ReliefBody(extra_renewals=extra),
-            recorded_at=closure.recorded_at,
             withdrawn=state.withdrawn,
             covered=[CoveredOut(**vars(one)) for one in state.covered],
         )
@@ -196,13 +185,7 @@ class ClosureEffectOut(BaseModel):
     @classmethod
     def of(cls, effect: ClosureEffect) -> "ClosureEffectOut":
         """Build the response from a closure's effect."""
-        return cls(
-            closure=ClosureOut.of(effect.state),
-            lending=effect.lending,
-            notifications=effect.notifications,
-            activities=effect.activities,
-            study_rooms=effect.study_rooms,
-        )
+        return from_attributes(cls, effect, closure=ClosureOut.of(effect.state))
 
 
 class ClosurePage(BaseModel):
@@ -222,7 +205,9 @@ class ClosurePage(BaseModel):
         }
     },
 )
-@refuses(NoSuchBranch, NoBranchCovered, NeverClosed, ClosedAlready)
+@refuses(
+    refusals.NoSuchBranch, refusals.NoBranchCovered, refusals.NeverClosed, refusals.ClosedAlready
+)
 async def post_closure(
     body: ClosureBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
@@ -245,7 +230,7 @@ async def post_closure(
 
 
 @router.patch("/closures/{closure_id}")
-@refuses(NoSuchClosure, ClosureWithdrawn, NeverClosed)
+@refuses(NoSuchClosure, refusals.ClosureWithdrawn, refusals.NeverClosed)
 async def patch_closure(
     closure_id: Id, body: AmendmentBody, caller: Staff, run: Run, preview: Preview
 ) -> ClosureOut | ClosureEffectOut:
@@ -256,12 +241,12 @@ async def patch_closure(
 @router.post("/closures/{closure_id}/reopening")
 @refuses(
     NoSuchClosure,
-    NotInClosure,
+    refusals.NotInClosure,
     NothingToReopen,
-    ReopenedAlready,
-    ClosureWithdrawn,
-    NeverClosed,
-    BadHours,
+    refusals.ReopenedAlready,
+    refusals.ClosureWithdrawn,
+    refusals.NeverClosed,
+    refusals.BadHours,
 )
 async def post_reopening(
     closure_id: Id,
@@ -292,7 +277,7 @@ async def post_reopening(
 
 
 @router.post("/closures/{closure_id}/withdrawal")
-@refuses(NoSuchClosure, NotInClosure, NothingToWithdraw, ClosureOver)
+@refuses(NoSuchClosure, refusals.NotInClosure, NothingToWithdraw, refusals.ClosureOver)
 async def post_withdrawal(
     closure_id: Id,
     body: WithdrawalBody,

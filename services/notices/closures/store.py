@@ -5,34 +5,19 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.closures.rules import Closure
-from shared import reading
 from shared.declared_indexes import Indexes
 from shared.mongo import Database, from_document
-from shared.unit_of_work import Work
+from shared.repository import Repository
 
 CLOSURES = "closures"
 
 INDEXES: Indexes = {CLOSURES: [IndexModel([("branches", ASCENDING), ("_id", DESCENDING)])]}
 
-
-def get(work: Work, closure_id: str) -> Closure | None:
-    """Return a closure by its id, or None."""
-    return work.find(Closure, CLOSURES, {"_id": closure_id})
-
-
-def add(work: Work, closure: Closure) -> None:
-    """Insert a new closure."""
-    work.add(CLOSURES, closure)
-
-
-def save(work: Work, closure: Closure) -> None:
-    """Save the next version of a closure."""
-    work.save(CLOSURES, closure)
-
-
-async def find_one(db: Database, closure_id: str) -> Closure | None:
-    """Return a closure by its id, or None."""
-    return await reading.first(db, Closure, CLOSURES, {"_id": closure_id})
+_CLOSURES = Repository(Closure, CLOSURES)
+get = _CLOSURES.get
+add = _CLOSURES.add
+save = _CLOSURES.save
+find_one = _CLOSURES.find
 
 
 async def find_before(

@@ -1,11 +1,12 @@
 """Events of enquiries."""
 
 from services.notices.enquiries.rules.enquiries import Enquiry
-from shared.contracts.notices import EnquirySnapshot
+from shared.contracts.notices import EnquiryAnswered, EnquirySnapshot
 
 
 def enquiry_snapshot(kind: type[EnquirySnapshot], enquiry: Enquiry) -> EnquirySnapshot:
     """Return an event with the state of an enquiry."""
+    more = {"outcome": enquiry.outcome} if kind is EnquiryAnswered else {}
     return kind(
         version=enquiry.version,
         enquiry_id=enquiry.id,
@@ -19,4 +20,5 @@ def enquiry_snapshot(kind: type[EnquirySnapshot], enquiry: Enquiry) -> EnquirySn
         first_answered_at=enquiry.first_answered_at,
         messages=enquiry.messages,
         merged_into=enquiry.merged_into,
+        **more,
     )

@@ -19,12 +19,15 @@ from services.notices.fields import cursor, position
 from services.notices.patrons import store as patrons_store
 from shared.auth import Caller
 from shared.http.paging import Page, page_of
-from shared.mongo import Database
+from shared.mongo import Database, strings
+from shared.refusals import or_refuse
 
 FIGURE_DAYS = 30
 AGES = (1, 3, 7)
 """Ages in days at which waiting questions are counted apart."""
-Queue = Literal["new", "mine", "assigned", "waiting", "answered", "closed", "open", "all"]
+Queue = Literal[
+    "new", "mine", "assigned", "waiting", "answered", "closed", "open", "suggested", "all"
+]
 NEWEST_FIRST: Sequence[Queue] = ("answered", "closed", "all")
 
 
@@ -33,7 +36,8 @@ class QueueQuery:
     """A selection of a queue; fields that are None or empty select nothing."""
 
     queue: Queue
-    """`mine` has those that `staff_id` works on, `open` those not closed; others are states."""
+    """`mine` has those that `staff_id` works on, `open` those not closed, `suggested` those of them
+    that suggest a purchase; others are states."""
     staff_id: str
     branch: str | None = None
     """Only those for the staff of this branch, or for anyone."""
@@ -75,6 +79,8 @@ async def _selected(db: Database, query: QueueQuery) -> dict[str, Any]:
         where |= {"state": "assigned", "librarian.id": query.staff_id}
     elif query.queue == "open":
         where["state"] = enquiries_store.OPEN
+    elif query.queue == "suggested":
+        where |= {"state": enquiries_store.OPEN, "wanted": enquiries_store.SUGGESTED}
     elif query.queue != "all":
         where["state"] = query.queue
     if query.branch is not None:
@@ -82,10 +88,8 @@ async def _selected(db: Database, query: QueueQuery) -> dict[str, Any]:
     if query.patron_id is not None:
         where["patron_id"] = query.patron_id
     if query.same_reader is not None:
-        asked = await enquiries_store.find_one(db, query.same_reader)
-        if asked is None:
-            raise NoSuchEnquiry
-        where |= {"guest": asked.guest} if asked.guest else {"patron_id": asked.patron_id}
+        asked = or_refuse(await enquiries_store.find_one(db, query.same_reader), NoSuchEnquiry)
+        where |= {"guest": strings(asked.guest)} if asked.guest else {"patron_id": asked.patron_id}
     if name := query.librarian.strip():
         where["librarian.name"] = {"$regex": f"^{re.escape(name)}", "$options": "i"}
     if query.text.strip():
@@ -197,10 +201,7 @@ async def attachment_with_content(
 
 async def existing_content(db: Database, attachment: Attachment) -> bytes:
     """Return the content of an attachment. Raises NoSuchAttachment if it is deleted meanwhile."""
-    content = await attachments_store.find_content(db, attachment)
-    if content is None:
-        raise NoSuchAttachment
-    return content
+    return or_refuse(await attachments_store.find_content(db, attachment), NoSuchAttachment)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ EnquiryMerged = refusal(
 NotMergeable = refusal(
     409, "not-mergeable", "Only two different questions of the same reader can be merged."
 )
+NotSuggested = refusal(409, "not-suggested", "Only a suggestion to buy something has an outcome.")
 EnquiryFull = refusal(
     409, "enquiry-full", "This question has too many messages. Please ask a new one."
 )

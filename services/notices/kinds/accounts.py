@@ -9,6 +9,7 @@ from shared.contracts.accounts import (
     AlertOfCard,
     AlertOfContact,
     AlertOfDevice,
+    AlertOfPasskey,
     AlertOfPin,
     AlertToConfirm,
     PatronCameOfAge,
@@ -43,7 +44,7 @@ class Alert(Kind):
     @classmethod
     async def of(cls, event: Any, run: Run) -> Self:
         """Return by what accounts knows the address, and who made the change."""
-        return cls(alert_id=event.alert_id, by_staff=event.by == "staff")
+        return cls.from_event(event, by_staff=event.by == "staff")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,39 +62,24 @@ class PinReplaced(Alert, events=[AlertOfPin], name=marked("PIN changed")):
 class CardReplacedByStaff(Alert, events=[AlertOfCard], name=marked("Card replaced")):
     """A notification that there is another card."""
 
-    def texts(self, known: Known) -> list[str]:
-        """Return that the former card no longer works."""
-        return [
-            marked("The library's staff have replaced your library card."),
-            marked("The former card can't be used any more."),
-            TELL,
-        ]
+    sentences = (
+        marked("The library's staff have replaced your library card."),
+        marked("The former card can't be used any more."),
+        TELL,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContactReplaced(
     Alert, events=[AlertOfContact], name=marked("Address or telephone number changed")
 ):
-    """A notification about the addresses and the telephone number of an account."""
+    """A notification of what was changed in the contact of an account, and never to what."""
 
     asked: bool = False
     changed: bool = False
     removed: bool = False
     phone: bool = False
     postal: bool = False
-
-    @classmethod
-    async def of(cls, event: AlertOfContact, run: Run) -> Self:
-        """Return what was changed, and never to what."""
-        return cls(
-            alert_id=event.alert_id,
-            by_staff=event.by == "staff",
-            asked=event.asked,
-            changed=event.changed,
-            removed=event.removed,
-            phone=event.phone,
-            postal=event.postal,
-        )
 
     @property
     def is_usual(self) -> bool:
@@ -129,24 +115,39 @@ class AddressToConfirm(
 
     code_text: ClassVar[str] = ADDRESS_CODE
 
-    def texts(self, known: Known) -> list[str]:
-        """Return how to confirm the address."""
-        return [
-            marked("This new e-mail address for a library account is to be confirmed."),
-            marked("A code was sent there, to enter under My Setting."),
-        ]
+    sentences = (
+        marked("This new e-mail address for a library account is to be confirmed."),
+        marked("A code was sent there, to enter under My Setting."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class LoggedInOnNewDevice(Alert, events=[AlertOfDevice], name=marked("Log-in on a new device")):
     """A notification of a log-in on a device that was not used with the card before."""
 
+    sentences = (
+        marked("Somebody logged in to your library account on a device that is new to it."),
+        marked(
+            "If that wasn't you, change your PIN under My Setting and tell the library at once."
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskeyChanged(Alert, events=[AlertOfPasskey], name=marked("Passkey added or removed")):
+    """A notification that there is one passkey more, or one less."""
+
+    added: bool = True
+
     def texts(self, known: Known) -> list[str]:
-        """Return what to do if it was somebody else."""
+        """Return what has happened, and what to do about a passkey of somebody else."""
+        if not self.added:
+            return [marked("A passkey of your library account was removed."), TELL]
         return [
-            marked("Somebody logged in to your library account on a device that is new to it."),
+            marked("A passkey was added to your library account."),
             marked(
-                "If that wasn't you, change your PIN under My Setting and tell the library at once."
+                "If that wasn't you, remove it under My Setting, change your PIN and tell the "
+                "library at once."
             ),
         ]
 
@@ -160,17 +161,10 @@ class CodeRequested(Kind, events=[PinResetRequested], name=marked("Code to choos
 
     reset_id: str
 
-    @classmethod
-    async def of(cls, event: PinResetRequested, run: Run) -> Self:
-        """Return the request, by which accounts gives the code for the e-mail."""
-        return cls(reset_id=event.reset_id)
-
-    def texts(self, known: Known) -> list[str]:
-        """Return that a code was asked for."""
-        return [
-            marked("Someone asked for a code to choose a new PIN for your library card."),
-            marked("If that wasn't you, you need not do anything: your PIN stays as it is."),
-        ]
+    sentences = (
+        marked("Someone asked for a code to choose a new PIN for your library card."),
+        marked("If that wasn't you, you need not do anything: your PIN stays as it is."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,54 +175,31 @@ class PinChosen(Kind, events=[PinReset], name=marked("New PIN chosen")):
 
     alert_id: str | None = None
 
-    @classmethod
-    async def of(cls, event: PinReset, run: Run) -> Self:
-        """Return by what accounts knows the address; the PIN is nobody's business."""
-        return cls(alert_id=event.alert_id)
-
-    def texts(self, known: Known) -> list[str]:
-        """Return that there is a new PIN."""
-        return [
-            marked("You have chosen a new PIN with a code from an e-mail."),
-            marked("If that wasn't you, please tell the library at once."),
-        ]
+    sentences = (
+        marked("You have chosen a new PIN with a code from an e-mail."),
+        marked("If that wasn't you, please tell the library at once."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invited(Kind, events=[PatronInvited], name=marked("Invitation to link cards")):
     """A notification that somebody wants to link their card with the patron's."""
 
-    @classmethod
-    async def of(cls, event: PatronInvited, run: Run) -> Self:
-        """Return no facts: the page of linked cards says who it is."""
-        return cls()
-
-    def texts(self, known: Known) -> list[str]:
-        """Return that there is an invitation, and where to answer it."""
-        return [
-            marked("Somebody invites you to link your library cards."),
-            marked("See who it is, and accept or decline, under Linked cards."),
-        ]
+    sentences = (
+        marked("Somebody invites you to link your library cards."),
+        marked("See who it is, and accept or decline, under Linked cards."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Linked(Kind, events=[PatronLinked], name=marked("Cards linked")):
     """A notification that the patron's card is linked with another."""
 
-    @classmethod
-    async def of(cls, event: PatronLinked, run: Run) -> Self:
-        """Return no facts."""
-        return cls()
-
-    def texts(self, known: Known) -> list[str]:
-        """Return what the other patron can do, and how to end it."""
-        return [
-            marked("Your library card is now linked with another card."),
-            marked(
-                "Its holder can see your loans and reservations, and renew and reserve for you."
-            ),
-            marked("You can end this at any time, under Linked cards."),
-        ]
+    sentences = (
+        marked("Your library card is now linked with another card."),
+        marked("Its holder can see your loans and reservations, and renew and reserve for you."),
+        marked("You can end this at any time, under Linked cards."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,26 +211,17 @@ class Unlinked(Kind, events=[PatronUnlinked], name=marked("Link of cards ended")
         """Return no facts; None for the patron who ended it."""
         return None if event.by == "patron" else cls()
 
-    def texts(self, known: Known) -> list[str]:
-        """Return that the link has ended."""
-        return [marked("Your library card is no longer linked with another card.")]
+    sentences = (marked("Your library card is no longer linked with another card."),)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CameOfAge(Kind, events=[PatronCameOfAge], name=marked("Adult from the birthday on")):
     """A notification that a junior patron has become an adult one."""
 
-    @classmethod
-    async def of(cls, event: PatronCameOfAge, run: Run) -> Self:
-        """Return no facts: the date of birth stays with accounts."""
-        return cls()
-
-    def texts(self, known: Known) -> list[str]:
-        """Return that the rules for adults apply."""
-        return [
-            marked("Your library card is now an adult's card."),
-            marked("From now on, what you borrow is lent by the rules for adults."),
-        ]
+    sentences = (
+        marked("Your library card is now an adult's card."),
+        marked("From now on, what you borrow is lent by the rules for adults."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,12 +251,10 @@ class CardExpiring(Kind, events=[PatronCardExpiring], name=marked("Card expires 
         """Return the last day of the card."""
         return self.expires_on
 
-    def texts(self, known: Known) -> list[str]:
-        """Return when it expires, and how to renew it."""
-        return [
-            marked("Your library card is valid until {expires_on}."),
-            marked("See in My Account how to renew it, or ask at any library."),
-        ]
+    sentences = (
+        marked("Your library card is valid until {expires_on}."),
+        marked("See in My Account how to renew it, or ask at any library."),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,6 +268,4 @@ class CardRenewed(Kind, events=[PatronCardRenewed], name=marked("Card renewed"))
         """Return the new last day of the card."""
         return cls(expires_on=event.card_expires_on) if event.card_expires_on else None
 
-    def texts(self, known: Known) -> list[str]:
-        """Return until when it is valid now."""
-        return [marked("Your library card is renewed. It is valid until {expires_on}.")]
+    sentences = (marked("Your library card is renewed. It is valid until {expires_on}."),)

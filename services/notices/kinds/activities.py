@@ -94,7 +94,7 @@ class PlaceGiven(OfActivity, events=[RegistrationConfirmed], name=marked("Place 
     @classmethod
     async def of(cls, event: RegistrationConfirmed, run: Run) -> Self | None:
         """Return the facts of the activity if the patron had waited for a place."""
-        return cls(activity_id=event.activity_id, turn=event.turn) if event.waited else None
+        return cls.from_event(event) if event.waited else None
 
     async def current(self, run: Run) -> Self | None:
         """Return the same facts unless the registration has ended, or the activity has begun."""
@@ -116,7 +116,7 @@ class CalledOff(OfActivity, events=[RegistrationCancelled], name=marked("Activit
     @classmethod
     async def of(cls, event: RegistrationCancelled, run: Run) -> Self | None:
         """Return the facts of the activity if it is cancelled."""
-        return cls(activity_id=event.activity_id) if event.by == "activity" else None
+        return cls.from_event(event) if event.by == "activity" else None
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences that name the activity, and its start if it is known."""
@@ -141,12 +141,8 @@ class Moved(OfActivity, events=[ActivityRescheduled], name=marked("Activity has 
         """Return the new time and venue, and the announced ones, unless only texts changed."""
         if event.described_anew:
             return None
-        return cls(
-            activity_id=event.activity_id,
-            begins_at=event.starts_at,
-            venue=event.venue,
-            previous_begins_at=event.previous_starts_at,
-            previous_venue=event.previous_venue,
+        return cls.from_event(
+            event, begins_at=event.starts_at, previous_begins_at=event.previous_starts_at
         )
 
     async def current(self, run: Run) -> Self | None:
@@ -187,11 +183,6 @@ class RecordingAvailable(
 
     unknown_title: ClassVar[str] = marked("an activity of a kind that you follow")
 
-    @classmethod
-    async def of(cls, event: RecordingReleased, run: Run) -> Self:
-        """Return the facts of the activity."""
-        return cls(activity_id=event.activity_id)
-
     async def current(self, run: Run) -> Self:
         """Return the same facts: a recording is seen after the activity."""
         return self
@@ -204,6 +195,4 @@ class RecordingAvailable(
         """Return the followers of this type of activity."""
         return Followers(activity_type=event.type)
 
-    def texts(self, known: Known) -> list[str]:
-        """Return a sentence that names the activity."""
-        return [marked("You can now watch the recording of {activity}.")]
+    sentences = (marked("You can now watch the recording of {activity}."),)

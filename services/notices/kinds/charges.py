@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
-from typing import Any, Self
+from datetime import date, datetime
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel
 
@@ -17,7 +17,9 @@ from shared.contracts.circulation import (
     FineAssessed,
     FinePaid,
     FineWaived,
+    PaymentReceiptRequested,
 )
+from shared.contracts.event import dollars
 from shared.owners import path_to
 from shared.translations import marked
 from shared.unit_of_work import Run
@@ -242,20 +244,25 @@ class Adjusted(OfCharge, events=[FineAdjusted], name=marked("Charge lowered or r
     must_name = frozenset({"refund_due"})
 
     amount_cents: int | None = None
-    """The charges now or, if `refunded`, the amount given back."""
+    """The charges now; if `refunded`, the sum given back; if `cancelled`, that of the payment."""
     refunded: bool | None = None
     """True if the amount was refunded; None if it was not."""
+    cancelled: bool | None = None
+    """True if a payment of the amount was cancelled; None if not."""
     refund_due_cents: int | None = None
 
     @classmethod
     async def of(cls, event: FineAdjusted, run: Run) -> Self | None:
-        """Return the charges at this moment, or the amount refunded then.
+        """Return the charges at this moment, or the amount refunded or cancelled then.
 
         None if another one notifies of it.
         """
         if event.notified_with:
             return None
         about = cls(**await _identity(event, run))
+        if event.cancelled_cents:
+            cents = event.cancelled_cents + sum(one.cents for one in event.others)
+            return replace(about, amount_cents=cents, cancelled=True)
         charges = await _charges(about.charge_ids, run)
         if charges is None:
             return None
@@ -268,8 +275,8 @@ class Adjusted(OfCharge, events=[FineAdjusted], name=marked("Charge lowered or r
         )
 
     async def current(self, run: Run) -> Self | None:
-        """Return the charges as they are now, or the same facts of a refund."""
-        if self.refunded:
+        """Return the charges as they are now, or the same facts of a refund or a cancellation."""
+        if self.refunded or self.cancelled:
             return self
         charges = await _charges(self.charge_ids, run)
         if charges is None:
@@ -279,13 +286,21 @@ class Adjusted(OfCharge, events=[FineAdjusted], name=marked("Charge lowered or r
 
     @property
     def is_usual(self) -> bool:
-        """False for a refund, for a found item, and for charges that were cancelled in full."""
-        return not self.refunded and self.charge_kind != "lost" and bool(self.amount_cents)
+        """True for a charge that is lower and not 0, except that of a found item."""
+        is_lowered = not (self.refunded or self.cancelled or self.charge_kind == "lost")
+        return is_lowered and bool(self.amount_cents)
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the present amount and the amount due back."""
         if self.refunded:
             return [marked("{title}: {amount} was refunded to you.")]
+        if self.cancelled:
+            return [
+                marked(
+                    "{title}: the library cancelled the record of your payment of {amount}. See "
+                    "your account for what is to be paid."
+                )
+            ]
         due_back = marked("You'll get {refund_due} back.")
         return [*self._lowered(), *([due_back] if self.refund_due_cents else [])]
 
@@ -338,3 +353,42 @@ class Waived(OfCharge, events=[FineWaived], name=marked("Charge waived")):
     def texts(self, known: Known) -> list[str]:
         """Return a sentence with the amount waived."""
         return [marked("{title}: {amount} of a charge was waived, so you don't pay it.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaymentReceipt(Kind, events=[PaymentReceiptRequested], name=marked("Receipt of a payment")):
+    """A receipt of a payment: what was paid then, for each charge."""
+
+    urgent: ClassVar[bool] = True
+
+    payment_id: str
+    paid_at: datetime
+    in_cash: bool
+    amount_cents: int
+    other_titles: tuple[str, ...] | None = None
+    """Id of the title of each charge, "" if it is not known."""
+    parts: tuple[int, ...] | None = None
+    """Amount paid for each charge, in cents."""
+
+    @classmethod
+    async def of(cls, event: PaymentReceiptRequested, run: Run) -> Self:
+        """Return the payment with its parts."""
+        return cls.from_event(
+            event,
+            other_titles=tuple(part.title_id or "" for part in event.parts),
+            parts=tuple(part.cents for part in event.parts),
+        )
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return what was paid for, each with its amount."""
+        items = [
+            f"{language.quoted(known.titles.get(title_id), loans.ITEM)} ({dollars(cents)})"
+            for title_id, cents in zip(self.other_titles or (), self.parts or (), strict=True)
+        ]
+        return {"items": language.listed(items or [language.say(loans.ITEM)])}
+
+    def texts(self, known: Known) -> list[str]:
+        """Return sentences with the amount, its parts, and the number of the receipt."""
+        online = marked("You paid {amount} online on {paid_at}: {items}.")
+        cash = marked("You paid {amount} in cash on {paid_at}: {items}.")
+        return [cash if self.in_cash else online, marked("Number of the receipt: {payment_id}.")]

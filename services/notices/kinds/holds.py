@@ -2,39 +2,22 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel
 
 from services.notices.branches import store as branches_store
 from services.notices.branches.rules.branch import opens_after_closure
-from services.notices.kinds.kind import Kind, Known
+from services.notices.kinds.kind import AtBranch, Known
 from services.notices.language import Language
 from shared.clock import library_day
-from shared.contracts.circulation import (
-    HoldCancelled,
-    HoldChanged,
-    HoldExpired,
-    HoldReady,
-    HoldSnapshot,
-)
+from shared.contracts.circulation import HoldCancelled, HoldChanged, HoldExpired, HoldReady
 from shared.owners import path_to
 from shared.translations import marked
 from shared.unit_of_work import Run
 
 ITEM = marked("An item that you reserved")
 """Replaces a title that is not known yet."""
-
-
-def _identity(event: HoldSnapshot) -> dict[str, Any]:
-    """Return the facts of every hold."""
-    return {
-        "hold_id": event.hold_id,
-        "title_id": event.title_id,
-        "volume": event.volume,
-        "branch": event.pickup_branch,
-        "shelf_until": event.shelf_until,
-    }
 
 
 async def _opens_on(pickup_branch: str, run: Run) -> date | None:
@@ -56,11 +39,10 @@ class Hold(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfHold(Kind):
+class OfHold(AtBranch):
     """The facts of every notification about a hold."""
 
     title_id: str
-    branch: str
     hold_id: str
     shelf_until: date | None = None
     """Last day on which a kept item can be collected; None if no end is announced."""
@@ -71,10 +53,7 @@ class OfHold(Kind):
         title = known.titles.get(self.title_id)
         if title and self.volume:
             title = f"{title} {self.volume}"
-        return {
-            "title": language.quoted(title, ITEM),
-            "branch": known.branches.get(self.branch, self.branch),
-        }
+        return {**super().names(known, language), "title": language.quoted(title, ITEM)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +89,8 @@ class Ready(OnShelf, events=[HoldReady], name=marked("Reserved item ready")):
     @classmethod
     async def of(cls, event: HoldReady, run: Run) -> Self:
         """Return the facts of the hold, with the span in which the item can be collected."""
-        return cls(**_identity(event), collect_from=await _opens_on(event.pickup_branch, run))
+        opens_on = await _opens_on(event.pickup_branch, run)
+        return cls.from_event(event, branch=event.pickup_branch, collect_from=opens_on)
 
     async def delay(self, run: Run) -> timedelta:
         """Return the time that the branch takes to put the item on its hold shelf."""
@@ -152,7 +132,8 @@ class KeptLonger(OnShelf, events=[HoldChanged], name=marked("Reserved item kept 
         """Return the span in which the item can be collected, if it is on the shelf."""
         if event.state != "ready" or event.previous_shelf_until == event.shelf_until:
             return None
-        return cls(**_identity(event), collect_from=await _opens_on(event.pickup_branch, run))
+        opens_on = await _opens_on(event.pickup_branch, run)
+        return cls.from_event(event, branch=event.pickup_branch, collect_from=opens_on)
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the span in which the item can be collected."""
@@ -183,7 +164,7 @@ class Expired(OfHold, events=[HoldExpired], name=marked("Reservation expired")):
     @classmethod
     async def of(cls, event: HoldExpired, run: Run) -> Self:
         """Return the facts of the expired hold, with the reason for its end."""
-        return cls(**_identity(event), uncollected=event.uncollected)
+        return cls.from_event(event, branch=event.pickup_branch)
 
     def texts(self, known: Known) -> list[str]:
         """Return a sentence with the reason for the end."""
@@ -207,8 +188,6 @@ class Cancelled(
     @classmethod
     async def of(cls, event: HoldCancelled, run: Run) -> Self | None:
         """Return the facts of the hold if staff cancelled it."""
-        return cls(**_identity(event)) if event.by == "staff" else None
+        return cls.from_event(event, branch=event.pickup_branch) if event.by == "staff" else None
 
-    def texts(self, known: Known) -> list[str]:
-        """Return a sentence that the reservation is cancelled."""
-        return [marked("The library has cancelled your reservation: {title}.")]
+    sentences = (marked("The library has cancelled your reservation: {title}."),)

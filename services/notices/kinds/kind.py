@@ -1,6 +1,5 @@
 """The base of all notification kinds: facts of an event, its recipients, and the text."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
@@ -57,7 +56,7 @@ _kinds: dict[str, type["Kind"]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind(ABC):
+class Kind:
     """The facts of one notification; each subclass is a kind of notification.
 
     A subclass names its events, and itself for staff, in its header:
@@ -65,7 +64,8 @@ class Kind(ABC):
     facts, which are stored and are part of the inbox's answer. Ids stand for titles and names;
     money is in cents of HKD, in fields named `…_cents`. A fact that does not apply is None.
 
-    A text is English, marked for translation. Its placeholders are facts, without `_cents`, and
+    A text is English, marked for translation: one of `sentences`, or of `texts` where it depends on
+    the facts. Its placeholders are facts, without `_cents`, and
     what `names` returns.
     """
 
@@ -79,6 +79,8 @@ class Kind(ABC):
     """True if it is sent as a letter to patrons whom neither e-mail nor a device reaches."""
     code_text: ClassVar[str] = ""
     """Text around the code that the e-mail alone has, for a kind that was asked for."""
+    sentences: ClassVar[Sequence[str]] = ()
+    """The text, if it is always the same."""
     must_name: ClassVar[frozenset[str]] = frozenset()
     """Placeholders of facts without which a text would mislead: if they apply, a text of staff that
     does not name them gives way to the built-in one."""
@@ -98,12 +100,18 @@ class Kind(ABC):
         return cls.events[0].topic if cls.events else ""
 
     @classmethod
-    @abstractmethod
     async def of(cls, event: Any, run: Run) -> Self | None:
         """Return the facts of an event at this moment; None if nobody is notified of it.
 
         Other services are asked here, before the use case. While one is away the event waits.
         """
+        return cls.from_event(event)
+
+    @classmethod
+    def from_event(cls, event: Event, **others: Any) -> Self:
+        """Return the facts: `others`, and the rest as in the fields of the event by these names."""
+        names = {one.name for one in fields(cls)} - others.keys()
+        return cls(**{name: getattr(event, name) for name in names}, **others)
 
     @classmethod
     def recipients(cls, event: Any) -> Recipients:
@@ -113,9 +121,9 @@ class Kind(ABC):
         """
         return OnePatron(event.key)
 
-    @abstractmethod
     def texts(self, known: Known) -> Sequence[str]:
         """Return the sentences to say, as English texts with placeholders."""
+        return self.sentences
 
     def names(self, known: Known, language: Language) -> Mapping[str, str]:
         """Return the placeholders for what the facts refer to by id or code."""
@@ -189,15 +197,20 @@ def _formatted(name: str, value: object, zone: ZoneInfo, language: Language) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Unknown(Kind):
-    """A notification of a kind that another release stored."""
+    """A notification of a kind that another release stored, with a text that fits every one."""
 
-    @classmethod
-    async def of(cls, event: Any, run: Run) -> None:
-        """Return None: no event has this kind."""
+    sentences = (marked("There is news in your account."),)
 
-    def texts(self, known: Known) -> Sequence[str]:
-        """Return a text that fits every notification."""
-        return [marked("There is news in your account.")]
+
+@dataclass(frozen=True, kw_only=True)
+class AtBranch(Kind):
+    """The facts of every notification about something at one library."""
+
+    branch: str
+
+    def names(self, known: Known, language: Language) -> Mapping[str, str]:
+        """Return the name of the library."""
+        return {"branch": known.branches.get(self.branch, self.branch)}
 
 
 def kind_of(topic: str) -> type[Kind]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ from shared.contracts.circulation import (
     LoanLost,
     LoanOverdue,
     LoanRenewed,
+    ReceiptRequested,
 )
 from shared.owners import path_to
 from shared.translations import marked
@@ -73,10 +74,21 @@ class OfLoan(Kind):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon")):
-    """A notification of a loan that is due soon, unless it was returned or renewed by now."""
+class WhileDue(OfLoan):
+    """The facts of every notification that is true while a loan has a due date."""
 
     due_on: date
+
+    async def current(self, run: Run) -> Self | None:
+        """Return the same facts unless the loan was returned, renewed or moved."""
+        loan = await _loan(self.loan_id, run)
+        return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueSoon(WhileDue, events=[LoanDueSoon], name=marked("Item due soon")):
+    """A notification of a loan that is due soon, unless it was returned or renewed by now."""
+
     renews: bool = False
     """True if the loan is to be renewed on that day, unless somebody waits for it then."""
 
@@ -86,17 +98,7 @@ class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon")):
         loan = await _loan(event.loan_id, run)
         if loan is None or (loan.state, loan.due_on) != ("open", event.due_on):
             return None
-        return cls(
-            loan_id=event.loan_id,
-            title_id=event.title_id,
-            due_on=event.due_on,
-            renews=event.renews,
-        )
-
-    async def current(self, run: Run) -> Self | None:
-        """Return the same facts unless the loan was returned or renewed."""
-        loan = await _loan(self.loan_id, run)
-        return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
+        return cls.from_event(event)
 
     async def useful_until(self, run: Run) -> date | None:
         """Return the due date."""
@@ -116,26 +118,53 @@ class DueSoon(OfLoan, events=[LoanDueSoon], name=marked("Item due soon")):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenewedAutomatically(OfLoan, events=[LoanRenewed], name=marked("Item renewed automatically")):
-    """A notification of a loan that was renewed on its due date; others know what they renewed."""
+class Receipt(Kind, events=[ReceiptRequested], name=marked("Receipt")):
+    """A receipt of what a patron borrowed on one day at a library, which they asked for there."""
 
-    due_on: date
+    urgent: ClassVar[bool] = True
+
+    branch: str
+    other_titles: tuple[str, ...] | None = None
+    """Ids of the titles, in the order of borrowing."""
+    due: tuple[str, ...] | None = None
+    """Due date of each, in ISO 8601."""
+
+    @classmethod
+    async def of(cls, event: ReceiptRequested, run: Run) -> Self:
+        """Return the titles and due dates of the loans."""
+        return cls(
+            branch=event.branch,
+            other_titles=tuple(loan.title_id for loan in event.loans),
+            due=tuple(loan.due_on.isoformat() for loan in event.loans),
+        )
+
+    def names(self, known: Known, language: Language) -> dict[str, str]:
+        """Return the name of the library, and the items with their due dates."""
+        items = [
+            f"{language.quoted(known.titles.get(title_id), ITEM)} "
+            f"({language.day(date.fromisoformat(due))})"
+            for title_id, due in zip(self.other_titles or (), self.due or (), strict=True)
+        ]
+        branch = known.branches.get(self.branch, self.branch)
+        return {"branch": branch, "items": language.listed(items or [language.say(ITEM)])}
+
+    def texts(self, known: Known) -> list[str]:
+        """Return a sentence with the items and the day on which each is due."""
+        return [marked("Borrowed at {branch}, each with its due date: {items}.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenewedAutomatically(
+    WhileDue, events=[LoanRenewed], name=marked("Item renewed automatically")
+):
+    """A notification of a loan that was renewed on its due date; others know what they renewed."""
 
     @classmethod
     async def of(cls, event: LoanRenewed, run: Run) -> Self | None:
         """Return the facts of an automatic renewal; None for any other."""
-        if not event.automatic:
-            return None
-        return cls(loan_id=event.loan_id, title_id=event.title_id, due_on=event.due_on)
+        return cls.from_event(event) if event.automatic else None
 
-    async def current(self, run: Run) -> Self | None:
-        """Return the same facts unless the loan was returned or renewed again."""
-        loan = await _loan(self.loan_id, run)
-        return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
-
-    def texts(self, known: Known) -> list[str]:
-        """Return a sentence with the new due date."""
-        return [marked("{title} was renewed automatically and is now due on {due_on}.")]
+    sentences = (marked("{title} was renewed automatically and is now due on {due_on}."),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,10 +192,8 @@ class Overdue(OfLoan, events=[LoanOverdue], name=marked("Item overdue")):
         statement = await _statement(event.loan_id, run)
         if statement is None:
             return None
-        return cls(
-            loan_id=event.loan_id,
-            title_id=event.title_id,
-            due_on=event.due_on,
+        return cls.from_event(
+            event,
             notice=event.notice if event.notice > 1 else None,
             as_of=statement.as_of,
             suspended=statement.suspended,
@@ -213,26 +240,10 @@ class Overdue(OfLoan, events=[LoanOverdue], name=marked("Item overdue")):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DueDateMoved(OfLoan, events=[LoanDueDateChanged], name=marked("Due date changed")):
+class DueDateMoved(WhileDue, events=[LoanDueDateChanged], name=marked("Due date changed")):
     """A notification of a due date that a closure has moved."""
 
-    due_on: date
     previous_due_on: date
-
-    @classmethod
-    async def of(cls, event: LoanDueDateChanged, run: Run) -> Self:
-        """Return the new due date and the one that it replaces."""
-        return cls(
-            loan_id=event.loan_id,
-            title_id=event.title_id,
-            due_on=event.due_on,
-            previous_due_on=event.previous_due_on,
-        )
-
-    async def current(self, run: Run) -> Self | None:
-        """Return the same facts unless the loan was returned, renewed or moved again."""
-        loan = await _loan(self.loan_id, run)
-        return self if loan and (loan.state, loan.due_on) == ("open", self.due_on) else None
 
     @property
     def is_usual(self) -> bool:
@@ -273,13 +284,11 @@ class Lost(OfLoan, events=[LoanLost], name=marked("Item lost")):
         loan = await _loan(event.loan_id, run)
         if loan is None or loan.state != "lost":
             return None
-        return cls(loan_id=event.loan_id, title_id=event.title_id)
+        return cls.from_event(event)
 
     async def current(self, run: Run) -> Self | None:
         """Return the same facts unless the item was found."""
         loan = await _loan(self.loan_id, run)
         return self if loan and loan.state == "lost" else None
 
-    def texts(self, known: Known) -> list[str]:
-        """Return a sentence that the item is lost."""
-        return [marked("{title} is recorded as lost. If you find it, please bring it back.")]
+    sentences = (marked("{title} is recorded as lost. If you find it, please bring it back."),)

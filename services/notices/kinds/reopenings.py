@@ -6,8 +6,7 @@ from typing import Self
 
 from services.notices.branches import store as branches_store
 from services.notices.branches.rules.branch import Closed, closed_days
-from services.notices.kinds.kind import Followers, Kind, Known
-from services.notices.language import Language
+from services.notices.kinds.kind import AtBranch, Followers, Known
 from shared.clock import library_day
 from shared.contracts.notices import (
     BranchClosed,
@@ -21,7 +20,7 @@ from shared.unit_of_work import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Reopening(
-    Kind,
+    AtBranch,
     events=[BranchReopened, BranchClosed, BranchClosureChanged],
     name=marked("Library reopens"),
 ):
@@ -31,7 +30,6 @@ class Reopening(
     not reopen on the day announced before, for example because another closure lasts longer.
     """
 
-    branch: str
     reopened_on: date | None = None
     previous_reopened_on: date | None = None
     """Previously announced day that `reopened_on` replaces."""
@@ -83,10 +81,6 @@ class Reopening(
     def recipients(cls, event: BranchSnapshot) -> Followers:
         """Return the followers of the branch."""
         return Followers(branch=event.branch)
-
-    def names(self, known: Known, language: Language) -> dict[str, str]:
-        """Return the name of the branch."""
-        return {"branch": known.branches.get(self.branch, self.branch)}
 
     @property
     def is_usual(self) -> bool:

@@ -2,17 +2,15 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Self
 
 from pydantic import BaseModel
 
-from services.notices.kinds.kind import Kind, Known
-from services.notices.language import Language
+from services.notices.kinds.kind import AtBranch, Known
 from shared.clock import library_day
 from shared.contracts.events import (
     AdmissionGranted,
     AdmissionPromoted,
-    AdmissionSnapshot,
     AdmissionStandby,
     BookingEndedByClosure,
     BookingRestored,
@@ -23,30 +21,14 @@ from shared.translations import marked
 from shared.unit_of_work import Run
 
 
-def _identity(event: AdmissionSnapshot) -> dict[str, Any]:
-    """Return the facts of every application."""
-    return {
-        "season_id": event.season_id,
-        "season": event.season,
-        "branch": event.branch,
-        "valid_from": event.valid_from,
-        "valid_until": event.valid_until,
-    }
-
-
 @dataclass(frozen=True, kw_only=True)
-class OfAdmission(Kind):
+class OfAdmission(AtBranch):
     """The facts of every notification about an application for a study room."""
 
     season_id: str
     season: str
-    branch: str
     valid_from: date
     valid_until: date
-
-    def names(self, known: Known, language: Language) -> dict[str, str]:
-        """Return the name of the library."""
-        return {"branch": known.branches.get(self.branch, self.branch)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +39,6 @@ class CardGranted(
 
     waited: bool
     """True if the patron was on the standby list."""
-
-    @classmethod
-    async def of(cls, event: AdmissionGranted, run: Run) -> Self:
-        """Return the facts of the card."""
-        return cls(**_identity(event), waited=event.waited)
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the room and the days of the card."""
@@ -84,7 +61,7 @@ class OnStandby(OfAdmission, events=[AdmissionStandby], name=marked("Number on t
     @classmethod
     async def of(cls, event: AdmissionStandby, run: Run) -> Self:
         """Return the facts of the application."""
-        return cls(**_identity(event), number=event.standby_number or 0)
+        return cls.from_event(event, number=event.standby_number or 0)
 
     def texts(self, known: Known) -> list[str]:
         """Return sentences with the room and the number."""
@@ -99,24 +76,18 @@ class OnStandby(OfAdmission, events=[AdmissionStandby], name=marked("Number on t
 
 @dataclass(frozen=True, kw_only=True)
 class PlacePassedOn(
-    Kind, events=[AdmissionPromoted], name=marked("Place in a session of a study room")
+    AtBranch, events=[AdmissionPromoted], name=marked("Place in a session of a study room")
 ):
     """A notification of a place in the present session that nobody took."""
 
     season_id: str
     season: str
-    branch: str
     held_until: datetime
 
     @classmethod
     async def of(cls, event: AdmissionPromoted, run: Run) -> Self:
         """Return the facts of the place."""
-        return cls(
-            season_id=event.season_id,
-            season=event.season,
-            branch=event.branch,
-            held_until=event.until,
-        )
+        return cls.from_event(event, held_until=event.until)
 
     async def current(self, run: Run) -> Self | None:
         """Return the same facts while the place is held."""
@@ -126,16 +97,10 @@ class PlacePassedOn(
         """Return the day of the session."""
         return library_day(self.held_until, run.settings.zone)
 
-    def names(self, known: Known, language: Language) -> dict[str, str]:
-        """Return the name of the library."""
-        return {"branch": known.branches.get(self.branch, self.branch)}
-
-    def texts(self, known: Known) -> list[str]:
-        """Return sentences with the room, and until when the place is held."""
-        return [
-            marked("There is a place for you now in the study room of {branch} ({season})."),
-            marked("It is held for you until {held_until}. After that the next in line gets it."),
-        ]
+    sentences = (
+        marked("There is a place for you now in the study room of {branch} ({season})."),
+        marked("It is held for you until {held_until}. After that the next in line gets it."),
+    )
 
 
 class BookingState(BaseModel):
@@ -145,11 +110,10 @@ class BookingState(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfBooking(Kind):
+class OfBooking(AtBranch):
     """The facts of every notification about a booked session."""
 
     booking_id: str
-    branch: str
     begins_at: datetime
 
     @classmethod
@@ -157,15 +121,11 @@ class OfBooking(Kind):
         """Return the facts of the session; nobody is told once it is over."""
         if event.ends_at <= run.now:
             return None
-        return cls(booking_id=event.booking_id, branch=event.branch, begins_at=event.starts_at)
+        return cls.from_event(event, begins_at=event.starts_at)
 
     async def useful_until(self, run: Run) -> date | None:
         """Return the day of the session."""
         return library_day(self.begins_at, run.settings.zone)
-
-    def names(self, known: Known, language: Language) -> dict[str, str]:
-        """Return the name of the library."""
-        return {"branch": known.branches.get(self.branch, self.branch)}
 
     async def is_booked(self, run: Run) -> bool:
         """Return whether the booking counts at this moment."""
@@ -207,12 +167,10 @@ class SessionRestored(
         over = self.begins_at <= run.now
         return None if over or not await self.is_booked(run) else self
 
-    def texts(self, known: Known) -> list[str]:
-        """Return sentences with the room and the session."""
-        return [
-            marked(
-                "The study room of {branch} is open on {begins_at} after all. Your booking for "
-                "then counts again."
-            ),
-            marked("If you don't need it, please cancel it, so that others get your place."),
-        ]
+    sentences = (
+        marked(
+            "The study room of {branch} is open on {begins_at} after all. Your booking for "
+            "then counts again."
+        ),
+        marked("If you don't need it, please cancel it, so that others get your place."),
+    )

@@ -7,7 +7,7 @@ from typing import Self
 from services.notices.kinds.kind import Kind, Known, ListedPatrons
 from services.notices.language import Language
 from services.notices.patrons import store as patrons_store
-from shared.contracts.circulation import FinesResumed, FinesSuspended, SuspensionSnapshot
+from shared.contracts.suspensions import FinesResumed, FinesSuspended, SuspensionSnapshot
 from shared.owners import path_to
 from shared.translations import marked
 from shared.unit_of_work import Run
@@ -43,14 +43,7 @@ class OfSuspension(Kind):
     @classmethod
     async def of(cls, event: SuspensionSnapshot, run: Run) -> Self:
         """Return the days of the suspension, and the announced days that they replace."""
-        return cls(
-            suspension_id=event.suspension_id,
-            version=event.version,
-            starts_on=event.starts_on,
-            resumes_on=event.resumes_on,
-            previous_starts_on=event.previous_starts_on,
-            previous_resumes_on=event.previous_resumes_on,
-        )
+        return cls.from_event(event, branches=None, first_told=None)
 
     async def current(self, run: Run) -> Self | None:
         """Return the same facts unless the suspension was changed or withdrawn after them."""

@@ -35,7 +35,7 @@ from shared.contracts.accounts import (
     PinIssued,
     PreferencesChanged,
 )
-from shared.contracts.circulation import TitleCatalogued
+from shared.contracts.catalogue import TitleCatalogued
 from shared.contracts.event import Event
 from shared.contracts.events import ActivityPublished, ActivitySnapshot
 from shared.unit_of_work import Busy, Run

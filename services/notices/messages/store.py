@@ -3,29 +3,19 @@
 from collections.abc import Collection
 
 from services.notices.messages.rules import MessageWording, Texts, wording_id
-from shared import reading
 from shared.declared_indexes import Indexes
 from shared.mongo import Database, from_document
-from shared.unit_of_work import Work
+from shared.repository import Repository
 
 WORDINGS = "wordings"
 
 INDEXES: Indexes = {WORDINGS: []}
 
-
-def get(work: Work, wording: str) -> MessageWording | None:
-    """Return a wording by its id, or None if the built-in one was never changed."""
-    return work.find(MessageWording, WORDINGS, {"_id": wording})
-
-
-def save(work: Work, wording: MessageWording) -> None:
-    """Save the next version of a wording; version 1 is a new one."""
-    work.put(WORDINGS, wording)
-
-
-async def find_one(db: Database, wording: str) -> MessageWording | None:
-    """Return a wording by its id, or None if the built-in one was never changed."""
-    return await reading.first(db, MessageWording, WORDINGS, {"_id": wording})
+_WORDINGS = Repository(MessageWording, WORDINGS)
+get = _WORDINGS.get
+"""Return a wording by its id, or None if the built-in one was never changed."""
+save = _WORDINGS.put
+find_one = _WORDINGS.find
 
 
 async def find_all(db: Database) -> dict[str, MessageWording]:

@@ -10,19 +10,13 @@ from services.notices.branches.refusals import ClosureWithdrawn, NoBranchCovered
 from services.notices.closures.commands import closure_and_branches
 from services.notices.closures.rules import ClosureState, CoveredBranch, state_of
 from services.notices.language import LANGUAGES
-from services.notices.notices import store
+from services.notices.notices import refusals, store
 from services.notices.notices.events import notice_snapshot
-from services.notices.notices.refusals import (
-    DraftChanged,
-    NoSuchDraft,
-    NoSuchNotice,
-    NoticeChanged,
-    TooManyAmendments,
-)
 from services.notices.notices.rules import EarlierNotice, Notice, NoticeDraft, NoticeWording
 from shared.clock import library_day
 from shared.contracts.notices import NoticeAmended, NoticePublished, NoticeWithdrawn
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.translations import marked
 from shared.unit_of_work import Work
 
@@ -87,7 +81,7 @@ def amend_notice(
     if before == (title, content, wordings):
         return notice
     if notice.version >= MOST_VERSIONS:
-        raise TooManyAmendments
+        raise refusals.TooManyAmendments
     amended = notice.amended(title, content, wordings, work.now)
     store.save(work, amended)
     store.keep_earlier(work, EarlierNotice.of(notice, work.now))
@@ -108,11 +102,9 @@ def withdraw_notice(work: Work, notice_id: str, seen: int) -> None:
 
 
 def _seen(work: Work, notice_id: str, version: int) -> Notice:
-    notice = store.get(work, notice_id)
-    if notice is None:
-        raise NoSuchNotice
+    notice = or_refuse(store.get(work, notice_id), refusals.NoSuchNotice)
     if notice.version != version:
-        raise NoticeChanged(version=notice.version)
+        raise refusals.NoticeChanged(version=notice.version)
     return notice
 
 
@@ -175,7 +167,7 @@ def publish_draft(work: Work, draft_id: str, zone: ZoneInfo, seen: int | None = 
     if seen is None:
         draft = store.get_draft(work, draft_id)
         if draft is None or draft.publish_at is None or draft.publish_at > work.now:
-            raise NoSuchDraft  # published, deleted or put off since
+            raise refusals.NoSuchDraft  # published, deleted or put off since
     else:
         draft = _seen_draft(work, draft_id, seen)
     notice = draft.published(work.now, library_day(work.now, zone))
@@ -186,11 +178,9 @@ def publish_draft(work: Work, draft_id: str, zone: ZoneInfo, seen: int | None = 
 
 
 def _seen_draft(work: Work, draft_id: str, version: int) -> NoticeDraft:
-    draft = store.get_draft(work, draft_id)
-    if draft is None:
-        raise NoSuchDraft
+    draft = or_refuse(store.get_draft(work, draft_id), refusals.NoSuchDraft)
     if draft.version != version:
-        raise DraftChanged(version=draft.version)
+        raise refusals.DraftChanged(version=draft.version)
     return draft
 
 

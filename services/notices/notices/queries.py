@@ -11,6 +11,7 @@ from services.notices.notices.rules import EarlierNotice, Notice, NoticeDraft
 from services.notices.refusals import BadCursor
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
+from shared.refusals import or_refuse
 
 MOST_EARLIER = 100
 """Number of earlier versions that are read; a notice has no more."""
@@ -24,10 +25,7 @@ async def names(db: Database, notices: Iterable[Notice], language: str) -> dict[
 
 async def get(db: Database, notice_id: str) -> Notice:
     """Return the notice with this id. Raises NoSuchNotice."""
-    found = await store.find_one(db, notice_id)
-    if found is None:
-        raise NoSuchNotice
-    return found
+    return or_refuse(await store.find_one(db, notice_id), NoSuchNotice)
 
 
 async def earlier(db: Database, notice_id: str) -> list[EarlierNotice]:
@@ -60,10 +58,7 @@ def _cursor(notice: Notice) -> str:
 
 async def draft(db: Database, draft_id: str) -> NoticeDraft:
     """Return the draft with this id. Raises NoSuchDraft."""
-    found = await store.find_draft(db, draft_id)
-    if found is None:
-        raise NoSuchDraft
-    return found
+    return or_refuse(await store.find_draft(db, draft_id), NoSuchDraft)
 
 
 async def page_of_drafts(db: Database, page: Page) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from services.notices.notices.rules import EarlierNotice, Notice, NoticeDraft
 from shared import reading
 from shared.declared_indexes import Indexes
-from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
-from shared.unit_of_work import Stale, Work
+from shared.mongo import Database, from_document
+from shared.repository import Repository
+from shared.unit_of_work import Work
 
 NOTICES = "notices"
 EARLIER = "earlier_notices"
@@ -25,25 +26,25 @@ INDEXES: Indexes = {
     DRAFTS: [IndexModel([("publish_at", ASCENDING)])],
 }
 
+_NOTICES = Repository(Notice, NOTICES)
+add = _NOTICES.add
+save = _NOTICES.save
+find_page = _NOTICES.find_page
 
-def add(work: Work, notice: Notice) -> None:
-    """Insert a new notice."""
-    work.add(NOTICES, notice)
+_EARLIER = Repository(EarlierNotice, EARLIER)
+keep_earlier = _EARLIER.add
+
+_DRAFTS = Repository(NoticeDraft, DRAFTS)
+get_draft = _DRAFTS.get
+add_draft = _DRAFTS.add
+save_draft = _DRAFTS.save
+find_draft = _DRAFTS.find
+delete_draft = _DRAFTS.remove
 
 
 def get(work: Work, notice_id: str) -> Notice | None:
     """Return the notice with an id unless it is withdrawn, or None."""
     return work.find(Notice, NOTICES, {"_id": notice_id, "withdrawn_at": None})
-
-
-def save(work: Work, notice: Notice) -> None:
-    """Save the next version of a notice."""
-    work.save(NOTICES, notice)
-
-
-def keep_earlier(work: Work, earlier: EarlierNotice) -> None:
-    """Insert the texts that an amendment replaces."""
-    work.add(EARLIER, earlier)
 
 
 def delete_earlier(work: Work, notice_id: str) -> None:
@@ -83,37 +84,6 @@ async def find_before(
     order = [("date", DESCENDING), ("_id", DESCENDING)]
     found = db[NOTICES].find(query).sort(order).limit(limit)
     return [from_document(Notice, document) async for document in found]
-
-
-async def find_page(db: Database, query: SnapshotQuery) -> tuple[list[Notice], str | None]:
-    """Return a part of the notices and the id at which the next part begins."""
-    return await read_snapshot_page(db[NOTICES], Notice, query)
-
-
-def get_draft(work: Work, draft_id: str) -> NoticeDraft | None:
-    """Return a draft by its id, or None."""
-    return work.find(NoticeDraft, DRAFTS, {"_id": draft_id})
-
-
-def add_draft(work: Work, draft: NoticeDraft) -> None:
-    """Insert a new draft."""
-    work.add(DRAFTS, draft)
-
-
-def save_draft(work: Work, draft: NoticeDraft) -> None:
-    """Save the next version of a draft."""
-    work.save(DRAFTS, draft)
-
-
-def delete_draft(work: Work, draft: NoticeDraft) -> None:
-    """Delete a draft at its version. Raises Stale if it was changed or deleted since."""
-    if not work.delete(DRAFTS, {"_id": draft.id, "version": draft.version}):
-        raise Stale("the draft is no longer at its version")
-
-
-async def find_draft(db: Database, draft_id: str) -> NoticeDraft | None:
-    """Return a draft by its id, or None."""
-    return await reading.first(db, NoticeDraft, DRAFTS, {"_id": draft_id})
 
 
 async def find_drafts_before(db: Database, after: str | None, limit: int) -> list[NoticeDraft]:

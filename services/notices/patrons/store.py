@@ -1,6 +1,6 @@
 """Collections of patrons, notifications, titles and activities."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -9,10 +9,10 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.patrons.rules import Broadcast, Notification, Patron
-from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 PATRONS = "patrons"
@@ -57,28 +57,12 @@ INDEXES: Indexes = {
 PERSONAL = (Personal(PATRONS, "_id"), Personal(NOTIFICATIONS))
 
 
-def get(work: Work, patron_id: str) -> Patron | None:
-    """Return the record of a patron, which may be a tombstone, or None."""
-    return work.find(Patron, PATRONS, {"_id": patron_id})
-
-
 def get_unless_erased(work: Work, patron_id: str) -> Patron | None:
     """Return a patron, None if none is stored so far. Raises NoSuchPatron for an erased one."""
     patron = get(work, patron_id)
     if patron is not None and patron.erased:
         raise NoSuchPatron
     return patron
-
-
-def some(work: Work, patron_ids: Sequence[str]) -> dict[str, Patron]:
-    """Return the existing records of these patrons, by id."""
-    found = work.all(Patron, PATRONS, {"_id": {"$in": list(patron_ids)}})
-    return {one.id: one for one in found}
-
-
-def save(work: Work, patron: Patron) -> None:
-    """Save the next version of a patron's record; version 1 is a new one."""
-    work.put(PATRONS, patron)
 
 
 def hold(work: Work, patron: Patron | None, patron_id: str) -> None:
@@ -88,11 +72,6 @@ def hold(work: Work, patron: Patron | None, patron_id: str) -> None:
     remain in a deleted inbox.
     """
     save(work, Patron(patron_id) if patron is None else replace(patron, version=patron.version + 1))
-
-
-async def find_one(db: Database, patron_id: str) -> Patron | None:
-    """Return the record of a patron, which may be a tombstone, or None."""
-    return await reading.first(db, Patron, PATRONS, {"_id": patron_id})
 
 
 async def find_followers(db: Database, broadcast: Broadcast, limit: int) -> list[str]:
@@ -119,41 +98,10 @@ async def count_followers(db: Database, branch: str, at: datetime) -> int:
     return count
 
 
-def get_notification(work: Work, notification_id: str) -> Notification | None:
-    """Return a notification by its id, or None."""
-    return work.find(Notification, NOTIFICATIONS, {"_id": notification_id})
-
-
-def some_notifications(work: Work, ids: Iterable[str]) -> dict[str, Notification]:
-    """Return the existing notifications of these ids, by id."""
-    found = work.all(Notification, NOTIFICATIONS, {"_id": {"$in": list(ids)}})
-    return {one.id: one for one in found}
-
-
-def save_notification(work: Work, notification: Notification) -> None:
-    """Save a notification; version 1 is a new one."""
-    work.put(NOTIFICATIONS, notification)
-
-
 def notifications_since(work: Work, patron_id: str, start: datetime) -> list[Notification]:
     """Return at most MOST_SINCE notifications of a patron of events at or after an instant."""
     query = {"patron_id": patron_id, "at": {"$gte": start}, "withdrawn": False}
     return work.all(Notification, NOTIFICATIONS, query, limit=MOST_SINCE)
-
-
-def delete_inbox(work: Work, patron_id: str) -> None:
-    """Delete all notifications of a patron."""
-    work.delete(NOTIFICATIONS, {"patron_id": patron_id})
-
-
-def get_broadcast(work: Work, event_id: str) -> Broadcast | None:
-    """Return the broadcast of an event, or None."""
-    return work.find(Broadcast, BROADCASTS, {"_id": event_id})
-
-
-def save_broadcast(work: Work, broadcast: Broadcast) -> None:
-    """Save a broadcast with its progress; version 1 is a new one."""
-    work.put(BROADCASTS, broadcast)
 
 
 def broadcasts_between(
@@ -172,16 +120,6 @@ def broadcasts_between(
         ]
     }
     return work.all(Broadcast, BROADCASTS, query, sort=[("at", ASCENDING)])
-
-
-async def find_broadcast(db: Database, event_id: str) -> Broadcast | None:
-    """Return the broadcast of an event with its progress; None before the first notification."""
-    return await reading.first(db, Broadcast, BROADCASTS, {"_id": event_id})
-
-
-async def find_notification(db: Database, notification_id: str) -> Notification | None:
-    """Return a notification, or None."""
-    return await reading.first(db, Notification, NOTIFICATIONS, {"_id": notification_id})
 
 
 async def find_newest(db: Database, patron_id: str, kinds: Collection[str]) -> Notification | None:
@@ -261,14 +199,32 @@ class Activity:
     """Start (UTC); None in documents stored before the field existed."""
 
 
-def save_title(work: Work, title: Title) -> None:
-    """Store a book's title, unless the stored version is newer."""
-    work.save_if_newer(TITLES, title)
+_PATRONS = Repository(Patron, PATRONS)
+get = _PATRONS.get
+"""Return the record of a patron, which may be a tombstone, or None."""
+some = _PATRONS.some
+save = _PATRONS.put
+find_one = _PATRONS.find
 
+_NOTIFICATIONS = Repository(Notification, NOTIFICATIONS)
+get_notification = _NOTIFICATIONS.get
+some_notifications = _NOTIFICATIONS.some
+save_notification = _NOTIFICATIONS.put
+find_notification = _NOTIFICATIONS.find
+delete_inbox = _NOTIFICATIONS.delete_of
 
-def save_activity(work: Work, activity: Activity) -> None:
-    """Store an activity, unless the stored version is newer."""
-    work.save_if_newer(ACTIVITIES, activity)
+_BROADCASTS = Repository(Broadcast, BROADCASTS)
+get_broadcast = _BROADCASTS.get
+save_broadcast = _BROADCASTS.put
+find_broadcast = _BROADCASTS.find
+"""Return the broadcast of an event with its progress; None before the first notification."""
+
+_ACTIVITIES = Repository(Activity, ACTIVITIES)
+find_activities = _ACTIVITIES.find_some
+save_activity = _ACTIVITIES.note
+
+_TITLES = Repository(Title, TITLES)
+save_title = _TITLES.note
 
 
 def is_known(work: Work, title_id: str) -> bool:
@@ -282,9 +238,3 @@ async def find_names(db: Database, title_ids: Collection[str]) -> dict[str, str]
         return {}
     found = db[TITLES].find({"_id": {"$in": sorted(title_ids)}}, {"name": 1})
     return {document["_id"]: document["name"] async for document in found}
-
-
-async def find_activities(db: Database, ids: Collection[str]) -> dict[str, Activity]:
-    """Return the known activities, by id."""
-    found = db[ACTIVITIES].find({"_id": {"$in": sorted(ids)}})
-    return {document["_id"]: from_document(Activity, document) async for document in found}

@@ -7,14 +7,7 @@ from services.notices.branches import store as branches_store
 from services.notices.branches.rules.branch import Branch, day_of, is_open_at
 from services.notices.patrons import store as patrons_store
 from services.notices.sealing import Master, unwrapped, wrapped_key
-from services.notices.visits import rules, store
-from services.notices.visits.refusals import (
-    BranchIsClosed,
-    NoSuchVenue,
-    NoSuchVisit,
-    TooManyVisits,
-    VisitsNotKept,
-)
+from services.notices.visits import refusals, rules, store
 from services.notices.visits.rules import (
     DayKey,
     Format,
@@ -28,6 +21,7 @@ from services.notices.visits.rules import (
 from shared.clock import wall_clock
 from shared.contracts.notices import BranchOccupancy
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 CHECK_IN = "check-in"
@@ -59,7 +53,7 @@ def open_branch(work: Work, code: str, local: datetime) -> Inside:
     """Return a branch that people may enter now. Raises NoSuchBranch or BranchIsClosed."""
     found = inside_of(work, code, local)
     if not found.open:
-        raise BranchIsClosed
+        raise refusals.BranchIsClosed
     return found
 
 
@@ -174,7 +168,7 @@ def enter_branch(work: Work, command: EnterBranch) -> Entered:
     the visit behind.
     """
     if command.master is None:
-        raise VisitsNotKept
+        raise refusals.VisitsNotKept
     code = command.branch
     if command.venue is not None:
         code = branch_of(work, command.venue)
@@ -207,9 +201,7 @@ def enter_branch(work: Work, command: EnterBranch) -> Entered:
 
 def branch_of(work: Work, venue: str) -> str:
     """Return the code of the branch with a venue code. Raises NoSuchVenue."""
-    found = store.venue_with(work, venue)
-    if found is None:
-        raise NoSuchVenue
+    found = or_refuse(store.venue_with(work, venue), refusals.NoSuchVenue)
     return found.id
 
 
@@ -219,17 +211,14 @@ def _key(work: Work, master: Master, day: date) -> bytes:
     if known is None:
         known = DayKey(day.isoformat(), wrapped_key(master), wall_clock())
         store.add_key(work, known)
-    key = unwrapped(master, known.wrapped)
-    if key is None:
-        raise VisitsNotKept
-    return key
+    return or_refuse(unwrapped(master, known.wrapped), refusals.VisitsNotKept)
 
 
 def leave_branch(work: Work, visit_id: str, local: datetime) -> Entered:
     """Count the visitor out. Repeats change nothing. Raises NoSuchVisit, also after its day."""
     visit = store.get_visit(work, visit_id)
     if visit is None or visit.day != local.date():
-        raise NoSuchVisit
+        raise refusals.NoSuchVisit
     if visit.left_at is None:
         store.save_visit(work, replace(visit, version=visit.version + 1, left_at=work.now))
         found = inside_of(work, visit.branch, local)
@@ -294,7 +283,7 @@ def record_look(
     )
     found = store.count_inside(work, since, look)
     if found > MOST_SHOWN:
-        raise TooManyVisits(most=MOST_SHOWN)
+        raise refusals.TooManyVisits(most=MOST_SHOWN)
     look = replace(look, found=found)
     store.add_look(work, look)
     return look

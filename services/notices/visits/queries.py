@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from services.notices.branches import queries as branches_queries
+from services.notices.branches import store as branches_store
 from services.notices.branches.rules.branch import Branch, day_of, is_open_at
 from services.notices.sealing import Master, unwrapped
 from services.notices.visits import rules, store
@@ -12,6 +13,9 @@ from services.notices.visits.refusals import NoSuchVenue
 from services.notices.visits.rules import Look, Occupancy, Visit, Visitor
 from shared.http.paging import Page, page_of
 from shared.mongo import Database
+from shared.refusals import or_refuse
+
+MOST_BRANCHES = 1000
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,20 @@ class Fullness:
 async def fullness(db: Database, code: str, now: datetime, local: datetime) -> Fullness:
     """Return how full a branch is. Raises NoSuchBranch."""
     branch = await branches_queries.get(db, code)
+    return _fullness(branch, await store.find_occupancy(db, code), now, local)
+
+
+async def fullness_of_all(db: Database, now: datetime, local: datetime) -> list[Fullness]:
+    """Return how full each branch is in which people were counted, in two reads."""
+    branches = await branches_store.find_after(db, None, MOST_BRANCHES)
+    stored = await store.find_occupancies(db, [branch.id for branch in branches])
+    return [_fullness(one, stored[one.id], now, local) for one in branches if one.id in stored]
+
+
+def _fullness(branch: Branch, stored: Occupancy | None, now: datetime, local: datetime) -> Fullness:
     day = local.date()
     capacity = day_of(branch, day).capacity
-    stored = await store.find_occupancy(db, code)
-    occupancy = rules.called(rules.of_day(stored, code, day), capacity, now)
+    occupancy = rules.called(rules.of_day(stored, branch.id, day), capacity, now)
     is_open = is_open_at(branch, local)
     if not is_open:
         occupancy = rules.closed(occupancy)
@@ -47,9 +61,7 @@ async def fullness(db: Database, code: str, now: datetime, local: datetime) -> F
 
 async def fullness_at_venue(db: Database, venue: str, now: datetime, local: datetime) -> Fullness:
     """Return how full the branch with a venue code is. Raises NoSuchVenue."""
-    found = await store.find_venue_with(db, venue)
-    if found is None:
-        raise NoSuchVenue
+    found = or_refuse(await store.find_venue_with(db, venue), NoSuchVenue)
     return await fullness(db, found.id, now, local)
 
 

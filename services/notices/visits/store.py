@@ -12,7 +12,8 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from services.notices.visits.rules import KEPT_DAYS, DayKey, Look, Occupancy, Venue, Visit, Visitor
 from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
-from shared.mongo import Database, from_document
+from shared.mongo import Database, from_document, strings
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 OCCUPANCY = "occupancy"
@@ -41,6 +42,29 @@ INDEXES: Indexes = {
     LOOKS: sharded_by("_id", []),
 }
 
+_OCCUPANCY = Repository(Occupancy, OCCUPANCY)
+get_occupancy = _OCCUPANCY.get
+"""Return the stored occupancy of a branch, which may be of an earlier day, or None."""
+save_occupancy = _OCCUPANCY.put
+find_occupancy = _OCCUPANCY.find
+find_occupancies = _OCCUPANCY.find_some
+
+_VENUES = Repository(Venue, VENUES)
+get_venue = _VENUES.get
+save_venue = _VENUES.put
+
+_VISITS = Repository(Visit, VISITS)
+add_visit = _VISITS.add
+get_visit = _VISITS.get
+save_visit = _VISITS.save
+
+_KEYS = Repository(DayKey, KEYS)
+add_key = _KEYS.add
+"""Insert the key of a day. Its id is the day, so a day has one key."""
+
+_LOOKS = Repository(Look, LOOKS)
+add_look = _LOOKS.add
+
 
 def seal(key: bytes, visitor: Visitor) -> bytes:
     """Return the details of a visitor, readable with the key of the day only."""
@@ -57,34 +81,9 @@ def holder_of(key: bytes, patron_id: str) -> str:
     return hmac.new(key, patron_id.encode(), "sha256").hexdigest()
 
 
-def get_occupancy(work: Work, branch: str) -> Occupancy | None:
-    """Return the stored occupancy of a branch, which may be of an earlier day, or None."""
-    return work.find(Occupancy, OCCUPANCY, {"_id": branch})
-
-
-def save_occupancy(work: Work, occupancy: Occupancy) -> None:
-    """Save the next version; of two writers of one version only one succeeds."""
-    work.put(OCCUPANCY, occupancy)
-
-
-def get_venue(work: Work, branch: str) -> Venue | None:
-    """Return the venue of a branch, or None."""
-    return work.find(Venue, VENUES, {"_id": branch})
-
-
 def venue_with(work: Work, code: str) -> Venue | None:
     """Return the venue with a code, or None."""
     return work.find(Venue, VENUES, {"code": code})
-
-
-def save_venue(work: Work, venue: Venue) -> None:
-    """Save the next version of a venue; version 1 is a new one."""
-    work.put(VENUES, venue)
-
-
-async def find_occupancy(db: Database, branch: str) -> Occupancy | None:
-    """Return the stored occupancy of a branch, which may be of an earlier day, or None."""
-    return await reading.first(db, Occupancy, OCCUPANCY, {"_id": branch})
 
 
 async def find_venue(db: Database, branch: str) -> Venue | None:
@@ -116,21 +115,6 @@ async def find_to_settle(db: Database, published_by: datetime) -> list[str]:
     return [one["_id"] async for one in db[OCCUPANCY].find(query, {"_id": 1})]
 
 
-def add_visit(work: Work, visit: Visit) -> None:
-    """Insert a new visit."""
-    work.add(VISITS, visit)
-
-
-def get_visit(work: Work, visit_id: str) -> Visit | None:
-    """Return a visit, or None."""
-    return work.find(Visit, VISITS, {"_id": visit_id})
-
-
-def save_visit(work: Work, visit: Visit) -> None:
-    """Save the next version of a visit."""
-    work.save(VISITS, visit)
-
-
 def key_of(work: Work, day: date) -> DayKey | None:
     """Return the key of a day, or None."""
     return work.find(DayKey, KEYS, {"_id": day.isoformat()})
@@ -139,11 +123,6 @@ def key_of(work: Work, day: date) -> DayKey | None:
 def all_keys(work: Work) -> list[DayKey]:
     """Return the keys of all days that are kept."""
     return work.all(DayKey, KEYS, {})
-
-
-def add_key(work: Work, key: DayKey) -> None:
-    """Insert the key of a day. Its id is the day, so a day has one key."""
-    work.add(KEYS, key)
 
 
 def delete_keys(work: Work, last: date) -> int:
@@ -158,12 +137,7 @@ def delete_visits(work: Work, ids: Sequence[str]) -> int:
 
 def delete_of_holder(work: Work, day: str, holder: str) -> int:
     """Delete the visits of a patron on one day."""
-    return work.delete(VISITS, {"holder": holder, "day": day})
-
-
-def add_look(work: Work, look: Look) -> None:
-    """Record a look."""
-    work.add(LOOKS, look)
+    return work.delete(VISITS, {"holder": strings(holder), "day": day})
 
 
 def count_inside(work: Work, since: datetime, look: Look) -> int:

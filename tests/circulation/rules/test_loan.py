@@ -1,24 +1,11 @@
 """The states of a loan: check-out, renewal, moved due dates, return, and refusals."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.circulation.refusals import (
-    CopyLost,
-    CopyNotOnLoan,
-    CopyOnLoan,
-    HoldWaiting,
-    LoanLimit,
-    LoanLost,
-    LoanNotOpen,
-    NothingToGain,
-    PatronBlocked,
-    Refusal,
-    RenewalLimit,
-    ReturnedBeforeBorrowed,
-)
+from services.circulation import refusals
 from services.circulation.rules.calendar import Calendar, Closure
 from services.circulation.rules.copy import Copy, CopyState, take_back
 from services.circulation.rules.due_date import is_overdue, move_due, notice_overdue
@@ -27,6 +14,7 @@ from services.circulation.rules.loan import (
     Loan,
     LoanState,
     check_out,
+    check_reported_return,
     give_back,
     renew,
     renewals_left,
@@ -113,14 +101,14 @@ def test_a_loan_keeps_its_lending_branch_and_policy_row() -> None:
 @pytest.mark.parametrize(
     ("terms", "refusal", "code"),
     [
-        ({"open_loans": 10}, LoanLimit, "loan-limit"),
-        ({"blocked": True}, PatronBlocked, "patron-blocked"),
-        ({"copy": replace(COPY, state=CopyState.ON_LOAN)}, CopyOnLoan, "copy-on-loan"),
-        ({"copy": replace(COPY, state=CopyState.LOST)}, CopyLost, "copy-lost"),
+        ({"open_loans": 10}, refusals.LoanLimit, "loan-limit"),
+        ({"blocked": True}, refusals.PatronBlocked, "patron-blocked"),
+        ({"copy": replace(COPY, state=CopyState.ON_LOAN)}, refusals.CopyOnLoan, "copy-on-loan"),
+        ({"copy": replace(COPY, state=CopyState.LOST)}, refusals.CopyLost, "copy-lost"),
     ],
 )
 def test_a_check_out_that_breaks_a_rule_is_refused(
-    terms: dict[str, object], refusal: type[Refusal], code: str
+    terms: dict[str, object], refusal: type[refusals.Refusal], code: str
 ) -> None:
     with pytest.raises(refusal) as refused:
         lent(**terms)  # type: ignore[arg-type]
@@ -146,7 +134,7 @@ def test_a_copy_is_on_loan_from_check_out_to_return() -> None:
     assert gone.state is CopyState.ON_LOAN
     back = take_back(gone, DEC_19, branch_code="HKCL")
     assert (back.state, back.version) == (CopyState.AVAILABLE, 3)
-    with pytest.raises(CopyNotOnLoan):
+    with pytest.raises(refusals.CopyNotOnLoan):
         take_back(back, DEC_19, branch_code="HKCL")
 
 
@@ -191,7 +179,7 @@ def test_a_renewal_counts_from_its_own_day(on: date, cal: Calendar, due_on: date
     ids=["on the day of check-out", "twice a day", "into the same closure", "moved far ahead"],
 )
 def test_a_renewal_without_a_later_due_date_is_refused(loan: Loan, on: date, cal: Calendar) -> None:
-    with pytest.raises(NothingToGain) as refused:
+    with pytest.raises(refusals.NothingToGain) as refused:
         renewed(loan, on, cal=cal)
     assert refused.value.code == "nothing-to-gain"
 
@@ -203,15 +191,15 @@ def test_the_renewal_of_1_march_2021_is_due_15_march() -> None:
 @pytest.mark.parametrize(
     ("loan", "terms", "refusal", "code"),
     [
-        (lent(), {"queue": 1}, HoldWaiting, "hold-waiting"),
-        (lent(), {"blocked": True}, PatronBlocked, "patron-blocked"),
-        (replace(lent(), renewals=5), {}, RenewalLimit, "renewal-limit"),
-        (replace(lent(), state=LoanState.LOST), {}, LoanLost, "loan-lost"),
-        (returned(lent(), DEC_19), {}, LoanNotOpen, "loan-not-open"),
+        (lent(), {"queue": 1}, refusals.HoldWaiting, "hold-waiting"),
+        (lent(), {"blocked": True}, refusals.PatronBlocked, "patron-blocked"),
+        (replace(lent(), renewals=5), {}, refusals.RenewalLimit, "renewal-limit"),
+        (replace(lent(), state=LoanState.LOST), {}, refusals.LoanLost, "loan-lost"),
+        (returned(lent(), DEC_19), {}, refusals.LoanNotOpen, "loan-not-open"),
     ],
 )
 def test_a_renewal_that_breaks_a_rule_is_refused(
-    loan: Loan, terms: dict[str, int], refusal: type[Refusal], code: str
+    loan: Loan, terms: dict[str, int], refusal: type[refusals.Refusal], code: str
 ) -> None:
     with pytest.raises(refusal) as refused:
         renewed(loan, DEC_19, **terms)  # type: ignore[arg-type]
@@ -222,7 +210,7 @@ def test_five_renewals_are_allowed_and_no_sixth() -> None:
     loan = lent()
     for day in range(6, 11):
         loan = renewed(loan, date(2020, 12, day))
-    with pytest.raises(RenewalLimit, match="limit for this item: 5"):
+    with pytest.raises(refusals.RenewalLimit, match="limit for this item: 5"):
         renewed(loan, date(2020, 12, 11))
 
 
@@ -230,11 +218,11 @@ def test_a_closure_grants_more_renewals_while_it_lasts() -> None:
     relief = calendar(replace(WINTER, extra_renewals=1))
     loan = replace(lent(), renewals=5)
     within, after = WINTER.starts_on, FEB_19
-    with pytest.raises(RenewalLimit, match="limit for this item: 5"):
+    with pytest.raises(refusals.RenewalLimit, match="limit for this item: 5"):
         renewed(loan, after, cal=relief)
     once_more = renewed(loan, within, cal=relief)
     assert (once_more.renewals, once_more.policy_renewals_left) == (6, 0)
-    with pytest.raises(RenewalLimit, match="limit for this item: 6"):
+    with pytest.raises(refusals.RenewalLimit, match="limit for this item: 6"):
         renewed(once_more, within, cal=relief)
     assert [renewals_left(loan, relief, on) for on in (within, after)] == [1, 0]
     assert [renewals_left(once_more, relief, on) for on in (within, after)] == [0, 0]
@@ -321,7 +309,7 @@ def test_a_return_may_be_at_any_branch_and_back_dated() -> None:
 
 
 def test_a_return_before_the_loan_is_refused() -> None:
-    with pytest.raises(ReturnedBeforeBorrowed, match="2020-12-05"):
+    with pytest.raises(refusals.ReturnedBeforeBorrowed, match="2020-12-05"):
         returned(lent(), date(2020, 12, 4))
 
 
@@ -332,7 +320,30 @@ def test_a_lost_item_can_still_be_returned() -> None:
 @pytest.mark.parametrize("state", [LoanState.RETURNED, LoanState.LOST])
 def test_an_ended_loan_is_not_moved_and_gets_no_overdue_notice(state: LoanState) -> None:
     ended = replace(lent(), state=state)
-    with pytest.raises((LoanNotOpen, LoanLost)):
+    with pytest.raises((refusals.LoanNotOpen, refusals.LoanLost)):
         moved(ended, calendar(WINTER))
-    with pytest.raises((LoanNotOpen, LoanLost)):
+    with pytest.raises((refusals.LoanNotOpen, refusals.LoanLost)):
         notice_overdue(ended, on=DEC_19, number=1)
+
+
+@pytest.mark.parametrize(
+    ("recorded_after", "reported", "refused"),
+    [
+        (timedelta(minutes=1), None, True),
+        (timedelta(minutes=-1), None, False),
+        (timedelta(days=40), None, False),  # back-dated: its time is not known
+        (timedelta(hours=2), timedelta(hours=-1), False),  # settled late, lent before
+        (timedelta(hours=2), timedelta(hours=1), True),
+    ],
+)
+def test_a_return_reported_late_is_refused_if_a_loan_of_its_day_began_after_it(
+    recorded_after: timedelta, reported: timedelta | None, refused: bool
+) -> None:
+    at = datetime(2020, 12, 5, 4, tzinfo=UTC)
+    loan = replace(lent(), lent_at=at + reported if reported else None)
+    check_reported_return(loan, DEC_12, at, at + recorded_after)
+    if not refused:
+        check_reported_return(loan, DEC_5, at, at + recorded_after)
+        return
+    with pytest.raises(refusals.LentThatDay):
+        check_reported_return(loan, DEC_5, at, at + recorded_after)

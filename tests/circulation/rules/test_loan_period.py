@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from services.circulation.rules.calendar import Calendar, Closure
-from services.circulation.rules.loan_period import Due, LocalTime, first_due, renewed_due
+from services.circulation.rules.loan_period import (
+    Due,
+    LocalTime,
+    first_due,
+    promised_due,
+    renewed_due,
+)
 from services.circulation.rules.policy import Policy
 
 FRIDAY = date(2021, 3, 5)
@@ -96,6 +102,29 @@ def test_a_renewal_by_hours_has_hours_of_its_own() -> None:
     assert renewed_due(policy, OPEN, present, at(FRIDAY, 890)) == at(FRIDAY, 950)
     from_due = replace(policy, renewal_from_due_date=True)
     assert renewed_due(from_due, OPEN, present, at(FRIDAY, 890)) == at(FRIDAY, 960)
+
+
+MONDAY = date(2021, 3, 8)
+PROMISED = {
+    "earlier": (Due(MONDAY), Due(FRIDAY), OPEN, Due(MONDAY)),
+    "later": (Due(FRIDAY), Due(MONDAY), OPEN, Due(MONDAY)),
+    "a time of the same day": (Due(FRIDAY), at(FRIDAY, 600), OPEN, Due(FRIDAY)),
+    "a day that is closed": (Due(FRIDAY), Due(date(2021, 3, 7)), SUNDAYS, Due(MONDAY)),
+    "years": (Due(FRIDAY), Due(date(2031, 3, 5)), OPEN, Due(date(2021, 4, 5))),
+    "an earlier hour": (at(FRIDAY, 900), at(FRIDAY, 600), OPEN, at(FRIDAY, 900)),
+    "a later hour": (at(FRIDAY, 600), at(FRIDAY, 900), OPEN, at(FRIDAY, 900)),
+    "the end of the same day": (at(FRIDAY, 600), Due(FRIDAY), OPEN, Due(FRIDAY)),
+    "an hour of a later day": (at(FRIDAY, 600), at(MONDAY, 300), OPEN, at(MONDAY, 300)),
+}
+
+
+@pytest.mark.parametrize(
+    ("due", "promised", "calendar", "kept"), PROMISED.values(), ids=PROMISED.keys()
+)
+def test_a_promised_due_date_counts_if_it_is_later_for_a_month_at_most(
+    due: Due, promised: Due, calendar: Calendar, kept: Due
+) -> None:
+    assert promised_due(due, promised, calendar) == kept
 
 
 def test_a_time_is_before_the_end_of_its_day() -> None:

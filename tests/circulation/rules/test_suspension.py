@@ -5,12 +5,7 @@ from datetime import date
 
 import pytest
 
-from services.circulation.refusals import (
-    Refusal,
-    ResumesBeforeStart,
-    SuspensionOver,
-    SuspensionWithdrawn,
-)
+from services.circulation import refusals
 from services.circulation.rules.suspension import (
     FineSuspension,
     Relief,
@@ -101,7 +96,7 @@ def test_the_end_of_a_suspension_can_be_announced_moved_and_cancelled() -> None:
     assert (announced.resumes_on, announced.version) == (date(2021, 3, 5), 2)
     assert resuming(announced, date(2021, 3, 5)) is announced
     assert resuming(announced, None) == replace(spring, version=3)
-    with pytest.raises(ResumesBeforeStart):
+    with pytest.raises(refusals.ResumesBeforeStart):
         resuming(spring, date(2020, 12, 10))
 
 
@@ -139,21 +134,23 @@ def test_withdrawing_a_suspension_ends_its_free_days(
         assert not gone.covers("HKCL", "central", one.starts_on)
     else:
         assert gone.covers("HKCL", "central", free)
-    with pytest.raises(SuspensionWithdrawn):
+    with pytest.raises(refusals.SuspensionWithdrawn):
         withdraw(gone, on=TODAY, in_error=True, reason="again")
-    with pytest.raises(SuspensionWithdrawn):
+    with pytest.raises(refusals.SuspensionWithdrawn):
         resuming(gone, date(2021, 5, 3))
 
 
 @pytest.mark.parametrize(
     ("in_error", "refusal"),
     [
-        pytest.param(False, SuspensionOver, id="its days stay free, so there is nothing to do"),
+        pytest.param(
+            False, refusals.SuspensionOver, id="its days stay free, so there is nothing to do"
+        ),
         pytest.param(True, None, id="in error it is undone at any time"),
     ],
 )
 def test_an_ended_suspension_can_be_withdrawn_only_as_an_error(
-    in_error: bool, refusal: type[Refusal] | None
+    in_error: bool, refusal: type[refusals.Refusal] | None
 ) -> None:
     after = date(2021, 4, 1)
     if refusal is None:

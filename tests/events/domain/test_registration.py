@@ -9,13 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.events.activities import refusals
 from services.events.activities import rules as activities_rules
-from services.events.activities.refusals import (
-    ActivityBegun,
-    ActivityCancelled,
-    NotItsDay,
-    OnWaitingList,
-)
 from services.events.activities.rules import (
     Activity,
     Places,
@@ -110,8 +105,8 @@ def test_free_places_go_to_the_first_patrons_on_the_waiting_list(
     ("starts_at", "refused"),
     [
         pytest.param(datetime(2021, 2, 26, 10, 0, 1, tzinfo=UTC), None, id="a second before"),
-        pytest.param(NOW, ActivityBegun, id="as it begins"),
-        pytest.param(datetime(2021, 2, 25, tzinfo=UTC), ActivityBegun, id="the day after"),
+        pytest.param(NOW, refusals.ActivityBegun, id="as it begins"),
+        pytest.param(datetime(2021, 2, 25, tzinfo=UTC), refusals.ActivityBegun, id="the day after"),
     ],
 )
 def test_registering_is_refused_once_the_activity_begins(
@@ -193,15 +188,17 @@ def test_attendance_is_recorded_from_the_activitys_day_on(at: datetime) -> None:
             Places("a", 1),
             talk(EVENING),
             MIDNIGHT - timedelta(seconds=1),
-            NotItsDay,
+            refusals.NotItsDay,
             id="the last moment of the day before",
         ),
-        pytest.param(Places("a", 0), talk(EVENING), EVENING, OnWaitingList, id="without a place"),
+        pytest.param(
+            Places("a", 0), talk(EVENING), EVENING, refusals.OnWaitingList, id="without a place"
+        ),
         pytest.param(
             Places("a", 1),
             talk(EVENING, cancelled_at=NOW),
             EVENING,
-            ActivityCancelled,
+            refusals.ActivityCancelled,
             id="of a cancelled activity",
         ),
     ],
@@ -216,5 +213,5 @@ def test_no_attendance_is_recorded(
 
 def test_a_patron_on_the_waiting_list_has_no_attendance_to_withdraw() -> None:
     _, registration = registered(Places("a", 0))
-    with pytest.raises(OnWaitingList):
+    with pytest.raises(refusals.OnWaitingList):
         activities_rules.withdraw_attendance(registration)

@@ -35,7 +35,7 @@ OVER = "2021-05-21T10:00:00+08:00"
 
 @dataclass
 class Members:
-    """The double of accounts: every patron exists, with the card `C-` and the id."""
+    """The double of accounts: every patron but "nobody" exists, with the card `C-` and the id."""
 
     url: str = ""
     categories: dict[str, str] = field(default_factory=dict)
@@ -59,7 +59,9 @@ class Members:
 
         @app.get("/v1/patrons/{patron_id}")
         async def patron(patron_id: str, request: Request) -> Any:
-            return Response(status_code=503) if self.away else self._patron(patron_id)
+            if self.away or patron_id == "nobody":
+                return Response(status_code=503 if self.away else 404)
+            return self._patron(patron_id)
 
         return app
 

@@ -72,6 +72,14 @@ async def job(api: Api, now: str) -> int:
     return await api.job("events/bookings", at=now)
 
 
+async def of_day(api: Api, clock: str, **more: str) -> list[tuple[str, str, str]]:
+    """Return the bookings of today as staff see them: session, patron and state."""
+    limit = more.get("limit", "50")
+    answer = await api.insist("GET", f"{PATH}/bookings?limit={limit}", as_=STAFF, at=at(clock))
+    assert "code" not in str(answer.json())
+    return [(one["starts_at"], one["patron_id"], one["state"]) for one in answer.json()["items"]]
+
+
 async def findings(api: Api) -> list[str]:
     result, database = Audit(), api.app.state.database
     recorded = Recorded({"events": database}, datetime.min.replace(tzinfo=UTC))
@@ -298,3 +306,25 @@ async def test_each_fault_in_bookings_is_found(api: Api) -> None:
     assert await findings(api) == [
         f"booking {booking['id']} is checked-in, but was published as booked"
     ]
+
+
+async def test_staff_list_the_bookings_of_today_that_are_not_over(api: Api) -> None:
+    await room(api, places=2)
+    first = await booked(api, "a")
+    gone = await booked(api, "b")
+    for patron, more in (
+        ("c", {"session": 2}),
+        ("b", {"session": 2}),
+        ("a", {"day": "2021-03-03"}),
+    ):
+        await booked(api, patron, **more)
+    await cancel(api, "b", gone["id"])
+    await enter(api, first["code"], "08:50")
+    morning, noon = "2021-03-02T01:00:00Z", "2021-03-02T06:00:00Z"
+    afternoon = [(noon, "c", "booked"), (noon, "b", "booked")]
+    assert await of_day(api, "10:00") == [(morning, "a", "checked-in"), *afternoon]
+    assert await of_day(api, "10:00", limit="1") == [(morning, "a", "checked-in")]
+    assert await of_day(api, "13:00") == afternoon
+    for caller in (STATION, token("a")):
+        refused = await api.insist("GET", f"{PATH}/bookings", as_=caller, at=at("10:00"))
+        assert refused.status == 403

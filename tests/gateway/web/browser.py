@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
 from types import TracebackType
 from typing import Self
@@ -67,6 +68,7 @@ class _Reading(HTMLParser):
         self._words: list[str] = []
         self._select: Select | None = None
         self._option: str | None = None
+        self._in_area = False
         self._silent = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -88,6 +90,7 @@ class _Reading(HTMLParser):
             form.buttons.append((have.get("name", ""), have.get("value", "")))
         elif tag == "textarea":
             form.fields.append((have["name"], ""))
+            self._in_area = True
         elif tag == "select":
             self._select = Select(have["name"], "required" in have)
             self._page.selects.append(self._select)
@@ -108,6 +111,8 @@ class _Reading(HTMLParser):
             if self._select.chosen is not None:
                 self._form.fields.append((self._select.name, self._select.chosen))
             self._select = None
+        elif tag == "textarea":
+            self._in_area = False
         elif tag == "option":
             self._option = None
         elif tag in ("script", "style", "title"):
@@ -116,6 +121,9 @@ class _Reading(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._silent:
             self._words.append(data)
+        if self._in_area and self._form:
+            name, text = self._form.fields.pop()
+            self._form.fields.append((name, text + data))
         if self._select and self._option is not None:
             self._select.options[self._option] += data
 
@@ -229,3 +237,13 @@ async def insist(ask: Callable[[], Awaitable[Page]]) -> Page:
 
     page: Page = await until(answered, within=60)
     return page
+
+
+class Patient(Browser):
+    """A browser that asks again on a slow machine; a form has one key for all tries."""
+
+    async def get(self, path: str, **headers: str) -> Page:
+        return await insist(partial(super().get, path, **headers))
+
+    async def submit(self, page: Page, action: str, **typed: str | list[str]) -> Page:
+        return await insist(partial(super().submit, page, action, **typed))

@@ -123,16 +123,18 @@ async def test_renew_all_gives_a_reason_that_is_the_same_for_all_items_once(
         typed = {"card_number": card, "pin": PIN}
         account = await insist(lambda: browser.submit(entrance, "/log-in", **typed))
         page = await insist(lambda: browser.submit(account, "/renewals", all="1"))
-    reason = "You can't borrow, renew or reserve until you pay your charges or the staff"
+    reason = "Your account is blocked, so you can't borrow, renew or reserve."
     assert page.text.count(reason) == 1
-    assert page.text.count("Harbour") == 6  # each in its message and in the list
+    # Each is in its message, in the list and on its cover, and one of them is due next.
+    assert page.text.count("Harbour") == 10
     assert page.text.count("not renewed either.") == 2
 
 
-async def test_a_self_service_station_is_told_that_it_has_no_pages(library: Library) -> None:
+async def test_a_self_service_station_is_told_where_it_belongs(library: Library) -> None:
     async with Browser(library.system.gateway_url, at=library.now) as browser:
         browser.give(SESSION, await library.engage("station"))
-        page = await insist(lambda: browser.get("/?lang=en"))
-        assert page.status == 200
-        assert "It is the account of a self-service station" in page.text
-        assert "/log-out" in [form.action for form in page.forms]
+        for path, status in (("/?lang=en", 200), ("/desk", 403), ("/desk/returns", 403)):
+            page = await insist(partial(browser.get, path))
+            assert page.status == status
+            assert "is the account of a self-service station" in page.text
+            assert "/log-out" in [form.action for form in page.forms]

@@ -227,6 +227,8 @@ async def test_a_form_of_a_session_that_ended_elsewhere_says_so(patron: Browser)
     page = await insist(lambda: patron.submit(setting, "/setting", type="talk"))
     assert page.status == 403
     assert "Your session has ended, so nothing has changed." in page.text
+    assert "Back to the start" not in page.text
+    assert "/log-in" in page.links
     assert "Chan Mei-ling" not in page.text
 
 

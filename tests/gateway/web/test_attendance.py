@@ -13,10 +13,11 @@ from services.gateway.app import create_app
 from services.gateway.web.session import SESSION
 from services.settings import Settings
 from tests.events.programme import BEFORE, STAFF, published
+from tests.events.study.season import Members
 from tests.events.test_registrations import register
 from tests.gateway.web.browser import Browser, insist
 from tests.gateway.web.conftest import SECRETS
-from tests.support import Api, reaching, served
+from tests.support import Api, loopback_server, reaching, served
 
 EVE = "2020-11-19T19:00:00+08:00"
 FOCUSED = 'id="card_number" name="card_number" type="text" value="" required'
@@ -45,7 +46,10 @@ async def door(whole: None, settings: Settings) -> AsyncIterator[Door]:
     told = settings.model_copy(update=SECRETS)
     async with (
         served(create_accounts, AccountsSettings(**told.model_dump())) as accounts,
-        served(create_events, EventsSettings(**told.model_dump())) as events,
+        loopback_server(Members().app()) as members,  # accounts, as events asks it
+        served(
+            create_events, reaching(EventsSettings(**told.model_dump()), accounts=members)
+        ) as events,
         served(create_app, reaching(told, accounts=accounts.url, events=events.url)) as site,
         Browser(site.url, at=BEFORE) as browser,
     ):
@@ -85,7 +89,7 @@ async def test_staff_record_who_comes_card_by_card(door: Door) -> None:
         assert page.html.count("autofocus") == 1
     for card, status, told in (
         ("HK0003", 409, "This reader is on the waiting list and has no place."),
-        ("HK0004", 404, "There is no registration of this card for this activity."),
+        ("HK0004", 404, "There is no registration of this card for this activity. Register"),
         ("HK0009", 404, "No library card has this number."),
         ("", 404, "No library card has this number."),
     ):
@@ -108,6 +112,37 @@ async def test_staff_record_who_comes_card_by_card(door: Door) -> None:
     for language, told in (("zh-Hant", "出席人數 2"), ("zh-Hans", "出席人数 2")):
         shown = await window.get(f"{here}?lang={language}")
         assert (shown.status, shown.language, told in shown.text) == (200, language, True)
+
+
+async def test_a_reader_without_a_registration_is_registered_at_the_door(door: Door) -> None:
+    window, talk = door.browser, await published(door.events, places=2)
+    here = f"/desk/activities/{talk['id']}"
+    register_here, record = f"{here}/registration", f"{here}/attendance"
+    for number, name in ((1, "Chan Mei-ling"), (2, "Ho Ka-yan"), (3, "Lee Wai")):
+        await door.patron(f"HK000{number}", name)
+
+    # On its day the reader is registered in one step, and the attendance recorded with it.
+    page = await insist(lambda: window.get(here))
+    page = await window.submit(page, record, card_number="HK0001")
+    assert page.html.count(f'action="{register_here}"') == 2
+    page = await window.submit(page, register_here)
+    assert "Attendance recorded: Chan Mei-ling" in page.text
+    assert "Registered patrons 1 Attended 1" in page.text
+
+    # Before its day, from the activity's own page, there is only a registration.
+    window.at = EVE
+    page = await window.get(f"/activities/{talk['id']}")
+    page = await window.submit(page, register_here, card_number="HK0002")
+    assert "Ho Ka-yan is registered and has a place." in page.text
+    assert "Registered patrons 2 Attended 1" in page.text
+    for card, status, told in (
+        ("HK0002", 409, "The reader is registered for this activity already."),
+        ("HK0009", 404, "No library card has this number."),
+        ("HK0003", 200, "Lee Wai is number 1 on the waiting list. All places are taken."),
+    ):
+        page = await window.get(f"/activities/{talk['id']}")
+        page = await window.submit(page, register_here, card_number=card)
+        assert (page.status, told in page.text) == (status, True)
 
 
 async def test_an_activity_without_registration_has_no_attendance(door: Door) -> None:

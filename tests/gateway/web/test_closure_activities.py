@@ -81,12 +81,24 @@ async def test_staff_see_the_activities_in_a_closure_until_each_is_moved_or_canc
         page: Page = await until(preview, within=60)
         assert "1 activity falls into this closure" in page.text
         assert f"/activities/{held}" in page.links
+        assert f"Library {branch}" in page.text
         made = await insist(partial(browser.submit, page, "/desk/closures"))
         assert made.path.startswith("/desk/closures/"), made.text
         here = made.path
         page = await seen(browser, here)
         assert "1 activity falls into this closure" in page.text
         assert "Harbour Lights" in page.text
+
+        # The library's page has its notice in the reader's language.
+        path = f"/v1/closures/{here.rsplit('/', 1)[1]}/notice-draft"
+        draft = await library.post(path, by="staff")
+        seen_draft = {"seen": draft["version"]}
+        path = f"/v1/notice-drafts/{draft['id']}/publication"
+        await library.post(path, seen_draft, by="staff")
+        page = await insist(partial(browser.get, f"/libraries/{branch}?lang=zh-Hant"))
+        assert "閉館：" in page.text
+        assert "Closed:" not in page.text
+        page = await insist(partial(browser.get, f"{here}?lang=en"))
 
         # Without a reason nothing is cancelled. One is moved, and the other is cancelled.
         decide = f"{here}/activities"

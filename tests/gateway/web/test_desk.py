@@ -18,7 +18,9 @@ ROUTES = [
     if isinstance(route, APIRoute) and route.path.startswith("/desk")
     for method in sorted(route.methods or ())
 ]
-PAGES = [path for method, path in ROUTES if method == "GET"]
+OPEN = {"/desk/offline/page", "/desk/offline/manifest"}
+"""Pages without anybody's data, which browsers keep for the time without a network."""
+PAGES = [path for method, path in ROUTES if method == "GET" and path not in OPEN]
 COMMANDS = [path for method, path in ROUTES if method == "POST"]
 
 
@@ -51,22 +53,22 @@ async def test_desk_input_is_kept_during_an_outage_and_can_be_sent_again(
 ) -> None:
     form = await librarian.get("/desk/returns")
     key = dict(form.form("/desk/returns").fields)["key"]
-    page = await librarian.submit(form, "/desk/returns", branch="HKCL", barcodes="A1\r\nA2\r\nA1")
+    page = await librarian.submit(form, "/desk/returns", branch="HKCL", barcodes="A1 A2 A1")
     assert (page.status, page.headers["Retry-After"]) == (503, "2")
-    assert ">A1\r\nA2\r\nA1</textarea>" in page.html
+    assert 'value="A1 A2 A1"' in page.html
     assert dict(page.form("/desk/returns").fields)["key"] == key
 
 
 async def test_desk_input_is_escaped(librarian: Browser) -> None:
     nasty = '"><script>alert(1)</script></textarea>'
-    form = await librarian.get("/desk")
+    form = await librarian.get("/desk/lend")
     typed = {"card_number": nasty, "barcodes": nasty, "branch": nasty}
-    page = await librarian.submit(form, "/desk", **typed)
+    page = await librarian.submit(form, "/desk/lend", **typed)
     assert page.status == 503
     assert "<script>alert" not in page.html
 
 
-@pytest.mark.parametrize("path", ["/desk", "/desk/returns", "/desk/patrons", "/desk/notices"])
+@pytest.mark.parametrize("path", ["/desk/lend", "/desk/returns", "/desk/patrons", "/desk/notices"])
 async def test_unusual_characters_in_desk_fields_cause_no_error(
     librarian: Browser, path: str
 ) -> None:

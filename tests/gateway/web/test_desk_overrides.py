@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from services.gateway.web.session import SESSION
+from services.gateway.web.session import PLACE, SESSION
 from tests.gateway.web.browser import Browser, insist
 from tests.gateway.web.test_account_stories import NOVEMBER_2, copy_of
 from tests.library import Library
@@ -20,17 +20,18 @@ async def test_a_supervisor_lends_to_a_blocked_reader_with_a_reason(library: Lib
     patron_id = found["items"][0]["id"]
     await library.call("POST", f"/v1/patrons/{patron_id}/block", {"reason": "noise"}, by="staff")
     await library.flow.settle(within=60)
-    typed = {"card_number": card, "barcodes": barcode}
     for role in ("staff", "supervisor"):
         token = await library.engage(role)
         async with Browser(library.system.gateway_url, at=NOVEMBER_2) as desk:
             desk.give(SESSION, token)
-            form = await insist(partial(desk.get, f"/desk?branch={branch}&lang=en"))
-            page = await insist(partial(desk.submit, form, "/desk", **typed))
-            assert "The reader can't borrow until" in page.text
+            desk.give(PLACE, branch)
+            form = await insist(partial(desk.get, "/desk/lend?lang=en"))
+            lending = await insist(partial(desk.submit, form, "/desk/lend", card_number=card))
+            page = await insist(partial(desk.submit, lending, "/desk/lend", barcodes=barcode))
+            assert "The account is blocked, so the reader can't borrow" in page.text
             assert ("Lend all the same" in page.text) == (role == "supervisor")
             if role == "supervisor":
-                done = await insist(partial(desk.submit, page, "/desk", override=REASON))
+                done = await insist(partial(desk.submit, page, "/desk/lend", override=REASON))
                 assert f"{barcode} Harbour Lights Lent" in done.text
     kept = await library.get(f"/v1/loans/overrides/{patron_id}", by="staff")
     assert [(one["code"], one["reason"]) for one in kept["items"]] == [("patron-blocked", REASON)]

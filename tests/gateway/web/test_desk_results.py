@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from services.gateway.web.session import SESSION
+from services.gateway.web.session import PLACE, SESSION
 from tests.gateway.web.browser import Browser, Page, insist
 from tests.gateway.web.test_account_stories import NOVEMBER_2, copy_of
 from tests.library import Library
@@ -21,7 +21,8 @@ async def desk(library: Library) -> AsyncIterator[Browser]:
 
 async def scanned(desk: Browser, path: str, branch: str, **typed: str) -> Page:
     """Send the form of lending or returning at a library."""
-    form = await insist(partial(desk.get, f"{path}?branch={branch}&lang=en"))
+    desk.give(PLACE, branch)
+    form = await insist(partial(desk.get, f"{path}?lang=en"))
     return await insist(partial(desk.submit, form, path, **typed))
 
 
@@ -45,7 +46,8 @@ async def test_a_refused_copy_is_named_with_its_reader_and_its_place(
     page = await scanned(desk, "/desk/returns", other, barcodes=barcode)
     assert f"To Library {branch}, for a reader" in page.text
 
-    typed = {"card_number": borrower, "barcodes": f"{barcode}\nNOSUCHTHING"}
-    page = await scanned(desk, "/desk", branch, **typed)
-    assert f"{barcode} Harbour Lights Not lent This item is kept for another reader." in page.text
+    page = await scanned(desk, "/desk/lend", branch, card_number=borrower)
+    page = await insist(partial(desk.submit, page, "/desk/lend", barcodes=f"{barcode} NOSUCHTHING"))
+    refused = "Not lent This item is kept for another reader. Scan it as a return"
+    assert f"{barcode} Harbour Lights {refused}" in page.text
     assert "NOSUCHTHING – Not lent" in page.text

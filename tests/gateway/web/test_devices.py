@@ -77,7 +77,7 @@ async def test_without_keys_the_page_has_nothing_about_devices(sites: list[Brows
 
 async def test_the_worker_may_serve_all_pages(sites: list[Browser]) -> None:
     mei, _ = sites
-    worker = await mei.get(address("push-worker.js"))
+    worker = await mei.get(address("patron-worker.js"))
     assert worker.status == 200
     assert worker.headers["service-worker-allowed"] == "/"
 

@@ -1,7 +1,9 @@
 """A copy's way from the shelf to its patron: fetch list, scan and the patron's pages."""
 
+import re
 from functools import partial
 
+from services.gateway.web.session import PLACE
 from tests.gateway.web.browser import Browser, insist
 from tests.gateway.web.test_account_stories import NOVEMBER_2, copy_of, see
 from tests.library import Library
@@ -37,14 +39,15 @@ async def test_a_staff_scan_makes_a_fetched_reservation_ready(library: Library) 
 
     async with Browser(library.system.gateway_url, at=library.now) as browser:
         browser.give("carrel_session", library.tokens["staff"])
+        browser.give(PLACE, branch)
         for language, (_, heading) in LANGUAGES.items():
-            address = f"/desk/fetching?branch={branch}&lang={language}"
+            address = f"/desk/lists/to-fetch?lang={language}"
             page = await insist(partial(browser.get, address))
             assert heading in page.text
             assert "Harbour Lights" in page.text
             assert barcode in page.text
 
-        form = await insist(partial(browser.get, f"/desk/returns?branch={branch}&lang=en"))
+        form = await insist(partial(browser.get, "/desk/returns?lang=en"))
         typed = {"barcodes": barcode}
         done = await insist(partial(browser.submit, form, "/desk/returns", **typed))
         assert "To the shelf of reserved items, until 9 November 2020" in done.text
@@ -69,14 +72,16 @@ async def test_a_copy_missing_from_its_shelf_is_replaced_by_the_next_copy(
     await library.reserve(card, barcodes[0], branch)
     async with Browser(library.system.gateway_url, at=library.now) as browser:
         browser.give("carrel_session", library.tokens["staff"])
-        address = f"/desk/fetching?branch={branch}"
+        browser.give(PLACE, branch)
+        address = "/desk/lists/to-fetch"
         missing = None
         for left in (2, 1):
             page = await insist(partial(browser.get, address))
-            listed = dict(page.form("/desk/fetching/missing").fields)["barcode"]
+            [listed] = re.findall(r'value="missing:([^"]+)"', page.html)
             assert listed != missing
             missing = listed
-            page = await insist(partial(browser.submit, page, "/desk/fetching/missing"))
+            act = partial(browser.submit, page, f"{address}/act", do=f"missing:{missing}")
+            page = await insist(act)
             assert f"{missing} is recorded as lost." in page.text
             assert ("There is nothing to fetch." in page.text) is (left == 1)
     [shown] = (await library.get("/v1/me", by=card))["holds"]

@@ -1,7 +1,6 @@
 """Pages for guests who ask a librarian, in each language, and what the desk sees of them."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 
 import pytest
 
@@ -12,7 +11,7 @@ from services.gateway.web.site import TEXTS
 from services.notices.app import create_app as create_notices
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
-from tests.gateway.web.browser import Browser, Page, insist
+from tests.gateway.web.browser import Browser, Patient
 from tests.gateway.web.conftest import SECRETS
 from tests.mail_server import MailServer, listening
 from tests.notices.mails import parts, send, with_mail
@@ -22,16 +21,6 @@ from tests.support import Api, reaching, served, token, until
 STAFF = token("staff-1", ["staff"], name="Chan Tai Man")
 ADDRESS = "wong.siu@example.org"
 TYPED = {"subject": "Old photographs", "text": "Of the Peak Tram?", "address": ADDRESS}
-
-
-class Patient(Browser):
-    """A browser that asks again on a slow machine; a form has one key for all tries."""
-
-    async def get(self, path: str, **headers: str) -> Page:
-        return await insist(partial(super().get, path, **headers))
-
-    async def submit(self, page: Page, action: str, **typed: str | list[str]) -> Page:
-        return await insist(partial(super().submit, page, action, **typed))
 
 
 @pytest.fixture

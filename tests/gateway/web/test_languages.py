@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from babel.messages.catalog import Message
 from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po
 
 from services.gateway.web import words
 from services.gateway.web.enquiries import desk as enquiries_desk
 from services.gateway.web.languages import LANGUAGES, MOST_RUNS, TRANSLATIONS, language_of
+from shared.translations import read_catalog
 from tests.gateway.web.browser import Browser
 from tests.gateway.web.conftest import CARD, PIN
 
@@ -31,6 +31,11 @@ def _wanted() -> set[str]:
     return {text[0] if isinstance(text, tuple) else text for _, _, text, _, _ in found}
 
 
+def _text_of(code: str) -> str:
+    """Return all files of a language."""
+    return "".join(path.read_text() for path in TRANSLATIONS.glob(f"*{code}.po"))
+
+
 def _strings(message: Message) -> list[str]:
     string: Any = message.string
     return [string] if isinstance(string, str) else list(string)
@@ -38,8 +43,7 @@ def _strings(message: Message) -> list[str]:
 
 @pytest.mark.parametrize("code", CHINESE)
 def test_every_text_is_translated(code: str) -> None:
-    with (TRANSLATIONS / f"{code}.po").open("rb") as file:
-        catalog = read_po(file, locale=code.replace("-", "_"))
+    catalog = read_catalog(TRANSLATIONS, code)
     translated = {
         message.id[0] if isinstance(message.id, tuple) else message.id
         for message in catalog
@@ -70,15 +74,14 @@ def test_a_script_has_no_text_of_its_own_and_asks_for_no_language(script: Path) 
 
 def test_no_simplified_characters_are_in_the_traditional_texts() -> None:
     """Compares characters of library words that the two scripts write differently."""
-    traditional = (TRANSLATIONS / "zh-Hant.po").read_text()
-    simplified = (TRANSLATIONS / "zh-Hans.po").read_text()
+    traditional, simplified = _text_of("zh-Hant"), _text_of("zh-Hans")
     assert set("书馆馆续阅约这时们页语费数还迟类记请账罚历") & set(traditional) == set()
     assert set("書館續閱約這時們頁語費數還遲類記請帳罰曆") & set(simplified) == set()
 
 
 @pytest.mark.parametrize(("code", "other"), [("zh-Hant", "公告"), ("zh-Hans", "通告")])
 def test_the_chinese_texts_use_one_word_for_you_and_one_for_a_notice(code: str, other: str) -> None:
-    texts = (TRANSLATIONS / f"{code}.po").read_text()
+    texts = _text_of(code)
     assert [word for word in ("你", other) if word in texts] == []
 
 
@@ -136,6 +139,8 @@ def test_dates_and_amounts_are_formatted_for_each_language(code: str, day: str, 
         ("zh-Hant", "紅樓夢", "紅樓夢"),
         ("zh-Hant", "A Tale & so on：好", '<span lang="en">A Tale &amp; so on</span>：好'),
         ("zh-Hans", "每天 $1.50", "每天 $1.50"),
+        ("zh-Hant", "K2420737EAB", "K2420737EAB"),
+        ("zh-Hant", "K2420737EAB at last", 'K2420737EAB <span lang="en">at last</span>'),
     ],
 )
 def test_text_in_another_script_is_marked_with_its_language(

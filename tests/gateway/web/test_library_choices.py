@@ -13,6 +13,7 @@ from services.gateway.web.session import PLACE, SESSION
 from tests.gateway.web.browser import Browser, Page, Select, insist
 from tests.library import Library, unique
 
+ACCOUNT = "/desk/accounts/one"
 AN_ID = re.compile(r"/[^/]*[A-Z0-9][^/]*")
 WITHOUT_IDS = [
     route.path
@@ -64,10 +65,11 @@ async def place(library: Library) -> Place:
     body = {"code": code, "name": name, "names": names, "kind": "small", "hours": []}
     await library.post("/v1/branches", body, by="staff")
     card = await library.patron(code)
-    [barcode] = await library.copies(code, 1)
+    [barcode], [other] = [await library.copies(code, 1) for _ in range(2)]
     await library.flow.settle(within=60)
     await library.lend(await library.patron(code), [barcode], code)
-    title_id = (await library.reserve(card, barcode, code))["title_id"]
+    await library.reserve(card, barcode, code)
+    title_id = (await library.get(f"/v1/copies/{other}", by="staff"))["title_id"]
     await library.activity(places=2)
     closure = {"branches": [code], "from": "2021-03-01", "reason": "Works"}
     closed = await library.post("/v1/closures", closure, by="staff")
@@ -115,7 +117,7 @@ async def test_no_form_of_any_page_guesses_a_library(place: Place) -> None:
             for select in of_libraries(page, codes):
                 found.add((kind, select.name))
                 # The patron's home library, which is that of the reservation too, is no guess.
-                known = {"", place.code} if by == place.card else {""}
+                known = {"", place.code} if by == place.card or kind == ACCOUNT else {""}
                 if kind == "/desk/activities/one":  # the activity's own library
                     known = {"", *codes}
                 assert select.chosen in known, (kind, by, select.name)
@@ -128,14 +130,13 @@ async def test_no_form_of_any_page_guesses_a_library(place: Place) -> None:
         ("/enquiries", "branch"),
         ("/notices", "branch"),
         ("/tracing", "branch"),
-        ("/desk", "branch"),
-        ("/desk/returns", "branch"),
-        ("/desk/fetching", "branch"),
         ("/desk/visitors", "branch"),
         ("/desk/patrons", "home_branch"),
         ("/desk/study-sessions", "branch"),
         ("/desk/study-rooms/one", "branch"),
         ("/desk/activities/new", "branch"),
+        ("/desk/policies", "library"),
+        ("/desk/calendar", "library"),
     } <= found
 
 
@@ -150,39 +151,57 @@ async def test_a_patrons_home_library_is_chosen_for_them(place: Place) -> None:
 async def test_an_empty_choice_and_the_libraries_are_in_the_language_of_the_page(
     place: Place, language: str
 ) -> None:
-    page = await place.open("/desk/returns", language=language)
+    page = await place.open("/desk/visitors", language=language)
     [select] = page.selects
     empty, name = TEXTS[language]
     assert (select.chosen, select.options[""]) == ("", empty)
     assert select.options[place.code].startswith(name)
+    texts = [text for code, text in select.options.items() if code]
+    assert texts == sorted(texts, key=str.casefold)
+
+
+async def test_the_forms_of_a_desk_begin_with_its_library(place: Place) -> None:
+    async with place.browser("staff") as browser:
+        browser.give(SESSION, place.library.tokens["staff"])
+        browser.give(PLACE, place.code)
+        for path, name in {
+            "/desk/visitors": "branch",
+            "/desk/patrons": "home_branch",
+            "/desk/study-sessions": "branch",
+            f"/desk/study-rooms/{place.season_id}": "branch",
+            "/desk/activities/new": "branch",
+            "/desk/policies": "library",
+            "/desk/calendar": "library",
+        }.items():
+            page = await insist(partial(browser.get, path))
+            [select] = [one for one in page.selects if one.name == name]
+            assert select.chosen == place.code, path
 
 
 async def test_a_desk_without_a_library_asks_for_it_first_and_remembers_it(place: Place) -> None:
     library = place.library
     async with place.browser("staff") as browser:
         browser.give(SESSION, library.tokens["staff"])
-        for path in ("/desk/returns", "/desk/returns?branch=", "/desk/returns?branch=GONE"):
-            asking = await insist(partial(browser.get, path))
-            own = [form for form in asking.forms if form.action != "/desk/find"]
-            assert [name for form in own for name, _ in form.fields] == ["form", "branch"]
-            assert browser.has(PLACE) == ""
-        page = await insist(partial(browser.get, f"/desk/returns?branch={place.code}"))
-        assert page.selects[0].chosen == place.code
-        page = await insist(partial(browser.get, "/desk"))
-        assert page.selects[0].chosen == place.code
-        page = await insist(partial(browser.get, "/desk/fetching"))
+        for path in ("/desk/lend", "/desk/returns"):
+            for gone in ("", "GONE"):
+                browser.give(PLACE, gone)
+                asking = await insist(partial(browser.get, path))
+                assert "Where is this desk?" in asking.text
+                assert dict(asking.form("/desk/place").fields)["back"] == path
+            page = await insist(partial(browser.submit, asking, "/desk/place", place=place.name))
+            assert page.path == path
+            assert dict(page.form(path).fields)["branch"] == place.code
+        page = await insist(partial(browser.get, "/desk/visitors"))
         assert page.selects[0].chosen == place.code
         # A library that is not there any more is no choice.
         browser.give(PLACE, "GONE")
-        page = await insist(partial(browser.get, "/desk/fetching"))
+        page = await insist(partial(browser.get, "/desk/visitors"))
         assert page.selects[0].chosen == ""
 
 
 @pytest.mark.parametrize(
     ("path", "action", "name", "typed"),
     [
-        ("/desk", "/desk", "branch", {"card_number": "C1", "barcodes": "B1"}),
-        ("/desk/returns", "/desk/returns", "branch", {"barcodes": "B1", "at": "2020-10-30"}),
         ("/desk/patrons", "/desk/patrons", "home_branch", {"name": "Chan", "card_number": "C1"}),
         ("/desk/study-sessions", "/desk/study-sessions", "branch", {"places": "4"}),
         ("/tracing", "/tracing", "branch", {"day": "2020-10-30", "case_number": "7"}),
@@ -207,8 +226,7 @@ async def test_a_missing_library_is_named_beside_its_field_and_the_rest_is_kept(
         await library.engage("tracer")
     async with place.browser(by) as browser:
         browser.give(SESSION, library.tokens[by])
-        chosen = f"?branch={place.code}" if path in ("/desk", "/desk/returns") else ""
-        form = await insist(partial(browser.get, path + chosen))
+        form = await insist(partial(browser.get, path))
         page = await insist(partial(browser.submit, form, action, **{name: ""}, **typed))
     assert page.status == 422
     assert f'href="#{name}"' in page.html

@@ -1,8 +1,10 @@
-"""After each command about money a page says what it has changed: charges, and who may borrow.
+"""After each command a page says what it has changed: items, charges, notes, and who may borrow.
 
-No broker is there, so accounts never learns of a charge: the longest delay that it can have.
+No broker is there, so accounts never learns of a charge, nor circulation of a block or an extended
+card: the longest delay that they can have.
 """
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ from tests.support import SERVICE_KEYS, Api, reaching, served, test_keys, token
 STAFF = token("staff-1", ["staff"])
 LENT, LATE = "2020-11-02", "2020-11-20"
 """A day, and the fourth day after a loan of it is due: a fine of $6.00."""
+MOST_BYTES = 60_000
+"""Size of a page of the desk."""
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Reader:
         loan: dict[str, Any] = result["loan"]
         return loan
 
-    async def at_desk(self, path: str, action: str, **typed: str) -> Page:
+    async def at_desk(self, path: str, action: str, **typed: Any) -> Page:
         """Send a form of a page at the desk."""
         page = await insist(partial(self.desk.get, path))
         return await insist(partial(self.desk.submit, page, action, **typed))
@@ -65,6 +69,56 @@ class Reader:
             if one["kind"] == kind and (one["outstanding_cents"] or one["refund_due_cents"])
         ]
         return dict(found)
+
+    async def owners_say(self) -> dict[str, Any]:
+        """Return what the owners have of the account, by block of its page at the desk."""
+        paths = {
+            "loans": f"/v1/loans?patron={self.id}&out_only=true",
+            "holds": f"/v1/holds?patron={self.id}",
+            "charges": f"/v1/patrons/{self.id}/charges?open_only=true",
+            "payments": f"/v1/patrons/{self.id}/payments",
+            "notes": f"/v1/patrons/{self.id}/notes",
+        }
+        found = {}
+        for name, path in paths.items():
+            answer = await self.gateway.insist("GET", path, as_=STAFF, at=noon(LATE))
+            found[name] = answer.json()
+        return found
+
+    async def agrees(self, page: Page) -> Page:
+        """Compare each block of the page at the desk with its owner; return the page."""
+        assert page.status in (200, 409, 422), page.text
+        assert page.path.startswith(f"/desk/accounts/{self.id}")
+        said = await self.owners_say()
+        shown: dict[str, list[str]] = {}
+        boxes = re.findall(r'type="checkbox" name="(\w+)" value="([^"]+)"', page.html)
+        for name, value in boxes:
+            shown.setdefault(name, []).append(value)
+        assert sorted(shown.get("loan", [])) == sorted(one["id"] for one in said["loans"]["items"])
+        assert shown.get("hold", []) == [one["id"] for one in said["holds"]["items"]]
+        owing = [one for one in said["charges"]["items"] if one["outstanding_cents"]]
+        assert shown.get("charge", []) == [one["id"] for one in owing]
+        cents = dict(field for field in fields_of(page) if field[0].startswith("cents-"))
+        assert cents == {f"cents-{one['id']}": str(one["outstanding_cents"]) for one in owing}
+        assert ("Blocked until charges are paid" in page.text) == said["charges"]["blocked"]
+        links = [one.partition("?")[0] for one in page.links]
+        receipts = [one for one in links if one.startswith("/desk/payments/")]
+        paid = [f"/desk/payments/{one['id']}" for one in said["payments"]["items"]]
+        assert [*dict.fromkeys(receipts)] == paid
+        for note in said["notes"]["items"]:
+            assert note["text"] in page.text
+        assert page.html.count("note-of-staff") == len(said["notes"]["items"])
+        for loan in said["loans"]["items"]:
+            state = "Lost" if loan["lost_on"] else "Said to be back"
+            if loan["lost_on"] or loan["claimed_returned_on"]:
+                assert state in page.text
+        assert len(page.html.encode()) <= MOST_BYTES
+        return page
+
+    async def does(self, action: str, **typed: Any) -> Page:
+        """Send a form of the account's page at the desk, which then agrees with the owners."""
+        here = f"/desk/accounts/{self.id}"
+        return await self.agrees(await self.at_desk(here, f"{here}/{action}", **typed))
 
     async def expect(self, *said: Page, owes: int) -> None:
         """Compare pages that said what a command did, and all others, with what the patron owes."""
@@ -196,6 +250,16 @@ async def test_a_loss_that_the_patron_reports_blocks_until_the_item_is_back(
     await reader.expect(page, owes=1_000 + 200 + 600)
 
 
+async def test_renewing_a_loan_at_the_desk_that_has_been_returned_says_so(reader: Reader) -> None:
+    loan = await reader.lent()
+    here = f"/desk/loans/{loan['id']}"
+    before = await insist(partial(reader.desk.get, f"{here}?lang=en"))
+    await reader.at_desk("/desk/returns", "/desk/returns", barcodes=loan["barcode"])
+    after = await insist(partial(reader.desk.submit, before, f"{here}/renewal"))
+    assert after.text.count("This item has been returned already.") == 2  # and the loan's state
+    assert "can't be undone" not in after.text
+
+
 async def test_a_renewal_that_charges_a_fine_blocks(reader: Reader) -> None:
     loan = await reader.lent()
     asked = await reader.at_home("/", "/renewals", loan=loan["id"])
@@ -216,3 +280,92 @@ async def test_a_block_by_the_staff_stays_when_everything_is_paid(reader: Reader
     assert "Blocked until charges are paid" not in paid.text
     free = await reader.at_desk(account, f"{account}/unblock", reason="The owner has it")
     await reader.expect(free, owes=0)
+
+
+async def test_after_each_command_the_page_agrees_with_the_owners(reader: Reader) -> None:
+    loans = [await reader.lent() for _ in range(3)]
+    first, second, third = [loan["id"] for loan in loans]
+    page = await reader.does("loans", do="renew", loan=[first])
+    assert "Renewed: 1. The fines so far are charged: $6.00." in page.text
+
+    # The reader owes too much now: the rest is refused, and stays chosen.
+    page = await reader.does("loans", do="renew-all")
+    assert "Not everything was done." in page.text
+    assert "then it can be renewed" in page.text
+    fine = await reader.charge("fine")
+
+    page = await reader.does("payment", charge=[fine["id"]], taken="20", part="2.50")
+    assert "A payment of $2.50 in cash is recorded. Give $17.50 change." in page.text
+    page = await reader.does("payment", taken="1")
+    assert "The cash given is less than what is selected." in page.text
+    assert "Book as part payment: $2.50 stays to be paid" in page.text
+    page = await reader.does("payment", taken="1", do="part")
+    assert "A payment of $1.00 in cash is recorded." in page.text
+    page = await reader.does("payment", do="waive", waived_because="A flood")
+    assert "$2.50 is waived." in page.text
+    assert "Can borrow" in page.text
+    newest = next(one for one in page.links if one.startswith("/desk/payments/"))
+    receipt = await insist(partial(reader.desk.get, newest))
+    assert "Paid in cash $1.00" in receipt.text
+
+    page = await reader.does("loans", do="claim", loan=[second])
+    assert "Recorded as said to be back: 1." in page.text
+    page = await reader.does("loans", do="loss", loan=[third])
+    assert "The price of this item is not recorded. Enter it." in page.text
+
+    [barcode] = await Desk(reader.gateway).copies(1)
+    page = await reader.does("hold", q="Nothing like this")
+    assert "No item and no title is found." in page.text
+    page = await reader.does("hold", q=barcode, pickup="HKCL")
+    assert "Reserved: " in page.text
+    page = await reader.does("hold", q=barcode, pickup="HKCL")
+    assert "The reader has reserved this title already." in page.text
+    [hold] = (await reader.owners_say())["holds"]["items"]
+    page = await reader.does("holds", do="cancel", hold=[hold["id"]])
+    assert "Cancelled: 1." in page.text
+
+    page = await reader.does("note", text="Glasses found")
+    [note] = (await reader.owners_say())["notes"]["items"]
+    page = await reader.does("note-removal", note=note["id"])
+    assert "Glasses found" not in page.text
+
+
+async def test_a_payment_is_refused_if_too_little_was_given_and_stays_typed(
+    reader: Reader,
+) -> None:
+    loan = await reader.lent()
+    await reader.at_desk("/desk/returns", "/desk/returns", barcodes=loan["barcode"])
+    account = f"/desk/accounts/{reader.id}"
+    page = await reader.at_desk(account, f"{account}/payment", taken="2", part="5")
+    assert "Less was given than is to be paid of it now." in page.text
+    assert ("taken", "2") in page.form(f"{account}/payment").fields
+    page = await reader.at_desk(account, f"{account}/payment", do="waive")
+    assert "Enter the reason for which it is waived." in page.text
+    await reader.expect(owes=600)
+
+
+async def test_an_unblocked_reader_and_an_extended_card_borrow_at_once(reader: Reader) -> None:
+    await reader.does("block", reason="A found card")
+    [barcode] = await Desk(reader.gateway).copies(1)
+    body = {"card_number": f"C-{reader.id}", "barcodes": [barcode], "branch": "HKCL"}
+
+    async def refused() -> str | None:
+        at = noon(LATE)
+        answer = await reader.gateway.insist("POST", "/v1/checkouts", body, as_=STAFF, at=at)
+        [result] = answer.json()["results"]
+        return result["problem"]["code"] if result["problem"] else None
+
+    assert await refused() == "patron-blocked"
+    await reader.does("unblock", reason="The owner has it")
+    expired = {"card_expires_on": "2020-11-01"}
+    path = f"/v1/patrons/{reader.id}"
+    await reader.gateway.insist("PATCH", path, expired, as_=STAFF)
+    await reader.does("block", reason="Once more")
+    assert await refused() in ("patron-blocked", "card-expired")
+    await reader.does("unblock", reason="The owner has it")
+    assert await refused() == "card-expired"
+    page = await reader.does("renewal")
+    assert "cards of this kind are valid. Enter a day under Details." in page.text
+    await reader.gateway.insist("PATCH", path, {"card_expires_on": "2021-11-01"}, as_=STAFF)
+    assert await refused() is None
+    await reader.agrees(await insist(partial(reader.desk.get, f"/desk/accounts/{reader.id}")))

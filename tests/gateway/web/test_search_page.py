@@ -33,7 +33,7 @@ async def test_a_search_is_narrowed_ordered_and_widened_by_links(library: Librar
         await library.post("/v1/titles", {**body, "record": {"year": year}}, by="staff")
     async with Browser(library.system.gateway_url, at=library.now) as browser:
         page = await found(browser, f"/catalogue?q={word}", lambda page: "3 titles" in page.text)
-        for text in ("Narrow the search", "Printed book", "2010–2019", "Available now: "):
+        for text in ("Narrow the search", "Printed book", "2010–2019", "1 of 1 available"):
             assert text in page.text, text
         video = f"/catalogue?q={word}&format=video"
         assert video in page.links
@@ -51,19 +51,25 @@ async def test_a_search_is_narrowed_ordered_and_widened_by_links(library: Librar
 
 @pytest.mark.parametrize(
     ("language", "texts"),
-    [("zh-Hant", ("縮窄搜尋範圍", "現可借閱：")), ("zh-Hans", ("缩小搜索范围", "现可借阅："))],
+    [
+        ("zh-Hant", ("縮窄搜尋範圍", "共 1 項，1 項可借")),
+        ("zh-Hans", ("缩小搜索范围", "共 1 件，1 件可借")),
+    ],
 )
 async def test_the_search_is_in_the_language_of_the_page(
     library: Library, language: str, texts: tuple[str, ...]
 ) -> None:
     copy = {"barcode": unique("R"), "category": "adult", "branch": await library.branch()}
-    body = {"title": unique("風箏"), "authors": [], "kind": "book", "copies": [copy]}
+    title = unique("風箏 ")  # other tests add kites, too
+    body = {"title": title, "authors": [], "kind": "book", "copies": [copy]}
     made = await library.post("/v1/titles", body, by="staff")
     site = library.system.gateway_url
     async with Browser(site, language=language, at=library.now) as browser:
-        page = await found(browser, "/catalogue?q=风筝", lambda page: made["id"] in page.html)
-    for text in texts:
-        assert text in page.html, text
+        # A page without counts may show the title, too.
+        shown = (made["id"], *texts)
+        path = f"/catalogue?q={title.replace('風箏', '风筝')}"
+        page = await found(browser, path, lambda page: all(text in page.html for text in shown))
+    assert page.status == 200
 
 
 async def test_the_catalogue_is_harvested_at_the_address_of_the_pages(library: Library) -> None:

@@ -1,7 +1,6 @@
 """Pages for visitors, the doors and contact tracing, on a gateway with real notices behind it."""
 
 from collections.abc import AsyncIterator
-from functools import partial
 
 import pytest
 import segno
@@ -10,7 +9,7 @@ from services.gateway.app import create_app
 from services.notices.app import create_app as create_notices
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
-from tests.gateway.web.browser import Browser, Page, insist
+from tests.gateway.web.browser import Browser, Patient
 from tests.gateway.web.conftest import SECRETS
 from tests.notices.library import STAFF, WEEK
 from tests.support import OPS, Api, reaching, served, token
@@ -22,16 +21,6 @@ FULL = {
     "zh-Hant": ("圖書館已滿", "輪候", "31 日"),
     "zh-Hans": ("图书馆已满", "排队", "31 天"),
 }
-
-
-class Patient(Browser):
-    """A browser that asks again on a slow machine; a form has one key for all tries."""
-
-    async def get(self, path: str, **headers: str) -> Page:
-        return await insist(partial(super().get, path, **headers))
-
-    async def submit(self, page: Page, action: str, **typed: str | list[str]) -> Page:
-        return await insist(partial(super().submit, page, action, **typed))
 
 
 @pytest.fixture
@@ -231,13 +220,14 @@ async def test_a_tracer_sees_visitors_and_an_operator_sees_the_look(
     async with Patient(url, at=MONDAY) as overseer:
         overseer.give("carrel_session", OPS)
         page = await overseer.get("/")
-        assert page.path == "/tracing/looks"
+        assert page.path == "/ops"
+        page = await overseer.get("/tracing/looks")
         assert page.text.count("CHP-7") == 2
         assert "Lee Ka-ming" in page.text
         assert "Ng Ka-yi" not in page.text
         trail = await overseer.get("/audit-trail?service=notices&by=tracer-1")
         assert trail.text.count("POST /v1/tracings") == 2
-        assert "Contact tracer tracer-1" in trail.text
+        assert "tracer-1 (Contact tracer) traced visitors." in trail.text
         assert "127.0.0.0/24" in trail.text
         own = await overseer.get("/audit-trail?service=notices&by=ops-1")
         assert "GET /v1/ops/audit-trail/notices" in own.text

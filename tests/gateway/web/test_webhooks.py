@@ -5,8 +5,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.gateway.app import create_app
+from services.gateway.web.messages.desk import ABOUT
 from services.gateway.web.session import SESSION
 from services.notices.app import create_app as create_notices
+from services.notices.kinds.kind import all_kinds
 from services.notices.settings import Settings as NoticesSettings
 from services.settings import Settings
 from tests.gateway.web.browser import Browser, insist
@@ -41,6 +43,11 @@ async def test_the_secret_is_on_the_page_that_answers_and_on_no_later_one(desk: 
     later = await desk.get("/desk/webhooks")
     assert "whsec_" not in later.text
     assert URL in later.text
+
+
+def test_each_kind_of_message_has_a_subject_in_words() -> None:
+    kinds = {code.split(".")[0] for code in all_kinds()}
+    assert kinds <= ABOUT.keys()
 
 
 async def test_a_webhook_without_topics_or_with_a_bad_address_is_explained(desk: Browser) -> None:

@@ -5,15 +5,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from services.notices.branches.refusals import (
-    BadHours,
-    ClosedAlready,
-    ClosureOver,
-    ClosureWithdrawn,
-    NeverClosed,
-    NotInClosure,
-    ReopenedAlready,
-)
+from services.notices.branches import refusals
 from services.notices.branches.rules.branch import (
     Branch,
     Terms,
@@ -82,7 +74,7 @@ def test_a_branch_is_closed_while_one_of_its_closures_lasts(
 
 def test_a_repeated_closure_is_refused_unless_the_first_was_withdrawn() -> None:
     branch = closed(BRANCH, "a", 10, None)
-    with pytest.raises(ClosedAlready):
+    with pytest.raises(refusals.ClosedAlready):
         closed(branch, "b", 10, None)
     again = withdraw(branch, "a", in_error=True, at=AT, today=dec(9))
     assert open_days(closed(again, "b", 10, None)) == [n for n in ALL if n < 10]
@@ -105,7 +97,7 @@ def test_an_announced_reopening_can_be_cancelled_before_its_day() -> None:
     assert [a.reopened_on for a in branch.closures[0].announcements] == [None, dec(20), None]
     assert branch.terms == ()
     assert cancel_reopening(branch, "a", at=AT, today=dec(25)) is branch
-    with pytest.raises(ReopenedAlready):
+    with pytest.raises(refusals.ReopenedAlready):
         cancel_reopening(reopen(branch, Terms("a", dec(20)), at=AT), "a", at=AT, today=dec(20))
 
 
@@ -138,16 +130,16 @@ def test_a_repeated_withdrawal_changes_nothing_unless_it_now_names_an_error() ->
 
 
 def test_a_past_or_withdrawn_closure_cannot_be_changed() -> None:
-    with pytest.raises(ClosureOver):
+    with pytest.raises(refusals.ClosureOver):
         withdraw(closed(BRANCH, "a", 10, 12), "a", in_error=False, at=AT, today=dec(12))
-    with pytest.raises(NotInClosure):
+    with pytest.raises(refusals.NotInClosure):
         withdraw(BRANCH, "a", in_error=True, at=AT, today=dec(12))
     gone = withdraw(closed(BRANCH, "a", 10, 12), "a", in_error=True, at=AT, today=dec(9))
-    with pytest.raises(ClosureWithdrawn):
+    with pytest.raises(refusals.ClosureWithdrawn):
         reopen(gone, Terms("a", dec(20)), at=AT)
-    with pytest.raises(ClosureWithdrawn):
+    with pytest.raises(refusals.ClosureWithdrawn):
         amend(gone, "a", starts_on=dec(9), reason=None, at=AT)
-    with pytest.raises(ClosureWithdrawn):
+    with pytest.raises(refusals.ClosureWithdrawn):
         cancel_reopening(gone, "a", at=AT, today=dec(9))
 
 
@@ -162,13 +154,13 @@ def test_correcting_the_first_day_or_reason_keeps_the_announcements() -> None:
         (dec(12), "typhoon"),
     ]
     assert amend(branch, "a", starts_on=dec(12), reason="typhoon", at=AT) is branch
-    with pytest.raises(NeverClosed):
+    with pytest.raises(refusals.NeverClosed):
         amend(branch, "a", starts_on=dec(20), reason=None, at=AT)
 
 
 @pytest.mark.parametrize("end", [9, 10])
 def test_a_closure_lasts_at_least_one_day(end: int) -> None:
-    with pytest.raises(NeverClosed):
+    with pytest.raises(refusals.NeverClosed):
         closed(BRANCH, "a", 10, end)
 
 
@@ -192,9 +184,9 @@ def test_the_same_announcement_again_changes_nothing() -> None:
 
 def test_a_reopening_before_its_closure_or_of_another_branch_is_refused() -> None:
     branch = closed(BRANCH, "a", 10, None)
-    with pytest.raises(NeverClosed):
+    with pytest.raises(refusals.NeverClosed):
         reopen(branch, Terms("a", dec(9)), at=AT)
-    with pytest.raises(NotInClosure):
+    with pytest.raises(refusals.NotInClosure):
         reopen(branch, Terms("other", dec(20)), at=AT)
     revoked = reopen(branch, Terms("a", dec(10)), at=AT)
     assert day_of(revoked, dec(10)).open
@@ -264,5 +256,5 @@ def test_the_hours_of_a_day_may_have_a_break() -> None:
     ids=["backwards", "no time", "overlap"],
 )
 def test_impossible_hours_are_refused(hours: list[Hours]) -> None:
-    with pytest.raises(BadHours):
+    with pytest.raises(refusals.BadHours):
         checked_hours(hours)

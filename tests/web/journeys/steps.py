@@ -22,7 +22,8 @@ async def left(reader: Reader) -> None:
     """Log out; the browser's back button must then show nothing of the account."""
     page = reader.page
     await reader.work(page.locator(".mark"))
-    await expect(page.locator(".pages [aria-current=page]")).to_be_visible()
+    first = page.locator(".pages [aria-current=page], main form[action='/desk/place']").first
+    await expect(first).to_be_visible()
     await reader.press("Log out", within=".masthead")
     await reader.told("You have logged out.")
     await page.go_back()
@@ -31,5 +32,23 @@ async def left(reader: Reader) -> None:
 
 async def one_library(reader: Reader, place: str) -> None:
     """Choose one of the libraries."""
-    await reader.work(reader.page.locator("summary"))
+    await reader.work(reader.page.locator("main summary"))
     await reader.work(reader.page.locator(f"[name=branches][value={place}]"))
+
+
+async def find(reader: Reader, text: str) -> None:
+    """Type a text into the scan box and send it; by keyboard with Enter, as a scanner does."""
+    if reader.way == "keyboard":
+        await reader.scan("#find", text)
+    else:
+        await reader.fill("#find", text)
+        await reader.press("Find", within=".find")
+
+
+async def scan(reader: Reader, selector: str, code: str) -> None:
+    """Fill in a code and send it; by keyboard with Enter, as a scanner does."""
+    if reader.way == "keyboard":
+        await reader.scan(selector, code)
+    else:
+        await reader.fill(selector, code)
+        await reader.work(reader.page.locator("form.scan button").first)

@@ -1,16 +1,22 @@
 """The journey of a patron through My Account: log-in, loans, charges and reservations."""
 
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 from playwright.async_api import Locator, expect
 
 from services.accounts.pins.rules import code_of
 from services.accounts.settings import Settings as AccountsSettings
+from services.circulation.settings import Settings as CirculationSettings
 from services.gateway.web.account import patron as account_patron
 from services.gateway.web.charges import patron as charges_patron
 from services.gateway.web.holds import patron as holds_patron
 from services.gateway.web.holds import search as holds_search
 from services.gateway.web.loans import patron as loans_patron
 from services.gateway.web.sign_in import log_in as sign_in_log_in
+from shared.mongo import Database, connect
 from tests.library import PIN
 from tests.support import until
 from tests.web.browser import Watch
@@ -38,8 +44,7 @@ RESTART = {
 OWING = "You can't borrow, renew or reserve until you pay %(amount)s."
 NEW_PIN = "31-41-59"
 BLOCKED = (
-    "You can't borrow, renew or reserve until you pay your charges or the staff "
-    "unblock your account."
+    "Your account is blocked, so you can't borrow, renew or reserve. My Account says what to do."
 )
 RENEWED = "%(title)s: renewed until %(due_on)s. Reference %(reference)s."
 WRONG_CODE = "This code is wrong or too old. Check it, or ask for a new one."
@@ -54,6 +59,17 @@ async def ticked(reader: Reader, box: Locator) -> None:
         return await box.is_checked()
 
     await until(is_ticked)
+
+
+@asynccontextmanager
+async def books(story: Story) -> AsyncIterator[Database]:
+    """Yield circulation's database, where the payment provider's double keeps its records."""
+    settings = story.library.system.settings(CirculationSettings)
+    client = connect(settings.mongo_url)
+    try:
+        yield client[f"{settings.database_prefix}_circulation"]
+    finally:
+        client.close()
 
 
 async def chosen_anew(reader: Reader, story: Story) -> None:
@@ -98,6 +114,9 @@ async def test_a_patron_pays_renews_and_reserves(
     page = reader.page
     busy = await story.busy_reader(reader.language)
     say, told, follow = reader.say, reader.told, reader.follow
+    [found] = (await story.library.get(f"/v1/patrons?card={busy.card}", by="staff"))["items"]
+    contact = {"contact": {"email": "busy@example.org"}}
+    await story.library.call("PATCH", f"/v1/patrons/{found['id']}", contact, by="staff")
 
     # A guest who requests a page is sent to log in, and then to the page.
     await page.goto("/")
@@ -121,13 +140,27 @@ async def test_a_patron_pays_renews_and_reserves(
     await expect(page.get_by_text(say("%(rate)s a day", rate=150))).to_be_visible()
     await follow("Back to My Account")
     pay = page.get_by_role("button", name=say("Pay %(amount)s", amount="$6.00"), exact=True)
+    async with books(story) as provider:  # which has a page of its own this time
+        await provider.double_orders.insert_one({"call": "page", "do": "page"})
+        await reader.work(pay)
+        its_page = page.locator("#payment-page")
+        await expect(its_page).to_have_attribute("href", re.compile("pay.example"))
+        await reader.press("Don't pay now")
+        await told("Nothing was paid.")
     await reader.work(pay)
     await told("Paid: %(paid_cents)s. Thank you.", paid_cents=600)
+    await follow("See your receipts")
+    await reader.work(page.locator("a[id^=payment-]"))
+    await expect(page.locator("article.slip")).to_contain_text(busy.card[-4:])
+    await reader.work(page.locator("#send"))
+    await told("The receipt of this payment is sent by e-mail.")
+    await follow("All payments")
+    await follow("Back to My Account")
 
     # One loan is renewed, then all.
     await reader.press("Renew selected")
     await told("Select at least one item first.")
-    await ticked(reader, page.locator("input[name=loan]").first)
+    await ticked(reader, page.locator("tbody input[name=loan]").first)
     await reader.press("Renew selected")
     of_any = say(RENEWED, title="", due_on="2021-03-12", reference="").rstrip(" .。")
     renewed = page.locator("#said p", has_text=of_any)
@@ -146,8 +179,17 @@ async def test_a_patron_pays_renews_and_reserves(
     await reader.work(page.locator("input[type=checkbox][required]"))
     await reader.press("Report it as lost")
     await told("You've reported this item as lost. See what it costs under Charges.")
-    await reader.press("Pay selected")
-    await told("Paid: %(paid_cents)s. Thank you.", paid_cents=15360)
+    async with books(story) as provider:
+        await provider.double_orders.insert_one({"call": "page", "do": "page"})
+        await reader.press("Pay selected")
+        address = await page.locator("#payment-page").get_attribute("href") or ""
+        payment_id = address.rpartition("/")[2]
+        paid = {"$set": {"authorise": True}}
+        await provider.double_books.update_one({"_id": payment_id}, paid)
+    await page.goto(f"/payments/{payment_id}?returned=1")
+    await expect(page.locator("article.slip tfoot")).to_contain_text("$153.60")
+    await follow("All payments")
+    await follow("Back to My Account")
 
     # A title is found and reserved; the reservation is changed, paused and cancelled.
     await follow("Catalogue", within=".masthead")
@@ -157,10 +199,16 @@ async def test_a_patron_pays_renews_and_reserves(
     await reader.choose("#pickup_branch", CENTRAL)
     await reader.press("Reserve")
     await expect(page.locator("#said .done")).to_be_visible()
-    await reader.press("Reserve")
-    await told("You have reserved this title already.")
-    await follow("My Account")
+    await expect(page.get_by_role("button", name=say("Reserve"), exact=True)).to_have_count(0)
+    already = page.locator("section[aria-labelledby=reserve]")
+    await expect(already).to_contain_text(say("You have reserved this title already."))
+    await follow("See your reservations", within="#said")
     hold = page.locator("a[id^=hold-]")
+    await reader.work(page.locator("#holds + table summary"))
+    await reader.choose("[id^=pickup-]", MAJOR)
+    await reader.press("Save")
+    await told("Your reservation was changed.")
+    await expect(page.locator("#holds + table")).to_contain_text("Sha Tin")
     await reader.work(hold)
     await reader.fill("#expires_on", "2021-01-02")
     await reader.press("Save")
@@ -168,7 +216,7 @@ async def test_a_patron_pays_renews_and_reserves(
     await reader.work(page.locator("#said a"))
     await expect(page.locator("#expires_on")).to_be_focused()
     await reader.fill("#expires_on", "2021-06-01")
-    await reader.choose("#pickup_branch", MAJOR)
+    await reader.choose("#pickup_branch", CENTRAL)
     await reader.press("Save")
     await told("Your reservation was changed.")
     last_day = say("Not needed after %(day)s.", day="2021-06-01")

@@ -127,6 +127,14 @@ async def test_a_librarian_records_who_comes_to_an_activity(
     await reader.press("Withdraw this attendance")
     await expect(page.locator(".facts dd")).to_have_text(["1", "0"])
 
+    # A reader without a registration is registered in one step, which records the attendance too.
+    late = await library.patron(CENTRAL)
+    await reader.fill("#card_number", late)
+    await reader.press("Record attendance")
+    await reader.told_at("#card_number", "There is no registration of this card for this activity.")
+    await reader.work(page.locator("form:has(input[name=came]) button"))
+    await expect(page.locator(".facts dd")).to_have_text(["2", "1"])
+
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_each_route_is_visited(visited: Driven, method: str, path: str) -> None:

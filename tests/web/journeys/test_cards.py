@@ -1,13 +1,17 @@
 """Journeys of cards: one that expires and is renewed, and one that a guest gets without a visit."""
 
+from io import BytesIO
+from zipfile import ZipFile
+
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from services.accounts.patrons.rules import APPLICATION
 from services.accounts.pins.rules import derived_code
 from services.accounts.settings import Settings as AccountsSettings
 from services.gateway.web.account import card as account_card
 from services.gateway.web.account import register as account_register
+from services.gateway.web.offline import patron as offline_patron
 from tests.library import unique
 from tests.web.browser import Watch
 from tests.web.journeys.steps import EACH_WAY, left
@@ -22,9 +26,17 @@ AT_DESK = [
     ("POST", "/desk/accounts/{patron_id}/verification"),
 ]
 """Routes of the desk's account page that these journeys use."""
-ROUTES = [*routes_of(account_card.router, account_register.router), *AT_DESK]
+ROUTES = [*routes_of(account_card.router, account_register.router, offline_patron.router), *AT_DESK]
 NEW_PIN = "31-41-59"
 TERMS = {"valid_months": 12, "warn_days": 30}
+
+
+async def saved(route: Route) -> None:
+    """Answer for Google, to whose page the answer of the gateway leads."""
+    answer = await route.fetch(max_redirects=0)
+    assert answer.status == 303
+    assert answer.headers["location"].startswith("https://pay.google.com/gp/v/save/")
+    await route.fulfill(body="Saved in the wallet")
 
 
 @EACH_WAY
@@ -43,14 +55,27 @@ async def test_a_card_is_renewed_by_its_holder_and_at_the_desk(
     await page.goto("/")
     await reader.log_in(card)
     await reader.follow("Renew your card")
-    facts = page.locator("main dl.facts")
-    await expect(facts).to_contain_text(reader.say("Expired"))
+    face = page.locator("main .library-card")
+    await expect(face).to_contain_text(reader.say("Expired"))
+    await expect(face.locator("svg")).to_have_count(2)
+    for path in (f"/manifest?lang={reader.language}", "/me/copy"):
+        answer = await page.goto(path)
+        assert answer is not None
+        assert answer.ok
+    await page.goto("/card")
+    name, content = await reader.download("Add to Apple Wallet")
+    assert name == "card.pkpass"
+    assert card in str(ZipFile(BytesIO(content)).read("pass.json"))
+    await page.route("**/card/google", saved)
+    await reader.follow("Add to Google Wallet")
+    await page.get_by_text("Saved in the wallet").wait_for()
+    await page.goto("/card")
     await reader.press("Renew my card")
     await told("Tell the staff your new address at any library. They renew your card there.")
     await reader.work(page.locator("#address_unchanged"))
     await reader.press("Renew my card")
     await told("Your library card is renewed.")
-    await expect(facts).not_to_contain_text(reader.say("Expired"))
+    await expect(face).not_to_contain_text(reader.say("Expired"))
     await left(reader)
 
     # It ends sooner: the staff enter that, and renew it.
@@ -59,7 +84,8 @@ async def test_a_card_is_renewed_by_its_holder_and_at_the_desk(
     await reader.follow("Accounts")
     await reader.fill("#card_number", card)
     await reader.press("Find the account")
-    await page.locator("#card_expires_on").fill("2021-02-20")
+    facts = page.locator("main dl.facts")
+    await reader.fill("#card_expires_on", "2021-02-20")
     await reader.press("Save")
     await told("The account is changed.")
     await expect(facts).to_contain_text(reader.say("Expired"))

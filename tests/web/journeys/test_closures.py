@@ -11,7 +11,7 @@ from services.gateway.web.closures import desk as closures_desk
 from services.gateway.web.closures import suspensions as closures_suspensions
 from tests.support import until
 from tests.web.browser import Watch, Windows
-from tests.web.journeys.steps import EACH_WAY, one_library
+from tests.web.journeys.steps import EACH_WAY, one_library, scan
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
 from tests.web.story import Story, at
@@ -135,11 +135,9 @@ async def test_a_librarian_closes_a_library_and_suspends_fines(
 
     # Overdue copies are returned, with the fines that the previews named.
     await follow("Return")
-    await reader.choose("#branch", place)
-    await reader.press("Continue")
-    await expect(page.locator("#branch")).to_have_value(place)
-    await reader.fill("#barcodes", overdue)
-    await reader.press("Return")
+    await reader.fill("#place", place)
+    await reader.press("Work here")
+    await scan(reader, "#barcodes", overdue)
     back_again = page.get_by_role("row", name=overdue)
     await expect(back_again).to_contain_text(reader.words.money(1650))
     await expect(back_again).to_contain_text(say("Back to its shelf"))

@@ -5,10 +5,10 @@ from playwright.async_api import expect
 
 from services.gateway.web.copies import desk as copies_desk
 from tests.web.browser import Watch
-from tests.web.journeys.steps import EACH_WAY, left
+from tests.web.journeys.steps import EACH_WAY, find, left
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
-from tests.web.story import CENTRAL, Story
+from tests.web.story import CENTRAL, MAJOR, Story
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -44,6 +44,12 @@ async def test_a_librarian_finds_items_and_readers(
     await reader.work(recover)
     await told("The item is lent again.")
 
+    # It is given to another library, and remembers what happened to it.
+    await reader.choose("#to", MAJOR)
+    await reader.press("Move it")
+    await expect(page.locator("#said")).to_be_focused()
+    await expect(page.locator("#past tbody tr, section:has(#past) tbody tr")).to_have_count(3)
+
     # A card leads to its reader, and so does the name; other words list titles.
     await find(reader, card)
     await page.wait_for_url("**/desk/accounts/*")
@@ -51,12 +57,6 @@ async def test_a_librarian_finds_items_and_readers(
     await page.wait_for_url("**/desk/find")
     await expect(page.locator("#titles")).to_be_visible()
     await left(reader)
-
-
-async def find(reader: Reader, text: str) -> None:
-    """Type a text into the scan box."""
-    await reader.fill("#find", text)
-    await reader.press("Find", within=".find")
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -1,24 +1,21 @@
 """The journey of a librarian at the desk: registering, lending, fetching, returning and erasing."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from services.gateway.web.account import registration as account_registration
 from services.gateway.web.family import desk as family_desk
-from services.gateway.web.holds import desk as holds_desk
 from services.gateway.web.loans import desk as loans_desk
 from tests.library import PIN, unique
 from tests.web.browser import Watch
-from tests.web.journeys.steps import EACH_WAY, left
+from tests.web.journeys.steps import EACH_WAY, left, scan
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
 from tests.web.story import Story, at
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
-ROUTES = routes_of(
-    loans_desk.router, holds_desk.router, account_registration.router, family_desk.router
-)
+ROUTES = routes_of(loans_desk.router, account_registration.router, family_desk.router)
 
 NOT_SETTLED = (
     "The account can't be erased yet. Take back the items, settle the charges and give back "
@@ -33,6 +30,9 @@ async def test_a_librarian_serves_readers(reader: Reader, story: Story, watch: W
     say, told, follow = reader.say, reader.told, reader.follow
     place = await library.branch("district")
     late, card = [await library.patron(place) for _ in range(2)]
+    [found] = (await library.get(f"/v1/patrons?card={card}", by="staff"))["items"]
+    contact = {"contact": {"email": "reader@example.org"}}
+    await library.call("PATCH", f"/v1/patrons/{found['id']}", contact, by="staff")
     [overdue] = await library.copies(place, 1)
     barcodes = await library.copies(place, 7)
     await library.flow.settle()
@@ -77,40 +77,52 @@ async def test_a_librarian_serves_readers(reader: Reader, story: Story, watch: W
         await reader.press("Link the cards")
         await told(answer)
     await follow("Lend")
-    await reader.choose("#branch", place)
-    await reader.press("Continue")
-    await expect(page.locator("#branch")).to_have_value(place)
-    await reader.fill("#card_number", card)
-    await reader.fill("#barcodes", "\n".join(barcodes))
-    await reader.press("Lend")
-    lent = say("Due on %(day)s", day="2021-03-12")
-    await expect(page.locator("main tbody tr", has_text=lent)).to_have_count(7)
+    await reader.fill("#place", place)
+    await reader.press("Work here")
+    await scan(reader, "#card_number", card)
+    lent, lines = say("Due on %(day)s", day="2021-03-12"), page.locator("#lines tbody tr")
+    for count, barcode in enumerate(barcodes, 1):
+        await scan(reader, "#barcodes", barcode)
+        await expect(lines.filter(has_text=lent)).to_have_count(count)
+    await reader.press("Undo")
+    await expect(lines.first).to_contain_text(say("Undone"))
+    slip = page.locator("article.slip")
+    await page.goto(await address(page, "a[href*='/slips/receipts/']"))
+    await expect(slip.get_by_role("listitem")).to_have_count(6)
+    await reader.work(page.locator("main form button"))
+    await told("The receipt is sent by e-mail.")
 
     # Reserved copies are fetched from their shelves; one is missing.
     there, missing = [(await library.copies(place, 1))[0] for _ in range(2)]
     for barcode in (there, missing):
         await library.reserve(card, barcode, place)
     await follow("Fetch")
-    await expect(page.locator("#branch")).to_have_value(place)
-    await reader.work(page.get_by_role("row", name=missing).get_by_role("button"))
+    await reader.work(page.locator(f"button[value='missing:{missing}']"))
     recorded = (
         "%(barcode)s is recorded as lost. Its reservation gets the next copy, or waits again."
     )
     await told(recorded, barcode=missing)
     await expect(page.get_by_role("row", name=there)).to_have_count(1)
     await expect(page.get_by_role("row", name=missing)).to_have_count(0)
-    await reader.fill("#minutes", "30")
-    await reader.press("Save")
-    await told("The time until readers are told is saved.")
-    await expect(page.locator("#minutes")).to_have_value("30")
     await follow("Return")
-    await expect(page.locator("#branch")).to_have_value(place)
-    await reader.fill("#barcodes", there)
-    await reader.press("Return")
+    await scan(reader, "#barcodes", there)
     kept = say("To the shelf of reserved items, until %(day)s", day="2021-03-05")
     await expect(page.get_by_role("row", name=there)).to_contain_text(kept)
+    await page.goto(await address(page, "a[href*='/slips/copies/']"))
+    await expect(slip).to_contain_text(there)
+    await follow("Return")
+    await scan(reader, "#barcodes", overdue)
+    await page.goto(await address(page, "a[href*='/slips/charges/']"))
+    await expect(slip).to_contain_text(reader.words.money(1650))
 
     await left(reader)
+
+
+async def address(page: Page, selector: str) -> str:
+    """Return where a link leads that opens a window of its own."""
+    link = page.locator(selector).first
+    await expect(link).to_be_visible()
+    return str(await link.get_attribute("href"))
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)

@@ -61,6 +61,24 @@ async def test_a_patron_asks_a_librarian(
     await reader.press("Close this question")
     await told("The question is closed.")
 
+    # What no search finds can be suggested; the answer comes as a message.
+    wanted = unique("Tides")
+    await page.goto(f"/catalogue?q={wanted}")
+    await follow("Suggest that the library buys it")
+    await expect(page.locator("#subject")).to_have_value(wanted)
+    await reader.fill("#author", "Wong Ka-yan")
+    await reader.fill("#text", "It is about this coast.")
+    await reader.press("Send the suggestion")
+    await told("Your suggestion is sent. We'll tell you whether the library buys it.")
+    [suggested] = (await library.get("/v1/enquiries?queue=suggested&q=" + wanted, by="staff"))[
+        "items"
+    ]
+    answer = {"text": "It comes in May.", "seen": 1, "outcome": "bought"}
+    await library.post(f"/v1/enquiries/{suggested['id']}/answers", answer, by="staff")
+    await page.reload()
+    await expect(page.locator("dl.facts")).to_contain_text(reader.say("The library buys it"))
+    await expect(page.locator("dl.facts")).to_contain_text("Wong Ka-yan")
+
     # A question to a library is a repeat: the library answers it together with the other.
     await follow("Libraries", within=".masthead")
     await follow("Hong Kong Central Library")

@@ -16,7 +16,7 @@ from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY
 from tests.web.reader import Reader
 from tests.web.routes import Driven, routes_of
-from tests.web.story import CENTRAL, NOTICE, TALK, Story
+from tests.web.story import CENTRAL, NOTICE, TALK, Story, at
 
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
@@ -52,7 +52,7 @@ async def code_for_address(story: Story, card: str) -> str:
 async def test_a_patron_changes_settings_and_reads_messages(
     reader: Reader, windows: Windows, story: Story, watch: Watch
 ) -> None:
-    watch.expected |= {403, 409}
+    watch.expected |= {403, 409, 422}
     library, page = story.library, reader.page
     say, told, follow = reader.say, reader.told, reader.follow
     busy = await story.busy_reader(reader.language)
@@ -63,29 +63,44 @@ async def test_a_patron_changes_settings_and_reads_messages(
     await follow("My Info")
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_have_count(0)
     await follow("Choose what to follow")
-    for which in (f"[value={CENTRAL}]", "[value=talk]", "[name=keep_history]", "[name=digest]"):
+    for section, which in (
+        ("messages", "[name=digest]"),
+        ("activities", "[value=talk]"),
+        ("history", "[name=keep_history]"),
+    ):
+        await reader.work(page.locator(f"#open-{section}"))
         await reader.work(page.locator(f"main input[type=checkbox]{which}"))
-    await reader.press("Save")
-    await told("Saved.")
+    await reader.work(page.locator("#open-libraries"))
+    for typed, answer in (
+        ("Nowhere", "No library has this name. Choose one from the list."),
+        ("hong kong central library", "Saved."),
+    ):
+        await reader.fill("#add_branch", typed)
+        await reader.work(page.locator("#section-libraries button"))
+        await told(answer)
+    await expect(page.locator("#open-libraries")).to_contain_text("Hong Kong Central Library")
     await expect(page.locator("main [name=digest]")).to_be_checked()
     await library.flow.settle()
     await library.take_back([busy.returned], CENTRAL)
-    await library.job("circulation/purge-loans")
+    with at(library, "2021-02-26T10:20:00+08:00"):  # the return can't be undone any more
+        await library.job("circulation/purge-loans")
     await follow("My Info")
     await expect(page.get_by_role("rowheader", name=TALK["title"])).to_be_visible()
     await expect(page.get_by_role("cell", name=NOTICE["content"])).to_be_visible()
     await follow("My Setting")
     if reader.way == "no scripts":  # another browser of the patron has been added
         await library.post("/v1/me/push-subscriptions", subscribed(busy.card), by=busy.card)
-        await page.reload()
+        await page.goto("/setting?section=devices")
     else:
         await page.context.grant_permissions(["notifications"])
+        await reader.work(page.locator("#open-devices"))
         await expect(page.locator("#this-device")).to_be_attached()  # the page is there
         await page.evaluate(SUBSCRIBES, subscribed(busy.card))
         await reader.press("Notify this device")
         await told("This device shows your messages from now on.")
     await reader.press("Stop messages")
     await told("Stopped. The device shows no more messages.")
+    await reader.work(page.locator("#open-contact"))
     for field, typed in {"#email": "busy@example.org", "#contact-pin": PIN}.items():
         await reader.fill(field, typed)
     await reader.press("Save addresses")
@@ -98,6 +113,7 @@ async def test_a_patron_changes_settings_and_reads_messages(
         await reader.fill("#address_code", typed)
         await reader.press("Confirm the address")
         await told(answer)
+    await reader.work(page.locator("#open-pin"))
     for field, typed in {"#pin-until-now": PIN, "#new_pin": NEW_PIN, "#repeated_pin": PIN}.items():
         await reader.fill(field, typed)
     await reader.press("Change PIN")
@@ -111,6 +127,7 @@ async def test_a_patron_changes_settings_and_reads_messages(
     await reader.press("Change PIN")
     await told("Your PIN is changed. Use the new one from now on.")
     # The calendar feed has a link until it is ended.
+    await reader.work(page.locator("#open-calendar"))
     await reader.press("Make a link")
     await told("Your calendar has a new link. Copy it into your calendar program.")
     feed = await page.locator("#calendar-address").input_value()
@@ -118,11 +135,13 @@ async def test_a_patron_changes_settings_and_reads_messages(
     await reader.press("End the link")
     await told("The link to your calendar has ended.")
     assert (await page.request.get(feed)).status == 404
+    await reader.work(page.locator("#open-data"))
     async with page.expect_download() as download:
         await follow("Download your data")
     file = json.loads((await (await download.value).path()).read_text())
     [holder] = file["services"]["accounts"]["cardholders"]
     assert holder["email"] == "busy@example.org"
+    await reader.work(page.locator("#open-history"))
     await follow("See the list")
     await expect(page.get_by_role("rowheader", name=busy.returned)).to_be_visible()
 

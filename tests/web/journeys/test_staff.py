@@ -46,11 +46,15 @@ async def test_an_administrator_manages_an_account_from_the_first_day_to_the_las
     await reader.told("The account is created. A code to choose a PIN is on its way by e-mail.")
     await expect(page.locator("h1")).to_have_text("Yeung Sin-yi")
     account = page.url.rpartition("/")[2]
+    await reader.press("Link the account")  # at the identity provider, by its e-mail address
+    await reader.told("The account is linked, and logged out everywhere.")
+    await reader.press("End the link")
+    await reader.told("The account is not linked any more, and logged out everywhere.")
     await left(reader)
 
     await with_code(reader, *await staff_code_to(mail, address))
     await reader.log_in(card, NEW_PIN)
-    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await expect(page.locator("h1")).to_have_text(reader.say("Where is this desk?"))
     await left(reader)
     token = (await library.call("POST", "/v1/sessions", {"card_number": card, "pin": NEW_PIN}))[
         "access_token"
@@ -161,7 +165,7 @@ async def test_a_librarian_changes_the_pin_and_stays_logged_in_here_only(
         await expect(page.locator("#said")).to_contain_text(reader.say(refusal))
     assert (await library.try_("GET", "/v1/policies", by=card))[0] == 401
     await page.goto("/desk")
-    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await expect(page.locator("h1")).to_have_text(reader.say("Where is this desk?"))
     await left(reader)
     await reader.log_in(card, NEW_PIN)
     await reader.follow("PIN and codes")
@@ -224,10 +228,10 @@ async def test_a_librarian_logs_in_with_codes_from_an_app(
         reader.say("This code is wrong or was used already. Wait for the next one.")
     )
     await log_in_with(reader, card, shown(key, 1))  # each code is accepted once
-    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await expect(page.locator("h1")).to_have_text(reader.say("Where is this desk?"))
     await left(reader)
     await log_in_with(reader, card, recovery[0])
-    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await expect(page.locator("h1")).to_have_text(reader.say("Where is this desk?"))
 
     await reader.follow("PIN and codes")
     await reader.follow("Stop asking for codes")
@@ -237,7 +241,7 @@ async def test_a_librarian_logs_in_with_codes_from_an_app(
     await reader.press("Stop asking for codes")
     await reader.told("You log in without a code from now on.")
     await reader.log_in(card)
-    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await expect(page.locator("h1")).to_have_text(reader.say("Where is this desk?"))
     await left(reader)
 
 
@@ -264,7 +268,7 @@ async def test_an_administrator_helps_somebody_who_has_lost_the_phone(
     await left(reader)
     await page.goto("/")  # the log-in led back to a page of administrators
     await reader.log_in(card)
-    await expect(page.locator("h1")).to_have_text(reader.say("Lend"))
+    await expect(page.locator("h1")).to_have_text(reader.say("Where is this desk?"))
     await left(reader)
 
 

@@ -4,10 +4,12 @@ import pytest
 from playwright.async_api import expect
 
 from services.gateway.web.languages import LANGUAGES as LANGUAGES_OF_PAGES
+from services.gateway.web.operations import system
 from services.gateway.web.staff import audit_trail as staff_audit_trail
 from services.gateway.web.visits import desk as visits_desk
 from services.gateway.web.visits import patron as visits_patron
 from services.gateway.web.visits import tracing as visits_tracing
+from services.registry import NAMES
 from tests.web.browser import Watch, Windows
 from tests.web.journeys.steps import EACH_WAY, left
 from tests.web.reader import Reader
@@ -17,7 +19,8 @@ from tests.web.story import CENTRAL, Story
 pytestmark = [pytest.mark.web, pytest.mark.asyncio(loop_scope="session")]
 
 ROUTES = routes_of(
-    visits_patron.router, visits_desk.router, visits_tracing.router, staff_audit_trail.router
+    *(visits_patron.router, visits_desk.router, visits_tracing.router),
+    *(staff_audit_trail.router, system.router),
 )
 
 
@@ -133,6 +136,16 @@ async def test_a_tracer_looks_for_visitors_and_an_operator_sees_it(
 
     await page.goto("/")
     await reader.log_in(operator)
+    await expect(page.locator("h1")).to_have_text(reader.say("The system"))
+    for service in NAMES:
+        process = page.locator("#processes").get_by_role("row", name=f"{service} 0")
+        await expect(process).to_contain_text(reader.say("ready"))
+    await expect(page.locator("#backup")).to_have_text(reader.say("No backup was taken"))
+    job = "circulation/overdue"
+    run = page.get_by_role("button", name=reader.say("Run now: %(job)s", job=job))
+    await reader.work(run)
+    await expect(page.locator("#said")).to_contain_text(job)
+    await reader.follow("Looks at visits")
     await expect(page.locator("h1")).to_have_text(reader.say("Looks at visits"))
     row = page.get_by_role("row", name="A. tracer").filter(has_text=case)
     await expect(row).to_contain_text("A visitor has fallen ill")

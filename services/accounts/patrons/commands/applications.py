@@ -9,25 +9,19 @@ from datetime import date, datetime
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import PROVISIONAL, Cardholder, Patron
-from services.accounts.patrons import rules, store
+from services.accounts.patrons import refusals, rules, store
 from services.accounts.patrons.commands.records import (
     AmendPatron,
     RegisterPatron,
     amend_patron,
     register_patron,
 )
-from services.accounts.patrons.refusals import (
-    NotProvisional,
-    OneCardForAddress,
-    SelfRegistrationOff,
-    TooManyApplications,
-    WrongApplicationCode,
-)
 from services.accounts.patrons.rules import Application, category_by_age, expiry
 from services.accounts.pins.rules import is_code
 from services.accounts.sign_in import store as sign_in_store
 from services.accounts.sign_in.rules import Source, StrangersLimits
 from shared.contracts.accounts import PatronApplied
+from shared.refusals import or_refuse
 from shared.unit_of_work import Run, Work
 
 
@@ -45,10 +39,10 @@ async def check_may_apply(run: Run, stranger: Stranger, address_digest: str) -> 
     Raises SelfRegistrationOff or TooManyApplications.
     """
     if await store.find_terms_of(run.database, PROVISIONAL) is None:
-        raise SelfRegistrationOff
+        raise refusals.SelfRegistrationOff
     for budget in rules.budgets_of_applying(stranger.source, stranger.limits, address_digest):
         if not (await sign_in_store.spend(run.database, budget)).spent:
-            raise TooManyApplications
+            raise refusals.TooManyApplications
 
 
 def apply_for_card(work: Work, application: Application) -> None:
@@ -81,10 +75,10 @@ async def confirm_application(
     """
     for budget in rules.budgets_of_confirming(stranger.source, stranger.limits):
         if not (await sign_in_store.spend(run.database, budget)).spent:
-            raise TooManyApplications
+            raise refusals.TooManyApplications
     found = await store.take_try(run.database, command.application_id, command.at)
     if found is None or not is_code(command.code, rules.APPLICATION, found.id, keys):
-        raise WrongApplicationCode
+        raise refusals.WrongApplicationCode
     await run(give_provisional_card, command)
     return await cardholders_store.find_patron_and_holder(run.database, found.id)
 
@@ -94,16 +88,16 @@ def give_provisional_card(work: Work, command: ConfirmApplication) -> None:
 
     Raises WrongApplicationCode, SelfRegistrationOff, OneCardForAddress or CardTaken.
     """
-    application = store.application(work, command.application_id)
-    if application is None:
-        raise WrongApplicationCode
+    application = or_refuse(
+        store.application(work, command.application_id), refusals.WrongApplicationCode
+    )
     if application.confirmed:
         return
-    until = expiry(store.card_terms(work, PROVISIONAL), command.on)
-    if until is None:
-        raise SelfRegistrationOff
+    until = or_refuse(
+        expiry(store.card_terms(work, PROVISIONAL), command.on), refusals.SelfRegistrationOff
+    )
     if store.has_card(work, application.address_digest):
-        raise OneCardForAddress
+        raise refusals.OneCardForAddress
     register_patron(
         work,
         RegisterPatron(
@@ -142,7 +136,7 @@ def verify_patron(work: Work, command: Verify) -> Patron:
     """
     patron, holder = cardholders_store.patron_and_holder(work, command.patron_id)
     if patron.category != PROVISIONAL:
-        raise NotProvisional
+        raise refusals.NotProvisional
     category = category_by_age(holder.born_on, command.on, command.adult_age)
     store.delete_application(work, patron.id)
     return amend_patron(

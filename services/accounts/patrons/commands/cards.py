@@ -16,6 +16,7 @@ from services.accounts.patrons.rules import (
 )
 from services.accounts.refusals import NoSuchPatron
 from shared.contracts.accounts import PatronCardExpiring, PatronCardRenewed
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -52,10 +53,7 @@ def renew_card_at_desk(work: Work, patron_id: str, on: date) -> Patron:
 
 
 def _patron(work: Work, patron_id: str) -> Patron:
-    patron = cardholders_store.patron(work, patron_id)
-    if patron is None:
-        raise NoSuchPatron
-    return patron
+    return or_refuse(cardholders_store.patron(work, patron_id), NoSuchPatron)
 
 
 def _renew(work: Work, patron: Patron, terms: CardTerms | None, on: date) -> Patron:

@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import Patron
 from services.accounts.family.commands import end_links_of_erased, erase_invitations
+from services.accounts.openid import store as openid_store
+from services.accounts.passkeys import store as passkeys_store
 from services.accounts.patrons import store
 from services.accounts.patrons.events import record_patron_event
 from services.accounts.patrons.refusals import NotSettled
@@ -30,6 +32,7 @@ from shared.deadlines import allowed
 from shared.failpoint import failpoint
 from shared.idempotency import delete_responses
 from shared.owners import OwnerAway, path_to
+from shared.refusals import or_refuse
 from shared.unit_of_work import Run, Work
 
 LENDER = "circulation"
@@ -107,9 +110,7 @@ def drop_erasure(work: Work, erasure: Erasure) -> None:
 
 def erase_patron(work: Work, patron_id: str) -> Patron:
     """Erase a patron whose borrowing is closed; return the tombstone. Raises NoSuchPatron."""
-    patron = cardholders_store.patron(work, patron_id)
-    if patron is None:
-        raise NoSuchPatron
+    patron = or_refuse(cardholders_store.patron(work, patron_id), NoSuchPatron)
     erased = erase(patron)
     cardholders_store.save_patrons(work, erased)
     end_links_of_erased(work, patron.id)
@@ -119,6 +120,8 @@ def erase_patron(work: Work, patron_id: str) -> Patron:
     store.delete_of_patron(work, patron.id)
     sign_in_store.delete_attempts(work, patron.card_digest)
     pins_store.delete_of_patron(work, patron.id, patron.card_digest)
+    passkeys_store.delete_of_account(work, patron.id)
+    openid_store.delete_of_patron(work, patron.id)
     delete_responses(work, patron.id)
     end_all(work, patron.id)
     record_patron_event(work, PatronErased, erased)

@@ -17,6 +17,7 @@ from services.accounts.cardholders.rules import (
 )
 from services.accounts.family import store as family_store
 from services.accounts.family.commands import end_links_by_guardians
+from services.accounts.passkeys import store as passkeys_store
 from services.accounts.patrons import store
 from services.accounts.patrons.events import record_block_event, record_patron_event
 from services.accounts.patrons.rules import (
@@ -151,7 +152,8 @@ def amend_patron(work: Work, command: AmendPatron) -> Patron:
 
     An event is published only if data that other services may know has changed. A new language is
     that of the patron's preferences too, unless they have chosen one. A new PIN unlocks the card,
-    because the patron came to the desk for it. A new PIN or card ends all sessions. A patron who
+    because the patron came to the desk for it, and ends passkeys: somebody who knew the former PIN
+    may have added one. A new card keeps them. A new PIN or card ends all sessions. A patron who
     is no longer a junior loses the links to which a guardian agreed. The patron is told of another
     PIN, card or address at the address that was valid before; a new address that replaces another
     has to be confirmed.
@@ -180,6 +182,7 @@ def amend_patron(work: Work, command: AmendPatron) -> Patron:
     if command.pin_hash:
         sign_in_store.delete_attempts(work, changed.card_digest)
         pins_store.delete_of_card(work, changed.card_digest)
+        passkeys_store.delete_of_account(work, patron.id)
     if command.pin_hash or new_card:
         end_all(work, patron.id)
     amended = amend(

@@ -18,7 +18,7 @@ from services.accounts.fields import (
     PathId,
     Secret,
 )
-from services.accounts.patrons import store
+from services.accounts.patrons import refusals, store
 from services.accounts.patrons.commands.applications import (
     ConfirmApplication,
     Stranger,
@@ -27,13 +27,6 @@ from services.accounts.patrons.commands.applications import (
     check_may_apply,
     confirm_application,
     verify_patron,
-)
-from services.accounts.patrons.refusals import (
-    NotProvisional,
-    OneCardForAddress,
-    SelfRegistrationOff,
-    TooManyApplications,
-    WrongApplicationCode,
 )
 from services.accounts.patrons.routes.models import BirthDate, PatronOut
 from services.accounts.patrons.rules import APPLICATION, CODE_HOURS, new_application
@@ -113,7 +106,7 @@ def _stranger(request: Request, settings: Settings) -> Stranger:
 
 
 @router.post("/card-applications", status_code=202, tags=["patrons"])
-@refuses(SelfRegistrationOff, TooManyApplications, NoSuchBranch, *EASY_PINS)
+@refuses(refusals.SelfRegistrationOff, refusals.TooManyApplications, NoSuchBranch, *EASY_PINS)
 async def post_application(
     body: ApplicationIn, request: Request, run: Run, settings: OwnSettings
 ) -> ApplicationOut:
@@ -142,7 +135,11 @@ async def post_application(
 
 @router.put("/card-applications/{application_id}", tags=["patrons"])
 @refuses(
-    WrongApplicationCode, TooManyApplications, SelfRegistrationOff, OneCardForAddress, CardTaken
+    refusals.WrongApplicationCode,
+    refusals.TooManyApplications,
+    refusals.SelfRegistrationOff,
+    refusals.OneCardForAddress,
+    CardTaken,
 )
 async def put_application(
     application_id: ApplicationId,
@@ -187,7 +184,7 @@ async def get_applicant_code(
 
 
 @router.post("/patrons/{patron_id}/verification", tags=["patrons"])
-@refuses(NoSuchPatron, NotProvisional, CardTaken)
+@refuses(NoSuchPatron, refusals.NotProvisional, CardTaken)
 async def post_verification(
     patron_id: PathId,
     body: VerificationIn,

@@ -1,43 +1,43 @@
 """Cards: for how long they are valid, and their renewal."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, Field
 
 from services.accounts.cardholders import store as cardholders_store
 from services.accounts.cardholders.rules import Patron
-from services.accounts.fields import OwnSettings, PathId
-from services.accounts.patrons import store
+from services.accounts.fields import BranchCode, OwnSettings, PathId
+from services.accounts.patrons import refusals, store
 from services.accounts.patrons.commands.cards import (
     delete_card_terms,
     renew_card_at_desk,
     renew_own_card,
     set_card_terms,
 )
-from services.accounts.patrons.refusals import (
-    AddressChanged,
-    CardDoesNotExpire,
-    CardNotDue,
-    CardRenewedAlready,
-    NoCardTerms,
-    RenewAtLibrary,
-)
+from services.accounts.patrons.routes.models import PatronOut
 from services.accounts.patrons.rules import CardTerms, renewable_from
 from services.accounts.refusals import NoSuchPatron
 from shared import auth
-from shared.audit_trail import changes_credentials
+from shared.audit_trail import changes_credentials, shows_patrons
 from shared.auth import Staff
 from shared.clock import library_day
-from shared.http.bodies import Body
+from shared.http.bodies import Body, Day, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
+from shared.http.paging import Page, page_of
+from shared.http.recording import Seen
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
 
 PathCategory = Annotated[str, Path(pattern=r"^[a-z][a-z-]{0,39}$")]
-ANY_RENEWAL = (NoSuchPatron, CardDoesNotExpire, NoCardTerms, CardRenewedAlready)
+ANY_RENEWAL = (
+    NoSuchPatron,
+    refusals.CardDoesNotExpire,
+    refusals.NoCardTerms,
+    refusals.CardRenewedAlready,
+)
 """Refusals of a renewal by the patron or by the staff."""
 
 
@@ -69,12 +69,7 @@ class CardTermsOut(BaseModel):
     @classmethod
     def of(cls, terms: CardTerms) -> "CardTermsOut":
         """Build the response from terms."""
-        return cls(
-            category=terms.id,
-            valid_months=terms.valid_months,
-            renewable_online=terms.renewable_online,
-            warn_days=terms.warn_days,
-        )
+        return from_attributes(cls, terms, category=terms.id)
 
 
 class CardTermsList(BaseModel):
@@ -110,12 +105,85 @@ class CardOut(BaseModel):
         )
 
 
+class OwnCardOut(CardOut):
+    """A patron's own card, as a self-check machine reads it."""
+
+    card_number: str
+
+
 class CardRenewalIn(Body):
     """The patron's own declaration."""
 
     address_unchanged: bool = Field(
         description="True: the patron declares that their address has not changed."
     )
+
+
+MOST_CARDS = 1000
+"""Cards at which counting ends, and the longest page of them."""
+AHEAD = timedelta(days=30)
+
+
+async def _days(
+    now: BusinessTime,
+    settings: OwnSettings,
+    first: Annotated[Day | None, Query(description="First day of expiry; null: today.")] = None,
+    last: Annotated[
+        Day | None, Query(description="Last day of expiry; null: 30 days after the first.")
+    ] = None,
+) -> tuple[date, date]:
+    begin = first or library_day(now, settings.zone)
+    return begin, last or begin + AHEAD
+
+
+ByDays = Annotated[tuple[date, date], Depends(_days)]
+ByHome = Annotated[BranchCode, Query(description="Code of the patrons' home library.")]
+
+
+class ExpiringCards(BaseModel):
+    """A page of patrons by the day on which their cards expire."""
+
+    items: list[PatronOut]
+    next: str | None
+
+
+class CardCount(BaseModel):
+    """The number of cards of a home library that expire in some days."""
+
+    branch: str
+    most: int = Field(description="Cards are counted up to this; a greater number means more.")
+    count: int
+
+
+@router.get("/expiring-cards", tags=["patrons"])
+@shows_patrons
+async def get_expiring(
+    branch: ByHome,
+    days: ByDays,
+    _caller: Staff,
+    db: Db,
+    *,
+    seen: Seen,
+    limit: Annotated[int, Query(ge=1, le=MOST_CARDS, description="Maximum number of items.")] = 50,
+    after: Annotated[
+        str | None, Query(max_length=200, description="`next` of the previous page.")
+    ] = None,
+) -> ExpiringCards:
+    """List the patrons of a home library whose cards expire in some days, or have expired."""
+    found = await cardholders_store.find_expiring_at(db, branch, days, limit, after)
+    page = page_of(
+        found, Page(limit, after), lambda each: f"{each[0].card_expires_on} {each[0].id}"
+    )
+    seen += [patron.id for patron, _ in page["items"]]
+    items = [PatronOut.of(*each) for each in page["items"]]
+    return ExpiringCards(items=items, next=page["next"])
+
+
+@router.get("/expiring-cards/count", tags=["patrons"])
+async def get_expiring_count(branch: ByHome, days: ByDays, _caller: Staff, db: Db) -> CardCount:
+    """Count these patrons."""
+    count = await cardholders_store.count_expiring_at(db, branch, days, MOST_CARDS)
+    return CardCount(branch=branch, most=MOST_CARDS, count=count)
 
 
 @router.get("/card-terms", tags=["patrons"])
@@ -133,7 +201,7 @@ async def put_card_terms(
 
 
 @router.delete("/card-terms/{category}", status_code=204, tags=["patrons"])
-@refuses(NoCardTerms)
+@refuses(refusals.NoCardTerms)
 async def remove_card_terms(category: PathCategory, caller: Staff, run: Run) -> None:
     """Delete the terms of a category: new cards do not expire. Those with an expiry keep it."""
     await run(delete_card_terms, category)
@@ -143,17 +211,16 @@ async def remove_card_terms(category: PathCategory, caller: Staff, run: Run) -> 
 @refuses(NoSuchPatron)
 async def get_own_card(
     caller: auth.Patron, db: Db, now: BusinessTime, settings: OwnSettings
-) -> CardOut:
-    """Get the validity of the patron's own card, and whether they may renew it."""
-    patron = await cardholders_store.find_patron(db, caller.id)
-    if patron is None:
-        raise NoSuchPatron
+) -> OwnCardOut:
+    """Get the patron's own card: its number, its validity, and whether they may renew it."""
+    patron, holder = await cardholders_store.find_patron_and_holder(db, caller.id)
     terms = await store.find_terms_of(db, patron.category)
-    return CardOut.of(patron, terms, library_day(now, settings.zone))
+    card = CardOut.of(patron, terms, library_day(now, settings.zone))
+    return OwnCardOut(**dict(card), card_number=holder.card_number)
 
 
 @router.post("/me/card/renewal", tags=["patrons"])
-@refuses(*ANY_RENEWAL, RenewAtLibrary, AddressChanged, CardNotDue)
+@refuses(*ANY_RENEWAL, refusals.RenewAtLibrary, refusals.AddressChanged, refusals.CardNotDue)
 @changes_credentials
 async def post_own_renewal(
     body: CardRenewalIn, caller: auth.Patron, run: Run, settings: OwnSettings

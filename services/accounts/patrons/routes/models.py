@@ -6,16 +6,10 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
 from services.accounts.cardholders.rules import BlockedBy, Cardholder, Patron, Status
-from services.accounts.fields import (
-    BranchCode,
-    CardNumber,
-    Language,
-    Name,
-    NewPin,
-)
+from services.accounts.fields import BranchCode, CardNumber, Language, Name, NewPin, Secret
 from services.accounts.preferences.routes import ContactOut, DeskContactIn
 from shared.clock import wall_clock
-from shared.http.bodies import Body, Day
+from shared.http.bodies import Body, Day, from_attributes
 
 
 def _in_the_past(born_on: date) -> date:
@@ -94,21 +88,31 @@ class PatronOut(BaseModel):
     @classmethod
     def of(cls, patron: Patron, holder: Cardholder) -> "PatronOut":
         """Build the response from a patron and their cardholder."""
-        return cls(
-            id=patron.id,
+        return from_attributes(
+            cls,
+            patron,
             card_number=holder.card_number,
             name=holder.name,
-            category=patron.category,
-            home_branch=patron.home_branch,
-            language=patron.language,
-            status=patron.status,
-            blocked_by=patron.blocked_by,
-            version=patron.version,
             contact=ContactOut.of(holder),
             born_on=holder.born_on,
-            card_expires_on=patron.card_expires_on,
             status_reason=holder.status_reason,
         )
+
+
+class PatronCheckIn(Body):
+    """A card to check, and a PIN if one was typed."""
+
+    card_number: str = Field(min_length=1, max_length=64)
+    pin: Secret | None = Field(default=None, min_length=1, max_length=64)
+
+
+class PatronCheckOut(BaseModel):
+    """Facts about the holder of a card that decide whether they may use a service."""
+
+    status: Status
+    blocked_by: tuple[BlockedBy, ...]
+    card_expires_on: date | None
+    pin_is_right: bool | None = Field(description="Null: no PIN was sent.")
 
 
 class PatronRef(BaseModel):
@@ -127,14 +131,4 @@ class PatronRef(BaseModel):
     @classmethod
     def of(cls, patron: Patron, _: Cardholder | None = None) -> "PatronRef":
         """Build the response from a patron."""
-        return cls(
-            id=patron.id,
-            category=patron.category,
-            home_branch=patron.home_branch,
-            language=patron.language,
-            status=patron.status,
-            blocked_by=patron.blocked_by,
-            card_digest=patron.card_digest,
-            version=patron.version,
-            card_expires_on=patron.card_expires_on,
-        )
+        return from_attributes(cls, patron)

@@ -25,6 +25,7 @@ from services.accounts.sign_in.rules import (
     budget_of_device,
     budget_of_everyone,
     budget_of_network,
+    budget_of_station,
     budgets_of_card,
     budgets_of_record,
     mark_of,
@@ -124,15 +125,18 @@ async def spend_budgets(
 ) -> Spending:
     """Spend the budgets that apply to an attempt.
 
-    Raises StrangersWait, or Locked for a known device; then nothing is spent. An open session of a
-    patron has no budget but its lock. The steps do not depend on whether there is such a card.
-    Raises Busy too, as `spend_patiently`.
+    Raises StrangersWait, or Locked for a known device or a station; then nothing is spent. An open
+    session of a patron has no budget but its lock. The steps do not depend on whether there is such
+    a card. Raises Busy too, as `spend_patiently`.
     """
 
     async def spend(spending: Spending) -> None:
         if source.is_stranger:
             spending.strangers_card = card_digest
             await _spend_of_stranger(db, spending, card_digest, source, limits)
+        elif source.kind == "station":
+            of_card = budget_of_device(card_digest, source)
+            await spending.spend(db, of_card, budget_of_station(source))
         elif source.kind == "device":
             await spending.spend(db, budget_of_device(card_digest, source))
 

@@ -17,17 +17,11 @@ from services.accounts.cardholders.rules import PEOPLE, Cardholder, SecondFactor
 from services.accounts.keys.commands import resealed, secret_of, with_secret
 from services.accounts.refusals import NoSuchAccount
 from services.accounts.settings import Settings
+from services.accounts.sign_in import refusals
 from services.accounts.sign_in.commands.sessions import end_all
-from services.accounts.sign_in.refusals import (
-    AccountDisabled,
-    BadCredentials,
-    CodeNeeded,
-    FactorExists,
-    NoFactor,
-    WrongCode,
-)
 from shared import keys as keyed
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 ISSUER = "Carrel"
@@ -124,7 +118,7 @@ def set_up_factor(work: Work, confirmed: Cardholder, factor: SecondFactor) -> No
     """Store a second factor that no code has confirmed yet. Raises FactorExists."""
     holder = _holder(work, confirmed)
     if holder.needs_code:
-        raise FactorExists
+        raise refusals.FactorExists
     _save(work, holder, factor)
 
 
@@ -146,12 +140,10 @@ def confirm_factor(
     holder = _holder(work, confirmed)
     factor = holder.second_factor
     if factor is None or factor.id != factor_id:
-        raise NoFactor
+        raise refusals.NoFactor
     if factor.confirmed:
-        raise FactorExists
-    after = after_code(factor, code, keys, at)
-    if after is None:
-        raise WrongCode
+        raise refusals.FactorExists
+    after = or_refuse(after_code(factor, code, keys, at), refusals.WrongCode)
     _save(work, holder, replace(after, confirmed=True, recovery=recovery))
     end_all(work, holder.id)
 
@@ -166,11 +158,11 @@ def remove_own_factor(
     holder = _holder(work, confirmed)
     factor = holder.second_factor
     if factor is None or not factor.confirmed:
-        raise NoFactor
+        raise refusals.NoFactor
     if not code:
-        raise CodeNeeded
+        raise refusals.CodeNeeded
     if after_code(factor, code, keys, at) is None:
-        raise WrongCode
+        raise refusals.WrongCode
     _save(work, holder, None)
     end_all(work, holder.id)
 
@@ -179,11 +171,11 @@ def _holder(work: Work, confirmed: Cardholder) -> Cardholder:
     """Return the account whose PIN was confirmed, unless the PIN has been replaced since."""
     holder = cardholders_store.cardholder(work, confirmed.id)
     if holder is None or holder.pin_version != confirmed.pin_version:
-        raise BadCredentials
+        raise refusals.BadCredentials
     if holder.role not in PEOPLE:
         raise NoSuchAccount
     if holder.disabled_at is not None:
-        raise AccountDisabled
+        raise refusals.AccountDisabled
     return holder
 
 

@@ -59,24 +59,31 @@ def end_of(session: Session) -> SessionEndedEvent:
 
 
 async def signed(
-    db: Database, settings: Settings, session: Session, holder: Cardholder, at: datetime
+    db: Database,
+    settings: Settings,
+    session: Session,
+    holder: Cardholder,
+    at: datetime,
+    *,
+    scopes: Sequence[str] = (),
 ) -> SignedToken:
     """Return the tokens of a session, at `at` by the wall clock.
 
-    Renewal tokens are derived from CARREL_RENEWAL_KEYS. Without them the access token lasts as long
-    as the session, and nothing renews it.
+    Renewal tokens are derived from CARREL_RENEWAL_KEYS. Without them, or with scopes, the access
+    token lasts as long as the session, and nothing renews it.
     """
     left = session.expires_at - at
-    keys = settings.renewal_keys
+    keys = "" if scopes else settings.renewal_keys
     token = sign(
         await current_key(db, settings.signing_secrets),
         settings.signing_secrets,
         sub=holder.id,
-        role=holder.role,
+        role=session.role or holder.role,
         name=holder.name,
         issued_at=at,
         lifetime=min(left, timedelta(seconds=settings.access_token_seconds)) if keys else left,
         session_id=session.id,
+        scopes=scopes,
     )
     if not keys:
         return token

@@ -13,7 +13,7 @@ from services.circulation.catalogue.formats import marc as reading
 from services.circulation.catalogue.formats.marc_items import set_subfields, write_items
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.record import Identifier, Record
-from services.circulation.rules.title import Title
+from services.circulation.rules.title import AGENCY, Title
 
 # Leader 06 and further positions of 008 for each format: the reverse of `kind_in`.
 _MATERIALS = {
@@ -57,7 +57,10 @@ def _new(title: Title) -> Marc:
     level = "s" if title.kind == "periodical" else "m"
     material = _MATERIALS.get(title.kind, "r")
     marc.leader = Leader(f"00000n{material}{level} a2200000 i 4500")
-    marc.fields = [Field("001", data=title.id), Field("008", data=" " * 40)]
+    numbers = [Field("001", data=title.id), Field("003", data=AGENCY)]
+    if title.control_number:  # imported before the records were kept
+        numbers = [Field("001", data=title.control_number)]
+    marc.fields = [*numbers, Field("008", data=" " * 40)]
     return marc
 
 

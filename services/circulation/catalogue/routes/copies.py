@@ -14,6 +14,7 @@ from services.circulation.fields import (
     BranchCode,
     Category,
     Line,
+    SeenVersion,
     Volume,
     distinct,
 )
@@ -21,7 +22,7 @@ from services.circulation.rules.call_number import CallNumber, shelf_order
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.record import CopyRecord
 from shared.auth import Staff
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db
 from shared.http.problems import NotFound
 from shared.refusals import refuses
@@ -49,6 +50,7 @@ class CopyRecordIn(Body):
     supplier: Name | None = None
     condition: Line | None = None
     acquired_on: date | None = None
+    note: Line | None = None
 
     def changes(self) -> dict[str, Any]:
         """Return the given fields as those of a copy's record."""
@@ -58,10 +60,9 @@ class CopyRecordIn(Body):
         return given
 
 
-class CopyIn(Body):
-    """A copy to catalogue."""
+class CopyTerms(Body):
+    """Terms of copies that are catalogued together."""
 
-    barcode: Barcode
     category: Category
     branch: BranchCode
     price_cents: Price | None = None
@@ -69,11 +70,11 @@ class CopyIn(Body):
     record: CopyRecordIn = CopyRecordIn()
     state: Literal["available", "on-order", "in-process"] = "available"
 
-    def new(self) -> NewCopy:
-        """Convert to the copy that the command takes."""
+    def with_barcode(self, barcode: str) -> NewCopy:
+        """Return a copy as the command takes it."""
         record = CopyRecord(**self.record.changes())
         return NewCopy(
-            self.barcode,
+            barcode,
             self.category,
             self.branch,
             self.price_cents,
@@ -81,6 +82,16 @@ class CopyIn(Body):
             CopyState(self.state),
             self.volume,
         )
+
+
+class CopyIn(CopyTerms):
+    """A copy to catalogue."""
+
+    barcode: Barcode
+
+    def new(self) -> NewCopy:
+        """Convert to the copy that the command takes."""
+        return self.with_barcode(self.barcode)
 
 
 def each_once(copies: tuple[CopyIn, ...]) -> tuple[CopyIn, ...]:
@@ -97,6 +108,17 @@ class CopiesIn(Body):
     _each_once = field_validator("copies")(each_once)
 
 
+class NumberedIn(CopyTerms):
+    """Copies to add to a title, with barcodes that are numbered on."""
+
+    count: int = Field(ge=1, le=100, description="Number of copies.")
+    first_barcode: Barcode | None = Field(
+        default=None,
+        description="Ends in digits. The copies get the first numbers from it on that are greater "
+        "than all of its series. Null: the series of the copy that was catalogued last.",
+    )
+
+
 class CopyChanges(Body):
     """The fields of a copy to change; an absent field stays as it is."""
 
@@ -105,10 +127,15 @@ class CopyChanges(Body):
     price_cents: Price | None = None
     volume: Volume | None = None
     record: CopyRecordIn = CopyRecordIn()
+    seen_version: SeenVersion = None
+    send_now: bool = Field(
+        default=False, description="Send it to its branch at once if it is on a shelf elsewhere."
+    )
 
     def given(self) -> dict[str, Any]:
         """Return the given fields as the rule takes them."""
-        given = {name: getattr(self, name) for name in self.model_fields_set}
+        fields = self.model_fields_set - {"seen_version", "send_now"}
+        given = {name: getattr(self, name) for name in fields}
         if "branch" in given:
             given["branch_code"] = given.pop("branch")
         return {**given, "record": self.record.changes()} if "record" in given else given
@@ -146,14 +173,12 @@ class CopyOut(BaseModel):
     @classmethod
     def of(cls, copy: Copy) -> "CopyOut":
         """Build the response from a copy."""
-        return cls(
+        return from_attributes(
+            cls,
+            copy,
             copy_id=copy.id,
-            barcode=copy.barcode,
-            category=copy.category,
             branch=copy.branch_code,
             state=copy.state.value,
-            price_cents=copy.price_cents,
-            volume=copy.volume,
             call_number=CallNumberOut.of(copy),
             shelf_location=copy.record.shelf_location if copy.record else None,
             collection=copy.record.collection if copy.record else None,
@@ -187,30 +212,24 @@ class CopyDetail(BaseModel):
     supplier: str | None
     condition: str | None
     acquired_on: date | None
+    note: str | None
 
     @classmethod
     def of(cls, copy: Copy) -> "CopyDetail":
         """Build the response from a copy."""
         record = copy.record or CopyRecord()
-        return cls(
+        return from_attributes(
+            cls,
+            copy,
             copy_id=copy.id,
-            title_id=copy.title_id,
-            barcode=copy.barcode,
-            category=copy.category,
             branch=copy.branch_code,
-            state=copy.state,
-            at_branch=copy.at_branch,
-            bound_for=copy.bound_for,
-            hold_id=copy.hold_id,
-            version=copy.version,
-            price_cents=copy.price_cents,
-            volume=copy.volume,
             call_number=CallNumberOut.of(copy),
             shelf_location=record.shelf_location,
             collection=record.collection,
             supplier=record.supplier,
             condition=record.condition,
             acquired_on=record.acquired_on,
+            note=record.note,
         )
 
 

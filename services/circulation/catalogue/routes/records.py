@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, TypeAdap
 
 from services.circulation.fields import Line
 from services.circulation.rules.record import Identifier, Record, Series, normal_identifier
-from shared.contracts.circulation import RecordOut
+from shared.contracts.catalogue import RecordOut
 from shared.http.bodies import Body
 
 Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}$")]

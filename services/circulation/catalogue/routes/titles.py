@@ -18,14 +18,15 @@ from services.circulation.fields import (
     Id,
     Isbn,
     Line,
+    SeenVersion,
 )
-from services.circulation.refusals import BarcodeTaken, NoSuchBranch, NoSuchTitle
+from services.circulation.refusals import BarcodeTaken, ChangedMeanwhile, NoSuchBranch, NoSuchTitle
 from services.circulation.rules import title as title_rules
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.title import Title
 from shared.auth import Staff
-from shared.contracts.circulation import RecordOut
-from shared.http.bodies import Body
+from shared.contracts.catalogue import RecordOut
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.problems import NotFound
 from shared.refusals import refuses
@@ -68,10 +69,11 @@ class TitleChanges(Body):
     isbn: Isbn | None = None
     kind: Kind = ""
     record: RecordIn = RecordIn()
+    seen_version: SeenVersion = None
 
     def given(self) -> dict[str, Any]:
         """Return the given fields; those of the record are as the rule takes them."""
-        given = {name: getattr(self, name) for name in self.model_fields_set}
+        given = {name: getattr(self, name) for name in self.model_fields_set - {"seen_version"}}
         return {**given, "record": self.record.changes()} if "record" in given else given
 
 
@@ -90,16 +92,7 @@ class TitleOut(BaseModel):
     @classmethod
     def of(cls, title: Title) -> "TitleOut":
         """Build the response from a title, without the long texts of its record."""
-        return cls(
-            id=title.id,
-            title=title.title,
-            authors=title.authors,
-            isbn=title.isbn,
-            kind=title.kind,
-            version=title.version,
-            record=record_out(title.record, brief=True),
-            work_id=title.work_id,
-        )
+        return from_attributes(cls, title, record=record_out(title.record, brief=True))
 
 
 class StockOut(BaseModel):
@@ -108,6 +101,9 @@ class StockOut(BaseModel):
     branch: str
     copies: int
     available: int
+    call_number: str | None = Field(
+        description="The first of its copies in the order of the shelves; null: none has one."
+    )
 
 
 class VolumeOut(BaseModel):
@@ -120,10 +116,7 @@ class VolumeOut(BaseModel):
 
 def stock_out(copies: list[Copy]) -> list[StockOut]:
     """Return the number of copies and of available ones for each branch."""
-    return [
-        StockOut(branch=stock.branch, copies=stock.copies, available=stock.available)
-        for stock in title_rules.stock(copies)
-    ]
+    return [from_attributes(StockOut, stock) for stock in title_rules.stock(copies)]
 
 
 class TitleInFull(TitleOut):
@@ -148,10 +141,7 @@ class TitleInFull(TitleOut):
             **{**TitleOut.of(title).__dict__, "record": record_out(title.record)},
             copies=[CopyOut.of(copy) for copy in copies],
             availability=stock_out(copies),
-            volumes=[
-                VolumeOut(volume=one.volume, copies=one.copies, available=one.available)
-                for one in title_rules.volumes(copies)
-            ],
+            volumes=[from_attributes(VolumeOut, one) for one in title_rules.volumes(copies)],
             volume_needed=title_rules.needs_volume(copies),
         )
 
@@ -174,10 +164,10 @@ async def post_title(body: TitleIn, _caller: Staff, run: Run) -> TitleInFull:
 
 
 @router.patch("/titles/{title_id}")
-@refuses(NoSuchTitle)
+@refuses(NoSuchTitle, ChangedMeanwhile)
 async def patch_title(title_id: Id, body: TitleChanges, _caller: Staff, run: Run) -> TitleInFull:
     """Correct the catalogue's data of a title."""
-    amended = await run(amend_title, title_id, body.given())
+    amended = await run(amend_title, title_id, body.given(), body.seen_version)
     return TitleInFull.with_copies(amended.title, list(amended.copies))
 
 

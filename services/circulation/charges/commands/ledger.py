@@ -6,14 +6,15 @@ from datetime import date
 
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.charges import events, store
+from services.circulation.charges.refusals import NoSuchCharge, PaymentUnderWay
 from services.circulation.policies import store as policies_store
-from services.circulation.refusals import NoSuchCharge, PaymentUnderWay
 from services.circulation.rules import charge as charge_rules
 from services.circulation.rules.charge import Charge
 from services.circulation.rules.ledger import Occasion, Posting, PostingKind, waive
 from services.circulation.rules.loan import Loan
 from services.circulation.rules.patron import Borrower, OpenItems, owes_too_much
 from shared.contracts.circulation import Standing
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -94,9 +95,7 @@ def waive_charge(
 
     Raises NoSuchCharge, MoreThanOutstanding or PaymentUnderWay.
     """
-    charge = store.get(work, charge_id)
-    if charge is None:
-        raise NoSuchCharge
+    charge = or_refuse(store.get(work, charge_id), NoSuchCharge)
     if store.claimed(work, [charge.id]):
         raise PaymentUnderWay
     borrower = borrowers_store.borrower(work, charge.patron_id)

@@ -1,81 +1,32 @@
 """Pay charges and refund them, in cash or by asking the provider between transactions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import structlog
 
 from services.circulation.borrowers import store as borrowers_store
-from services.circulation.charges import store
-from services.circulation.charges.clients import Provider, ProviderAway
+from services.circulation.charges import refusals, store
+from services.circulation.charges.clients import HostedPage, Provider, ProviderAway
+from services.circulation.charges.commands.cash import own_charges
 from services.circulation.charges.commands.ledger import post, show_posted
-from services.circulation.refusals import (
-    NoPaymentProvider,
-    NoRefundDue,
-    NoSuchCharge,
-    NoSuchPayment,
-    PaymentDeclined,
-    PaymentNotReceived,
-    PaymentOver,
-    PaymentUnderWay,
-)
+from services.circulation.refusals import NoRefundDue, PaymentOver
 from services.circulation.rules import ledger as ledger_rules
 from services.circulation.rules import payment as payment_rules
-from services.circulation.rules.charge import Charge
 from services.circulation.rules.ledger import Occasion, Posting, PostingKind, pay
-from services.circulation.rules.payment import Payment, PaymentState, Refund, Step, take_step
+from services.circulation.rules.payment import (
+    UNDER_WAY,
+    Payment,
+    PaymentState,
+    Refund,
+    Step,
+    take_step,
+)
+from services.circulation.till.commands import book
 from shared.failpoint import failpoint
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Run, Work
-
-
-def own_charges(work: Work, charge_ids: Sequence[str], patron_id: str) -> list[Charge]:
-    """Return these charges of a patron. Raises NoSuchCharge, also for another patron's charge."""
-    charges = [store.get(work, charge_id) for charge_id in charge_ids]
-    own = [charge for charge in charges if charge and charge.patron_id == patron_id]
-    if len(own) < len(charges):
-        raise NoSuchCharge
-    return own
-
-
-def take_cash(
-    work: Work,
-    *,
-    charge_ids: tuple[str, ...],
-    patron_id: str,
-    cents: int,
-    by: str,
-    on: date,
-    shown_cents: int | None = None,
-) -> Payment:
-    """Record that a patron paid charges in cash; `by` is the member of staff who took it.
-
-    `cents` were taken; the last charges may be paid in part, or not at all. `shown_cents` were to
-    be paid as the member of staff was shown them, if known.
-
-    Raises NoSuchCharge (also for another patron's charge), NothingToPay, AmountChanged if less than
-    was taken or another sum than was shown is to be paid, or PaymentUnderWay if another payment or
-    a refund of one of the charges is under way.
-    """
-    charges = own_charges(work, charge_ids, patron_id)
-    if store.claimed(work, charge_ids):
-        raise PaymentUnderWay
-    payment = payment_rules.take_cash(
-        new_id(),
-        patron_id,
-        charges,
-        work.now,
-        cents=cents,
-        by=by,
-        shown_cents=shown_cents,
-    )
-    occasion = Occasion(on=on, at=work.now, reference=payment.id, by=by)
-    by_id = {charge.id: charge for charge in charges}
-    postings = [pay(by_id[part.charge_id], part.cents, occasion) for part in payment.parts]
-    post(work, borrowers_store.borrower(work, patron_id), postings)
-    store.add_payment(work, payment)
-    return payment
 
 
 @dataclass(frozen=True)
@@ -109,7 +60,7 @@ def _under_way(work: Work, command: BeginPayment) -> Payment:
     for payment in store.payments_under_way(work, command.charge_ids):
         if {part.charge_id for part in payment.parts} == set(command.charge_ids):
             return payment
-    raise PaymentUnderWay
+    raise refusals.PaymentUnderWay
 
 
 def advance_payment(work: Work, payment_id: str, step: Step, on: date) -> Payment:
@@ -117,9 +68,7 @@ def advance_payment(work: Work, payment_id: str, step: Step, on: date) -> Paymen
 
     Once the money was taken, the charges are paid. Raises NoSuchPayment or PaymentOver.
     """
-    payment = store.get_payment(work, payment_id)
-    if payment is None:
-        raise NoSuchPayment
+    payment = or_refuse(store.get_payment(work, payment_id), refusals.NoSuchPayment)
     advanced = take_step(payment, step)
     if advanced is payment:
         if payment.state is PaymentState.PAID:
@@ -144,6 +93,15 @@ def _paid(work: Work, payment: Payment, on: date) -> list[Posting]:
     return postings
 
 
+def note_page(work: Work, payment_id: str, page: HostedPage) -> Payment:
+    """Note the provider's page for a payment. Raises NoSuchPayment or PaymentOver."""
+    payment = or_refuse(store.get_payment(work, payment_id), refusals.NoSuchPayment)
+    noted = payment_rules.open_page(payment, page.provider_id, page.url)
+    if noted is not payment:
+        store.save_payment(work, noted)
+    return noted
+
+
 log = structlog.get_logger()
 
 
@@ -161,9 +119,9 @@ async def pay_charges(run: Run, provider: Provider, command: BeginPayment, on: d
     finally:
         run.events.extend(steps.events)  # if it is refused, another payment may have ended before
     if payment.state is PaymentState.DECLINED:
-        raise PaymentDeclined
+        raise refusals.PaymentDeclined
     if payment.state is PaymentState.NOT_RECEIVED:
-        raise PaymentNotReceived
+        raise refusals.PaymentNotReceived
     return payment
 
 
@@ -172,7 +130,7 @@ async def _pay(
 ) -> Payment:
     try:
         begun = await run(begin_payment, command)
-    except PaymentUnderWay:
+    except refusals.PaymentUnderWay:
         for left in await store.find_payments_under_way_for(run.database, command.charge_ids):
             await resume_payment(steps, provider, left, on, send_again=False)
         begun = await run(begin_payment, command)
@@ -197,23 +155,44 @@ async def resume_payment(
 
     The provider knows how far it has come. With `send_again`, a payment that the provider does not
     know is sent again under its id, which counts once. It is dropped if that has no answer, or
-    without `send_again`. If a request arrives after all, money is reserved and never taken.
+    without `send_again`, which closes a page, too. If a request arrives after all, money is
+    reserved and never taken. Raises PaymentUnderWay if a page can't be closed.
     """
     try:
-        await _resume(run, provider, payment, on, send_again=send_again)
+        payment = await _resume(run, provider, payment, on, send_again=send_again)
     except ProviderAway:
         log.warning("provider away", payment_id=payment.id)
         return False
     except PaymentOver:
         return False  # another replica ended it meanwhile
-    return True
+    return payment.state not in UNDER_WAY
+
+
+async def look_at_page(
+    run: Run, provider: Provider, payment_id: str, on: date, *, close: bool = False
+) -> Payment:
+    """Ask the provider about the page of a payment, or `close` it; return the payment.
+
+    What was taken on the page of a payment that has ended is given back. Raises NoSuchPayment, or
+    PaymentUnderWay if the page can't be closed.
+    """
+    payment = await _find(run, payment_id)
+    steps = run.in_steps()
+    if payment.state in UNDER_WAY:
+        await resume_payment(steps, provider, payment, on, send_again=not close)
+    elif payment.provider_id and payment.state is not PaymentState.PAID:
+        try:
+            if await provider.standing(payment) == "captured":
+                await provider.refund(payment, f"{payment.id}:late", payment.cents)
+        except ProviderAway:
+            log.warning("provider away", payment_id=payment.id)
+    payment = await _as_ended(steps, payment.id, on)
+    run.events.extend(steps.events)
+    return payment
 
 
 async def _find(run: Run, payment_id: str) -> Payment:
-    payment = await store.find_payment(run.database, payment_id)
-    if payment is None:
-        raise NoSuchPayment
-    return payment
+    return or_refuse(await store.find_payment(run.database, payment_id), refusals.NoSuchPayment)
 
 
 async def _resume(
@@ -221,7 +200,12 @@ async def _resume(
 ) -> Payment:
     """Do what `resume_payment` does; return the payment. Raises ProviderAway or PaymentOver."""
     if payment.state is PaymentState.PENDING:
-        standing = await provider.standing(payment.id)
+        standing = await provider.standing(payment)
+        if standing == "open" and not send_again:
+            await provider.release(payment)
+            standing = await provider.standing(payment)
+            if standing == "open":
+                raise refusals.PaymentUnderWay
         if standing == "unknown" and send_again:
             try:
                 return await _carry_out(run, provider, payment, on)
@@ -245,12 +229,21 @@ async def _as_ended(run: Run, payment_id: str, on: date) -> Payment:
 async def _carry_out(run: Run, provider: Provider, payment: Payment, on: date) -> Payment:
     """Complete the payment. Raises ProviderAway, or PaymentOver if it was released."""
     if payment.state is PaymentState.PENDING:
-        accepted = await provider.authorise(payment.id, payment.cents)
-        failpoint("payment.authorised")
+        if payment.provider_id:
+            standing = await provider.standing(payment)
+            if standing == "open":
+                return payment
+            accepted = standing in ("authorised", "captured")
+        else:
+            answer = await provider.authorise(payment)
+            failpoint("payment.authorised")
+            if isinstance(answer, HostedPage):
+                return await run(note_page, payment.id, answer)
+            accepted = answer
         step = Step.AUTHORISE if accepted else Step.RELEASE
         payment = await run(advance_payment, payment.id, step, on)
     if payment.state is PaymentState.AUTHORISED:
-        taken = await provider.capture(payment.id)
+        taken = await provider.capture(payment)
         failpoint("payment.captured")
         step = Step.SETTLE if taken else Step.RELEASE
         payment = await run(advance_payment, payment.id, step, on)
@@ -258,32 +251,33 @@ async def _carry_out(run: Run, provider: Provider, payment: Payment, on: date) -
 
 
 def begin_refund(
-    work: Work, *, charge_id: str, by: str, on: date, has_provider: bool, cents: int | None = None
+    work: Work,
+    *,
+    charge_id: str,
+    by: str,
+    on: date,
+    has_provider: bool,
+    cents: int | None = None,
+    branch: str = "",
+    till: str = "",
 ) -> Refund:
     """Begin a refund by `by`, of the staff; if one for the charge is under way, return that one.
 
     What was paid in cash is given back in cash, so this refund is over at once. A charge that was
-    paid in both ways has two refunds, the first in cash. `cents` were shown to the member of
-    staff, if known.
+    paid in both ways has two refunds, the first in cash, which is booked in the open till of this
+    name at the library `branch`. `cents` were shown to the member of staff, if known.
 
     Raises NoSuchCharge, NoRefundDue, AmountChanged if other cents are due back,
     NoPaymentProvider, or PaymentUnderWay if a payment of the charge is under way.
 
     The patron's counts are written for the reason that `begin_payment` gives.
     """
-    charge = store.get(work, charge_id)
-    if charge is None:
-        raise NoSuchCharge
+    charge = or_refuse(store.get(work, charge_id), refusals.NoSuchCharge)
     if store.claimed(work, [charge.id]):
-        under_way = store.refund_under_way(work, charge.id)
-        if under_way is None:
-            raise PaymentUnderWay
-        return under_way
+        return or_refuse(store.refund_under_way(work, charge.id), refusals.PaymentUnderWay)
     paid = store.payments_of(work, charge.id)
     given = store.refunds_of(work, charge.id)
-    found = payment_rules.payment_to_refund(charge.id, paid, given)
-    if found is None:
-        raise NoRefundDue
+    found = or_refuse(payment_rules.payment_to_refund(charge.id, paid, given), NoRefundDue)
     payment, kept = found
     refund = payment_rules.begin_refund(
         new_id(), charge, payment, kept, work.now, by=by, cents=cents
@@ -292,12 +286,15 @@ def begin_refund(
     if refund.in_cash:
         occasion = Occasion(on=on, at=work.now, reference=refund.id, by=by)
         post(work, borrower, [ledger_rules.refund(charge, refund.cents, occasion)])
+        moved = [(charge.kind.value, refund.cents)]
+        till_id = book(work, branch, till, moved, on, given=True)
+        refund = replace(refund, till_id=till_id)
         store.add_refund(work, refund)
     elif has_provider:
         post(work, borrower, [])
         store.begin_refund(work, refund)
     else:
-        raise NoPaymentProvider
+        raise refusals.NoPaymentProvider
     return refund
 
 
@@ -309,7 +306,7 @@ def settle_refund(work: Work, refund_id: str, on: date) -> Refund:
     refund = store.get_refund(work, refund_id)
     charge = store.get(work, refund.charge_id) if refund else None
     if refund is None or charge is None:
-        raise NoSuchPayment
+        raise refusals.NoSuchPayment
     settled = payment_rules.settle_refund(refund)
     if settled is refund:
         show_posted(work, PostingKind.REFUNDED, refund.id, refund.patron_id, [charge.id])
@@ -322,7 +319,15 @@ def settle_refund(work: Work, refund_id: str, on: date) -> Refund:
 
 
 async def refund_charge(
-    run: Run, provider: Provider | None, *, charge_id: str, by: str, on: date, cents: int | None
+    run: Run,
+    provider: Provider | None,
+    *,
+    charge_id: str,
+    by: str,
+    on: date,
+    cents: int | None,
+    branch: str = "",
+    till: str = "",
 ) -> Refund:
     """Refund the charge; return the refund, still under way if the provider does not answer.
 
@@ -335,12 +340,12 @@ async def refund_charge(
         on=on,
         has_provider=provider is not None,
         cents=cents,
+        branch=branch,
+        till=till,
     )
     if provider is None or begun.settled:
         return begun  # given in cash, or begun while there was a provider
-    refund = await store.find_refund(run.database, begun.id)
-    if refund is None:
-        raise NoSuchPayment
+    refund = or_refuse(await store.find_refund(run.database, begun.id), refusals.NoSuchPayment)
     steps = run.in_steps()
     refund = await give_refund(steps, provider, refund, on)
     run.events.extend(steps.events)
@@ -351,7 +356,8 @@ async def give_refund(run: Run, provider: Provider, refund: Refund, on: date) ->
     """Give the refund if the provider answers. The provider gives a repeated refund once."""
     if not refund.settled:
         try:
-            await provider.refund(refund.payment_id, refund.id, refund.cents)
+            payment = await _find(run, refund.payment_id)
+            await provider.refund(payment, refund.id, refund.cents)
         except ProviderAway:
             log.warning("provider away", refund_id=refund.id)
             return refund

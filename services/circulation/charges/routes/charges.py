@@ -8,21 +8,26 @@ from pydantic import BaseModel, Field
 
 from services.circulation.charges import queries, store
 from services.circulation.charges.commands.ledger import close_borrower, waive_charge
+from services.circulation.charges.refusals import NoSuchCharge, PaymentUnderWay
 from services.circulation.fields import Id, Line, Today
-from services.circulation.refusals import MoreThanOutstanding, NoSuchCharge, PaymentUnderWay
+from services.circulation.refusals import MoreThanOutstanding
 from services.circulation.rules.charge import Charge
 from services.circulation.rules.fines import Statement, as_document
 from services.circulation.rules.ledger import Entry
 from shared.audit_trail import shows_patrons
 from shared.auth import OtherService, Patron, PatronOrStaff, PatronStaffOrService, Staff, may_see
 from shared.contracts.statement import SpanOut
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
 from shared.mongo import Database
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
+
+OpenOnly = Annotated[
+    bool, Query(description="True: only charges with money to be paid or to be given back.")
+]
 
 
 class StatementOut(BaseModel):
@@ -66,21 +71,8 @@ class ChargeOut(BaseModel):
     @classmethod
     def of(cls, charge: Charge) -> "ChargeOut":
         """Build the response from a charge."""
-        return cls(
-            id=charge.id,
-            patron_id=charge.patron_id,
-            loan_id=charge.loan_id,
-            kind=charge.kind.value,
-            hold_id=charge.hold_id,
-            amount_cents=charge.amount_cents,
-            outstanding_cents=charge.outstanding_cents,
-            paid_cents=charge.paid_cents,
-            waived_cents=charge.waived_cents,
-            refund_due_cents=charge.refund_due_cents,
-            assessed_on=charge.assessed_on,
-            statement=StatementOut.of(charge.statement) if charge.statement else None,
-            version=charge.version,
-        )
+        statement = StatementOut.of(charge.statement) if charge.statement else None
+        return from_attributes(cls, charge, kind=charge.kind.value, statement=statement)
 
 
 class EntryOut(BaseModel):
@@ -98,16 +90,7 @@ class EntryOut(BaseModel):
     @classmethod
     def of(cls, entry: Entry) -> "EntryOut":
         """Build the response from an entry."""
-        return cls(
-            id=entry.id,
-            kind=entry.kind.value,
-            amount_cents=entry.amount_cents,
-            on=entry.on,
-            at=entry.at,
-            reason=entry.reason,
-            reference=entry.reference,
-            by=entry.by,
-        )
+        return from_attributes(cls, entry, kind=entry.kind.value)
 
 
 class ListedCharge(ChargeOut):
@@ -190,9 +173,11 @@ async def get_charge_statement(charge_id: Id, caller: PatronOrStaff, db: Db) -> 
 
 
 @router.get("/me/charges")
-async def get_my_charges(caller: Patron, db: Db, page: PageQuery) -> ChargePage:
+async def get_my_charges(
+    caller: Patron, db: Db, page: PageQuery, *, open_only: OpenOnly = False
+) -> ChargePage:
     """List the patron's charges."""
-    return await _charges_of(db, caller.id, page, only_open=False)
+    return await _charges_of(db, caller.id, page, only_open=open_only)
 
 
 @router.get("/patrons/{patron_id}/charges")
@@ -202,9 +187,8 @@ async def get_charges(
     _caller: Staff,
     db: Db,
     page: PageQuery,
-    open_only: Annotated[
-        bool, Query(description="True: only charges with money to be paid or to be given back.")
-    ] = False,
+    *,
+    open_only: OpenOnly = False,
 ) -> ChargesOfPatron:
     """List a patron's charges, for staff, and say whether they block the patron now."""
     listed = await _charges_of(db, patron_id, page, only_open=open_only)

@@ -1,39 +1,63 @@
 """Routes of payments and refunds."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from services.circulation.charges import store
-from services.circulation.charges.clients import Provider, provider_of
+from services.circulation.calendars import store as calendars_store
+from services.circulation.charges import queries, store
+from services.circulation.charges.clients import Provider
+from services.circulation.charges.clients.configured import provider_of
+from services.circulation.charges.commands.cash import cancel_cash, take_cash
 from services.circulation.charges.commands.payments import (
     BeginPayment,
     pay_charges,
     refund_charge,
-    take_cash,
 )
-from services.circulation.fields import Id, Ids, day_of
-from services.circulation.refusals import (
-    AmountChanged,
+from services.circulation.charges.commands.receipts import request_receipt
+from services.circulation.charges.refusals import (
     NoPaymentProvider,
-    NoRefundDue,
     NoSuchCharge,
     NoSuchPayment,
-    NothingToPay,
     PaymentDeclined,
     PaymentNotReceived,
     PaymentUnderWay,
+    TillClosed,
+)
+from services.circulation.fields import BranchCode, Id, Ids, Line, TillName, day_of
+from services.circulation.refusals import (
+    AmountChanged,
+    NoReceipt,
+    NoRefundDue,
+    NoSuchBranch,
+    NothingToPay,
+    PaymentCancelled,
+    PaymentNotInCash,
+    PaymentRefunded,
 )
 from services.circulation.rules.payment import Payment, PaymentState, Refund
 from shared.audit_trail import shows_patrons
-from shared.auth import Patron, PatronOrStaff, Staff, may_see
+from shared.auth import Desk, Patron, PatronOrStaff, Staff, may_see
 from shared.http.bodies import Body
 from shared.http.dependencies import Db, Run
+from shared.http.paging import Page, PageQuery, page_of
+from shared.mongo import Database
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1")
+
+
+class TillIn(Body):
+    """The desk whose till has the cash."""
+
+    branch: BranchCode | None = Field(
+        default=None, description="Library of the desk; null: not known."
+    )
+    till: TillName = Field(default="", description="Name of the till; empty: the only one.")
 
 
 class PaymentIn(Body):
@@ -42,7 +66,7 @@ class PaymentIn(Body):
     charge_ids: Ids
 
 
-class CashIn(Body):
+class CashIn(TillIn):
     """The charges to pay, and the amount that was taken for all of them together."""
 
     charge_ids: Ids
@@ -61,7 +85,7 @@ class CashIn(Body):
     )
 
 
-class RefundIn(Body):
+class RefundIn(TillIn):
     """The amount that is given back, as it was shown; refused if another is due by now."""
 
     amount_cents: int = Field(ge=1, le=100_000_000)
@@ -79,12 +103,20 @@ class PaymentOut(BaseModel):
 
     id: str
     patron_id: str
-    state: str = Field(description="`pending`, `paid`, `declined` or `not-received`.")
+    state: str = Field(
+        description="`pending`, `paid`, `declined`, `not-received`, or `cancelled`: it was a "
+        "mistake."
+    )
     amount_cents: int
     currency: str = "HKD"
     parts: list[PartOut]
     begun_at: datetime
     in_cash: bool = Field(description="True if a library's desk took it, not the provider.")
+    page_url: str | None = Field(
+        default=None,
+        description="Page of the provider on which the patron pays; null: there is none, or the "
+        "payment is over.",
+    )
 
     @classmethod
     def of(cls, payment: Payment) -> "PaymentOut":
@@ -100,7 +132,29 @@ class PaymentOut(BaseModel):
             ],
             begun_at=payment.begun_at,
             in_cash=payment.in_cash,
+            page_url=(payment.page_url or None) if payment.state is PaymentState.PENDING else None,
         )
+
+
+class PartInFull(PartOut):
+    """The part of a payment for one charge, with what the charge is for."""
+
+    kind: str = Field(description="Kind of the charge.")
+    title: str | None = Field(description="Null once the loan or the hold has been deleted.")
+
+
+class PaymentInFull(PaymentOut):
+    """A payment with what it paid, as a receipt shows it."""
+
+    parts: list[PartInFull]  # type: ignore[assignment]
+    refunded_cents: int = Field(description="Cents that were given back of it since.")
+
+
+class PaymentPage(BaseModel):
+    """A page of payments, the newest first; send `next` as `after` for the next page."""
+
+    items: list[PaymentInFull]
+    next: str | None
 
 
 class RefundOut(BaseModel):
@@ -152,6 +206,7 @@ async def post_payment(
 ) -> PaymentOut:
     """Pay charges, each in full. 202: the provider has not answered yet; read the payment later.
 
+    With `page_url`, the patron is to pay on that page, and comes back to the payment's own.
     If a payment of the same charges is under way, the request continues and returns that payment.
     `payment-not-received`: the provider has not got the request, though it was sent twice; the
     charges can be paid again.
@@ -163,14 +218,17 @@ async def post_payment(
 
 
 @router.post("/patrons/{patron_id}/payments", status_code=201)
-@refuses(NoSuchCharge, NothingToPay, AmountChanged, PaymentUnderWay)
-async def post_cash_payment(patron_id: Id, body: CashIn, caller: Staff, run: Run) -> PaymentOut:
-    """Record that a patron has paid charges in cash at a library's desk, in full or in part.
+@refuses(NoSuchBranch, NoSuchCharge, NothingToPay, AmountChanged, PaymentUnderWay)
+async def post_cash_payment(
+    patron_id: Id, body: CashIn, caller: Desk, db: Db, run: Run
+) -> PaymentOut:
+    """Record that a patron has paid charges in cash at a desk or a station, in full or in part.
 
     `amount-changed`: less than was taken, or another amount than was shown, is to be paid now, for
     example because a fine was lowered.
     """
     day = day_of(None, run)
+    branch = await _desk_of(db, body.branch)
     payment = await run(
         take_cash,
         charge_ids=body.charge_ids,
@@ -179,30 +237,135 @@ async def post_cash_payment(patron_id: Id, body: CashIn, caller: Staff, run: Run
         by=caller.id,
         on=day,
         shown_cents=body.shown_cents,
+        branch=branch,
+        till=body.till,
     )
     return PaymentOut.of(payment)
+
+
+async def _desk_of(db: Db, branch: str | None) -> str:
+    """Return the code of the library of a desk, or "". Raises NoSuchBranch."""
+    if branch:
+        await calendars_store.check_known(db, branch)
+    return branch or ""
+
+
+class CancellationIn(Body):
+    """Why a payment was a mistake, in the words of the staff."""
+
+    reason: Line
+
+
+@router.post("/payments/{payment_id}/cancellation")
+@refuses(
+    NoSuchPayment,
+    PaymentCancelled,
+    PaymentNotInCash,
+    PaymentRefunded,
+    PaymentUnderWay,
+    TillClosed,
+)
+async def post_cancellation(
+    payment_id: Id, body: CancellationIn, caller: Staff, run: Run
+) -> PaymentOut:
+    """Cancel a payment in cash that was recorded by mistake: its charges are to be paid again.
+
+    It stays in the ledger with its cancellation. `till-closed`: its till is closed, or its day
+    over, so a supervisor cancels it.
+    """
+    cancelled = await run(
+        cancel_cash,
+        payment_id=payment_id,
+        reason=body.reason,
+        by=caller.id,
+        on=day_of(None, run),
+        may_after_closing="override" in caller.rights,
+    )
+    return PaymentOut.of(cancelled)
 
 
 @router.get("/payments/{payment_id}")
 @refuses(NoSuchPayment)
 @shows_patrons
-async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentOut:
+async def get_payment(payment_id: Id, caller: PatronOrStaff, db: Db) -> PaymentInFull:
     """Get a payment."""
     payment = await store.find_payment(db, payment_id)
     if payment is None or not may_see(caller, payment.patron_id):
         raise NoSuchPayment
-    return PaymentOut.of(payment)
+    return (await _in_full(db, [payment]))[0]
+
+
+@router.post("/payments/{payment_id}/receipt", status_code=202)
+@refuses(NoSuchPayment, NoReceipt)
+async def post_payment_receipt(
+    payment_id: Id, caller: PatronOrStaff, db: Db, run: Run
+) -> PaymentOut:
+    """Send the patron the receipt of a payment by e-mail, if they have an address.
+
+    On one day it is sent once, however often it is asked for.
+    """
+    payment = await store.find_payment(db, payment_id)
+    if payment is None or not may_see(caller, payment.patron_id):
+        raise NoSuchPayment
+    return PaymentOut.of(await run(request_receipt, payment_id, day_of(None, run)))
+
+
+@router.get("/me/payments")
+async def get_own_payments(caller: Patron, db: Db, page: PageQuery) -> PaymentPage:
+    """List the patron's payments, the newest first, without those that were declined."""
+    return await _payments_by(db, caller.id, page)
+
+
+@router.get("/patrons/{patron_id}/payments")
+@shows_patrons
+async def get_payments(patron_id: Id, _caller: Staff, db: Db, page: PageQuery) -> PaymentPage:
+    """List a patron's payments, the newest first, without those that were declined."""
+    return await _payments_by(db, patron_id, page)
+
+
+async def _payments_by(db: Database, patron_id: str, page: Page) -> PaymentPage:
+    found = await store.find_payments_by(db, patron_id, page.limit, page.after)
+    return PaymentPage(**page_of(await _in_full(db, found), page, lambda out: out.id))
+
+
+async def _in_full(db: Database, payments: Sequence[Payment]) -> list[PaymentInFull]:
+    """Build the responses, with three reads for all payments together."""
+    ids = {part.charge_id for payment in payments for part in payment.parts}
+    charges = {charge.id: charge for charge in await store.find_some(db, ids)}
+    titles = await queries.items_of_charges(db, list(charges.values()))
+    refunded: Counter[str] = Counter()
+    for refund in await store.find_refunds_of(db, ids):
+        refunded[refund.payment_id] += refund.cents if refund.settled else 0
+    return [
+        PaymentInFull(
+            **dict(PaymentOut.of(payment))
+            | {
+                "parts": [
+                    PartInFull(
+                        charge_id=part.charge_id,
+                        amount_cents=part.cents,
+                        kind=charges[part.charge_id].kind.value,
+                        title=titles.get(part.charge_id),
+                    )
+                    for part in payment.parts
+                ]
+            },
+            refunded_cents=refunded[payment.id],
+        )
+        for payment in payments
+    ]
 
 
 @router.post("/charges/{charge_id}/refund", status_code=201, responses={202: {"model": RefundOut}})
-@refuses(NoSuchCharge, NoRefundDue, AmountChanged, PaymentUnderWay, NoPaymentProvider)
+@refuses(NoSuchBranch, NoSuchCharge, NoRefundDue, AmountChanged, PaymentUnderWay, NoPaymentProvider)
 async def post_refund(
     charge_id: Id,
     caller: Staff,
+    db: Db,
     run: Run,
     provider: Repays,
-    response: Response,
     *,
+    response: Response,
     body: RefundIn | None = None,
 ) -> RefundOut:
     """Give back the refund due on a charge, in the way in which it was paid.
@@ -217,6 +380,8 @@ async def post_refund(
         by=caller.id,
         on=day_of(None, run),
         cents=body.amount_cents if body else None,
+        branch=await _desk_of(db, body.branch if body else None),
+        till=body.till if body else "",
     )
     response.status_code = 201 if refund.settled else 202
     return RefundOut.of(refund)

@@ -20,7 +20,7 @@ from shared.mongo import Database
 router = APIRouter()
 
 MOST_ARGUMENTS = 20
-_USUAL_SITE = next(service.url for service in SERVICES if service.name == "gateway")
+_USUAL_SITE = next(service.url("http") for service in SERVICES if service.name == "gateway")
 
 
 @router.get("/oai", response_class=Response)

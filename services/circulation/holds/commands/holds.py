@@ -12,12 +12,9 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.experience import store as experience_store
 from services.circulation.holds import events, store
 from services.circulation.holds.commands.queue import hand_out, serve
+from services.circulation.holds.refusals import NoSuchHold
 from services.circulation.policies import store as policies_store
-from services.circulation.refusals import (
-    NoSuchBranch,
-    NoSuchHold,
-    PickupAtOwner,
-)
+from services.circulation.refusals import NoSuchBranch, PickupAtOwner
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules import hold as hold_rules
 from services.circulation.rules.hold import (

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import product
 
+from services.circulation import refusals
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.borrowers.commands import acting, may_act
 from services.circulation.calendars import store as calendars_store
@@ -12,22 +13,8 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.holds import events, store
 from services.circulation.holds.commands.holds import QueuedHold
 from services.circulation.holds.commands.queue import hand_out
+from services.circulation.holds.refusals import NoSuchPatron, NoSuchVolume, NoSuchWork, WhichVolume
 from services.circulation.policies import store as policies_store
-from services.circulation.refusals import (
-    MAY_BE_OVERRIDDEN,
-    EndsBeforeToday,
-    HoldExists,
-    NoSuchBranch,
-    NoSuchCopy,
-    NoSuchPatron,
-    NoSuchTitle,
-    NoSuchVolume,
-    NoSuchWork,
-    NotInThisState,
-    Refusal,
-    WayOut,
-    WhichVolume,
-)
 from services.circulation.rules import hold as hold_rules
 from services.circulation.rules.copy import OUT_STATES
 from services.circulation.rules.hold import (
@@ -38,10 +25,17 @@ from services.circulation.rules.hold import (
 )
 from services.circulation.rules.hold_queue import policy_at_placing
 from services.circulation.rules.override import Reason
-from services.circulation.rules.patron import Borrower, Patron, is_blocked, with_valid_card
+from services.circulation.rules.patron import (
+    Borrower,
+    Patron,
+    check_state,
+    is_blocked,
+    with_valid_card,
+)
 from services.circulation.rules.policy import Policy, PolicyMatrix
 from services.circulation.rules.ways_out import Candidate, OpenLoans, payments, ways_out
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -66,6 +60,8 @@ class PlaceHold:
     """Answer of accounts about a patron that circulation does not know."""
     override: Reason | None = None
     """Why staff reserve despite the refusals that may be overridden; None: they don't."""
+    may_be_behind: bool = False
+    """True: PatronInDoubt is raised where only the patron's state refuses."""
 
 
 @dataclass(frozen=True)
@@ -107,11 +103,12 @@ def place_hold(work: Work, command: PlaceHold) -> QueuedHold:
     place = store.take_place(work, target.queue_id)
     branch = calendars_store.get(work, command.pickup_branch)
     if branch is None:
-        raise NoSuchBranch(branch=command.pickup_branch)
+        raise refusals.NoSuchBranch(branch=command.pickup_branch)
     patron = _patron(work, command)
     borrower = borrowers_store.borrower(work, patron.id)
     if borrower.closed:
         raise NoSuchPatron
+    check_state(patron, command.on, may_be_behind=command.may_be_behind)
     terms = PlacingTerms(
         command=command,
         target=target,
@@ -203,18 +200,18 @@ def _decide(work: Work, terms: PlacingTerms) -> tuple[Hold, str | None]:
     """Return the new hold, and the code of the refusal that staff overrode, if any."""
     try:
         return new_hold(terms), None
-    except (HoldExists, EndsBeforeToday):
+    except (refusals.HoldExists, refusals.EndsBeforeToday):
         raise  # nothing is in the way
-    except Refusal as refusal:
+    except refusals.Refusal as refusal:
         reason = terms.command.override
-        if reason is None or not isinstance(refusal, MAY_BE_OVERRIDDEN):
+        if reason is None or not isinstance(refusal, refusals.MAY_BE_OVERRIDDEN):
             raise refusal.with_ways_out(_ways_out(work, terms)) from None
         hold = new_hold(terms, unlimited=True)
         borrowers_store.add_override(work, hold, refusal.code, reason)
         return hold, refusal.code
 
 
-def _ways_out(work: Work, terms: PlacingTerms) -> tuple[WayOut, ...]:
+def _ways_out(work: Work, terms: PlacingTerms) -> tuple[refusals.WayOut, ...]:
     own = store.open_loans(work, terms.patron.id)
     holds = store.open_of_patron(work, terms.patron.id)
     by_kind = any(row.branch_kind for row in terms.policies.rows)
@@ -224,7 +221,7 @@ def _ways_out(work: Work, terms: PlacingTerms) -> tuple[WayOut, ...]:
 
 def ways_to_reserve(
     terms: PlacingTerms, own: OpenLoans, holds: Iterable[Hold], branches: Mapping[str, str]
-) -> tuple[WayOut, ...]:
+) -> tuple[refusals.WayOut, ...]:
     """Return the ways out of a refused hold: cancel others, return the title, pay, collect it
     elsewhere.
 
@@ -271,18 +268,14 @@ def _target(work: Work, command: PlaceHold) -> Target:
     if command.barcode:
         copy = catalogue_store.copies_with(work, [command.barcode]).get(command.barcode)
         if copy is None:
-            raise NoSuchCopy(barcode=command.barcode)
+            raise refusals.NoSuchCopy(barcode=command.barcode)
         if copy.state in OUT_STATES:
-            raise NotInThisState(state=copy.state.value)
+            raise refusals.NotInThisState(state=copy.state.value)
         return Target(copy.title_id, copy.volume, copy.barcode, copy.work_id)
     if command.work_id:
-        title = catalogue_store.first_edition(work, command.work_id)
-        if title is None:
-            raise NoSuchWork
+        title = or_refuse(catalogue_store.first_edition(work, command.work_id), NoSuchWork)
     else:
-        title = catalogue_store.get(work, command.title_id or "")
-        if title is None:
-            raise NoSuchTitle
+        title = or_refuse(catalogue_store.get(work, command.title_id or ""), refusals.NoSuchTitle)
     target = Target(title.id, command.volume, None, title.work_id, bool(command.work_id))
     if not catalogue_store.has_copy(work, target):
         volumes = catalogue_store.volumes_of(work, target)
@@ -296,7 +289,4 @@ def _target(work: Work, command: PlaceHold) -> Target:
 def _patron(work: Work, command: PlaceHold) -> Patron:
     if command.patron is not None:
         borrowers_store.note_patron(work, command.patron)
-    patron = borrowers_store.get_patron(work, command.patron_id)
-    if patron is None:
-        raise NoSuchPatron
-    return patron
+    return or_refuse(borrowers_store.get_patron(work, command.patron_id), NoSuchPatron)

@@ -10,7 +10,7 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.holds import events, store
 from services.circulation.policies import store as policies_store
 from services.circulation.refusals import NoSuchBranch
-from services.circulation.rules.copy import Copy, CopyState, arrive, send
+from services.circulation.rules.copy import Copy, CopyState, arrive, remember, send
 from services.circulation.rules.hold import Hold
 from services.circulation.rules.hold_queue import Waiting, allot, assign, nearest
 from services.circulation.rules.policy import PolicyMatrix
@@ -126,6 +126,10 @@ def unpack(work: Work, copy: Copy, branch_code: str, on: date) -> Served:
     The caller has written its queue already. Raises NotInThisState.
     """
     arrived = arrive(copy, branch_code)
+    if copy.state is CopyState.IN_TRANSIT:
+        arrived = remember(arrived, "moved", on, copy.at_branch)
+    elif copy.state is not CopyState.TO_FETCH:
+        arrived = remember(arrived, "received", on)
     catalogue_store.save_copies(work, [arrived])
     if copy.hold_id and (hold := store.get(work, copy.hold_id)):
         return _for_hold(work, arrived, hold, on)

@@ -5,8 +5,10 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import StringConstraints
 
-from services.circulation.borrowers.commands import ask_for_patron
+from services.circulation.borrowers.commands import ask_for_patron, with_newest_state
+from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.fields import (
     Id,
@@ -14,21 +16,25 @@ from services.circulation.fields import (
     day_of,
     reason_of,
 )
-from services.circulation.holds import store
+from services.circulation.holds import refusals, store
 from services.circulation.holds.commands.holds import AmendHold, amend_hold, cancel_hold
 from services.circulation.holds.commands.placing import (
     PlaceHold,
     place_hold,
     preview_hold,
 )
-from services.circulation.holds.queries import likely_ready
+from services.circulation.holds.queries import likely_if_placed, likely_ready
 from services.circulation.holds.routes.models import (
+    AwaitedOut,
     HoldChange,
     HoldEffectOut,
     HoldIn,
     HoldList,
     HoldOut,
     HoldPage,
+    LikelyReadyOut,
+    LikelyTitleOut,
+    LikelyTitles,
     ToFetchOut,
     ToFetchPage,
 )
@@ -42,17 +48,12 @@ from services.circulation.refusals import (
     HoldNotWaiting,
     NoSuchBranch,
     NoSuchCopy,
-    NoSuchHold,
-    NoSuchPatron,
     NoSuchTitle,
-    NoSuchVolume,
-    NoSuchWork,
     NotInThisState,
     OnSiteOnly,
     PatronBlocked,
     PickupAtOwner,
     TitleOnLoan,
-    WhichVolume,
 )
 from services.circulation.rules.hold import Hold
 from shared.audit_trail import shows_patrons
@@ -60,16 +61,23 @@ from shared.auth import Patron, PatronOrStaff, PatronStaffOrService, Staff, may_
 from shared.http.dependencies import Db, Preview, Run
 from shared.http.paging import Page, PageQuery, page_of
 from shared.mongo import Database
-from shared.refusals import refuses
+from shared.refusals import or_refuse, refuses
 
 router = APIRouter(prefix="/v1")
+
+MOST_AWAITED = 5000
+"""Barcodes of a kind that a desk keeps to work without a network: some 75 kB."""
 
 
 async def _out(db: Database, holds: list[Hold], on: date | None = None) -> list[HoldOut]:
     """Build the responses; with their likely days if `on` gives the library day."""
     positions = await store.positions(db, holds)
     likely = await likely_ready(db, holds, positions, on) if on else {}
-    return [HoldOut.of(hold, positions.get(hold.id), likely.get(hold.id)) for hold in holds]
+    names = await catalogue_store.find_names(db, {hold.title_id for hold in holds})
+    return [
+        HoldOut.of(hold, positions.get(hold.id), likely.get(hold.id), names.get(hold.title_id))
+        for hold in holds
+    ]
 
 
 @router.post(
@@ -84,12 +92,12 @@ async def _out(db: Database, holds: list[Hold], on: date | None = None) -> list[
 )
 @refuses(
     NoSuchTitle,
-    NoSuchVolume,
-    WhichVolume,
+    refusals.NoSuchVolume,
+    refusals.WhichVolume,
     NoSuchCopy,
     NotInThisState,
-    NoSuchWork,
-    NoSuchPatron,
+    refusals.NoSuchWork,
+    refusals.NoSuchPatron,
     NoSuchBranch,
     PatronBlocked,
     CardExpired,
@@ -115,9 +123,7 @@ async def post_hold(
     branch.
     """
     asking = caller.id if "patron" in caller.roles else None
-    patron_id = body.patron_id or asking
-    if patron_id is None:
-        raise NoSuchPatron
+    patron_id = or_refuse(body.patron_id or asking, refusals.NoSuchPatron)
     wanted = body.model_dump(exclude={"patron_id", "override"})
     command = PlaceHold(
         **wanted,
@@ -136,9 +142,12 @@ async def post_hold(
             return HoldEffectOut.of(effect, likely.get(queued.hold.id))
         return HoldOut.at(await run(place_hold, command))
 
+    async def place(may_be_behind: bool) -> HoldOut | HoldEffectOut:
+        return await act(replace(command, may_be_behind=may_be_behind))
+
     try:
-        return await act(command)
-    except NoSuchPatron:
+        return await with_newest_state(run, place)
+    except refusals.NoSuchPatron:
         if asking not in (None, patron_id):
             raise
         patron = await ask_for_patron(run.owners, patron_id, run.now)
@@ -147,8 +156,34 @@ async def post_hold(
         return await act(replace(command, patron=patron))
 
 
+@router.get("/titles/likely-ready")
+async def get_likely_titles(
+    db: Db,
+    today: Today,
+    ids: Annotated[
+        tuple[Annotated[str, StringConstraints(max_length=64)], ...],
+        Query(alias="id", max_length=20),
+    ] = (),
+    pickup_branch: Annotated[str, Query(max_length=40, pattern=r"^[A-Za-z0-9-]*$")] = "",
+) -> LikelyTitles:
+    """Say of up to 20 titles by when a hold that is placed now is likely ready.
+
+    A title is left out if a copy is available, if many wait for it, or if too little is known.
+    Without `pickup_branch` the hold is collected where the title's own copy belongs.
+    """
+    found = await likely_if_placed(db, ids, pickup_branch, today)
+    items = [
+        LikelyTitleOut(title_id=title_id, likely_ready_by=likely)
+        for title_id, day in found.items()
+        if (likely := LikelyReadyOut.of(day))
+    ]
+    return LikelyTitles(items=items)
+
+
 @router.patch("/holds/{hold_id}")
-@refuses(NoSuchHold, NoSuchBranch, PickupAtOwner, HoldEnded, HoldNotWaiting, EndsBeforeToday)
+@refuses(
+    refusals.NoSuchHold, NoSuchBranch, PickupAtOwner, HoldEnded, HoldNotWaiting, EndsBeforeToday
+)
 async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: Run) -> HoldOut:
     """Change a hold's pick-up branch or last day, or freeze or unfreeze it.
 
@@ -168,7 +203,7 @@ async def patch_hold(hold_id: Id, body: HoldChange, caller: PatronOrStaff, run: 
 
 
 @router.delete("/holds/{hold_id}")
-@refuses(NoSuchHold, HoldEnded)
+@refuses(refusals.NoSuchHold, HoldEnded)
 async def delete_hold(hold_id: Id, caller: PatronOrStaff, run: Run) -> HoldOut:
     """Cancel a hold: patrons their own and those of linked patrons, staff any."""
     asking = None if "staff" in caller.roles else caller.id
@@ -182,13 +217,13 @@ async def get_my_holds(caller: Patron, db: Db, today: Today) -> HoldList:
 
 
 @router.get("/holds/{hold_id}")
-@refuses(NoSuchHold)
+@refuses(refusals.NoSuchHold)
 @shows_patrons
 async def get_hold(hold_id: Id, caller: PatronStaffOrService, db: Db, today: Today) -> HoldOut:
     """Get a hold with its position."""
     hold = await store.find(db, hold_id)
     if hold is None or not may_see(caller, hold.patron_id):
-        raise NoSuchHold
+        raise refusals.NoSuchHold
     return (await _out(db, [hold], today))[0]
 
 
@@ -243,6 +278,15 @@ async def get_to_fetch(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> T
         if copy.hold_id in holds
     ]
     return ToFetchPage(**page_of(found, page, lambda out: out.copy_id))
+
+
+@router.get("/holds/awaited/{branch}")
+@refuses(NoSuchBranch)
+async def get_awaited(branch: Id, _caller: Staff, db: Db) -> AwaitedOut:
+    """List the barcodes that a desk needs to work without a network, at most 5,000 of each kind."""
+    await calendars_store.check_known(db, branch)
+    waiting, kept, complete = await store.find_awaited(db, branch, MOST_AWAITED)
+    return AwaitedOut(waiting=waiting, kept=kept, complete=complete)
 
 
 async def _page(db: Database, found: list[Hold], page: Page, cursors: dict[str, str]) -> HoldPage:

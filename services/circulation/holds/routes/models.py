@@ -20,7 +20,7 @@ from services.circulation.holds.commands.placing import (
 from services.circulation.rules.copy import Copy
 from services.circulation.rules.hold import Hold, HoldState
 from services.circulation.rules.ready_date import SHARE
-from shared.http.bodies import Body, Day
+from shared.http.bodies import Body, Day, from_attributes
 
 
 class HoldIn(Body):
@@ -90,6 +90,19 @@ class LikelyReadyOut(BaseModel):
         return None if day is None else cls(day=day, share=SHARE)
 
 
+class LikelyTitleOut(BaseModel):
+    """A title, and the day by which a hold that is placed now is likely ready."""
+
+    title_id: str
+    likely_ready_by: LikelyReadyOut
+
+
+class LikelyTitles(BaseModel):
+    """The titles about which something can be said, in no order."""
+
+    items: list[LikelyTitleOut]
+
+
 class HoldOut(BaseModel):
     """A hold."""
 
@@ -98,6 +111,9 @@ class HoldOut(BaseModel):
     title_id: str = Field(
         description="With `any_edition`: the edition of its copy or, until it has one, one of the "
         "work."
+    )
+    title: str | None = Field(
+        default=None, description="Given where holds are read; null: elsewhere."
     )
     volume: str | None = Field(description="The volume that is wanted; null: no volume.")
     barcode: str | None = Field(description="The only copy that is wanted; null: any.")
@@ -129,28 +145,12 @@ class HoldOut(BaseModel):
     version: int
 
     @classmethod
-    def of(cls, hold: Hold, position: int | None, likely: date | None = None) -> "HoldOut":
+    def of(
+        cls, hold: Hold, position: int | None, likely: date | None = None, title: str | None = None
+    ) -> "HoldOut":
         """Build the response from a hold."""
-        return cls(
-            id=hold.id,
-            patron_id=hold.patron_id,
-            title_id=hold.title_id,
-            volume=hold.volume,
-            barcode=hold.barcode,
-            work_id=hold.work_id,
-            any_edition=hold.any_edition,
-            pickup_branch=hold.pickup_branch,
-            state=hold.state,
-            position=position,
-            placed_at=hold.placed_at,
-            expires_on=hold.expires_on,
-            frozen=hold.frozen,
-            frozen_until=hold.frozen_until,
-            copy_id=hold.copy_id,
-            ready_on=hold.ready_on,
-            shelf_until=hold.shelf_until,
-            likely_ready_by=LikelyReadyOut.of(likely),
-            version=hold.version,
+        return from_attributes(
+            cls, hold, title=title, position=position, likely_ready_by=LikelyReadyOut.of(likely)
         )
 
     @classmethod
@@ -212,15 +212,13 @@ class ToFetchOut(BaseModel):
     @classmethod
     def of(cls, copy: Copy, title: str, hold: Hold) -> "ToFetchOut":
         """Build the response from a copy, the name of its title, and its hold."""
-        return cls(
-            barcode=copy.barcode,
+        return from_attributes(
+            cls,
+            copy,
             copy_id=copy.id,
-            title_id=copy.title_id,
             title=title,
-            volume=copy.volume,
             call_number=CallNumberOut.of(copy),
             shelf_location=copy.record.shelf_location if copy.record else None,
-            category=copy.category,
             hold_id=hold.id,
             pickup_branch=hold.pickup_branch,
             placed_at=hold.placed_at,
@@ -232,6 +230,16 @@ class ToFetchPage(BaseModel):
 
     items: list[ToFetchOut]
     next: str | None
+
+
+class AwaitedOut(BaseModel):
+    """Barcodes that a desk needs to work without a network. They say nothing of who waits."""
+
+    waiting: list[str] = Field(
+        description="Barcodes of copies on loan for which a reader waits who collects here."
+    )
+    kept: list[str] = Field(description="Barcodes of copies that are kept for a reader here.")
+    complete: bool = Field(description="False: there are more than these.")
 
 
 class HoldPage(BaseModel):

@@ -5,36 +5,33 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
+from services.circulation import refusals
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.commands.ledger import post
 from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.holds import release_hold
 from services.circulation.loans import events
+from services.circulation.loans.refusals import InTheFuture, NoSuchCard, TooLongAgo
 from services.circulation.loans.store import facts as facts_store
 from services.circulation.loans.store import loans as store
-from services.circulation.refusals import (
-    ASK_STAFF,
-    MAY_BE_OVERRIDDEN,
-    InTheFuture,
-    ItemRefusal,
-    NoSuchBranch,
-    NoSuchCard,
-    NoSuchCopy,
-    Refusal,
-    TooLongAgo,
-    WayOut,
-)
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.charge import Charge, ChargeKind, new_charge
 from services.circulation.rules.copy import Copy
-from services.circulation.rules.hold import Hold, HoldState, cancel, collect
+from services.circulation.rules.fulfilment import ended_by, hold_for, with_holds
+from services.circulation.rules.hold import Hold, HoldState
 from services.circulation.rules.ledger import assessed
-from services.circulation.rules.loan import Loan
-from services.circulation.rules.loan_period import LocalTime
+from services.circulation.rules.loan import Channel, Loan
+from services.circulation.rules.loan_period import Due, LocalTime
 from services.circulation.rules.override import Reason
-from services.circulation.rules.patron import Borrower, Patron, is_blocked, with_valid_card
+from services.circulation.rules.patron import (
+    Borrower,
+    Patron,
+    check_state,
+    is_blocked,
+    with_valid_card,
+)
 from services.circulation.rules.policy import PolicyMatrix
 from services.circulation.rules.ways_out import (
     Candidate,
@@ -44,6 +41,7 @@ from services.circulation.rules.ways_out import (
     ways_out,
 )
 from shared.ids import new_id
+from shared.reads import Reads
 from shared.unit_of_work import Work, brief
 
 
@@ -64,6 +62,8 @@ class LendingTerms:
     """Day of the loans."""
     today: date
     time: LocalTime | None = None
+    promised: Due | None = None
+    channel: Channel | None = None
     own: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Copy category and lending branch of the patron's open loans, by id.
 
@@ -79,7 +79,7 @@ class Lent:
 
     barcode: str
     loan: Loan | None
-    refused: ItemRefusal | None
+    refused: refusals.ItemRefusal | None
     renewals_left: int = 0
     """Number of renewals that the loan still has today."""
     copy: Copy | None = None
@@ -99,7 +99,7 @@ def lend_each(
     terms: LendingTerms,
     barcodes: Sequence[str],
     *,
-    overridden: tuple[type[Refusal], ...] = (),
+    overridden: tuple[type[refusals.Refusal], ...] = (),
 ) -> list[Lent]:
     """Lend the copies; return the outcome for each, in the given order.
 
@@ -110,8 +110,8 @@ def lend_each(
         made = [each.loan for each in results if each.loan and each.is_new]
         try:
             results.append(_lend(terms, barcode, made, overridden))
-        except Refusal as refusal:
-            refused = ItemRefusal.by(refusal)
+        except refusals.Refusal as refusal:
+            refused = refusals.ItemRefusal.by(refusal)
             results.append(Lent(barcode, None, refused, copy=terms.copies.get(barcode)))
     return results
 
@@ -120,13 +120,13 @@ def _lend(
     terms: LendingTerms,
     barcode: str,
     made: Sequence[Loan],
-    overridden: tuple[type[Refusal], ...],
+    overridden: tuple[type[refusals.Refusal], ...],
 ) -> Lent:
     """Lend one copy; `made` are the loans of the copies lent before it."""
     if (copy := terms.copies.get(barcode)) is None:
-        raise NoSuchCopy(barcode=barcode)
+        raise refusals.NoSuchCopy(barcode=barcode)
     policy = terms.policies.pick(terms.patron.category, copy.category, terms.branch.kind)
-    hold = _hold_for(terms.holds, copy)
+    hold = hold_for(terms.holds, copy)
 
     own = [*terms.own.values(), *map(_kind_of, made)]
 
@@ -139,7 +139,9 @@ def _lend(
             calendar=terms.branch.now,
             on=terms.on,
             time=terms.time,
+            promised=terms.promised,
             hold_id=hold.id if hold else None,
+            channel=terms.channel,
             blocked=blocked,
             open_loans=open_loans,
             of_category=sum(category == copy.category for category, _ in own),
@@ -158,17 +160,11 @@ def _lend(
     except overridden as refusal:
         patron = replace(terms.patron, card_expires_on=None)
         lent = lend(patron, blocked=False, open_loans=-1, own=())
-        return replace(lent, refused=ItemRefusal.by(refusal))
+        return replace(lent, refused=refusals.ItemRefusal.by(refusal))
 
 
 def _kind_of(loan: Loan) -> tuple[str, str]:
     return loan.copy_category, loan.branch_code
-
-
-def _hold_for(holds: Collection[Hold], copy: Copy) -> Hold | None:
-    """Return the patron's hold that a copy is kept for or, if there is none, one that it suits."""
-    suited = [hold for hold in holds if hold.id == copy.hold_id or hold.target.suits(copy)]
-    return max(suited, key=lambda hold: hold.id == copy.hold_id, default=None)
 
 
 def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None:
@@ -176,8 +172,8 @@ def save_loans(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> None
     taken = [(each.loan, each.copy) for each in results if each.loan and each.copy]
     if not taken:
         return
-    loans = [loan for loan, _ in taken]
-    ended = list(_ended(terms.holds, [copy for _, copy in taken], terms.today))
+    ended = list(ended_by(terms.holds, [copy for _, copy in taken], terms.today))
+    loans = [with_holds(loan, copy, ended) for loan, copy in taken]
     # First, because two stations at once conflict here; the later one then loses little work.
     fees = _fees(ended, loans, terms.on)
     post(
@@ -209,19 +205,6 @@ def _fees(
                 )
 
 
-def _ended(holds: Collection[Hold], lent: Sequence[Copy], on: date) -> Iterator[tuple[Hold, Hold]]:
-    """Yield the holds that the loans of some copies end, before and after.
-
-    Borrowing a different copy than the one kept does not collect the hold, so no fee applies. It
-    ends the hold if it suits it. The kept copy goes to the next hold in the queue.
-    """
-    for hold in holds:
-        if any(copy.id == hold.copy_id for copy in lent):
-            yield hold, collect(hold, on)
-        elif any(hold.target.suits(copy) for copy in lent):
-            yield hold, cancel(hold, on, "borrowed")
-
-
 OFFLINE_DAYS = 31
 """Most days by which a check-out may be back-dated, because its station was offline."""
 
@@ -244,9 +227,23 @@ class CheckOut:
     """Why staff lend despite the refusals that may be overridden; None: they don't."""
     time: LocalTime | None = None
     """Time of the loans, if it is known; a loan by hours begins then."""
+    promised: Due | None = None
+    """Due date that the station gave while it was offline; None: it is not known."""
+    channel: Channel | None = None
+    patron_id: str = ""
+    """Patron who borrows for themselves, without a card; empty: the holder of the card."""
+    may_be_behind: bool = False
+    """True: PatronInDoubt is raised where only the patron's state refuses."""
 
 
-@brief
+def _reads(command: CheckOut) -> Reads:
+    holder: dict[str, Any] = {"card_digest": {"$in": list(command.card_digests)}}
+    if command.patron is not None or command.patron_id:
+        holder = {"_id": command.patron.id if command.patron else command.patron_id}
+    return facts_store.check_out_reads(command.branch, command.barcodes, holder)
+
+
+@brief(_reads)
 def check_out(work: Work, command: CheckOut) -> list[Lent]:
     """Lend the copies; return the outcome for each, in the order of the command.
 
@@ -254,7 +251,7 @@ def check_out(work: Work, command: CheckOut) -> list[Lent]:
     NoSuchBranch for the whole command.
     """
     terms = lending_terms(work, command)
-    overridden = MAY_BE_OVERRIDDEN if command.override else ()
+    overridden = refusals.MAY_BE_OVERRIDDEN if command.override else ()
     results = lend_each(terms, command.barcodes, overridden=overridden)
     results = [
         replace(each, overridden=each.refused.code, refused=None)
@@ -263,7 +260,7 @@ def check_out(work: Work, command: CheckOut) -> list[Lent]:
         for each in results
     ]
     if any(each.refused for each in results):
-        results = _with_ways_out(work, terms, results)
+        results = with_ways_out(work, terms, results)
     save_loans(work, terms, results)
     for each in results:
         if command.override and each.overridden and each.loan:
@@ -271,11 +268,11 @@ def check_out(work: Work, command: CheckOut) -> list[Lent]:
     return results
 
 
-def _with_ways_out(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> list[Lent]:
+def with_ways_out(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> list[Lent]:
     """Add to each refused copy the ways out that there are once this check-out is made."""
     lent = [each.loan for each in results if each.loan]
     copies = [each.copy for each in results if each.loan and each.copy]
-    ended = list(_ended(terms.holds, copies, terms.today))
+    ended = list(ended_by(terms.holds, copies, terms.today))
     fees = sum(fee.amount_cents for fee in _fees(ended, lent, terms.on))
     over = {hold.id for hold, _ in ended}
     after = replace(
@@ -302,13 +299,13 @@ def _with_ways_out(work: Work, terms: LendingTerms, results: Sequence[Lent]) -> 
 
 def ways_to_borrow(
     terms: LendingTerms, copy: Copy | None, own: OpenLoans, free: Sequence[Copy]
-) -> tuple[WayOut, ...]:
+) -> tuple[refusals.WayOut, ...]:
     """Return the ways out of the refusal to lend a copy; None: the library has no such copy.
 
     `own` are the patron's open loans, `free` copies of these titles that are free at the branch.
     """
     if copy is None:
-        return ASK_STAFF
+        return refusals.ASK_STAFF
     patron = with_valid_card(terms.patron, terms.on)
     loans = own.returnable(terms.today, lambda loan: loan.copy_category == copy.category)
     others = {
@@ -355,19 +352,17 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         raise InTheFuture(on=command.on)
     if command.on < command.today - timedelta(days=OFFLINE_DAYS):
         raise TooLongAgo(on=command.on, days=OFFLINE_DAYS)
-    holder: dict[str, Any] = {"card_digest": {"$in": list(command.card_digests)}}
     if command.patron is not None:
         borrowers_store.note_patron(work, command.patron)
-        holder = {"_id": command.patron.id}
-    facts = facts_store.check_out_facts(work, command.branch, command.barcodes, holder)
+    facts = facts_store.check_out_facts(work, _reads(command))
     if facts is None:
-        raise NoSuchBranch(branch=command.branch)
+        raise refusals.NoSuchBranch(branch=command.branch)
     # An event may be newer than the response of accounts: the card may have been replaced.
     patron = facts.patron
-    if patron is None or patron.card_digest not in command.card_digests:
-        raise NoSuchCard().with_ways_out(ASK_STAFF)
-    if facts.borrower.closed:
-        raise NoSuchCard().with_ways_out(ASK_STAFF)
+    is_theirs = patron and (command.patron_id or patron.card_digest in command.card_digests)
+    if patron is None or not is_theirs or facts.borrower.closed:
+        raise NoSuchCard().with_ways_out(refusals.ASK_STAFF)
+    check_state(patron, command.today, may_be_behind=command.may_be_behind)
     return LendingTerms(
         patron=patron,
         borrower=facts.borrower,
@@ -378,6 +373,8 @@ def lending_terms(work: Work, command: CheckOut) -> LendingTerms:
         on=command.on,
         today=command.today,
         time=command.time,
+        promised=command.promised,
+        channel=command.channel,
         own=_own(work, facts, patron),
     )
 

@@ -12,8 +12,8 @@ from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.commands.ledger import post, to_bill
 from services.circulation.loans import events
 from services.circulation.loans.commands.current import current_loan, save_change
+from services.circulation.loans.refusals import InTheFuture, NoSuchLoan, PriceUnknown
 from services.circulation.loans.store import loans as store
-from services.circulation.refusals import InTheFuture, NoSuchLoan, PriceUnknown
 from services.circulation.rules import copy as copy_rules
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.charge import Charge, ChargeKind, assess, loss_charges
@@ -22,6 +22,7 @@ from services.circulation.rules.fines import Statement
 from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 log = structlog.get_logger()
@@ -140,9 +141,7 @@ def reject_claim(work: Work, loan_id: str) -> Loan:
 
     Raises NoSuchLoan, LoanNotOpen, LoanLost or NoClaim.
     """
-    loan = store.get(work, loan_id)
-    if loan is None:
-        raise NoSuchLoan
+    loan = or_refuse(store.get(work, loan_id), NoSuchLoan)
     rejected = loan_rules.reject_claim(loan)
     store.save(work, [rejected])
     work.record(events.claimed(rejected))

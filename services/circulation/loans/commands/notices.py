@@ -12,6 +12,7 @@ from services.circulation.rules import due_date as due_date_rules
 from services.circulation.rules.due_date import CurrentLoan
 from services.circulation.rules.history import past, renews_on_due_date
 from services.circulation.rules.loan import renewals_left
+from services.circulation.rules.undo import may_be_undone
 from shared.unit_of_work import Work
 
 
@@ -82,7 +83,9 @@ def purge_loan(work: Work, loan_id: str) -> bool:
         return False
     charges = charges_store.of_loan(work, loan.id)
     over = past(loan, charges)
-    if over is None or charges_store.claimed(work, [charge.id for charge in charges]):
+    if over is None or may_be_undone(loan, work.now):
+        return False
+    if charges_store.claimed(work, [charge.id for charge in charges]):
         return False
     if _keeps_history(work, loan.patron_id):
         borrowers_store.add_to_history(work, over)

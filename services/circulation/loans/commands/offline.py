@@ -1,6 +1,7 @@
 """Record what a station lent while it was offline."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from services.circulation.calendars import store as calendars_store
 from services.circulation.conflicts import store as conflicts_store
@@ -16,6 +17,7 @@ from services.circulation.loans.store import loans as store
 from services.circulation.refusals import CardExpired, LoanLimit, PatronBlocked
 from services.circulation.rules import loan as loan_rules
 from services.circulation.rules.conflict import Conflict
+from services.circulation.rules.loan import LoanState
 from shared.ids import new_id
 from shared.unit_of_work import Work
 
@@ -33,6 +35,10 @@ def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]:
     earlier = _reported_before(work, terms)
     new = [barcode for barcode in command.barcodes if barcode not in earlier]
     lent = lend_each(terms, new, overridden=(CardExpired, PatronBlocked, LoanLimit))
+    at = command.time.at if command.time else None
+    lent = [
+        replace(each, loan=replace(each.loan, lent_at=at)) if each.loan else each for each in lent
+    ]
     _keep_conflicts(work, terms, lent)
     save_loans(work, terms, lent)
     by_barcode = earlier | {each.barcode: each for each in lent}
@@ -40,9 +46,17 @@ def record_offline_check_outs(work: Work, command: CheckOut) -> list[Lent]:
 
 
 def _reported_before(work: Work, terms: LendingTerms) -> dict[str, Lent]:
-    """Return the loans of earlier reports of the same check-outs, by barcode, open or ended."""
+    """Return the loans of earlier reports of the same check-outs, by barcode, open or ended.
+
+    One that ended the same day may be followed by another check-out, at another time.
+    """
     copies = {copy.id for copy in terms.copies.values()}
-    made = store.borrowed_on(work, terms.patron.id, copies, terms.on)
+    at = terms.time.at if terms.time else None
+    made = [
+        loan
+        for loan in store.borrowed_on(work, terms.patron.id, copies, terms.on)
+        if loan.state is LoanState.OPEN or loan.lent_at in (None, at)
+    ]
     calendars = calendars_store.some(work, {loan.branch_code for loan in made})
     return {
         loan.barcode: Lent(

@@ -9,16 +9,11 @@ from services.circulation.borrowers.store import add_override, get_reader
 from services.circulation.charges.commands.ledger import post, to_bill
 from services.circulation.loans import events
 from services.circulation.loans.commands.current import save_change
+from services.circulation.loans.refusals import NoSuchLoan
 from services.circulation.loans.store import facts as facts_store
 from services.circulation.loans.store import loans as store
 from services.circulation.loans.store.facts import RenewalFacts
-from services.circulation.refusals import (
-    MAY_BE_OVERRIDDEN,
-    ItemRefusal,
-    NoSuchLoan,
-    Refusal,
-    WayOut,
-)
+from services.circulation.refusals import MAY_BE_OVERRIDDEN, ItemRefusal, Refusal, WayOut
 from services.circulation.rules.charge import Charge, assess
 from services.circulation.rules.due_date import CurrentLoan, current, fine, late_times
 from services.circulation.rules.fines import Statement
@@ -27,9 +22,10 @@ from services.circulation.rules.ledger import assessed
 from services.circulation.rules.loan import Loan, renew, renewal_reference
 from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.override import Reason
-from services.circulation.rules.patron import is_blocked, with_valid_card
+from services.circulation.rules.patron import check_state, is_blocked, with_valid_card
 from services.circulation.rules.ways_out import MOST_DAYS, Candidate, payments, ways_out
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work, brief
 
 
@@ -43,7 +39,7 @@ class Renewal:
     statement: Statement
 
 
-@brief
+@brief()
 def renew_loan(
     work: Work,
     loan_id: str,
@@ -52,6 +48,7 @@ def renew_loan(
     override: Reason | None = None,
     *,
     time: LocalTime | None = None,
+    may_be_behind: bool = False,
 ) -> Renewal:
     """Renew the loan at `time` of a day. `patron_id` is the patron who asks; None: staff.
 
@@ -64,6 +61,7 @@ def renew_loan(
     if loan is None or not may_act(work, patron_id, loan.patron_id):
         raise NoSuchLoan
     facts = _facts(work, loan.patron_id, [loan], time)
+    check_state(facts.patron, on, may_be_behind=may_be_behind)
     member = acting(patron_id, loan.patron_id)
     try:
         renewal = renew_one(work, loan, facts, on, member=member, override=override)
@@ -98,9 +96,7 @@ def renew_due_loan(work: Work, loan_id: str, on: date) -> bool:
 def _facts(
     work: Work, patron_id: str, loans: Sequence[Loan], time: LocalTime | None
 ) -> RenewalFacts:
-    facts = facts_store.renewal_facts(work, patron_id, loans)
-    if facts is None:
-        raise NoSuchLoan
+    facts = or_refuse(facts_store.renewal_facts(work, patron_id, loans), NoSuchLoan)
     return replace(facts, time=time)
 
 
@@ -221,6 +217,8 @@ def renew_all_loans(
     on: date,
     loan_ids: tuple[str, ...] | None = None,
     time: LocalTime | None = None,
+    *,
+    may_be_behind: bool = False,
 ) -> list[Attempt]:
     """Renew a patron's loans, all or those given; return the outcome for each, in turn.
 
@@ -235,6 +233,7 @@ def renew_all_loans(
     if not loans:
         return none
     facts = _facts(work, patron_id, loans, time)
+    check_state(facts.patron, on, may_be_behind=may_be_behind)
     attempts: list[Attempt] = []
     for loan in loans:
         try:

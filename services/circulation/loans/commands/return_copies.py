@@ -6,8 +6,9 @@ one pile.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
+from services.circulation import refusals
 from services.circulation.borrowers import store as borrowers_store
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges import store as charges_store
@@ -16,35 +17,39 @@ from services.circulation.holds import store as holds_store
 from services.circulation.holds.commands.queue import Served, hand_out, unpack
 from services.circulation.loans import events
 from services.circulation.loans.commands.current import current_loans, record_moves
+from services.circulation.loans.refusals import InTheFuture
 from services.circulation.loans.store import facts as facts_store
 from services.circulation.loans.store import loans as store
 from services.circulation.loans.store.facts import ReturnFacts
-from services.circulation.refusals import (
-    CopyNotOnLoan,
-    InTheFuture,
-    ItemRefusal,
-    NoSuchBranch,
-    NoSuchCopy,
-    Refusal,
-)
 from services.circulation.rules.charge import Charge, assess
 from services.circulation.rules.copy import (
     AWAITED_STATES,
     LOST_STATES,
     Copy,
     CopyState,
+    clear,
     recover,
+    remember,
     take_back,
 )
 from services.circulation.rules.due_date import CurrentLoan, current, fine, late_times
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.hold import Hold
 from services.circulation.rules.ledger import Occasion, Posting, assessed, credit_of_return
-from services.circulation.rules.loan import Channel, Loan, LoanState, back_on, give_back, settled
+from services.circulation.rules.loan import (
+    Channel,
+    Loan,
+    LoanState,
+    back_on,
+    check_reported_return,
+    give_back,
+    settled,
+)
 from services.circulation.rules.loan_period import LocalTime
 from services.circulation.rules.patron import Borrower
 from services.circulation.rules.suspension import FineSuspension
-from shared.ids import new_id
+from shared.ids import new_id, time_of
+from shared.reads import Reads
 from shared.unit_of_work import Work, brief
 
 
@@ -59,6 +64,8 @@ class ReturnCopies:
     today: date
     time: LocalTime | None = None
     """Time of the return, if it is known."""
+    reported: datetime | None = None
+    """Time of a return that is reported later: the copy may have been lent since."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Returned:
     loan: Loan | None = None
     charge: Charge | None = None
     statement: Statement | None = None
-    refused: ItemRefusal | None = None
+    refused: refusals.ItemRefusal | None = None
     copy: Copy | None = None
     hold: Hold | None = None
     """Hold that the copy is kept or sent for."""
@@ -96,7 +103,11 @@ class _Ended:
         return self.before.loan.state is LoanState.LOST
 
 
-@brief
+def _reads(command: ReturnCopies) -> Reads:
+    return facts_store.return_reads(command.branch, command.barcodes)
+
+
+@brief(_reads)
 def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """Take the copies back; return the outcome for each, in the order of the command.
 
@@ -105,9 +116,9 @@ def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
     """
     if command.on > command.today:
         raise InTheFuture(on=command.on)
-    facts = facts_store.return_facts(work, command.branch, command.barcodes)
+    facts = facts_store.return_facts(work, _reads(command))
     if facts is None:
-        raise NoSuchBranch(branch=command.branch)
+        raise refusals.NoSuchBranch(branch=command.branch)
     # First, because two returns of one title at once conflict here; the later one then loses little
     # work. Nobody can begin to wait for these titles until this transaction has ended.
     holds_store.take_turn(
@@ -115,7 +126,9 @@ def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
         {
             copy.queue_id
             for copy in facts.copies.values()
-            if copy.id in facts.loans or copy.state in (*AWAITED_STATES, *LOST_STATES)
+            if copy.id in facts.loans
+            or copy.state in (*AWAITED_STATES, *LOST_STATES)
+            or copy.shelved_for
         },
     )
     results = _receive(work, command, facts.copies)
@@ -135,7 +148,7 @@ def return_copies(work: Work, command: ReturnCopies) -> list[Returned]:
 def _receive(work: Work, command: ReturnCopies, copies: Mapping[str, Copy]) -> dict[str, Returned]:
     """Receive the copies that nobody had on loan; return the outcomes by barcode.
 
-    They were in transit or to be fetched, or were missing and are found.
+    They were in transit, to be fetched or on the shelf of a hold that is over, or were missing.
     """
     awaited = [copy for copy in copies.values() if copy.state in AWAITED_STATES]
     lost = [copy for copy in copies.values() if copy.state is CopyState.LOST]
@@ -145,7 +158,11 @@ def _receive(work: Work, command: ReturnCopies, copies: Mapping[str, Copy]) -> d
     for copy in awaited:
         unpacked = unpack(work, copy, command.branch, command.today)
         results[copy.barcode] = Returned(copy.barcode, copy=unpacked.copy, hold=unpacked.hold)
-    found = [recover(copy, command.branch) for copy in missing]
+    found = [
+        remember(recover(copy, command.branch), "recovered", command.today) for copy in missing
+    ]
+    left = [one for one in copies.values() if one.state is CopyState.AVAILABLE and one.shelved_for]
+    found += [clear(copy, command.branch) for copy in left]
     catalogue_store.save_copies(work, found)
     return results | {copy.barcode: Returned(copy.barcode, copy=copy) for copy in found}
 
@@ -174,8 +191,8 @@ def _take_back(
             billed = before.loan  # of a lost loan, the fine at its loss had the cap already
             if billed.state is LoanState.OPEN:
                 billed = to_bill(work, billed, [end.charge for end in ended])
-            end = _end(command, copy, before, billed, facts.suspensions)
-        except Refusal as refusal:
+            end = _end(command, copy, before, billed, facts.suspensions, now=work.now)
+        except refusals.Refusal as refusal:
             results[barcode] = _unchanged(work, barcode, facts.copies.get(barcode), refusal)
         else:
             ended.append(end)
@@ -187,10 +204,10 @@ def _take_back(
     return results
 
 
-def _unchanged(work: Work, barcode: str, copy: Copy | None, refusal: Refusal) -> Returned:
+def _unchanged(work: Work, barcode: str, copy: Copy | None, refusal: refusals.Refusal) -> Returned:
     """Return the outcome for a refused copy, as it is."""
     hold = holds_store.get(work, copy.hold_id) if copy and copy.hold_id else None
-    return Returned(barcode, refused=ItemRefusal.by(refusal), copy=copy, hold=hold)
+    return Returned(barcode, refused=refusals.ItemRefusal.by(refusal), copy=copy, hold=hold)
 
 
 def _on_loan(
@@ -198,9 +215,9 @@ def _on_loan(
 ) -> tuple[Copy, CurrentLoan]:
     """Return a copy and its loan, by copy id in `loans`. Raises NoSuchCopy or CopyNotOnLoan."""
     if (copy := copies.get(barcode)) is None:
-        raise NoSuchCopy(barcode=barcode)
+        raise refusals.NoSuchCopy(barcode=barcode)
     if (loan := loans.get(copy.id)) is None:
-        raise CopyNotOnLoan
+        raise refusals.CopyNotOnLoan
     return copy, loan
 
 
@@ -210,11 +227,16 @@ def _end(
     before: CurrentLoan,
     billed: Loan,
     suspensions: Sequence[FineSuspension],
+    *,
+    now: datetime,
 ) -> _Ended:
-    """Return the loan of a copy as ended; `billed` is the loan as its fine is counted.
+    """Return the loan of a copy as ended at `now`; `billed` is the loan as its fine is counted.
 
-    Raises ReturnedBeforeBorrowed.
+    Raises ReturnedBeforeBorrowed or LentThatDay.
     """
+    if command.reported:
+        recorded_at = time_of(before.loan.id)
+        check_reported_return(before.loan, command.on, command.reported, recorded_at)
     on = back_on(before.loan, command.on)
     time = command.time if on == command.on else None
     statement = settled(billed, fine(billed, before.calendar, suspensions, on, time))
@@ -224,6 +246,7 @@ def _end(
         branch_code=command.branch,
         channel=command.channel,
         final_fine=statement,
+        at=now,
     )
     copy = take_back(copy, on, branch_code=command.branch)
     lost = before.loan.state is LoanState.LOST

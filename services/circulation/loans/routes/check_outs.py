@@ -1,26 +1,30 @@
 """Routes that lend copies and take them back."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, model_validator
 
-from services.circulation.borrowers.commands import ask_for_card
+from services.circulation.borrowers.commands import ask_for_card, with_newest_state
 from services.circulation.catalogue.routes.copies import CopyDetail
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
 from services.circulation.fields import (
     Barcodes,
     BranchCode,
+    Id,
     OverrideIn,
     When,
+    channel_of,
     day_of,
     reason_of,
     time_of,
 )
 from services.circulation.holds.routes.models import HoldOut
+from services.circulation.loans import refusals
 from services.circulation.loans.commands.check_out import CheckOut, Lent, check_out
 from services.circulation.loans.commands.offline import record_offline_check_outs
+from services.circulation.loans.commands.receipts import request_receipt
 from services.circulation.loans.commands.return_copies import ReturnCopies, Returned, return_copies
 from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut
 from services.circulation.refusals import (
@@ -32,26 +36,37 @@ from services.circulation.refusals import (
     CopyNotReady,
     CopyOnLoan,
     CopyWithdrawn,
-    InTheFuture,
     LentBeforeReturn,
+    LentThatDay,
     LoanLimit,
     NoSuchBranch,
-    NoSuchCard,
     NoSuchCopy,
     OnSiteOnly,
     PatronBlocked,
     ReturnedBeforeBorrowed,
-    TooLongAgo,
 )
 from services.circulation.rules.loan import Channel, Loan
+from services.circulation.rules.loan_period import Due
 from services.circulation.settings import settings_of
-from shared.auth import Desk
+from shared.auth import Desk, Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import Preview, Run
 from shared.ids import card_digests
 from shared.refusals import refuses, refuses_items
 
 router = APIRouter(prefix="/v1")
+
+
+class ReceiptIn(Body):
+    """A receipt to send to a patron by e-mail, of what was lent at a branch today."""
+
+    branch: BranchCode
+
+
+class ReceiptOut(BaseModel):
+    """A receipt that is to be sent."""
+
+    loans: int = Field(description="Number of loans on it.")
 
 
 class CheckOutIn(Body):
@@ -66,12 +81,17 @@ class CheckOutIn(Body):
         description="True: the copies already left the library, at the time `at`, while the "
         "station was offline.",
     )
+    promised_due: When | None = Field(
+        default=None, description="Due date that an offline station gave the patron."
+    )
     override: OverrideIn | None = None
 
     @model_validator(mode="after")
     def _when_it_was(self) -> "CheckOutIn":
         if self.offline and self.at is None:
             raise ValueError("an offline check-out needs its time (`at`)")
+        if self.promised_due and not self.offline:
+            raise ValueError("only an offline check-out has a promised due date")
         return self
 
 
@@ -82,6 +102,17 @@ class ReturnIn(Body):
     branch: BranchCode
     channel: Channel
     at: When | None = None
+    offline: bool = Field(
+        default=False,
+        description="True: the copies already came back, at the time `at`, while the desk was "
+        "offline.",
+    )
+
+    @model_validator(mode="after")
+    def _when_it_was(self) -> "ReturnIn":
+        if self.offline and not isinstance(self.at, datetime):
+            raise ValueError("an offline return needs its time (`at`)")
+        return self
 
 
 class LentOut(BaseModel):
@@ -215,7 +246,7 @@ class ReturnOut(BaseModel):
 
 
 @router.post("/checkouts")
-@refuses(NoSuchCard, NoSuchBranch, InTheFuture, TooLongAgo)
+@refuses(refusals.NoSuchCard, NoSuchBranch, refusals.InTheFuture, refusals.TooLongAgo)
 @refuses_items(
     NoSuchCopy,
     CopyOnLoan,
@@ -239,8 +270,10 @@ async def post_checkout(
 
     With `offline`, a station reports check-outs that already happened. A free copy is then on loan
     from that time; if the rules forbid the check-out, the result has the `problem` beside the loan,
-    and staff get a conflict to settle.
+    and staff get a conflict to settle. The loan is due on the `promised_due` date if that is later
+    than the computed one, by at most 31 days.
     """
+    promised = body.promised_due
     command = CheckOut(
         card_digests=card_digests(body.card_number, settings_of(run).card_key),
         barcodes=body.barcodes,
@@ -249,6 +282,8 @@ async def post_checkout(
         today=day_of(None, run),
         override=reason_of(body.override, caller),
         time=time_of(body.at, run),
+        promised=Due(day_of(promised, run), time_of(promised, run)) if promised else None,
+        channel=channel_of(caller),
     )
     use_case = record_offline_check_outs if body.offline else check_out
 
@@ -258,9 +293,12 @@ async def post_checkout(
             return CheckOutEffectOut(results=[LentEffectOut.of(lent) for lent in would])
         return CheckOutOut(results=[LentOut.of(lent) for lent in await run(use_case, command)])
 
+    async def lend(may_be_behind: bool) -> CheckOutOut | CheckOutEffectOut:
+        return await act(replace(command, may_be_behind=may_be_behind))
+
     try:
-        return await act(command)
-    except NoSuchCard:
+        return await with_newest_state(run, lend)
+    except refusals.NoSuchCard:
         # A patron registered a moment ago may be known to accounts before the event arrives here.
         patron = await ask_for_card(run.owners, body.card_number, run.now)
         if patron is None:
@@ -269,14 +307,17 @@ async def post_checkout(
 
 
 @router.post("/returns")
-@refuses(NoSuchBranch, InTheFuture)
-@refuses_items(NoSuchCopy, CopyNotOnLoan, ReturnedBeforeBorrowed)
+@refuses(NoSuchBranch, refusals.InTheFuture)
+@refuses_items(NoSuchCopy, CopyNotOnLoan, ReturnedBeforeBorrowed, LentThatDay)
 async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
     """Take copies back at any branch; each succeeds or fails on its own.
 
     A copy that was in transit or to be fetched is received. At the pick-up branch its hold becomes
     `ready`; at any other branch the copy is sent on to the pick-up branch. A missing copy can be
     lent again.
+
+    With `offline`, a desk reports returns that already happened. One that is followed by another
+    loan of its day is refused.
     """
     command = ReturnCopies(
         barcodes=body.barcodes,
@@ -285,6 +326,14 @@ async def post_return(body: ReturnIn, _caller: Desk, run: Run) -> ReturnOut:
         on=day_of(body.at, run),
         today=day_of(None, run),
         time=time_of(body.at, run),
+        reported=body.at if body.offline and isinstance(body.at, datetime) else None,
     )
     results = await run(return_copies, command)
     return ReturnOut(results=[ReturnedOut.of(returned) for returned in results])
+
+
+@router.post("/loans/receipts/{patron_id}", status_code=202)
+@refuses(refusals.NothingBorrowed)
+async def post_receipt(patron_id: Id, body: ReceiptIn, _caller: Staff, run: Run) -> ReceiptOut:
+    """Send a patron the receipt of what they borrowed at a branch today, if they have an e-mail."""
+    return ReceiptOut(loans=await run(request_receipt, patron_id, body.branch, day_of(None, run)))

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
+from services.circulation import refusals
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
 from services.circulation.fields import Id, Now, Today, When, day_of
@@ -18,25 +19,14 @@ from services.circulation.loans.commands.losses import (
     declare_lost,
     reject_claim,
 )
+from services.circulation.loans.refusals import InTheFuture, NoSuchLoan, PriceUnknown
 from services.circulation.loans.store import loans as store
-from services.circulation.refusals import (
-    MAY_BE_OVERRIDDEN,
-    InTheFuture,
-    ItemRefusal,
-    LoanLost,
-    LoanNotOpen,
-    NoClaim,
-    NoSuchLoan,
-    PriceUnknown,
-    ReturnedBeforeBorrowed,
-    WayOut,
-)
 from services.circulation.rules.fines import as_document
 from services.circulation.rules.loan import DueMove, Loan
 from shared import auth
 from shared.audit_trail import shows_patrons
 from shared.auth import Patron, PatronOrStaff, PatronStaffOrService, Staff, may_see
-from shared.http.bodies import Body, Day
+from shared.http.bodies import Body, Day, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.paging import Page, PageQuery, page_of
 from shared.http.problems import count_refusal
@@ -111,14 +101,12 @@ async def get_accruing(caller: Patron, db: Db, today: Today) -> AccruingList:
     overdue = await queries.overdue(db, caller.id, today)
     return AccruingList(
         items=[
-            AccruingOut(
+            from_attributes(
+                AccruingOut,
+                fine,
                 loan_id=fine.loan.id,
-                overdue=fine.overdue,
                 amount_cents=fine.statement.amount_cents,
                 per_day_cents=fine.loan.policy.flat_day_cents,
-                as_of=fine.as_of,
-                suspended=fine.suspended,
-                resumes_on=fine.resumes_on,
                 loan_version=fine.loan.version,
                 calendar_version=overdue.calendars[fine.loan.branch_code].version,
             )
@@ -142,7 +130,7 @@ class MoveOut(BaseModel):
     @classmethod
     def of(cls, move: DueMove) -> "MoveOut":
         """Build the response from a move."""
-        return cls(from_=move.from_, to=move.to, cause=move.cause.id, at=move.at)
+        return from_attributes(cls, move, cause=move.cause.id)
 
 
 class LoanOut(BaseModel):
@@ -178,28 +166,17 @@ class LoanOut(BaseModel):
     @classmethod
     def of(cls, loan: Loan, left: Mapping[str, int]) -> "LoanOut":
         """Build the response from a loan; `left` maps loan ids to renewals left."""
-        return cls(
-            id=loan.id,
-            patron_id=loan.patron_id,
-            title_id=loan.title_id,
-            copy_id=loan.copy_id,
-            barcode=loan.barcode,
+        return from_attributes(
+            cls,
+            loan,
             category=loan.copy_category,
             branch=loan.branch_code,
-            branch_kind=loan.branch_kind,
-            borrowed_on=loan.borrowed_on,
-            due_on=loan.due_on,
             due_at=loan.due_time.at if loan.due_time else None,
-            renewals=loan.renewals,
             renewals_left=left.get(loan.id, 0),
             state=loan.state.value,
-            claimed_returned_on=loan.claimed_returned_on,
-            lost_on=loan.lost_on,
-            returned_on=loan.returned_on,
             policy_id=loan.policy.id,
             policy_version=loan.policy.version,
             moves=[MoveOut.of(move) for move in loan.moves],
-            version=loan.version,
         )
 
 
@@ -254,14 +231,14 @@ class ItemRefusalOut(BaseModel):
         default=False,
         description="True: staff with the right may do it all the same, with a reason.",
     )
-    ways_out: list[WayOut] = Field(
+    ways_out: list[refusals.WayOut] = Field(
         default=[],
         description="Steps after which it succeeds, the cheapest first (money, then items, then "
         "days); others are listed if they cost less of something. To ask the staff: no other way.",
     )
 
     @classmethod
-    def of(cls, refused: ItemRefusal | None) -> "ItemRefusalOut | None":
+    def of(cls, refused: refusals.ItemRefusal | None) -> "ItemRefusalOut | None":
         """Build the response from a refusal, and count it; None if nothing was refused."""
         if refused is None:
             return None
@@ -269,7 +246,7 @@ class ItemRefusalOut(BaseModel):
         return cls(
             code=refused.code,
             detail=refused.reason,
-            may_be_overridden=any(kind.code == refused.code for kind in MAY_BE_OVERRIDDEN),
+            may_be_overridden=any(kind.code == refused.code for kind in refusals.MAY_BE_OVERRIDDEN),
             ways_out=list(refused.ways_out),
         )
 
@@ -304,7 +281,7 @@ async def renewals_left(run: Run, *loans: Loan) -> dict[str, int]:
 
 
 @router.post("/loans/{loan_id}/loss")
-@refuses(NoSuchLoan, PriceUnknown, LoanLost, LoanNotOpen)
+@refuses(NoSuchLoan, PriceUnknown, refusals.LoanLost, refusals.LoanNotOpen)
 async def post_loss(
     loan_id: Id, caller: PatronOrStaff, run: Run, body: LossIn | None = None
 ) -> LossOut:
@@ -321,7 +298,13 @@ async def post_loss(
 
 
 @router.post("/loans/{loan_id}/claim")
-@refuses(NoSuchLoan, LoanLost, LoanNotOpen, InTheFuture, ReturnedBeforeBorrowed)
+@refuses(
+    NoSuchLoan,
+    refusals.LoanLost,
+    refusals.LoanNotOpen,
+    InTheFuture,
+    refusals.ReturnedBeforeBorrowed,
+)
 async def post_claim(
     loan_id: Id, caller: PatronOrStaff, run: Run, body: ClaimIn | None = None
 ) -> LoanOut:
@@ -338,7 +321,7 @@ async def post_claim(
 
 
 @router.delete("/loans/{loan_id}/claim")
-@refuses(NoSuchLoan, NoClaim, LoanLost, LoanNotOpen)
+@refuses(NoSuchLoan, refusals.NoClaim, refusals.LoanLost, refusals.LoanNotOpen)
 async def delete_claim(loan_id: Id, _caller: Staff, run: Run) -> LoanOut:
     """Reject a claim, because the copy was not found. If it is found, take it back instead."""
     return await _shown(await run(reject_claim, loan_id), run)

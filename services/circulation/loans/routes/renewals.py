@@ -6,22 +6,14 @@ from datetime import date
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from services.circulation import refusals
+from services.circulation.borrowers.commands import with_newest_state
 from services.circulation.charges.routes.charges import ChargeOut, StatementOut
 from services.circulation.fields import Id, Ids, OverrideIn, day_of, reason_of, time_of
 from services.circulation.loans.commands.renew import Attempt, Renewal, renew_all_loans, renew_loan
+from services.circulation.loans.refusals import NoSuchLoan
 from services.circulation.loans.routes.loans import ItemRefusalOut, LoanOut, renewals_left
-from services.circulation.refusals import (
-    CardExpired,
-    HoldWaiting,
-    LoanClaimed,
-    LoanLost,
-    LoanNotOpen,
-    NoSuchLoan,
-    NothingToGain,
-    PatronBlocked,
-    RenewalLimit,
-)
-from shared.auth import Patron, PatronOrStaff
+from shared.auth import Patron, PatronOrStaff, Staff
 from shared.http.bodies import Body
 from shared.http.dependencies import Preview, Run
 from shared.refusals import refuses, refuses_items
@@ -30,12 +22,12 @@ router = APIRouter(prefix="/v1")
 
 OPEN_LOAN_REFUSALS = (
     NoSuchLoan,
-    HoldWaiting,
-    RenewalLimit,
-    NothingToGain,
-    PatronBlocked,
-    CardExpired,
-    LoanClaimed,
+    refusals.HoldWaiting,
+    refusals.RenewalLimit,
+    refusals.NothingToGain,
+    refusals.PatronBlocked,
+    refusals.CardExpired,
+    refusals.LoanClaimed,
 )
 """Refusals to renew one of a patron's open loans; any other loan is none of them."""
 
@@ -152,7 +144,7 @@ class RenewAllEffectOut(BaseModel):
 
 
 @router.post("/loans/{loan_id}/renewals")
-@refuses(*OPEN_LOAN_REFUSALS, LoanLost, LoanNotOpen)
+@refuses(*OPEN_LOAN_REFUSALS, refusals.LoanLost, refusals.LoanNotOpen)
 async def post_renewal(
     loan_id: Id,
     caller: PatronOrStaff,
@@ -168,10 +160,20 @@ async def post_renewal(
     asking, today = None if "staff" in caller.roles else caller.id, day_of(None, run)
     reason = reason_of(body.override if body else None, caller)
     now = time_of(None, run)
+
+    async def renew(may_be_behind: bool) -> Renewal:
+        if preview:
+            tried_out, _events = await run.try_out(
+                renew_loan, loan_id, asking, today, reason, time=now, may_be_behind=may_be_behind
+            )
+            return tried_out
+        return await run(
+            renew_loan, loan_id, asking, today, reason, time=now, may_be_behind=may_be_behind
+        )
+
+    renewal = await with_newest_state(run, renew)
     if preview:
-        would, _events = await run.try_out(renew_loan, loan_id, asking, today, reason, time=now)
-        return RenewalEffectOut.of(would, await renewals_left(run, would.loan))
-    renewal = await run(renew_loan, loan_id, asking, today, reason, time=now)
+        return RenewalEffectOut.of(renewal, await renewals_left(run, renewal.loan))
     return RenewalOut.of(renewal, await renewals_left(run, renewal.loan))
 
 
@@ -184,12 +186,38 @@ async def post_renewals(
 
     With `preview=true`, returns the effect and changes nothing.
     """
+    return await _renew_all(caller.id, run, body, preview=preview)
+
+
+@router.post("/patrons/{patron_id}/renewals")
+@refuses_items(*OPEN_LOAN_REFUSALS)
+async def post_renewals_of_patron(
+    patron_id: Id, _caller: Staff, run: Run, preview: Preview, body: RenewalsIn | None = None
+) -> RenewAllOut | RenewAllEffectOut:
+    """Renew all or some of a patron's loans at the desk; each succeeds or fails on its own.
+
+    With `preview=true`, returns the effect and changes nothing.
+    """
+    return await _renew_all(patron_id, run, body, preview=preview)
+
+
+async def _renew_all(
+    patron_id: str, run: Run, body: RenewalsIn | None, *, preview: bool
+) -> RenewAllOut | RenewAllEffectOut:
     today, loan_ids = day_of(None, run), body.loan_ids if body else None
     now = time_of(None, run)
-    if preview:
-        attempts, _events = await run.try_out(renew_all_loans, caller.id, today, loan_ids, now)
-    else:
-        attempts = await run(renew_all_loans, caller.id, today, loan_ids, now)
+
+    async def renew(may_be_behind: bool) -> list[Attempt]:
+        if preview:
+            tried_out, _events = await run.try_out(
+                renew_all_loans, patron_id, today, loan_ids, now, may_be_behind=may_be_behind
+            )
+            return tried_out
+        return await run(
+            renew_all_loans, patron_id, today, loan_ids, now, may_be_behind=may_be_behind
+        )
+
+    attempts = await with_newest_state(run, renew)
     left = await renewals_left(run, *(each.renewal.loan for each in attempts if each.renewal))
     if not preview:
         return RenewAllOut(results=[AttemptOut.of(attempt, left) for attempt in attempts])

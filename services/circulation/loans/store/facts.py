@@ -20,8 +20,8 @@ from shared import reading
 from shared.mongo import (
     from_document,
 )
+from shared.reads import Read, Reads
 from shared.unit_of_work import Work
-from shared.work import Read
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class CheckOutFacts:
     policies: PolicyMatrix
 
 
-def check_out_facts(
-    work: Work, branch_code: str, barcodes: Collection[str], holder: Mapping[str, Any]
-) -> CheckOutFacts | None:
-    """Return the facts of a check-out at a branch; None if circulation does not know the branch.
+def check_out_reads(
+    branch_code: str, barcodes: Collection[str], holder: Mapping[str, Any]
+) -> Reads:
+    """Return the reads of `check_out_facts` at a branch; `holder` is the query for the patron.
 
-    `holder` is the query for the patron. Two patrons can have one card for a moment: it passed from
-    one to the other, and one of the two events has not arrived yet.
+    Two patrons can have one card for a moment: it passed from one to the other, and one of the two
+    events has not arrived yet.
     """
-    found = work.read(
+    return Reads(
         "calendars",
         {"_id": branch_code},
         patrons=Read("patrons", holder, limit=2),
@@ -58,6 +58,11 @@ def check_out_facts(
         copies=Read("copies", {"barcode": {"$in": sorted(barcodes)}}),
         editions=policies_store.EDITION,
     )
+
+
+def check_out_facts(work: Work, reads: Reads) -> CheckOutFacts | None:
+    """Return the facts of a check-out; None if circulation does not know the branch."""
+    found = work.read(reads)
     if found is None:
         return None
     patrons = reading.values(Patron, found.pop("patrons"))
@@ -92,9 +97,9 @@ class ReturnFacts:
     suspensions: Sequence[FineSuspension]
 
 
-def return_facts(work: Work, branch_code: str, barcodes: Collection[str]) -> ReturnFacts | None:
-    """Return the facts of a return at a branch; None if circulation does not know the branch."""
-    found = work.read(
+def return_reads(branch_code: str, barcodes: Collection[str]) -> Reads:
+    """Return the reads of `return_facts` at a branch."""
+    return Reads(
         "calendars",
         {"_id": branch_code},
         copies=Read("copies", {"barcode": {"$in": sorted(barcodes)}}),
@@ -104,6 +109,11 @@ def return_facts(work: Work, branch_code: str, barcodes: Collection[str]) -> Ret
         waiting=Read("holds", holds_store.WAITING, by=("copies.title_id", "title_id")),
         suspensions=Read("suspensions"),
     )
+
+
+def return_facts(work: Work, reads: Reads) -> ReturnFacts | None:
+    """Return the facts of a return; None if circulation does not know the branch."""
+    found = work.read(reads)
     if found is None:
         return None
     open_loans = reading.values(Loan, found["loans"])
@@ -144,21 +154,24 @@ def renewal_facts(work: Work, patron_id: str, renewed: Collection[Loan]) -> Rene
     """
     branches = sorted({loan.branch_code for loan in renewed})
     found = work.read(
-        "patrons",
-        {"_id": patron_id},
-        borrowers=Read("borrowers", {"_id": patron_id}),
-        calendars=Read("calendars", {"_id": {"$in": branches}}),
-        copies=Read("copies", {"barcode": {"$in": sorted(loan.barcode for loan in renewed)}}),
-        suspensions=Read("suspensions"),
-        editions=policies_store.EDITION,
-        **holds_store.queue_reads({loan.title_id for loan in renewed}),
+        Reads(
+            "patrons",
+            {"_id": patron_id},
+            borrowers=Read("borrowers", {"_id": patron_id}),
+            calendars=Read("calendars", {"_id": {"$in": branches}}),
+            copies=Read("copies", {"barcode": {"$in": sorted(loan.barcode for loan in renewed)}}),
+            suspensions=Read("suspensions"),
+            editions=policies_store.EDITION,
+            **holds_store.queue_reads({loan.title_id for loan in renewed}),
+        )
     )
     if found is None:
         return None
     copies = reading.by_id(Copy, found.pop("copies"))
     queues = holds_store.read_queues(found)
     if works := {copy.work_id for copy in copies.values() if copy.work_id}:
-        waiting = work.read("patrons", {"_id": patron_id}, **holds_store.queue_reads(works))
+        queue_reads = holds_store.queue_reads(works)
+        waiting = work.read(Reads("patrons", {"_id": patron_id}, **queue_reads))
         queues |= holds_store.read_queues(waiting or {})
     borrowers = reading.by_id(Borrower, found.pop("borrowers"))
     return RenewalFacts(

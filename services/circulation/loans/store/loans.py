@@ -1,7 +1,10 @@
 """Collection of loans."""
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pymongo import ASCENDING, IndexModel
@@ -9,29 +12,32 @@ from pymongo import ASCENDING, IndexModel
 from services.circulation.rules.fines import Statement
 from services.circulation.rules.loan import Loan, LoanState
 from shared import reading
+from shared.clock import wall_clock
 from shared.declared_indexes import Indexes, sharded_by
+from shared.ids import first_id_at
 from shared.mongo import (
     Database,
-    SnapshotQuery,
     leave_out_defaults,
     plain,
-    read_snapshot_page,
     store_fields_as,
 )
 from shared.personal_data import Personal
-from shared.unit_of_work import Stale, Work
+from shared.repository import Repository
+from shared.unit_of_work import Work
 
 store_fields_as(Loan, due_set_at_version="set_under")  # the name in the first documents
 
-leave_out_defaults(Loan, ("due_time",))
+leave_out_defaults(Loan, ("due_time", "ended_holds", "lent_at", "lent_through", "returned_at"))
 
 OPEN = {"state": LoanState.OPEN.value}
 RETURNED = {"state": LoanState.RETURNED.value}
 LOST = {"state": LoanState.LOST.value}
+CLAIMED = {"claimed_returned_on": {"$gt": ""}}
 RENEWING = {"policy.renews_automatically": True}
 
 OF_PATRON = "open_of_patron"  # this and the next are names of indexes, for hints
 BY_DUE_DATE = "open_of_branch_by_due_date"
+CLAIMS = "claimed_of_branch"
 TO_NOTICE = "open_to_notice"
 TO_REMIND = "open_to_remind"
 TO_LOSE = "open_to_lose"
@@ -52,11 +58,28 @@ INDEXES: Indexes = {
                 partialFilterExpression=OPEN,
             ),
             IndexModel([("copy_id", ASCENDING)], name="lost_by_copy", partialFilterExpression=LOST),
+            # The last return of a copy, which can be undone.
+            IndexModel(
+                [("copy_id", ASCENDING), ("returned_at", ASCENDING)],
+                name="returned_of_copy",
+                partialFilterExpression=RETURNED,
+            ),
             # Loans that an announcement moves, in the order in which a sweep reads them.
             IndexModel(
                 [("branch_code", ASCENDING), ("due_on", ASCENDING), ("_id", ASCENDING)],
                 name=BY_DUE_DATE,
                 partialFilterExpression=OPEN,
+            ),
+            # Loans whose patrons say that they returned the copy.
+            IndexModel(
+                [
+                    ("branch_code", ASCENDING),
+                    ("claimed_returned_on", ASCENDING),
+                    ("_id", ASCENDING),
+                    ("due_on", ASCENDING),
+                ],
+                name=CLAIMS,
+                partialFilterExpression={**OPEN, **CLAIMED},
             ),
             # The loans that the overdue job reads.
             IndexModel(
@@ -97,6 +120,13 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal("loans"),)
 
+_LOANS = Repository(Loan, "loans")
+get = _LOANS.get
+find = _LOANS.find
+purge = _LOANS.remove
+"""Delete a loan as it was read. Raises Stale if it has changed since."""
+find_open = partial(_LOANS.find_page, where=OPEN)
+
 
 def add(work: Work, loans: Iterable[Loan]) -> None:
     """Insert new loans."""
@@ -115,11 +145,6 @@ def correct_fine(work: Work, loan: Loan, statement: Statement) -> None:
     fine.
     """
     work.update("loans", {"_id": loan.id}, {"$set": {"final_fine": plain(statement)}})
-
-
-def get(work: Work, loan_id: str) -> Loan | None:
-    """Return a loan by its id, or None."""
-    return work.find(Loan, "loans", {"_id": loan_id})
 
 
 def some(work: Work, loan_ids: Collection[str]) -> list[Loan]:
@@ -143,31 +168,44 @@ def lost_of_copies(work: Work, copy_ids: Collection[str]) -> dict[str, Loan]:
     return {loan.copy_id: loan for loan in found}
 
 
+def open_of_copy(work: Work, copy_id: str) -> Loan | None:
+    """Return the open loan of a copy; None: it has none."""
+    return next(iter(work.all(Loan, "loans", {"copy_id": copy_id, **OPEN})), None)
+
+
+def last_returned(work: Work, copy_id: str) -> Loan | None:
+    """Return the loan that ended with the last return of a copy; None: none is stored."""
+    query = {"copy_id": copy_id, **RETURNED}
+    return next(iter(work.all(Loan, "loans", query, sort=[("returned_at", -1)], limit=1)), None)
+
+
 def open_of_patron(work: Work, patron_id: str) -> list[Loan]:
     """Return a patron's open loans, in the order of borrowing."""
     return work.all(Loan, "loans", {"patron_id": patron_id, **OPEN}, sort=[("_id", 1)])
 
 
-def purge(work: Work, loan: Loan) -> None:
-    """Delete a loan as it was read. Raises Stale if it has changed since."""
-    if not work.delete("loans", {"_id": loan.id, "version": loan.version}):
-        raise Stale(f"loan {loan.id} is no longer at its version")
-
-
-async def returned(db: Database) -> AsyncIterator[str]:
-    """Yield the ids of the returned loans."""
-    async for found in db.loans.find(RETURNED, {"_id": 1}, hint=OVER).batch_size(200):
+async def returned(db: Database, until: datetime) -> AsyncIterator[str]:
+    """Yield the ids of the loans that were returned until a time, or whose time is not known."""
+    query = {**RETURNED, "$or": [{"returned_at": None}, {"returned_at": {"$lte": until}}]}
+    async for found in db.loans.find(query, {"_id": 1}, hint=OVER).batch_size(200):
         yield found["_id"]
 
 
-async def find(db: Database, loan_id: str) -> Loan | None:
-    """Return a loan by its id, or None."""
-    return await reading.first(db, Loan, "loans", {"_id": loan_id})
+async def count_titles(db: Database, most: int) -> Counter[str]:
+    """Return how often each title was borrowed in the latest stored loans, at most `most`."""
+    latest = db.loans.find({}, {"_id": 0, "title_id": 1}).sort("_id", -1).limit(most)
+    return Counter([loan["title_id"] async for loan in latest])
 
 
 async def find_of_copy(db: Database, copy_id: str, state: Mapping[str, Any]) -> Loan | None:
     """Return the loan of a copy that is OPEN or LOST, or None."""
     return await reading.first(db, Loan, "loans", {"copy_id": copy_id, **state})
+
+
+async def find_lost(db: Database, copy_ids: Collection[str]) -> dict[str, Loan]:
+    """Return the loans in which some copies were lost, keyed by copy id."""
+    query = {"copy_id": {"$in": sorted(copy_ids)}, **LOST}
+    return {loan.copy_id: loan for loan in await reading.every(db, Loan, "loans", query)}
 
 
 async def find_of(
@@ -191,15 +229,32 @@ async def find_of(
     return await reading.page(db, Loan, "loans", query, limit=limit, after=after)
 
 
-async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Loan], str | None]:
-    """Return a page of the open loans and the id at which the next page begins."""
-    return await read_snapshot_page(db.loans, Loan, query, OPEN)
-
-
 async def find_due_before(db: Database, patron_id: str, day: date) -> list[Loan]:
     """Return a patron's open loans whose stored due date is before `day`."""
     query = {"patron_id": patron_id, "due_on": {"$lt": day.isoformat()}, **OPEN}
     return sorted(await reading.every(db, Loan, "loans", query), key=lambda loan: loan.id)
+
+
+async def find_lent(db: Database, today: date, days: int, most: int) -> tuple[list[Loan], bool]:
+    """Return the loans of the last `days` days that are still stored; True if these are all.
+
+    If there are more than `most`, they are a sample: the first ones recorded on each day.
+    """
+    since = today - timedelta(days=days)
+    newest = await db.loans.find().sort("_id", -1).limit(most + 1).to_list(most + 1)
+    complete = len(newest) <= most or newest[-1]["borrowed_on"] < since.isoformat()
+    if not complete:
+        each = most // days
+        starts = [first_id_at(wall_clock() - timedelta(days=n + 1)) for n in range(days)]
+        of_days = await asyncio.gather(
+            *(
+                db.loans.find({"_id": {"$gte": start}}).sort("_id").limit(each).to_list(each)
+                for start in starts
+            )
+        )
+        newest = [*{loan["_id"]: loan for of_day in of_days for loan in of_day}.values()]
+    lent = await asyncio.to_thread(reading.values, Loan, newest)
+    return [loan for loan in lent if since <= loan.borrowed_on <= today], complete
 
 
 async def to_notice(

@@ -28,6 +28,7 @@ from services.events.calendars import store as calendars_store
 from services.events.refusals import NoSuchBranch
 from shared.contracts.events import ActivityPublished, RecordingReleased
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -105,9 +106,7 @@ def amend_activity(
 
     `about`: The changed fields of the description.
     """
-    activity = store.activity(work, activity_id)
-    if activity is None:
-        raise NoSuchActivity
+    activity = or_refuse(store.activity(work, activity_id), NoSuchActivity)
     check_takes_place(activity)
     counts = store.places(work, activity.id)
     amended = replace(
@@ -144,9 +143,7 @@ def cancel_activity(work: Work, activity_id: str, reason: str) -> tuple[Activity
     Ends the first registrations at once; a job ends the others. Raises NoSuchActivity or
     ActivityCancelled.
     """
-    activity = store.activity(work, activity_id)
-    if activity is None:
-        raise NoSuchActivity
+    activity = or_refuse(store.activity(work, activity_id), NoSuchActivity)
     cancelled = cancel(activity, at=work.now, reason=reason)
     places = store.places(work, activity.id)
     store.save_activity(work, cancelled)
@@ -161,9 +158,7 @@ def announce_release(work: Work, activity_id: str) -> bool:
     """
     if not store.claim_release(work, activity_id):
         return False
-    activity = store.activity(work, activity_id)
-    if activity is None:
-        raise NoSuchActivity
+    activity = or_refuse(store.activity(work, activity_id), NoSuchActivity)
     released = announce(activity)
     store.save_activity(work, released)
     record_activity_event(work, RecordingReleased, released)

@@ -4,19 +4,13 @@ from dataclasses import dataclass
 from datetime import date
 from zoneinfo import ZoneInfo
 
-from services.events.activities import rules, store
+from services.events.activities import refusals, rules, store
 from services.events.activities.events import (
     record_attendance_withdrawn,
     record_attended,
     record_ended,
     record_place_given,
     record_registered,
-)
-from services.events.activities.refusals import (
-    AlreadyRegistered,
-    NoRegistrationNeeded,
-    NoSuchActivity,
-    NotRegistered,
 )
 from services.events.activities.rules import (
     Activity,
@@ -25,12 +19,14 @@ from services.events.activities.rules import (
     Registration,
     RegistrationState,
     check_age,
+    check_not_over,
     check_open,
     is_open,
 )
 from services.events.patrons import store as patrons_store
 from services.events.refusals import NoSuchPatron
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 CHUNK = 50
@@ -80,9 +76,7 @@ def end_some(work: Work, places: Places) -> Places:
 
 def continue_change(work: Work, activity_id: str) -> int:
     """Continue the change; return how many registrations ended or got a place (0: finished)."""
-    activity = store.activity(work, activity_id)
-    if activity is None:
-        raise NoSuchActivity
+    activity = or_refuse(store.activity(work, activity_id), refusals.NoSuchActivity)
     places = store.places(work, activity.id)
     if places is None or places.unfinished_since is None:
         return 0
@@ -104,7 +98,13 @@ class Placed:
 
 
 def register_for_activity(
-    work: Work, activity_id: str, patron_id: str, zone: ZoneInfo, born_on: date | None
+    work: Work,
+    activity_id: str,
+    patron_id: str,
+    zone: ZoneInfo,
+    born_on: date | None,
+    *,
+    by_staff: bool = False,
 ) -> Placed:
     """Register the patron, with a place or at the end of the waiting list.
 
@@ -112,17 +112,17 @@ def register_for_activity(
     AlreadyRegistered or NoSuchPatron.
 
     `born_on`: The patron's date of birth; None: not known, or no matter for this activity.
+    `by_staff`: Staff register the patron, so one who comes late can get a place that is left.
     """
-    activity = store.activity(work, activity_id)
-    if activity is None:
-        raise NoSuchActivity
-    places = store.places(work, activity.id)
-    if places is None:
-        raise NoRegistrationNeeded
-    check_open(activity, work.now)
+    activity = or_refuse(store.activity(work, activity_id), refusals.NoSuchActivity)
+    places = or_refuse(store.places(work, activity.id), refusals.NoRegistrationNeeded)
+    if by_staff and places.left:
+        check_not_over(activity, work.now, zone)
+    else:
+        check_open(activity, work.now)
     check_age(activity, born_on, zone)
     if store.registration_of(work, activity.id, patron_id):
-        raise AlreadyRegistered
+        raise refusals.AlreadyRegistered
     counted, registration = rules.register(
         places, registration_id=new_id(), patron_id=patron_id, at=work.now
     )
@@ -141,12 +141,10 @@ def withdraw_registration(work: Work, activity_id: str, patron_id: str) -> Regis
 
     Raises NoSuchActivity, NotRegistered, ActivityCancelled or ActivityBegun.
     """
-    activity = store.activity(work, activity_id)
-    if activity is None:
-        raise NoSuchActivity
-    registration = store.registration_of(work, activity.id, patron_id)
-    if registration is None:
-        raise NotRegistered
+    activity = or_refuse(store.activity(work, activity_id), refusals.NoSuchActivity)
+    registration = or_refuse(
+        store.registration_of(work, activity.id, patron_id), refusals.NotRegistered
+    )
     check_open(activity, work.now)
     return end(work, activity, registration, "patron")
 
@@ -156,9 +154,7 @@ def purge_registration(work: Work, registration_id: str) -> bool:
     registration = store.registration(work, registration_id)
     if registration is None:
         return False
-    activity = store.activity(work, registration.activity_id)
-    if activity is None:
-        raise NoSuchActivity
+    activity = or_refuse(store.activity(work, registration.activity_id), refusals.NoSuchActivity)
     end(work, activity, registration, "erased")
     return True
 
@@ -182,14 +178,12 @@ def registered(work: Work, activity_id: str, patron_id: str) -> tuple[Activity, 
 
     Raises NoSuchActivity, NoRegistrationNeeded or NotRegistered.
     """
-    activity = store.activity(work, activity_id)
-    if activity is None:
-        raise NoSuchActivity
+    activity = or_refuse(store.activity(work, activity_id), refusals.NoSuchActivity)
     if store.places(work, activity_id) is None:
-        raise NoRegistrationNeeded
-    registration = store.registration_of(work, activity_id, patron_id)
-    if registration is None:
-        raise NotRegistered
+        raise refusals.NoRegistrationNeeded
+    registration = or_refuse(
+        store.registration_of(work, activity_id, patron_id), refusals.NotRegistered
+    )
     return activity, registration
 
 

@@ -7,23 +7,13 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from services.events.activities import queries
+from services.events.activities import queries, refusals
 from services.events.activities.commands.programme import (
     amend_activity,
     cancel_activity,
     publish_activity,
 )
 from services.events.activities.queries import Shown
-from services.events.activities.refusals import (
-    ActivityCancelled,
-    AgesReversed,
-    EndsBeforeItStarts,
-    FewerPlaces,
-    NoRecording,
-    NoRegistrationNeeded,
-    NoSuchActivity,
-    NotYetReleased,
-)
 from services.events.activities.routes.descriptions import AboutIn, AboutOut, about_fields
 from services.events.activities.rules import About, is_released
 from services.events.fields import (
@@ -40,7 +30,7 @@ from services.events.fields import (
 from services.events.refusals import NoSuchBranch
 from services.events.settings import Settings
 from shared.auth import Staff
-from shared.http.bodies import Body, Day
+from shared.http.bodies import Body, Day, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery, page_of
 from shared.refusals import refuses
@@ -142,24 +132,12 @@ class ActivityOut(AboutOut):
     def of(cls, shown: Shown, now: datetime) -> "ActivityOut":
         """Build the response from an activity as it is at `now`."""
         activity, places = shown.activity, shown.places
-        return cls(
-            id=activity.id,
-            title=activity.title,
-            type=activity.type,
-            venue=activity.venue,
-            branch=activity.branch,
-            starts_at=activity.starts_at,
-            ends_at=activity.ends_at,
-            speaker=activity.speaker,
-            organiser=activity.organiser,
-            language=activity.language,
-            enquiries=activity.enquiries,
+        return from_attributes(
+            cls,
+            activity,
             recording=RecordingState.of(activity.recording_from, now),
             places=None if places is None else places.places,
             places_left=None if places is None else 0 if activity.cancelled_at else places.left,
-            cancelled_at=activity.cancelled_at,
-            cancelled_because=activity.cancelled_because,
-            version=activity.version,
             **about_fields(activity),
         )
 
@@ -195,7 +173,7 @@ def _after(cursor: str | None) -> tuple[datetime, str] | None:
 
 
 @router.post("/activities", status_code=201)
-@refuses(EndsBeforeItStarts, AgesReversed, NoSuchBranch)
+@refuses(refusals.EndsBeforeItStarts, refusals.AgesReversed, NoSuchBranch)
 async def post_activity(
     body: ActivityIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
@@ -253,7 +231,7 @@ async def get_activities(
 
 
 @router.get("/activities/{activity_id}")
-@refuses(NoSuchActivity)
+@refuses(refusals.NoSuchActivity)
 async def get_activity(activity_id: ActivityId, db: Db, now: BusinessTime) -> ActivityOut:
     """Get an activity."""
     return ActivityOut.of(await queries.activity(db, activity_id), now)
@@ -261,13 +239,13 @@ async def get_activity(activity_id: ActivityId, db: Db, now: BusinessTime) -> Ac
 
 @router.patch("/activities/{activity_id}")
 @refuses(
-    NoSuchActivity,
+    refusals.NoSuchActivity,
     NoSuchBranch,
-    ActivityCancelled,
-    FewerPlaces,
-    NoRegistrationNeeded,
-    EndsBeforeItStarts,
-    AgesReversed,
+    refusals.ActivityCancelled,
+    refusals.FewerPlaces,
+    refusals.NoRegistrationNeeded,
+    refusals.EndsBeforeItStarts,
+    refusals.AgesReversed,
 )
 async def patch_activity(
     activity_id: ActivityId, body: ActivityChange, caller: Staff, now: BusinessTime, run: Run
@@ -293,7 +271,7 @@ async def patch_activity(
 
 
 @router.post("/activities/{activity_id}/cancellation")
-@refuses(NoSuchActivity, ActivityCancelled)
+@refuses(refusals.NoSuchActivity, refusals.ActivityCancelled)
 async def post_cancellation(
     activity_id: ActivityId, body: CancellationIn, caller: Staff, now: BusinessTime, run: Run
 ) -> ActivityOut:
@@ -303,7 +281,7 @@ async def post_cancellation(
 
 
 @router.get("/activities/{activity_id}/recording")
-@refuses(NoSuchActivity, NoRecording, NotYetReleased)
+@refuses(refusals.NoSuchActivity, refusals.NoRecording, refusals.NotYetReleased)
 async def get_recording(activity_id: ActivityId, db: Db, now: BusinessTime) -> RecordingOut:
     """Get the address of an activity's recording.
 

@@ -1,12 +1,15 @@
 """Registrations for activities, and attendance."""
 
+from collections.abc import Mapping
 from datetime import date, datetime
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from services.events.activities import queries
+from services.events.activities import queries, refusals
+from services.events.activities.commands.registrations import Placed as NewlyPlaced
 from services.events.activities.commands.registrations import (
     record_attendance,
     register_for_activity,
@@ -14,27 +17,17 @@ from services.events.activities.commands.registrations import (
     withdraw_registration,
 )
 from services.events.activities.queries import Placed
-from services.events.activities.refusals import (
-    ActivityBegun,
-    ActivityCancelled,
-    AlreadyRegistered,
-    NoRegistrationNeeded,
-    NoSuchActivity,
-    NotItsDay,
-    NotRegistered,
-    OnWaitingList,
-    OutsideAges,
-)
 from services.events.activities.rules import Registration, RegistrationState, is_for_ages
 from services.events.fields import ActivityId, PatronId
+from services.events.patrons.queries import ask_for_patron
 from services.events.refusals import NoSuchPatron
 from shared.audit_trail import shows_patrons
 from shared.auth import Patron, Staff, StaffOrService
 from shared.clock import library_day
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery, page_of
-from shared.owners import path_to
+from shared.mongo import Database
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["activities"])
@@ -62,17 +55,7 @@ class RegistrationOut(BaseModel):
     @classmethod
     def of(cls, registration: Registration, position: int | None) -> "RegistrationOut":
         """Build the response from a registration."""
-        return cls(
-            id=registration.id,
-            activity_id=registration.activity_id,
-            patron_id=registration.patron_id,
-            state=registration.state,
-            position=position,
-            turn=registration.turn,
-            registered_at=registration.registered_at,
-            attended_at=registration.attended_at,
-            version=registration.version,
-        )
+        return from_attributes(cls, registration, position=position)
 
 
 class OwnRegistrationOut(RegistrationOut):
@@ -121,28 +104,28 @@ def _turn(cursor: str | None) -> int:
     return int(cursor)
 
 
-@router.post(
-    "/activities/{activity_id}/registration",
-    status_code=201,
-    responses={
-        201: {"description": "The patron has a place."},
-        202: {
-            "model": RegistrationOut,
-            "description": "All places are taken: the patron is on the waiting list.",
-        },
+_PLACES: dict[int | str, dict[str, Any]] = {
+    201: {"description": "The patron has a place."},
+    202: {
+        "model": RegistrationOut,
+        "description": "All places are taken: the patron is on the waiting list.",
     },
-)
-@refuses(
-    NoSuchActivity,
+}
+_REFUSALS = (
+    refusals.NoSuchActivity,
     NoSuchPatron,
-    NoRegistrationNeeded,
-    AlreadyRegistered,
-    ActivityBegun,
-    ActivityCancelled,
-    OutsideAges,
+    refusals.NoRegistrationNeeded,
+    refusals.AlreadyRegistered,
+    refusals.ActivityBegun,
+    refusals.ActivityCancelled,
+    refusals.OutsideAges,
 )
+
+
+@router.post("/activities/{activity_id}/registration", status_code=201, responses=_PLACES)
+@refuses(*_REFUSALS)
 async def post_registration(
-    activity_id: ActivityId, caller: Patron, request: Request, run: Run, response: Response
+    activity_id: ActivityId, caller: Patron, run: Run, response: Response
 ) -> RegistrationOut:
     """Register for an activity, first come, first served: with a place, or on the waiting list.
 
@@ -151,20 +134,29 @@ async def post_registration(
     """
     born_on = None
     if is_for_ages((await queries.activity(run.database, activity_id)).activity):
-        path = path_to("v1", "patrons", caller.id)
-        patron = await run.owners.get("accounts", path, now=run.now)
-        if patron is None:
-            raise NoSuchPatron
-        born_on = date.fromisoformat(patron["born_on"]) if patron.get("born_on") else None
-    zone = request.app.state.settings.zone
+        born_on = _born_on(await ask_for_patron(run, caller.id))
+    zone = run.settings.zone
     placed = await run(register_for_activity, activity_id, caller.id, zone, born_on)
+    return _placed(placed, response)
+
+
+def _born_on(patron: Mapping[str, Any]) -> date | None:
+    return date.fromisoformat(patron["born_on"]) if patron.get("born_on") else None
+
+
+def _placed(placed: NewlyPlaced, response: Response) -> RegistrationOut:
     if placed.position is not None:
         response.status_code = 202
     return RegistrationOut.of(placed.registration, placed.position)
 
 
 @router.delete("/activities/{activity_id}/registration")
-@refuses(NoSuchActivity, NotRegistered, ActivityBegun, ActivityCancelled)
+@refuses(
+    refusals.NoSuchActivity,
+    refusals.NotRegistered,
+    refusals.ActivityBegun,
+    refusals.ActivityCancelled,
+)
 async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run) -> RegistrationOut:
     """Withdraw from an activity. The place goes to the first on the waiting list."""
     ended = await run(withdraw_registration, activity_id, caller.id)
@@ -172,14 +164,14 @@ async def delete_registration(activity_id: ActivityId, caller: Patron, run: Run)
 
 
 @router.get("/activities/{activity_id}/registration")
-@refuses(NoSuchActivity, NotRegistered)
+@refuses(refusals.NoSuchActivity, refusals.NotRegistered)
 async def get_registration(activity_id: ActivityId, caller: Patron, db: Db) -> OwnRegistrationOut:
     """Get the patron's own registration."""
     return OwnRegistrationOut.placed(await queries.registration(db, activity_id, caller.id))
 
 
 @router.get("/activities/{activity_id}/registrations")
-@refuses(NoSuchActivity)
+@refuses(refusals.NoSuchActivity)
 @shows_patrons
 async def get_registrations(
     activity_id: ActivityId, caller: StaffOrService, db: Db, page: PageQuery
@@ -195,9 +187,61 @@ async def get_my_registrations(
     request: Request, caller: Patron, db: Db, now: BusinessTime
 ) -> OwnRegistrations:
     """List the patron's registrations for activities that are not over, ordered by their start."""
+    return await _registrations_to_come(request, db, caller.id, now)
+
+
+async def _registrations_to_come(
+    request: Request, db: Database, patron_id: str, now: datetime
+) -> OwnRegistrations:
     zone = request.app.state.settings.zone
-    found = await queries.registrations_to_come(db, caller.id, library_day(now, zone), zone)
+    found = await queries.registrations_to_come(db, patron_id, library_day(now, zone), zone)
     return OwnRegistrations(items=[OwnRegistrationOut.placed(placed) for placed in found])
+
+
+@router.get("/patrons/{patron_id}/registrations")
+@shows_patrons
+async def get_registrations_of(
+    patron_id: PatronId, request: Request, _caller: Staff, db: Db, now: BusinessTime
+) -> OwnRegistrations:
+    """List a patron's registrations for activities that are not over, for staff."""
+    return await _registrations_to_come(request, db, patron_id, now)
+
+
+class ActivityToRegister(Body):
+    """The activity that staff register a patron for."""
+
+    activity_id: str = Field(min_length=1, max_length=64)
+
+
+@router.post("/patrons/{patron_id}/registrations", status_code=201, responses=_PLACES)
+@refuses(*_REFUSALS)
+async def post_registration_of(
+    patron_id: PatronId, body: ActivityToRegister, caller: Staff, run: Run, response: Response
+) -> RegistrationOut:
+    """Register a patron for an activity as staff, as the patron could.
+
+    If a place is left, also after the activity has begun, until its last day is over.
+    """
+    born_on = _born_on(await ask_for_patron(run, patron_id))
+    zone = run.settings.zone
+    placed = await run(
+        register_for_activity, body.activity_id, patron_id, zone, born_on, by_staff=True
+    )
+    return _placed(placed, response)
+
+
+@router.delete("/patrons/{patron_id}/registrations/{activity_id}")
+@refuses(
+    refusals.NoSuchActivity,
+    refusals.NotRegistered,
+    refusals.ActivityBegun,
+    refusals.ActivityCancelled,
+)
+async def delete_registration_of(
+    patron_id: PatronId, activity_id: ActivityId, caller: Staff, run: Run
+) -> RegistrationOut:
+    """Withdraw a patron from an activity as staff, as the patron could."""
+    return RegistrationOut.of(await run(withdraw_registration, activity_id, patron_id), None)
 
 
 class AttendanceBody(Body):
@@ -215,12 +259,12 @@ class AttendanceOut(BaseModel):
 
 @router.post("/activities/{activity_id}/attendance")
 @refuses(
-    NoSuchActivity,
-    NoRegistrationNeeded,
-    NotRegistered,
-    ActivityCancelled,
-    NotItsDay,
-    OnWaitingList,
+    refusals.NoSuchActivity,
+    refusals.NoRegistrationNeeded,
+    refusals.NotRegistered,
+    refusals.ActivityCancelled,
+    refusals.NotItsDay,
+    refusals.OnWaitingList,
 )
 async def post_attendance(
     activity_id: ActivityId, body: AttendanceBody, request: Request, caller: Staff, run: Run
@@ -234,7 +278,12 @@ async def post_attendance(
 
 
 @router.delete("/activities/{activity_id}/attendance/{patron_id}")
-@refuses(NoSuchActivity, NoRegistrationNeeded, NotRegistered, OnWaitingList)
+@refuses(
+    refusals.NoSuchActivity,
+    refusals.NoRegistrationNeeded,
+    refusals.NotRegistered,
+    refusals.OnWaitingList,
+)
 async def delete_attendance(
     activity_id: ActivityId, patron_id: PatronId, caller: Staff, run: Run
 ) -> RegistrationOut:
@@ -246,7 +295,7 @@ async def delete_attendance(
 
 
 @router.get("/activities/{activity_id}/attendance")
-@refuses(NoSuchActivity, NoRegistrationNeeded)
+@refuses(refusals.NoSuchActivity, refusals.NoRegistrationNeeded)
 async def get_attendance(activity_id: ActivityId, _caller: Staff, db: Db) -> AttendanceOut:
     """Get the numbers of patrons who have a place, and of those whose attendance is recorded."""
     found = await queries.attendance(db, activity_id)

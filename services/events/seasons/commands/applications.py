@@ -6,19 +6,15 @@ from datetime import date
 
 from services.events.patrons import store as patrons_store
 from services.events.refusals import NoSuchPatron
+from services.events.seasons import refusals
 from services.events.seasons.commands.seasons import give_free_places
 from services.events.seasons.commands.seats import end_seats
 from services.events.seasons.events import record_applied, record_withdrawn
-from services.events.seasons.refusals import (
-    AppliedAlready,
-    NoSuchSeason,
-    NotApplied,
-    PaperNumberTaken,
-)
 from services.events.seasons.rules import season as season_rules
 from services.events.seasons.rules.season import Application, Ending, Season, check_application
 from services.events.seasons.store import seasons as seasons_store
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 CODE_BYTES = 8
@@ -41,15 +37,13 @@ def apply_for_season(
     Raises NoSuchSeason, NoSuchRoom, ApplicationsNotOpen, ApplicationsClosed, ReceivedInFuture,
     AppliedAlready, PaperNumberTaken or NoSuchPatron.
     """
-    season = seasons_store.get(work, season_id)
-    if season is None:
-        raise NoSuchSeason
+    season = or_refuse(seasons_store.get(work, season_id), refusals.NoSuchSeason)
     check_application(season, branch, today=today, received_on=received_on)
     if seasons_store.application_of(work, season.id, patron_id):
-        raise AppliedAlready
+        raise refusals.AppliedAlready
     paper = paper_number
     if paper is not None and seasons_store.is_paper_taken(work, season.id, paper):
-        raise PaperNumberTaken
+        raise refusals.PaperNumberTaken
     # Written first, because concurrent applications conflict in this document.
     seasons_store.count(work, season.id, 1)
     if not patrons_store.hold_patron(work, patron_id):
@@ -77,9 +71,9 @@ def withdraw_application(work: Work, season_id: str, patron_id: str, today: date
     NoSuchSeason, NotApplied or SeasonOver.
     """
     season = _season(work, season_id)
-    application = seasons_store.application_of(work, season.id, patron_id)
-    if application is None:
-        raise NotApplied
+    application = or_refuse(
+        seasons_store.application_of(work, season.id, patron_id), refusals.NotApplied
+    )
     season_rules.check_withdrawal(season, today)
     return _end(work, season, application, "patron", today)
 
@@ -95,10 +89,7 @@ def purge_application(work: Work, application_id: str, today: date, by: Ending =
 
 
 def _season(work: Work, season_id: str) -> Season:
-    season = seasons_store.get(work, season_id)
-    if season is None:
-        raise NoSuchSeason
-    return season
+    return or_refuse(seasons_store.get(work, season_id), refusals.NoSuchSeason)
 
 
 def _end(

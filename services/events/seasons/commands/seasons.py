@@ -15,6 +15,7 @@ from services.events.seasons.rules.season import BALLOT_KEPT, Season, Seed, Sess
 from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -72,9 +73,7 @@ def close_applications(work: Work, season_id: str, today: date) -> Season:
 
     Raises NoSuchSeason, ApplicationsClosed or ApplicationsStillOpen.
     """
-    season = seasons_store.get(work, season_id)
-    if season is None:
-        raise NoSuchSeason
+    season = or_refuse(seasons_store.get(work, season_id), NoSuchSeason)
     applications = seasons_store.applications(work, season.id, "applied")
     entries = [one.entry for one in applications]
     closed, ballot = season_rules.close(season, entries, today=today, at=work.now)
@@ -164,9 +163,7 @@ def draw_season(work: Work, season_id: str, today: date) -> Season:
     Stores the result of the first applications at once; a job continues with the others. Raises
     NoSuchSeason, ApplicationsStillOpen, TooEarlyToDraw or DrawnAlready.
     """
-    season = seasons_store.get(work, season_id)
-    if season is None:
-        raise NoSuchSeason
+    season = or_refuse(seasons_store.get(work, season_id), NoSuchSeason)
     seed = seasons_store.seed(work, season.id)
     drawn = season_rules.reveal(season, seed, today=today, at=work.now)
     seasons_store.save(work, drawn)

@@ -14,6 +14,7 @@ from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
 from shared.contracts.events import AdmissionCheckedIn, AdmissionLapsed, AdmissionPromoted
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -115,9 +116,7 @@ def check_in(work: Work, season_id: str, code: str, zone: ZoneInfo) -> Seated:
     Raises NoSuchSeason, NoSuchAdmission, NoSessionNow, NoPlaceInSession, CheckedInAlready or
     PlaceLapsed.
     """
-    season = seasons_store.get(work, season_id)
-    if season is None:
-        raise NoSuchSeason
+    season = or_refuse(seasons_store.get(work, season_id), NoSuchSeason)
     card = seasons_store.application_with_code(work, season.id, code)
     if card is None or card.state not in ("granted", "standby"):
         raise NoSuchAdmission

@@ -7,40 +7,20 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, StringConstraints
 
 from services.events.fields import BranchCode, SeasonId, today_of
+from services.events.patrons.queries import ask_for_patron
 from services.events.refusals import NoSuchPatron
-from services.events.seasons import queries
-from services.events.seasons.commands.applications import (
-    apply_for_season,
-    withdraw_application,
-)
+from services.events.seasons import queries, refusals
+from services.events.seasons.commands.applications import apply_for_season, withdraw_application
 from services.events.seasons.commands.seats import check_in
 from services.events.seasons.queries import Admission
-from services.events.seasons.refusals import (
-    ApplicationsClosed,
-    ApplicationsNotOpen,
-    AppliedAlready,
-    CheckedInAlready,
-    NoPlaceInSession,
-    NoSessionNow,
-    NoSuchAdmission,
-    NoSuchCard,
-    NoSuchRoom,
-    NoSuchSeason,
-    NotApplied,
-    PaperNumberTaken,
-    PlaceLapsed,
-    ReceivedInFuture,
-    SeasonOver,
-)
 from services.events.seasons.rules.season import Application, State
 from services.events.seasons.store import seasons as seasons_store
 from services.events.seasons.store import seats as seats_store
 from shared.audit_trail import shows_patrons
 from shared.auth import Desk, Patron, Staff
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery, page_of
-from shared.owners import path_to
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["study rooms"])
@@ -68,7 +48,12 @@ class CheckInOut(BaseModel):
 
 @router.post("/study-seasons/{season_id}/check-ins", status_code=201)
 @refuses(
-    NoSuchSeason, NoSuchAdmission, NoSessionNow, NoPlaceInSession, CheckedInAlready, PlaceLapsed
+    refusals.NoSuchSeason,
+    refusals.NoSuchAdmission,
+    refusals.NoSessionNow,
+    refusals.NoPlaceInSession,
+    refusals.CheckedInAlready,
+    refusals.PlaceLapsed,
 )
 async def post_check_in(
     season_id: SeasonId, body: CheckInBody, request: Request, caller: Desk, run: Run
@@ -118,19 +103,6 @@ class AdmissionOut(BaseModel):
     applied_at: datetime
     version: int
 
-    @classmethod
-    def of(cls, application: Application) -> "AdmissionOut":
-        """Build the response from an application."""
-        return cls(
-            id=application.id,
-            season_id=application.season_id,
-            branch=application.branch,
-            state=application.state,
-            standby_number=application.standby_number,
-            applied_at=application.applied_at,
-            version=application.version,
-        )
-
 
 class OwnAdmissionOut(AdmissionOut):
     """An application with data of its season."""
@@ -148,7 +120,7 @@ class OwnAdmissionOut(AdmissionOut):
     def placed(cls, admission: Admission) -> "OwnAdmissionOut":
         """Build the response from an application and its season."""
         return cls(
-            **AdmissionOut.of(admission.application).model_dump(),
+            **from_attributes(AdmissionOut, admission.application).model_dump(),
             season=admission.season.name,
             valid_from=admission.season.valid_from,
             valid_until=admission.season.valid_until,
@@ -176,7 +148,7 @@ class FiledOut(AdmissionOut):
     def filed(cls, application: Application, no_shows: int = 0) -> "FiledOut":
         """Build the response from an application."""
         return cls(
-            **AdmissionOut.of(application).model_dump(),
+            **from_attributes(AdmissionOut, application).model_dump(),
             patron_id=application.patron_id,
             category=application.category,
             paper_number=application.paper_number,
@@ -194,17 +166,20 @@ class FiledPage(BaseModel):
 
 @router.post("/study-seasons/{season_id}/application", status_code=201)
 @refuses(
-    NoSuchSeason, NoSuchRoom, NoSuchPatron, ApplicationsNotOpen, ApplicationsClosed, AppliedAlready
+    refusals.NoSuchSeason,
+    refusals.NoSuchRoom,
+    NoSuchPatron,
+    refusals.ApplicationsNotOpen,
+    refusals.ApplicationsClosed,
+    refusals.AppliedAlready,
 )
 async def post_application(
     season_id: SeasonId, body: ApplicationBody, request: Request, caller: Patron, run: Run
 ) -> AdmissionOut:
     """Apply for the study room of a library. A patron applies once for each season."""
-    path = path_to("v1", "patrons", caller.id)
-    patron = await run.owners.get("accounts", path, now=run.now)
-    if patron is None:
-        raise NoSuchPatron
-    return AdmissionOut.of(
+    patron = await ask_for_patron(run, caller.id)
+    return from_attributes(
+        AdmissionOut,
         await run(
             apply_for_season,
             season_id=season_id,
@@ -212,23 +187,24 @@ async def post_application(
             category=patron["category"],
             branch=body.branch,
             today=today_of(request, run.now),
-        )
+        ),
     )
 
 
 @router.delete("/study-seasons/{season_id}/application")
-@refuses(NoSuchSeason, NotApplied, SeasonOver)
+@refuses(refusals.NoSuchSeason, refusals.NotApplied, refusals.SeasonOver)
 async def delete_application(
     season_id: SeasonId, request: Request, caller: Patron, run: Run
 ) -> AdmissionOut:
     """Withdraw. After the draw, the place goes to the first on the standby list."""
-    return AdmissionOut.of(
-        await run(withdraw_application, season_id, caller.id, today_of(request, run.now))
+    return from_attributes(
+        AdmissionOut,
+        await run(withdraw_application, season_id, caller.id, today_of(request, run.now)),
     )
 
 
 @router.get("/study-seasons/{season_id}/application")
-@refuses(NoSuchSeason, NotApplied)
+@refuses(refusals.NoSuchSeason, refusals.NotApplied)
 async def get_application(
     season_id: SeasonId, caller: Patron, db: Db, now: BusinessTime
 ) -> OwnAdmissionOut:
@@ -238,15 +214,15 @@ async def get_application(
 
 @router.post("/study-seasons/{season_id}/applications", status_code=201)
 @refuses(
-    NoSuchSeason,
-    NoSuchRoom,
-    NoSuchCard,
+    refusals.NoSuchSeason,
+    refusals.NoSuchRoom,
+    refusals.NoSuchCard,
     NoSuchPatron,
-    ApplicationsNotOpen,
-    ApplicationsClosed,
-    ReceivedInFuture,
-    AppliedAlready,
-    PaperNumberTaken,
+    refusals.ApplicationsNotOpen,
+    refusals.ApplicationsClosed,
+    refusals.ReceivedInFuture,
+    refusals.AppliedAlready,
+    refusals.PaperNumberTaken,
 )
 async def post_posted_application(
     season_id: SeasonId, body: PostedApplicationBody, request: Request, caller: Staff, run: Run
@@ -255,7 +231,7 @@ async def post_posted_application(
     params = {"card": body.card_number}
     answer = await run.owners.get("accounts", "/v1/patrons", now=run.now, params=params)
     if not answer or not answer["items"]:
-        raise NoSuchCard
+        raise refusals.NoSuchCard
     [patron] = answer["items"]
     return FiledOut.filed(
         await run(
@@ -272,7 +248,7 @@ async def post_posted_application(
 
 
 @router.get("/study-seasons/{season_id}/applications")
-@refuses(NoSuchSeason)
+@refuses(refusals.NoSuchSeason)
 @shows_patrons
 async def get_applications(
     season_id: SeasonId, caller: Staff, db: Db, page: PageQuery

@@ -8,28 +8,18 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.events.fields import BranchCode, Line, SeasonId, today_of
 from services.events.refusals import NoSuchBranch
-from services.events.seasons import queries
+from services.events.seasons import queries, refusals
 from services.events.seasons.commands.seasons import (
     announce_season,
     close_applications,
     draw_season,
 )
 from services.events.seasons.queries import Published
-from services.events.seasons.refusals import (
-    ApplicationsClosed,
-    ApplicationsStillOpen,
-    BadSeason,
-    DrawnAlready,
-    NoSuchSeason,
-    NotClosed,
-    SeasonsOverlap,
-    TooEarlyToDraw,
-)
 from services.events.seasons.rules.ballot import Room
 from services.events.seasons.rules.season import Season, Session
 from services.events.seasons.store import seasons as seasons_store
 from shared.auth import Staff
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.refusals import refuses
 
@@ -121,24 +111,14 @@ class SeasonOut(BaseModel):
     @classmethod
     def of(cls, season: Season) -> "SeasonOut":
         """Build the response from a season."""
-        return cls(
-            id=season.id,
-            name=season.name,
+        return from_attributes(
+            cls,
+            season,
             rooms=[
                 RoomOut(branch=one.branch, places=one.places, quotas=dict(one.quotas))
                 for one in season.rooms
             ],
             sessions=[SessionOut(opens=one.opens, closes=one.closes) for one in season.sessions],
-            applications_from=season.applications_from,
-            applications_until=season.applications_until,
-            draw_on=season.draw_on,
-            valid_from=season.valid_from,
-            valid_until=season.valid_until,
-            grace_minutes=season.grace_minutes,
-            commitment=season.commitment,
-            closed_at=season.closed_at,
-            list_hash=season.list_hash,
-            drawn_at=season.drawn_at,
         )
 
 
@@ -186,10 +166,7 @@ class BallotOut(BaseModel):
             commitment=season.commitment,
             list_hash=season.list_hash or "",
             rooms=SeasonOut.of(season).rooms,
-            entries=[
-                EntryOut(id=one.id, category=one.category, branch=one.branch)
-                for one in published.entries
-            ],
+            entries=[from_attributes(EntryOut, one) for one in published.entries],
             seed=season.seed,
             results=[
                 DrawnRoomOut(branch=branch, granted=list(one.granted), standby=list(one.standby))
@@ -199,7 +176,7 @@ class BallotOut(BaseModel):
 
 
 @router.post("/study-seasons", status_code=201)
-@refuses(BadSeason, NoSuchBranch, SeasonsOverlap)
+@refuses(refusals.BadSeason, NoSuchBranch, refusals.SeasonsOverlap)
 async def post_season(body: SeasonBody, caller: Staff, run: Run) -> SeasonOut:
     """Announce a season. Its secret seed is made now, and its hash is published at once."""
     return SeasonOut.of(
@@ -226,14 +203,14 @@ async def get_seasons(request: Request, db: Db, now: BusinessTime) -> SeasonList
 
 
 @router.get("/study-seasons/{season_id}")
-@refuses(NoSuchSeason)
+@refuses(refusals.NoSuchSeason)
 async def get_season(season_id: SeasonId, db: Db) -> SeasonOut:
     """Get a season."""
     return SeasonOut.of(await queries.season(db, season_id))
 
 
 @router.get("/study-seasons/{season_id}/ballot")
-@refuses(NoSuchSeason, NotClosed)
+@refuses(refusals.NoSuchSeason, refusals.NotClosed)
 async def get_ballot(season_id: SeasonId, db: Db) -> BallotOut:
     """Get the closed list of applications and, after the draw, the seed and the result.
 
@@ -243,14 +220,19 @@ async def get_ballot(season_id: SeasonId, db: Db) -> BallotOut:
 
 
 @router.post("/study-seasons/{season_id}/closing")
-@refuses(NoSuchSeason, ApplicationsClosed, ApplicationsStillOpen)
+@refuses(refusals.NoSuchSeason, refusals.ApplicationsClosed, refusals.ApplicationsStillOpen)
 async def post_closing(season_id: SeasonId, request: Request, caller: Staff, run: Run) -> SeasonOut:
     """Close the list of applications after the last day of receipt; it is published at once."""
     return SeasonOut.of(await run(close_applications, season_id, today_of(request, run.now)))
 
 
 @router.post("/study-seasons/{season_id}/draw")
-@refuses(NoSuchSeason, ApplicationsStillOpen, TooEarlyToDraw, DrawnAlready)
+@refuses(
+    refusals.NoSuchSeason,
+    refusals.ApplicationsStillOpen,
+    refusals.TooEarlyToDraw,
+    refusals.DrawnAlready,
+)
 async def post_draw(season_id: SeasonId, request: Request, caller: Staff, run: Run) -> SeasonOut:
     """Draw the places: the seed is revealed, and patrons are told their result."""
     return SeasonOut.of(await run(draw_season, season_id, today_of(request, run.now)))

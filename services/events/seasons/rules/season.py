@@ -5,17 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Literal
 
-from services.events.seasons.refusals import (
-    ApplicationsClosed,
-    ApplicationsNotOpen,
-    ApplicationsStillOpen,
-    BadSeason,
-    DrawnAlready,
-    NoSuchRoom,
-    ReceivedInFuture,
-    SeasonOver,
-    TooEarlyToDraw,
-)
+from services.events.seasons import refusals
 from services.events.seasons.rules import ballot as ballot_rules
 from services.events.seasons.rules.ballot import Entry, Outcome, Room
 
@@ -80,7 +70,7 @@ class Season:
         for room in self.rooms:
             if room.branch == branch:
                 return room
-        raise NoSuchRoom
+        raise refusals.NoSuchRoom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +137,7 @@ def check_season(season: Season) -> None:
         or len(branches) != len(set(branches))
         or any(sum(room.quotas.values()) > room.places for room in season.rooms)
     ):
-        raise BadSeason
+        raise refusals.BadSeason
 
 
 def check_application(
@@ -160,14 +150,14 @@ def check_application(
     """
     season.room(branch)
     if season.closed_at is not None or season.applications >= MOST_APPLICATIONS:
-        raise ApplicationsClosed
+        raise refusals.ApplicationsClosed
     if received_on is not None and received_on > today:
-        raise ReceivedInFuture
+        raise refusals.ReceivedInFuture
     day = received_on or today
     if day < season.applications_from:
-        raise ApplicationsNotOpen
+        raise refusals.ApplicationsNotOpen
     if day > season.applications_until:
-        raise ApplicationsClosed
+        raise refusals.ApplicationsClosed
 
 
 def close(
@@ -175,9 +165,9 @@ def close(
 ) -> tuple[Season, Ballot]:
     """Close the list of applications. Raises ApplicationsClosed or ApplicationsStillOpen."""
     if season.closed_at is not None:
-        raise ApplicationsClosed
+        raise refusals.ApplicationsClosed
     if today <= season.applications_until:
-        raise ApplicationsStillOpen
+        raise refusals.ApplicationsStillOpen
     listed = sorted(entries, key=lambda one: one.id)
     closed = replace(
         season, closed_at=at, list_hash=ballot_rules.list_hash(listed), version=season.version + 1
@@ -191,11 +181,11 @@ def reveal(season: Season, seed: str, *, today: date, at: datetime) -> Season:
     Raises ApplicationsStillOpen while the list is not closed, TooEarlyToDraw or DrawnAlready.
     """
     if season.drawn_at is not None:
-        raise DrawnAlready
+        raise refusals.DrawnAlready
     if season.closed_at is None:
-        raise ApplicationsStillOpen
+        raise refusals.ApplicationsStillOpen
     if today < season.draw_on:
-        raise TooEarlyToDraw
+        raise refusals.TooEarlyToDraw
     return replace(season, drawn_at=at, seed=seed, unfinished_since=at, version=season.version + 1)
 
 
@@ -225,7 +215,7 @@ def grant(application: Application) -> Application:
 def check_withdrawal(season: Season, today: date) -> None:
     """Raise SeasonOver if the season is over."""
     if today > season.valid_until:
-        raise SeasonOver
+        raise refusals.SeasonOver
 
 
 def withdraw(application: Application) -> Application:

@@ -6,12 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from services.events.seasons.refusals import (
-    CheckedInAlready,
-    NoPlaceInSession,
-    NoSessionNow,
-    PlaceLapsed,
-)
+from services.events.seasons import refusals
 from services.events.seasons.rules.season import Application, Season
 
 State = Literal["held", "checked-in", "lapsed"]
@@ -63,7 +58,7 @@ def sitting_now(season: Season, branch: str, now: datetime, zone: ZoneInfo) -> S
     for sitting in sittings_of(season, branch, now.astimezone(zone).date(), zone):
         if sitting.starts_at - EARLY <= now < sitting.ends_at:
             return sitting
-    raise NoSessionNow
+    raise refusals.NoSessionNow
 
 
 def sittings_of(season: Season, branch: str, day: date, zone: ZoneInfo) -> list[Sitting]:
@@ -109,12 +104,12 @@ def check_in(found: Seat, sitting: Sitting, now: datetime) -> tuple[Seat, Sittin
     Raises CheckedInAlready or PlaceLapsed.
     """
     if found.state == "checked-in":
-        raise CheckedInAlready
+        raise refusals.CheckedInAlready
     taken = replace(found, state="checked-in", version=found.version + 1)
     if found.state == "lapsed" and sitting.free > 0:
         return taken, freed(sitting, -1)
     if found.state == "lapsed" or found.until <= now:
-        raise PlaceLapsed
+        raise refusals.PlaceLapsed
     return taken, sitting
 
 
@@ -124,7 +119,7 @@ def take_free(held: Seat, sitting: Sitting) -> tuple[Seat, Sitting]:
     Raises NoPlaceInSession.
     """
     if sitting.free < 1:
-        raise NoPlaceInSession
+        raise refusals.NoPlaceInSession
     return replace(held, state="checked-in"), freed(sitting, -1)
 
 

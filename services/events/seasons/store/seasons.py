@@ -1,6 +1,6 @@
 """Seasons of the study rooms: their seeds, applications and closed lists."""
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,8 +9,9 @@ from pymongo import ASCENDING, IndexModel
 from services.events.seasons.rules.season import Application, Ballot, Season, Seed
 from shared import reading
 from shared.declared_indexes import Indexes
-from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import Database, from_document, strings
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Stale, Work
 
 SEASONS = "study_seasons"
@@ -49,6 +50,24 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal(APPLICATIONS),)
 
+_SEASONS = Repository(Season, SEASONS)
+get = _SEASONS.get
+save = _SEASONS.save
+find_one = _SEASONS.find
+find_by_id = _SEASONS.find_some
+
+_BALLOTS = Repository(Ballot, BALLOTS)
+add_ballot = _BALLOTS.add
+ballot = _BALLOTS.get
+find_ballot = _BALLOTS.find
+
+_APPLICATIONS = Repository(Application, APPLICATIONS)
+add_application = _APPLICATIONS.add
+application = _APPLICATIONS.get
+"""Return an application; None if it has ended."""
+find_applications = _APPLICATIONS.find_page
+delete_application = _APPLICATIONS.remove
+
 
 # ---- in a transaction ---------------------------------------------------------------------------
 
@@ -57,16 +76,6 @@ def add(work: Work, season: Season, seed: Seed) -> None:
     """Insert a new season with its secret seed."""
     work.add(SEASONS, season)
     work.add(SEEDS, seed)
-
-
-def get(work: Work, season_id: str) -> Season | None:
-    """Return a season, or None."""
-    return work.find(Season, SEASONS, {"_id": season_id})
-
-
-def save(work: Work, season: Season) -> None:
-    """Save a season after a change."""
-    work.save(SEASONS, season)
 
 
 def count(work: Work, season_id: str, change: int) -> None:
@@ -82,26 +91,6 @@ def seed(work: Work, season_id: str) -> str:
     return found.seed
 
 
-def add_ballot(work: Work, ballot: Ballot) -> None:
-    """Insert the closed list of a season."""
-    work.add(BALLOTS, ballot)
-
-
-def ballot(work: Work, season_id: str) -> Ballot | None:
-    """Return the closed list of a season, or None."""
-    return work.find(Ballot, BALLOTS, {"_id": season_id})
-
-
-def add_application(work: Work, application: Application) -> None:
-    """Insert a new application."""
-    work.add(APPLICATIONS, application)
-
-
-def application(work: Work, application_id: str) -> Application | None:
-    """Return an application; None if it has ended."""
-    return work.find(Application, APPLICATIONS, {"_id": application_id})
-
-
 def application_of(work: Work, season_id: str, patron_id: str) -> Application | None:
     """Return a patron's application for a season; None if there is none or it has ended."""
     query = {"patron_id": patron_id, "season_id": season_id}
@@ -115,7 +104,7 @@ def application_with_code(work: Work, season_id: str, code: str) -> Application 
 
 def is_paper_taken(work: Work, season_id: str, paper_number: str) -> bool:
     """Return whether an application by post has this number."""
-    query = {"season_id": season_id, "paper_number": paper_number}
+    query = {"season_id": season_id, "paper_number": strings(paper_number)}
     return bool(work.count(APPLICATIONS, query))
 
 
@@ -154,13 +143,6 @@ def save_applications(work: Work, applications: Sequence[Application]) -> None:
     work.save(APPLICATIONS, *applications)
 
 
-def delete_application(work: Work, application: Application) -> None:
-    """Delete an application as it was read. Raises Stale if it has changed since."""
-    query = {"_id": application.id, "version": application.version}
-    if not work.delete(APPLICATIONS, query):
-        raise Stale(f"the application {application.id} is no longer at its version")
-
-
 def with_room_between(work: Work, branch: str, first: str, last: str) -> bool:
     """Return whether a season has the study room of a branch on one of these days."""
     query = {"valid_until": {"$gte": first}, "valid_from": {"$lte": last}, "rooms.branch": branch}
@@ -179,11 +161,6 @@ def has_room_on(work: Work, branch: str, day: str) -> bool:
 
 
 # ---- reads outside transactions -----------------------------------------------------------------
-
-
-async def find_one(db: Database, season_id: str) -> Season | None:
-    """Return a season, or None."""
-    return await reading.first(db, Season, SEASONS, {"_id": season_id})
 
 
 async def find_all(db: Database, since: str, limit: int) -> list[Season]:
@@ -221,17 +198,6 @@ async def find_application_ids(db: Database, season_id: str) -> AsyncIterator[st
         yield found["_id"]
 
 
-async def find_by_id(db: Database, season_ids: Collection[str]) -> dict[str, Season]:
-    """Return seasons, keyed by id."""
-    found = db[SEASONS].find({"_id": {"$in": sorted(season_ids)}})
-    return {document["_id"]: from_document(Season, document) async for document in found}
-
-
-async def find_ballot(db: Database, season_id: str) -> Ballot | None:
-    """Return the closed list of a season, or None."""
-    return await reading.first(db, Ballot, BALLOTS, {"_id": season_id})
-
-
 async def unfinished(db: Database) -> dict[str, datetime]:
     """Return the seasons whose draw is not yet in every application, with its business time."""
     found = db[SEASONS].find(_UNFINISHED, {"unfinished_since": 1})
@@ -259,10 +225,3 @@ async def list_applications(
 async def _list(db: Database, query: Mapping[str, Any], limit: int) -> list[Application]:
     cursor = db[APPLICATIONS].find(query).sort("_id", ASCENDING).limit(limit)
     return [from_document(Application, document) async for document in cursor]
-
-
-async def find_applications(
-    db: Database, query: SnapshotQuery
-) -> tuple[list[Application], str | None]:
-    """Return a page of the applications and the id at which the next page begins."""
-    return await read_snapshot_page(db[APPLICATIONS], Application, query)

@@ -8,9 +8,10 @@ from pymongo import ASCENDING, IndexModel
 from services.events.seasons.rules.seat import Seat, Sitting
 from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
-from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import Database, SnapshotQuery, read_snapshot_page
 from shared.personal_data import Personal
-from shared.unit_of_work import Stale, Work
+from shared.repository import Repository
+from shared.unit_of_work import Work
 
 SITTINGS = "study_sittings"
 SEATS = "study_seats"
@@ -33,21 +34,22 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal(SEATS),)
 
+_SITTINGS = Repository(Sitting, SITTINGS)
+sitting = _SITTINGS.get
+"""Return a sitting; None if it has not been opened."""
+save_sitting = _SITTINGS.save
+find_sittings = _SITTINGS.find_some
 
-def sitting(work: Work, sitting_id: str) -> Sitting | None:
-    """Return a sitting; None if it has not been opened."""
-    return work.find(Sitting, SITTINGS, {"_id": sitting_id})
+_SEATS = Repository(Seat, SEATS)
+add = _SEATS.add
+save = _SEATS.save
+delete = _SEATS.remove
 
 
 def open_sitting(work: Work, sitting: Sitting, seats: Collection[Seat]) -> None:
     """Insert a sitting with the seats that are held from its beginning."""
     work.add(SITTINGS, sitting)
     work.add(SEATS, *seats)
-
-
-def save_sitting(work: Work, sitting: Sitting) -> None:
-    """Save a sitting after a change."""
-    work.save(SITTINGS, sitting)
 
 
 def seat(work: Work, sitting_id: str, application_id: str) -> Seat | None:
@@ -87,25 +89,9 @@ def not_taken_on(work: Work, branch: str, days: Collection[date], limit: int) ->
     return work.all(Seat, SEATS, query, sort=[("sitting_id", ASCENDING)], limit=limit)
 
 
-def delete(work: Work, seat: Seat) -> None:
-    """Delete a seat as it was read. Raises Stale if it has changed since."""
-    if not work.delete(SEATS, {"_id": seat.id, "version": seat.version}):
-        raise Stale(f"the seat {seat.id} is no longer at its version")
-
-
 def seats_of(work: Work, application_id: str) -> list[Seat]:
     """Return the seats of an application, in all sittings."""
     return work.all(Seat, SEATS, {"application_id": application_id})
-
-
-def add(work: Work, seat: Seat) -> None:
-    """Insert a seat."""
-    work.add(SEATS, seat)
-
-
-def save(work: Work, seat: Seat) -> None:
-    """Save a seat after a change."""
-    work.save(SEATS, seat)
 
 
 def delete_of(work: Work, application_id: str) -> None:
@@ -149,12 +135,6 @@ async def find_place_of(db: Database, application_id: str, now: datetime) -> Sea
     """Return the seat that is held for an application from the standby list now, or None."""
     query = {"application_id": application_id, "state": "held", "promoted": True}
     return await reading.first(db, Seat, SEATS, {**query, "until": {"$gt": now}})
-
-
-async def find_sittings(db: Database, sitting_ids: Collection[str]) -> dict[str, Sitting]:
-    """Return sittings, keyed by id."""
-    found = db[SITTINGS].find({"_id": {"$in": sorted(sitting_ids)}})
-    return {document["_id"]: from_document(Sitting, document) async for document in found}
 
 
 async def find_held(db: Database, query: SnapshotQuery) -> tuple[list[Seat], str | None]:

@@ -1,6 +1,7 @@
-"""Desk pages of a patron's account: find it by its card, change it, take cash."""
+"""Desk page of a patron's account: find it by its card, see all of it, change what accounts has."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Response
@@ -8,10 +9,10 @@ from fastapi import Response
 from services.gateway.web import forms
 from services.gateway.web.api import Api, Failure, Reply, segment
 from services.gateway.web.branches import branch_names
+from services.gateway.web.messages.desk import ABOUT, DELIVERY_CHANNELS, DELIVERY_STATES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import FlashMessage
-from services.gateway.web.words import CATEGORIES
+from services.gateway.web.words import AT_DESK, CATEGORIES
 from shared.clock import library_day
 from shared.http.dependencies import business_time
 from shared.translations import marked
@@ -30,7 +31,8 @@ router = Pages(
         "account-unblocked": marked("The account is no longer blocked by the staff."),
         "reader-card-renewed": marked("The card is renewed."),
         "reader-verified": marked("The reader has a full card now."),
-        "cash-recorded": marked("A payment of %(paid_cents)s in cash is recorded."),
+        "note-added": marked("The note is added."),
+        "note-deleted": marked("The note is deleted."),
     },
     problems={
         "already-blocked": marked("The staff have blocked this account already."),
@@ -38,8 +40,20 @@ router = Pages(
             "The staff have not blocked this account. A reader who owes too much can borrow again "
             "after paying."
         ),
+        "reader-card-without-terms": marked(
+            "It is not set for how long cards of this kind are valid. Enter a day under Details."
+        ),
         "not-provisional": marked("This card is not a provisional one."),
         "card-taken": marked("This card number belongs to another account."),
+        "no-such-note": marked("There is no such note. It may have been deleted."),
+        "reader-renewal-limit": marked("The renewal limit of this item is reached."),
+        "reader-claimed": marked("The reader has said that it is back. Look for it first."),
+        "reader-hold-exists": marked("The reader has reserved this title already."),
+        "reader-has-title": marked("The reader has this title on loan."),
+        "reader-hold-limit": marked("The reader has reached the limit of reservations."),
+        "hold-kept-already": marked(
+            "A copy is already kept for this reservation or on its way, so it can't be changed."
+        ),
     },
     at_fault={"card-taken": "card_number"},
 )
@@ -49,7 +63,13 @@ PATH = "/v1/patrons"
 _DETAILS = ("name", "category", "home_branch", "language")
 _CONTACT = ("email", "phone")
 _ADDRESS = ("lines", "locality", "country")
-_FORMS = ("payment", "details", "pin", "card", "block", "unblock", "renewal", "verification")
+_FORMS = (
+    *("loans", "holds", "hold", "payment", "note", "details"),
+    *("pin", "card", "block", "unblock", "renewal", "verification"),
+)
+_PAYMENTS = "20"
+_DELIVERIES = "5"
+"""Numbers of payments and of messages that the page shows; other pages have all."""
 
 
 @router.get("/desk/accounts")
@@ -70,7 +90,7 @@ async def post_search(request: DeskRequest) -> Response:
 @router.get("/desk/accounts/{patron_id}")
 async def get_account(request: DeskRequest, patron_id: str) -> Response:
     """Show an account, with a form for each change."""
-    return await _account(request, patron_id)
+    return await show_account(request, patron_id)
 
 
 @router.post("/desk/accounts/{patron_id}/details")
@@ -135,25 +155,19 @@ async def post_unblock(request: DeskRequest, patron_id: str) -> Response:
     return await _block(request, patron_id, "unblock", "account-unblocked")
 
 
-@router.post("/desk/accounts/{patron_id}/payment")
-async def post_payment(request: DeskRequest, patron_id: str) -> Response:
-    """Record that the selected charges were paid in cash, in full or in part."""
-    charges = request.texts("charge")
-    if not charges:
-        return request.go(
-            page_of_account(patron_id), FlashMessage("nothing-chosen", went_well=False)
-        )
-    path = f"{PATH}/{segment(patron_id)}/payments"
-    shown = sum(forms.seen(request, f"cents-{charge_id}") or 0 for charge_id in charges)
-    taken = forms.cents(request, "taken") if request.text("taken") else shown
-    if not taken:
-        return request.go(page_of_account(patron_id), FlashMessage("bad-amount", went_well=False))
-    body = {"charge_ids": charges, "amount_cents": taken, "shown_cents": shown}
-    reply = await request.send("POST", path, body)
-    if not reply.done:
-        return await _account(request, patron_id, reply)
-    message = FlashMessage("cash-recorded", {"paid_cents": reply.json()["amount_cents"]})
-    return request.go(page_of_account(patron_id), message)
+@router.post("/desk/accounts/{patron_id}/note")
+async def post_note(request: DeskRequest, patron_id: str) -> Response:
+    """Add a note of the staff."""
+    path = f"{PATH}/{segment(patron_id)}/notes"
+    reply = await request.send("POST", path, {"text": request.text("text")})
+    return await _done(request, patron_id, reply, "note-added")
+
+
+@router.post("/desk/accounts/{patron_id}/note-removal")
+async def post_note_removal(request: DeskRequest, patron_id: str) -> Response:
+    """Delete a note of the staff."""
+    path = f"{PATH}/{segment(patron_id)}/notes/{segment(request.text('note') or '-')}"
+    return await _done(request, patron_id, await request.send("DELETE", path), "note-deleted")
 
 
 def page_of_account(patron_id: str) -> str:
@@ -181,39 +195,86 @@ async def _block(request: PageRequest, patron_id: str, change: str, message: str
 async def _done(request: PageRequest, patron_id: str, reply: Reply, message: str) -> Response:
     if reply.done:
         return request.go(page_of_account(patron_id), message)
-    return await _account(request, patron_id, reply)
+    return await show_account(request, patron_id, forms.refusal(reply))
 
 
-async def _account(request: PageRequest, patron_id: str, reply: Reply | None = None) -> Response:
-    path = f"{PATH}/{segment(patron_id)}"
-    found, loans, charges, names, categories = await asyncio.gather(
-        request.api.get(path),
-        _every(request.api, "/v1/loans", patron=patron_id, out_only="true"),
-        _every(request.api, f"{path}/charges", open_only="true"),
-        branch_names(request.api),
-        forms.categories(request.api),
+async def show_account(
+    request: PageRequest,
+    patron_id: str,
+    refused: Failure | None = None,
+    *,
+    attempts: Mapping[str, Mapping[str, Any]] | None = None,
+    **shown: Any,
+) -> Response:
+    """Show the account as its owners have it now, with the refusal of the form that was sent.
+
+    `attempts` are the problems of chosen loans and holds, by id. What a patron owes, and whether it
+    blocks them, is circulation's to say: accounts learns of it a moment later.
+    """
+    path, api = f"{PATH}/{segment(patron_id)}", request.api
+    (
+        (found, loans, holds, charges, names),
+        (payments, deliveries, notes, family, kinds),
+    ) = await asyncio.gather(
+        asyncio.gather(
+            api.get(path),
+            _every(api, "/v1/loans", patron=patron_id, out_only="true"),
+            _every(api, "/v1/holds", patron=patron_id),
+            _every(api, f"{path}/charges", open_only="true"),
+            branch_names(api),
+        ),
+        asyncio.gather(
+            _items(api, f"{path}/payments", limit=_PAYMENTS),
+            _items(api, "/v1/deliveries", patron=patron_id, limit=_DELIVERIES),
+            _items(api, f"{path}/notes"),
+            _items(api, f"{path}/family"),
+            forms.categories(api),
+        ),
     )
     patron = found.json()
     kind, home = patron["category"], patron["home_branch"]
+    today = library_day(business_time(request.http), request.zone).isoformat()
+    expires_on = patron["card_expires_on"]
+    of_page: dict[str, Any] = {
+        "attempts": attempts or {},
+        "titles": (),
+        "volumes": (),
+        "wanted": "",
+        "hold_refused": False,
+        "left_cents": 0,
+    }
     return request.page(
         "account/desk-account.html",
         patron=patron,
-        card_expired=_has_expired(request, patron["card_expires_on"]),
+        today=today,
+        card_expired=expires_on is not None and expires_on < today,
         by_staff="staff" in patron["blocked_by"],
-        # Circulation decides it at this moment; accounts learns of it a moment later.
-        by_money=charges["blocked"] if charges else "money" in patron["blocked_by"],
-        loans=loans and loans["items"],
+        by_money=charges["blocked"] if charges else None,
+        loans=loans and sorted(loans["items"], key=lambda loan: str(loan["due_on"])),
+        holds=holds and holds["items"],
         charges=charges and charges["items"],
+        payments=payments,
+        deliveries=deliveries,
+        notes=notes,
+        linked=family,
+        paid=request.http.query_params.get("paid", ""),
+        place=forms.desk_branch(request, names),
+        about=ABOUT,
+        channels=DELIVERY_CHANNELS,
+        states=DELIVERY_STATES,
         # A choice that nobody knows here stays the chosen one.
         branches={**names, home: names.get(home, home)},
-        categories={**categories, kind: CATEGORIES.get(kind, kind)},
-        **forms.outcomes(request, reply, *_FORMS),
+        categories={**kinds, kind: CATEGORIES.get(kind, kind)},
+        **{**of_page, **shown},
+        **forms.outcomes_of(request, forms.reworded(refused, AT_DESK), *_FORMS),
     )
 
 
-def _has_expired(request: PageRequest, expires_on: str | None) -> bool:
-    today = library_day(business_time(request.http), request.zone)
-    return expires_on is not None and expires_on < today.isoformat()
+async def _items(api: Api, path: str, **query: str) -> list[dict[str, Any]] | None:
+    """Return the items of the first page of a list; None if it can't be read now."""
+    reply = await api.get(path, **query)
+    items: list[dict[str, Any]] | None = reply.json()["items"] if reply.done else None
+    return items
 
 
 async def _every(api: Api, path: str, **query: str) -> dict[str, Any] | None:

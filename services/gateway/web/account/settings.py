@@ -1,6 +1,8 @@
 """Pages of My Setting: preferences, contact, PIN, devices, calendar and e-mails."""
 
 import asyncio
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import Request, Response
@@ -10,6 +12,7 @@ from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.forms import filled
 from services.gateway.web.languages import LANGUAGES
+from services.gateway.web.openid.patron import AUTHORIZATIONS
 from services.gateway.web.page_request import (
     Anyone,
     PageRequest,
@@ -47,6 +50,7 @@ router = Pages(
         "channel-not-in-use": marked(
             "Nothing was saved: the library doesn't send messages in one of the ways you chose."
         ),
+        "no-such-library-name": marked("No library has this name. Choose one from the list."),
         "no-address": marked(
             "Nothing was saved: the library doesn't have your address for this. Please enter it "
             "first."
@@ -62,11 +66,13 @@ router = Pages(
     at_fault={
         "channel-not-in-use": "channel",
         "no-address": "channel",
+        "no-such-library-name": "add_branch",
         "wrong-address-code": "address_code",
         "too-many-addresses": "email",
     },
     fields={
         "channel": marked("Also send messages by"),
+        "add_branch": marked("Libraries to follow"),
         "address_code": marked("Code from the e-mail"),
     },
 )
@@ -83,43 +89,58 @@ _FORMS: dict[str, dict[str, str]] = {
 """The forms of the page, with the ids of fields that two of them have."""
 
 
+_SECTIONS = {"channel": "messages", "add_branch": "libraries"}
+"""Sections of the form of preferences, by the field that was refused."""
+
+
 @router.get("/setting")
-async def get_setting(request: PatronRequest) -> Response:
-    """Show My Setting in a form."""
-    return await _setting(request)
+async def get_setting(request: PatronRequest, section: str = "") -> Response:
+    """Show My Setting: its sections, each with its present value, and one of them open."""
+    return await _setting(request, section=section)
 
 
 async def _setting(
-    request: PageRequest, refused: Failure | None = None, form: str = "preferences"
+    request: PageRequest,
+    refused: Failure | None = None,
+    form: str = "preferences",
+    *,
+    section: str = "",
+    typed: Mapping[str, Any] = MappingProxyType({}),
 ) -> Response:
-    """Show My Setting; `form` names the form that was refused."""
-    preferences, contact, feed, in_use, listed, names = await asyncio.gather(
-        request.api.get("/v1/me/preferences"),
-        request.api.get("/v1/me/contact"),
-        request.api.get("/v1/me/calendar"),
-        request.api.get("/v1/channels"),
-        request.api.get(DEVICES),
+    """Show My Setting; `form` names the form that was refused, `typed` has its preferences."""
+    read = request.api.get
+    (preferences, contact, feed, in_use), listed, given, names = await asyncio.gather(
+        asyncio.gather(*map(read, _READ)),
+        read(DEVICES),
+        read(AUTHORIZATIONS),
         branch_names(request.api),
     )
-    setting = preferences.json()
+    setting = preferences.json() | typed
     channels = in_use.json()["channels"] if in_use.done else []
     followed = {code: code for code in setting["followed_branches"]}
     forms = {
         name: filled(request, refused if name == form else None, **ids)
         for name, ids in _FORMS.items()
     }
+    if refused:
+        faults = forms["preferences"].faults
+        section = next((_SECTIONS[name] for name in faults if name in _SECTIONS), form)
+        section = {"preferences": "messages", "confirmation": "contact"}.get(section, section)
     return request.page(
         "account/setting.html",
+        opened=section,
         status=refused.status if refused else 200,
         setting=setting,
         contact=contact.json(),
         calendar=addresses(request, feed.json()),
         branches=followed | names,
+        names=names,
         types=sorted({*ACTIVITY_TYPES, *setting["activity_types"]}),
         languages=LANGUAGES,
         channels=[channel for channel in channels if channel != INBOX],
         kept=[one for one in setting["channels"] if one != INBOX and one not in channels],
-        devices=listed.json() if listed.done else None,
+        devices=listed.json_or(None),
+        authorizations=given.items,
         refused=refused,
         form=forms[form],
         forms=forms,
@@ -141,11 +162,17 @@ async def post_setting(request: PatronRequest) -> Response:
         chosen["automatic_renewal"] = request.text("automatic_renewal") == "yes"
     if request.text("language"):
         chosen["language"] = request.text("language")
+    if added := request.text("add_branch"):
+        names = await branch_names(request.api)
+        found = [code for code, name in names.items() if added.casefold() == name.casefold()]
+        if not found:
+            return await _setting(request, Failure(422, "no-such-library-name"), typed=chosen)
+        chosen["followed_branches"] = [*chosen["followed_branches"], *found]
     reply = await request.send("PATCH", "/v1/me/preferences", chosen)
     if not reply.done:
         failure = reply.failure()
         if failure.status == 422 or failure.code in request.renderer.texts.at_fault:
-            return await _setting(request, failure)
+            return await _setting(request, failure, typed=chosen)
         raise failure
     response = request.go("/setting", "preferences-saved")
     session.keep_language(request.http, response, reply.json()["language"])
@@ -192,11 +219,13 @@ async def post_pin(request: PatronRequest) -> Response:
 
 async def _changed(request: PageRequest, reply: Reply, form: str, message: str) -> Response:
     if reply.done:
-        return request.go("/setting", message)
+        here = "/setting?section=contact" if message == "address-asked" else "/setting"
+        return request.go(here, message)
     return await _setting(request, reply.refusal(403, 409, 422, 429), form)
 
 
 DEVICES = "/v1/me/push-subscriptions"
+_READ = ("/v1/me/preferences", "/v1/me/contact", "/v1/me/calendar", "/v1/channels")
 
 _BROWSERS = (("Edg", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
 _SYSTEMS = (
@@ -213,7 +242,7 @@ async def post_device(request: PatronRequest) -> Response:
     reply = await request.send("POST", DEVICES, named | {"name": name})
     if not reply.done:
         return request.refused("/setting", reply)
-    return request.go("/setting", "device-added")
+    return request.go("/setting?section=devices", "device-added")
 
 
 @router.post("/setting/devices/{subscription_id}/removal")
@@ -222,7 +251,7 @@ async def post_removal(request: PatronRequest, subscription_id: str) -> Response
     reply = await request.send("DELETE", f"{DEVICES}/{segment(subscription_id)}")
     if not reply.done and reply.status != 404:
         raise reply.failure()
-    return request.go("/setting", "device-removed")
+    return request.go("/setting?section=devices", "device-removed")
 
 
 def device_name(user_agent: str) -> str:
@@ -238,8 +267,7 @@ def addresses(request: PageRequest, calendar: dict[str, Any]) -> dict[str, Any]:
     """Return what the page shows of a link: its address for programs, and one to open."""
     if calendar["path"] is None:
         return {**calendar, "address": "", "webcal": ""}
-    site = request.http.app.state.settings.public_url or str(request.http.base_url).rstrip("/")
-    address = f"{site}{calendar['path']}"
+    address = f"{request.site}{calendar['path']}"
     return {**calendar, "address": address, "webcal": f"webcal:{address.partition(':')[2]}"}
 
 
@@ -249,7 +277,7 @@ async def post_calendar(request: PatronRequest) -> Response:
     body = {"with_titles": bool(request.text("with_titles"))}
     reply = await request.send("POST", "/v1/me/calendar", body)
     reply.succeed()
-    return request.go("/setting", "calendar-made")
+    return request.go("/setting?section=calendar", "calendar-made")
 
 
 @router.post("/setting/calendar/ending")
@@ -257,7 +285,7 @@ async def post_ending(request: PatronRequest) -> Response:
     """End the link."""
     reply = await request.send("DELETE", "/v1/me/calendar")
     reply.succeed()
-    return request.go("/setting", "calendar-ended")
+    return request.go("/setting?section=calendar", "calendar-ended")
 
 
 @router.get("/unsubscribe/{token}")

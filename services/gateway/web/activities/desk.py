@@ -1,6 +1,7 @@
-"""Desk pages of activities: publish one, change it, and record who attends."""
+"""Desk pages of activities: publish one, change it, register readers, and record who attends."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from services.gateway.web.branches import branch_names
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.words import ACTIVITY_TYPES
+from services.gateway.web.words import ACTIVITY_TYPES, AT_DESK
 from shared.translations import marked
 
 router = Pages(
@@ -100,6 +101,37 @@ async def post_attendance_withdrawal(request: DeskRequest, activity_id: str) -> 
     return await _attend(request, activity_id, withdrawn=True)
 
 
+@router.post("/desk/activities/{activity_id}/registration")
+async def post_registration(request: DeskRequest, activity_id: str) -> Response:
+    """Register the holder of a card; one who is at the door attends too, if there is a place."""
+    activity, patron = await asyncio.gather(
+        _activity(request, activity_id), forms.card_holder(request)
+    )
+    if isinstance(patron, Failure):
+        return await _form(request, activity, not_attended=patron)
+    path = f"/v1/patrons/{segment(patron['id'])}/registrations"
+    reply = await request.send("POST", path, {"activity_id": activity_id})
+    if not reply.done:
+        refused = forms.reworded(forms.refusal(reply), AT_DESK)
+        return await _form(request, activity, not_attended=refused)
+    registered = {"id": patron["id"], "name": patron["name"], "position": reply.json()["position"]}
+    if request.text("came") and registered["position"] is None:
+        key = request.key_of("attendance")
+        path = f"{_path(activity_id)}/attendance"
+        came = await request.api.send("POST", path, {"patron_id": patron["id"]}, key=key)
+        if came.done:
+            return await _form(request, activity, attended=_attended(request, patron, came))
+    return await _form(request, activity, registered=registered)
+
+
+def _attended(request: PageRequest, patron: Mapping[str, Any], reply: Reply) -> dict[str, Any]:
+    return {
+        "name": patron["name"],
+        "card_number": request.text("card_number"),
+        "at": reply.json()["attended_at"],
+    }
+
+
 async def _attend(request: PageRequest, activity_id: str, *, withdrawn: bool = False) -> Response:
     activity, patron = await asyncio.gather(
         _activity(request, activity_id), forms.card_holder(request)
@@ -114,12 +146,7 @@ async def _attend(request: PageRequest, activity_id: str, *, withdrawn: bool = F
         reply = await request.send("POST", path, {"patron_id": patron["id"]})
     if not reply.done:
         return await _form(request, activity, not_attended=forms.refusal(reply))
-    attended = {
-        "name": patron["name"],
-        "card_number": request.text("card_number"),
-        "at": reply.json()["attended_at"],
-    }
-    return await _form(request, activity, attended=attended)
+    return await _form(request, activity, attended=_attended(request, patron, reply))
 
 
 def _typed(request: PageRequest) -> dict[str, Any]:
@@ -185,6 +212,7 @@ async def _form(
     refused: Reply | None = None,
     *,
     attended: dict[str, Any] | None = None,
+    registered: dict[str, Any] | None = None,
     not_attended: Failure | None = None,
 ) -> Response:
     outcome = forms.outcome(request, refused)
@@ -197,11 +225,14 @@ async def _form(
     return request.page(
         "activities/desk-activity.html",
         activity=activity,
-        values=_shown(request, activity) if activity else {},
+        values=_shown(request, activity)
+        if activity
+        else {"branch": forms.desk_branch(request, names)},
         held_in=request.texts("languages") if refused else languages,
         branches=names,
         attendance=attendance,
         attended=attended,
+        registered=registered,
         not_attended=not_attended,
         card=forms.scanned(request, not_attended),
         types=ACTIVITY_TYPES,

@@ -172,7 +172,7 @@ def _page_of(closure: Mapping[str, str]) -> str:
 async def _inside(request: PageRequest, closure_id: str) -> Any:
     """Return the activities in a closure's days; None if the API has no answer."""
     reply = await request.api.get(f"/v1/closures/{segment(closure_id)}/activities")
-    return reply.json() if reply.done else None
+    return reply.json_or(None)
 
 
 def _hours(request: PageRequest) -> dict[str, object]:

@@ -13,6 +13,7 @@ from typing import Any
 from fastapi import Response
 
 from services.gateway.web.api import Reply
+from services.gateway.web.branches import branch_names
 from services.gateway.web.page_request import PageRequest
 from services.gateway.web.words import KINDS
 
@@ -40,7 +41,7 @@ async def carry_out(
     """Show what the change would do, or make it; if it is refused, show the form `again`."""
     if request.http.query_params.get("preview"):
         reply = await request.api.send(change.method, change.path, change.body, preview="true")
-        return _shown(request, change, reply.json()) if reply.done else await again(reply)
+        return await _shown(request, change, reply.json()) if reply.done else await again(reply)
     reply = await request.send(change.method, change.path, change.body)
     if not reply.done:
         return await again(reply)
@@ -48,20 +49,21 @@ async def carry_out(
     return request.go(page, change.message)
 
 
-def _shown(request: PageRequest, change: PreviewableCommand, effect: dict[str, Any]) -> Response:
+async def _shown(
+    request: PageRequest, change: PreviewableCommand, effect: dict[str, Any]
+) -> Response:
     # A closure's effect has separate parts, a suspension's has one: the page shows both alike.
     typed = [
         (name, value)
         for name, value in request.form.multi_items()
         if name not in ("form", "key") and isinstance(value, str)
     ]
-    closure = effect.get("closure")
     return request.page(
         "closures/preview.html",
-        closure=closure,
+        closure=effect.get("closure"),
         activities=effect.get("activities"),
         study_rooms=effect.get("study_rooms"),
-        libraries={one["branch"]: one["name"] for one in closure["covered"]} if closure else {},
+        libraries=await branch_names(request.api),
         effect=effect.get("lending", effect),
         notifications=effect["notifications"],
         typed=typed,

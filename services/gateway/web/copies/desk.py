@@ -19,6 +19,10 @@ router = Pages(
         "place-chosen": marked("This desk is at %(library)s."),
         "copy-taken-out": marked("The item is no longer lent."),
         "copy-recovered": marked("The item is lent again."),
+        "copy-moved": marked("The item belongs to %(library)s now. Send it there."),
+        "copy-moves-later": marked(
+            "The item belongs to %(library)s now. It goes there when it next comes back."
+        ),
     },
     problems={
         "unknown-place": marked("No library has this name. Choose one of the list."),
@@ -30,6 +34,7 @@ router = Pages(
 
 _CODE = re.compile(r"[A-Za-z0-9-]{3,40}")
 """Card numbers and barcodes, as scanners type them."""
+_ISBN = re.compile(r"97[89][0-9-]{10,14}|[0-9-]{9,12}[0-9Xx]")
 _TITLES = "10"
 """Number of titles that the scan box lists; the catalogue shows all."""
 
@@ -37,7 +42,7 @@ _TITLES = "10"
 @router.get("/desk/place")
 async def get_place(request: DeskRequest, back: str = "/desk") -> Response:
     """Ask for the library of this desk."""
-    return await _place(request, back)
+    return forms.ask_for_place(request, await branch_names(request.api), back)
 
 
 @router.post("/desk/place")
@@ -49,20 +54,9 @@ async def post_place(request: DeskRequest) -> Response:
     begun = [code for code, name in names.items() if typed and name.casefold().startswith(typed)]
     found = exact or begun
     if len(found) != 1:
-        return await _place(request, back, Failure(422, "unknown-place"))
+        return forms.ask_for_place(request, names, back, Failure(422, "unknown-place"))
     message = FlashMessage("place-chosen", {"library": names[found[0]]})
     return forms.remember_branch(request, request.go(back, message), found[0])
-
-
-async def _place(request: PageRequest, back: str, refused: Failure | None = None) -> Response:
-    names = await branch_names(request.api)
-    return request.page(
-        "copies/desk-place.html",
-        branches=names,
-        place=names.get(forms.desk_branch(request, names), ""),
-        back=own_path(back),
-        **forms.outcome_of(request, refused),
-    )
 
 
 @router.post("/desk/find")
@@ -75,7 +69,7 @@ async def post_find(request: DeskRequest) -> Response:
         by_card, copy = await asyncio.gather(
             api.get("/v1/patrons", card=text), api.get(f"/v1/copies/{segment(text)}/whereabouts")
         )
-        if found := _items(by_card):
+        if found := by_card.items:
             return request.go(f"/desk/accounts/{segment(found[0]['id'])}")
         if copy.done:
             return request.go(f"/desk/copies/{segment(text)}")
@@ -84,20 +78,23 @@ async def post_find(request: DeskRequest) -> Response:
         api.get("/v1/titles", q=text, limit=_TITLES),
         branch_names(api),
     )
-    readers, titles = _items(searched), _items(listed)
+    readers, titles = searched.items, listed.items
     if len(readers) == 1 and not titles:
         return request.go(f"/desk/accounts/{segment(readers[0]['id'])}")
+    if len(titles) == 1 and not readers and _ISBN.fullmatch(text):
+        return request.go(f"/desk/titles/{segment(titles[0]['id'])}")
     return request.page(
-        "copies/desk-found.html", q=text, readers=readers, titles=titles, branches=names
+        "copies/desk-found.html",
+        q=text,
+        readers=readers,
+        titles=titles,
+        branches=names,
+        isbn=_ISBN.fullmatch(text),
     )
 
 
 async def _nothing() -> Reply:
     return Reply(404, b"")
-
-
-def _items(reply: Reply) -> list[dict[str, Any]]:
-    return reply.json()["items"] if reply.done else []
 
 
 @router.get("/desk/copies/{barcode}")
@@ -120,6 +117,20 @@ async def post_recovery(request: DeskRequest, barcode: str) -> Response:
     return await _change(request, barcode, "recovery", body, "copy-recovered")
 
 
+@router.post("/desk/copies/{barcode}/move")
+async def post_move(request: DeskRequest, barcode: str) -> Response:
+    """Give a copy to another library, and send it there at once if it is on its shelf."""
+    here, branch = f"/desk/copies/{segment(barcode)}", request.text("to")
+    names = await branch_names(request.api)
+    body = {"branch": branch, "send_now": True}
+    reply = await request.send("PATCH", f"/v1/copies/{segment(barcode)}", body)
+    if not reply.done:
+        return request.refused(here, reply)
+    sent = reply.json()["bound_for"] == branch
+    facts = {"library": names.get(branch, branch)}
+    return request.go(here, FlashMessage("copy-moved" if sent else "copy-moves-later", facts))
+
+
 async def _change(
     request: PageRequest, barcode: str, change: str, body: dict[str, Any], message: str
 ) -> Response:
@@ -129,13 +140,18 @@ async def _change(
 
 
 async def _copy(request: PageRequest, barcode: str) -> Response:
-    path = f"/v1/copies/{segment(barcode)}/whereabouts"
-    reply, names = await asyncio.gather(request.api.get(path), branch_names(request.api))
+    path = f"/v1/copies/{segment(barcode)}"
+    reply, past, names = await asyncio.gather(
+        request.api.get(f"{path}/whereabouts"),
+        request.api.get(f"{path}/history"),
+        branch_names(request.api),
+    )
     found = reply.json()
     holder = found["loan"] or found["hold"]
     return request.page(
         "copies/desk-copy.html",
         found=found,
+        past=past.items,
         reader=await _reader(request.api, holder["patron_id"]) if holder else None,
         branches=names,
         place=forms.desk_branch(request, names),

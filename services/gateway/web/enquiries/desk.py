@@ -50,9 +50,10 @@ QUEUES = {
     "answered": marked("Answered"),
     "closed": marked("Question closed"),
     "open": marked("All that are not closed"),
+    "suggested": marked("Suggested purchases"),
     "all": marked("All questions"),
 }
-"""Queues of readers' questions; all but `mine`, `open` and `all` are states of a question."""
+"""Queues of readers' questions; `mine`, `open`, `suggested` and `all` are no states."""
 
 
 _SOUGHT = ("queue", "branch", "q", "librarian", "patron_id")
@@ -103,7 +104,7 @@ async def _queue(
         "enquiries/desk-enquiries.html",
         enquiries=found["items"],
         more=_address_of_more(sought, found["next"]),
-        figures=counted.json() if counted.done else None,
+        figures=counted.json_or(None),
         sought={name: sought.get(name, "") for name in _SOUGHT},
         queues=QUEUES,
         branches=names,
@@ -121,7 +122,12 @@ async def get_enquiry(request: DeskRequest, enquiry_id: str) -> Response:
 async def post_answer(request: DeskRequest, enquiry_id: str) -> Response:
     """Answer, or ask the patron something."""
     asks = request.text("asks") == "yes"
-    body = {"text": request.text("text"), "asks": asks, "seen": forms.seen(request)}
+    body = {
+        "text": request.text("text"),
+        "asks": asks,
+        "seen": forms.seen(request),
+        "outcome": request.text("outcome") or None,
+    }
     reply = await send_with_files(request, f"/v1/enquiries/{segment(enquiry_id)}/answers", body)
     message = FlashMessage("enquiry-asked-back" if asks else "enquiry-answered")
     return await _outcome(request, enquiry_id, reply, message)
@@ -173,11 +179,6 @@ def _address_of_more(sought: dict[str, str], after: str | None) -> str:
     return f"/desk/enquiries?{urlencode({**query, 'after': after})}"
 
 
-def _items(reply: Reply) -> list[dict[str, Any]]:
-    """Return the items of a list that the page can do without."""
-    return list(reply.json()["items"]) if reply.done else []
-
-
 async def _send(request: PageRequest, enquiry_id: str, command: str, body: dict[str, Any]) -> Reply:
     path = f"/v1/enquiries/{segment(enquiry_id)}/{command}"
     return await request.send("POST", path, body)
@@ -204,7 +205,7 @@ async def _enquiry(request: PageRequest, enquiry_id: str, refused: Reply | None 
     return request.page(
         "enquiries/desk-enquiry.html",
         enquiry=enquiry,
-        others=[one for one in _items(others) if one["id"] != enquiry_id],
+        others=[one for one in others.items if one["id"] != enquiry_id],
         queues=QUEUES,
         asked_in=LANGUAGES[enquiry["language"]].name,
         branches=names,

@@ -1,6 +1,7 @@
 """Pages of Ask a Librarian, for patrons and guests, and of questions and answers."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Response
@@ -21,6 +22,9 @@ router = Pages(
     messages={
         "enquiry-opened": marked(
             "Your question is sent. We'll tell you when a librarian has answered it."
+        ),
+        "suggestion-sent": marked(
+            "Your suggestion is sent. We'll tell you whether the library buys it."
         ),
         "voted": marked("Thank you for telling us."),
         "enquiry-replied": marked("Your message is sent."),
@@ -98,6 +102,36 @@ async def post_enquiry(request: PatronRequest) -> Response:
     return await _enquiries(
         request, "", request.text("title"), refused=reply.refusal(404, 409, 413, 422)
     )
+
+
+@router.get("/suggest")
+async def get_suggest(request: PatronRequest, q: str = "") -> Response:
+    """Show the form to suggest a purchase, with the words or the ISBN of a search."""
+    words = " ".join(q.split())[:200]
+    is_isbn = bool(words) and set(words) <= set("0123456789Xx- ")
+    return _suggest(request, {"isbn" if is_isbn else "subject": words})
+
+
+@router.post("/suggest")
+async def post_suggest(request: PatronRequest) -> Response:
+    """Suggest that the library buys a title, and go to the suggestion."""
+    body = {
+        "subject": request.text("subject"),
+        "text": request.text("text"),
+        "language": request.language.code,
+        "wanted": {"author": request.text("author"), "isbn": request.text("isbn")},
+    }
+    reply = await request.send("POST", "/v1/enquiries", body)
+    if reply.done:
+        return request.go(f"/enquiries/{reply.json()['id']}", "suggestion-sent")
+    return _suggest(request, {}, reply.refusal(409, 422))
+
+
+def _suggest(
+    request: PageRequest, sought: Mapping[str, str], refused: Failure | None = None
+) -> Response:
+    form = forms.outcome_of(request, refused)
+    return request.page("enquiries/suggest.html", sought=sought, **form)
 
 
 @router.get("/enquiries/{enquiry_id}")

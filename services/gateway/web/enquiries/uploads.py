@@ -10,7 +10,9 @@ from starlette.types import Scope
 from services.gateway.web.api import Reply
 from services.gateway.web.page_request import MOST_FILES, PageRequest
 
-_PATHS = re.compile("/enquiries(/[^/]+/replies)?|/desk/enquiries/[^/]+/answers")
+_PATHS = re.compile(
+    "/enquiries(/[^/]+/replies)?|/desk/enquiries/[^/]+/answers|/desk/titles/imports"
+)
 
 
 def has_files(scope: Scope) -> bool:

@@ -36,8 +36,8 @@ router = Pages(
         "too-many-links": marked("One of the two cards is linked with as many cards as possible."),
         "not-linked": marked("Your card is not linked with this one. The link may have ended."),
         "member-blocked": marked(
-            "The holder of the other card can't borrow, renew or reserve until their charges are "
-            "paid or the staff unblock their account."
+            "The other account is blocked, so its holder can't borrow, renew or reserve. Their My "
+            "Account says what to do."
         ),
         "member-card-expired": marked(
             "The other card has expired. Its holder can renew it in My Account or at any library."

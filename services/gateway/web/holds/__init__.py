@@ -1,1 +1,1 @@
-"""Pages of the catalogue and of reservations; at the desk, copies to fetch."""
+"""Pages of the catalogue and of reservations."""

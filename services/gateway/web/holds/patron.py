@@ -10,6 +10,8 @@ from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
 from services.gateway.web.branches import branch_names, home_branch, names_of
 from services.gateway.web.family.patron import OF_MEMBER, member_names, no_members
+from services.gateway.web.holds.citation import citations
+from services.gateway.web.holds.search import holds_of, lists_of
 from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest
 from services.gateway.web.pages import Pages
 from services.gateway.web.session import FlashMessage
@@ -19,6 +21,10 @@ from shared.translations import marked
 router = Pages(
     messages={
         "hold-placed": marked("Reserved. You are number %(position)s in the queue."),
+        "hold-likely": marked(
+            "Reserved. You are number %(position)s in the queue. It is likely to be ready by "
+            "%(ready_on)s; this is an estimate, not a promise."
+        ),
         "hold-kept": marked(
             "Reserved. A copy is kept for you. We'll tell you when you can collect it."
         ),
@@ -65,6 +71,8 @@ router = Pages(
 )
 
 
+MORE = 5
+"""Titles by the same author that the page of a title shows."""
 TERMS_SECONDS = 0.3
 """Time limit for the terms of a hold, without which the page does."""
 
@@ -100,21 +108,31 @@ async def post_hold(request: PatronRequest, title_id: str) -> Response:
         return request.go(here, "member-hold-placed")
     if hold["position"] is None:
         return request.go(here, "hold-kept")
-    return request.go(here, FlashMessage("hold-placed", {"position": hold["position"]}))
+    facts = {"position": hold["position"]}
+    waiting = await request.api.get(_path_of_hold(hold["id"]))
+    if waiting.done and (likely := waiting.json()["likely_ready_by"]):
+        message = FlashMessage("hold-likely", facts | {"ready_on": likely["day"]})
+        return request.go(here, message)
+    return request.go(here, FlashMessage("hold-placed", facts))
 
 
 async def _title(
     request: PageRequest, title_id: str, *, refused: Failure | None = None
 ) -> Response:
     is_patron = request.is_patron
-    asked, names, home, members = await asyncio.gather(
+    asked, names, home, members, lists, holds = await asyncio.gather(
         request.api.get(f"/v1/titles/{segment(title_id)}"),
         branch_names(request.api),
         home_branch(request),
         member_names(request.api) if is_patron else no_members(),
+        lists_of(request),
+        holds_of(request),
     )
-    terms = await _terms(request, title_id, home) if is_patron and home and not refused else None
     title = asked.json()
+    asks_terms = is_patron and home and not refused
+    terms, more = await asyncio.gather(
+        _terms(request, title_id, home) if asks_terms else no_terms(), _more(request, title)
+    )
     order = list(names_of((stock["branch"] for stock in title["availability"]), names))
     title["availability"].sort(key=lambda stock: order.index(stock["branch"]))
     return request.page(
@@ -125,9 +143,20 @@ async def _title(
         branches=names or {stock["branch"]: stock["branch"] for stock in title["availability"]},
         home=home,
         members=members,
+        lists=lists,
+        hold=next((one["id"] for one in holds if _is_for(one, title)), None),
         terms=terms,
+        more=more,
+        citations=citations(title),
+        link=request.site + f"/catalogue/{segment(title_id)}",
         **forms.outcome_of(request, refused),
     )
+
+
+def _is_for(hold: Mapping[str, Any], title: Mapping[str, Any]) -> bool:
+    """Return whether a hold is for this title, or for any edition of its work."""
+    of_work = hold["any_edition"] and hold["work_id"] == title["work_id"]
+    return bool(of_work) or hold["title_id"] == title["id"]
 
 
 def _shelves(copies: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
@@ -142,6 +171,22 @@ def _shelves(copies: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     return {branch: list(labels) for branch, labels in found.items()}
 
 
+async def _more(request: PageRequest, title: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return other titles by its first author; none if they can't be read."""
+    if not title["authors"]:
+        return []
+    reply = await request.api.get(
+        "/v1/titles", author=title["authors"][0][:200], sort="newest", limit=str(MORE + 1)
+    )
+    found = reply.json()["items"] if reply.done else []
+    others = {title["id"], *(edition["id"] for edition in title["editions"])}
+    return [one for one in found if one["id"] not in others][:MORE]
+
+
+async def no_terms() -> None:
+    """Return no terms of a hold."""
+
+
 async def _terms(request: PageRequest, title_id: str, branch: str) -> dict[str, Any] | None:
     """Return the terms of a hold for the visitor at a library; None if it would be refused."""
     wanted = {"title_id": title_id, "pickup_branch": branch}
@@ -150,7 +195,7 @@ async def _terms(request: PageRequest, title_id: str, branch: str) -> dict[str, 
             reply = await request.api.send("POST", "/v1/holds", wanted, preview="true")
     except TimeoutError:
         return None
-    terms: dict[str, Any] | None = reply.json() if reply.done else None
+    terms: dict[str, Any] | None = reply.json_or(None)
     return terms
 
 

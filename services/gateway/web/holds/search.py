@@ -1,6 +1,7 @@
 """The page on which the catalogue is searched: words, filters with counts, order, new arrivals."""
 
 import asyncio
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,9 +11,10 @@ from urllib.parse import urlencode
 from fastapi import Query, Response
 
 from services.gateway.web import words
-from services.gateway.web.branches import branch_names, names_of
-from services.gateway.web.languages import Language
-from services.gateway.web.page_request import Anyone
+from services.gateway.web.branches import branches_by_code, home_branch
+from services.gateway.web.languages import Language, worded
+from services.gateway.web.libraries.nearest import distance, point
+from services.gateway.web.page_request import Anyone, PageRequest, Today
 from services.gateway.web.pages import Pages
 from shared.clock import library_day, wall_clock
 from shared.translations import marked
@@ -20,6 +22,9 @@ from shared.translations import marked
 router = Pages(menus={"anyone": [("/catalogue", marked("Catalogue"))]})
 
 ON_PAGE = 20
+ON_FRONT = 6
+SOON = 3
+"""New titles, and next activities, of a page without a search."""
 NEW_DAYS = 30
 SHOWN_FIRST = 8
 """Values of a facet that are shown at once; the others can be unfolded."""
@@ -83,6 +88,7 @@ class Search:
 @router.get("/catalogue")
 async def get_catalogue(
     request: Anyone,
+    today: Today,
     *,
     q: str = "",
     available: Chosen = "",
@@ -95,7 +101,10 @@ async def get_catalogue(
     sort: Chosen = "",
     after: str = "",
 ) -> Response:
-    """Show the search form, and the titles found with links to narrow the search."""
+    """Show the search form, and the titles found with links to narrow the search.
+
+    Without a search: what is new, what takes place next, and how many libraries are open.
+    """
     search = Search(
         q=" ".join(q.split())[:200],
         available="true" if available else "",
@@ -107,22 +116,39 @@ async def get_catalogue(
         new="true" if new else "",
         sort=sort if sort in ORDERS else "",
     )
-    shown: dict[str, Any] = {"titles": [], "next": None, "total": 0, "facets": [], "chosen": []}
+    since = (library_day(wall_clock(), request.zone) - timedelta(days=NEW_DAYS)).isoformat()
+    shown: dict[str, Any] = {
+        "titles": [],
+        "next": None,
+        "total": 0,
+        "facets": [],
+        "chosen": [],
+        "home": "",
+        "meant": None,
+        "saved": (),
+    }
     if search.is_made:
-        day = library_day(wall_clock(), request.zone) - timedelta(days=NEW_DAYS)
         place = {"after": after} if after.isascii() and after.isdecimal() else {}
-        query = {**search.query(day.isoformat()), **place, "facets": "true"}
-        found, names = await asyncio.gather(
-            request.api.get("/v1/titles", limit=str(ON_PAGE), **query), branch_names(request.api)
+        query = {**search.query(since), **place, "facets": "true"}
+        found, branches, home, lists = await asyncio.gather(
+            request.api.get("/v1/titles", limit=str(ON_PAGE), **query),
+            branches_by_code(request.api),
+            home_branch(request),
+            lists_of(request),
         )
         page = found.json()
+        names = {code: branch["name"] for code, branch in branches.items()}
         shown = {
-            "titles": [_title(each, names) for each in page["items"]],
+            **await placed(request, page["items"], branches, home),
+            "saved": {one["title_id"] for kept in lists[:1] for one in kept["titles"]},
             "next": search_after(search, page["next"]),
             "total": page["total"],
+            "meant": page["did_you_mean"],
             "facets": _facets(search, page["facets"], names, request.language),
             "chosen": _chosen(search, names, request.language),
         }
+    else:
+        shown |= await _front(request, since, today.isoformat())
     return request.page(
         "holds/catalogue.html",
         search=search,
@@ -136,6 +162,36 @@ async def get_catalogue(
     )
 
 
+async def lists_of(request: PageRequest) -> list[dict[str, Any]]:
+    """Return a patron's lists, the one for later first; none if they can't be read."""
+    return (await request.api.get("/v1/me/lists")).items if request.is_patron else []
+
+
+async def holds_of(request: PageRequest) -> list[dict[str, Any]]:
+    """Return a patron's open holds; none if they can't be read."""
+    return (await request.api.get("/v1/me/holds")).items if request.is_patron else []
+
+
+async def _front(request: PageRequest, since: str, today: str) -> dict[str, Any]:
+    """Return what the page shows without a search; parts that can't be read are left out."""
+    new, borrowed, activities, branches, home = await asyncio.gather(
+        request.api.get("/v1/titles", limit=str(ON_FRONT), sort="newest", since=since),
+        request.api.get("/v1/titles/most-borrowed", limit=str(ON_FRONT)),
+        request.api.get("/v1/activities", **{"from": today}),
+        branches_by_code(request.api),
+        home_branch(request),
+    )
+    events = activities.json()["items"][:SOON] if activities.done else []
+    return {
+        "new": new.json()["items"] if new.done else [],
+        "borrowed": borrowed.json()["items"] if borrowed.done else [],
+        "activities": [worded(one, request.language.code) for one in events],
+        "open_now": sum(branch["open_until"] is not None for branch in branches.values()),
+        "own": branches.get(home),
+        "branches": {code: branch["name"] for code, branch in branches.items()},
+    }
+
+
 def search_after(search: Search, following: str | None) -> str | None:
     """Return the address of the next page, if there is one."""
     if following is None:
@@ -144,12 +200,64 @@ def search_after(search: Search, following: str | None) -> str | None:
     return f"{address}{'&' if '?' in address else '?'}{urlencode({'after': following})}"
 
 
-def _title(title: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Return a title with the names of the libraries that have it and where it is available."""
-    stocks = title["availability"]
-    free = names_of((one["branch"] for one in stocks if one["available"]), names)
-    others = names_of((one["branch"] for one in stocks if not one["available"]), names)
-    return {**title, "free": list(free.values()), "others": list(others.values())}
+async def placed(
+    request: PageRequest,
+    titles: Sequence[Mapping[str, Any]],
+    branches: Mapping[str, Mapping[str, Any]],
+    home: str,
+) -> dict[str, Any]:
+    """Return what a list of titles shows: their places, likely dates, and what is reserved."""
+    home = home if home in branches else ""
+    out = [one["id"] for one in titles if not any(at["available"] for at in one["availability"])]
+    likely, reserved = await asyncio.gather(_likely(request, out, home), holds_of(request))
+    holds = {one["title_id"]: one["id"] for one in reserved}
+    return {
+        "titles": [
+            _placed(one, branches, home)
+            | {"likely": likely.get(one["id"]), "hold": holds.get(one["id"])}
+            for one in titles
+        ],
+        "home": home,
+        "branches": {code: branch["name"] for code, branch in branches.items()},
+    }
+
+
+async def _likely(request: PageRequest, title_ids: Sequence[str], home: str) -> dict[str, str]:
+    """Return the likely day of a hold by title; none for those that can't be told."""
+    if not title_ids:
+        return {}
+    pickup = {"pickup_branch": home} if home else {}
+    reply = await request.api.get("/v1/titles/likely-ready", id=title_ids, **pickup)
+    return {one["title_id"]: one["likely_ready_by"]["day"] for one in reply.items}
+
+
+def _placed(
+    title: Mapping[str, Any], branches: Mapping[str, Mapping[str, Any]], home: str
+) -> dict[str, Any]:
+    """Return a title with its copies counted and its libraries, the home one and near ones first.
+
+    A library without a known place comes last, and without a home library they are by name.
+    """
+    own = point(branches[home]) if home else None
+
+    def order(stock: Mapping[str, Any]) -> tuple[bool, bool, float, str]:
+        branch = branches.get(stock["branch"])
+        at = point(branch) if branch and own else None
+        far = distance(at, own) if at and own else math.inf
+        name = branch["name"].casefold() if branch else stock["branch"]
+        return not stock["available"], stock["branch"] != home, far, name
+
+    stocks = sorted(title["availability"], key=order)
+    names = {one["branch"]: one["branch"] for one in stocks}
+    names |= {code: branches[code]["name"] for code in names if code in branches}
+    return {
+        **title,
+        "free": [names[one["branch"]] for one in stocks if one["available"]],
+        "call_number": next(filter(None, (one["call_number"] for one in stocks)), None),
+        "others": [names[one["branch"]] for one in stocks if not one["available"]],
+        "copies": sum(one["copies"] for one in stocks),
+        "available": sum(one["available"] for one in stocks),
+    }
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""Desk page of a library: its names, and the hours of its services."""
+"""Desk page of a library: its names, the hours of its services, and when readers are told."""
 
+import asyncio
 from datetime import date
 from typing import Any
 
@@ -14,11 +15,20 @@ from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
 from shared.translations import marked
 
+PLACE = {
+    "district": marked("District"),
+    "street": marked("Address"),
+    "directions": marked("How to get there"),
+}
+"""Texts about the place of a library, each in all languages."""
+
 router = Pages(
     messages={
         "names-saved": marked("The names are saved."),
         "hours-saved": marked("The hours are saved."),
         "hours-removed": marked("The hours are removed."),
+        "place-saved": marked("The place is saved."),
+        "ready-delay-set": marked("The time until readers are told is saved."),
     },
     problems={
         "bad-hours": marked("The closing time must be after the opening time."),
@@ -34,13 +44,20 @@ router = Pages(
         "bad-period": "until",
         "no-such-service": "service",
     },
-    fields={"service": marked("Service")},
+    fields={
+        "service": marked("Service"),
+        "latitude": marked("Degrees north"),
+        "longitude": marked("Degrees east"),
+        **PLACE,
+    },
 )
 
 
 WEEKDAYS = range(1, 8)
 LONG_AGO = date(2000, 1, 1).isoformat()
 """A day on which no period is over, so that all are shown."""
+LONGEST_DELAY = 240
+"""Greatest number of minutes before readers are told that an item is ready."""
 
 
 @router.get("/desk/libraries/{code}")
@@ -57,6 +74,20 @@ async def post_names(request: DeskRequest, code: str) -> Response:
     body = {"name": request.text("name"), "names": names}
     reply = await request.send("PUT", f"{_path(code)}/names", body)
     return await _outcome(request, code, reply, "names-saved")
+
+
+@router.post("/desk/libraries/{code}/place")
+async def post_place(request: DeskRequest, code: str) -> Response:
+    """Set where the library is."""
+    texts: dict[str, Any] = {
+        name: {
+            language: text for language in LANGUAGES if (text := request.text(f"{name}-{language}"))
+        }
+        for name in PLACE
+    }
+    degrees = {name: _degrees(request.text(name)) for name in ("latitude", "longitude")}
+    reply = await request.send("PUT", f"{_path(code)}/place", texts | degrees)
+    return await _outcome(request, code, reply, "place-saved")
 
 
 @router.post("/desk/libraries/{code}/hours")
@@ -80,6 +111,22 @@ async def post_removal(request: DeskRequest, code: str) -> Response:
     path += f"/periods/{segment(first)}" if first else ""
     reply = await request.send("DELETE", path)
     return await _outcome(request, code, reply, "hours-removed")
+
+
+@router.post("/desk/libraries/{code}/ready-delay")
+async def post_delay(request: DeskRequest, code: str) -> Response:
+    """Set the minutes after which readers are told that an item is ready here."""
+    body = {"minutes": request.number("minutes")}
+    reply = await request.send("PUT", f"{_path(code)}/ready-delay", body)
+    return await _outcome(request, code, reply, "ready-delay-set")
+
+
+def _degrees(typed: str) -> float | str:
+    """Return a number; other text as it is, so that the API names the field."""
+    try:
+        return float(typed)
+    except ValueError:
+        return typed
 
 
 def _path(code: str) -> str:
@@ -109,8 +156,11 @@ async def _outcome(request: PageRequest, code: str, reply: Reply, message: str) 
 
 
 async def _library(request: PageRequest, code: str, refused: Reply | None = None) -> Response:
-    branch = (await request.api.get(_path(code), on=LONG_AGO)).json()
-    outcome = forms.outcomes(request, refused, "names", "hours", "removal")
+    found, delay = await asyncio.gather(
+        request.api.get(_path(code), on=LONG_AGO), request.api.get(f"{_path(code)}/ready-delay")
+    )
+    branch = found.json()
+    outcome = forms.outcomes(request, refused, "names", "place", "hours", "removal", "ready-delay")
     return request.page(
         "libraries/desk-library.html",
         branch=in_language(branch, request.language.code),
@@ -119,5 +169,8 @@ async def _library(request: PageRequest, code: str, refused: Reply | None = None
         service_names=SERVICES,
         reasons=PERIOD_REASONS,
         weekdays=WEEKDAYS,
+        place_fields=PLACE,
+        delay=delay.json_or(None),
+        longest=LONGEST_DELAY,
         **outcome,
     )

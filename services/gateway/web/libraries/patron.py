@@ -3,13 +3,22 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import Response
 
+from services.gateway.web import forms
 from services.gateway.web.api import segment
-from services.gateway.web.branches import MOST, by_name, in_language
+from services.gateway.web.branches import MOST, by_name, home_branch, in_language
+from services.gateway.web.languages import worded
+from services.gateway.web.libraries.nearest import (
+    NUMBERED,
+    WIDTH,
+    district,
+    drawn,
+    nearest_to,
+)
 from services.gateway.web.page_request import Anyone, PageRequest
 from services.gateway.web.pages import Pages
 from shared.http.dependencies import BusinessTime
@@ -87,24 +96,63 @@ def _local(instant: str, at: datetime) -> datetime:
 
 
 @router.get("/libraries")
-async def get_branches(request: Anyone, now: BusinessTime) -> Response:
-    """List all libraries, and show which of them are open now."""
-    reply = await request.api.get("/v1/branches", limit=MOST)
-    at = now.astimezone(request.zone)
-    shown = by_name(reply.json()["items"], request.language.code)
-    return request.page("libraries/libraries.html", branches=shown, at=at)
+async def get_branches(request: Anyone, now: BusinessTime, near: str = "") -> Response:
+    """List all libraries with until when they are open now and how full they are.
+
+    The nearest to a district come first, else the visitor's own. Where the visitor is, a script
+    works out in the browser alone, if they allow it.
+    """
+    reply, home, counted = await asyncio.gather(
+        request.api.get("/v1/branches", limit=MOST),
+        home_branch(request),
+        request.api.get("/v1/occupancies"),
+    )
+    at, code = now.astimezone(request.zone), request.language.code
+    levels = {one["branch"]: one["level"] for one in counted.items}
+    named = by_name(reply.json()["items"], request.language.code)
+    shown = [
+        branch
+        | {
+            "until": _until(request, branch, at),
+            "own": branch["code"] == home,
+            "district": district(branch, code),
+            "level": levels.get(branch["code"]),
+        }
+        for branch in sorted(named, key=lambda branch: branch["code"] != home)
+    ]
+    shown = nearest_to(shown, near, code)
+    height, dots = drawn(shown)
+    response = request.page(
+        "libraries/libraries.html",
+        branches=shown,
+        at=at,
+        near=near,
+        districts=sorted({one["district"] for one in shown} - {""}),
+        width=WIDTH,
+        height=height,
+        dots=dots,
+        numbered=NUMBERED,
+    )
+    policy = response.headers["Permissions-Policy"]
+    response.headers["Permissions-Policy"] = policy.replace("geolocation=()", "geolocation=(self)")
+    return response
 
 
 @router.get("/libraries/{code}")
 async def get_branch(request: Anyone, now: BusinessTime, code: str, on: str = "") -> Response:
     """Show a library on one day: its hours, a closure, its services and its notices."""
     at = now.astimezone(request.zone)
-    day = _day(on) or at.date()
-    asked, news, counted = await asyncio.gather(
+    day = forms.day(on) or at.date()
+    asked, news, counted, activities = await asyncio.gather(
         request.api.get(f"/v1/branches/{segment(code)}", on=day.isoformat()),
         request.api.get("/v1/notices", branch=code, limit="5"),
         request.api.get(f"/v1/branches/{segment(code)}/occupancy"),
+        request.api.get(
+            "/v1/activities", **{"branch": code, "from": day.isoformat(), "limit": "3"}
+        ),
     )
+    events = activities.json()["items"] if activities.done else []
+    notices = news.json()["items"] if news.done else []
     branch = in_language(asked.json(), request.language.code)
     occupancy = counted.json() if counted.done and day == at.date() else None
     return request.page(
@@ -121,7 +169,8 @@ async def get_branch(request: Anyone, now: BusinessTime, code: str, on: str = ""
         ],
         service_names=SERVICES,
         reasons=PERIOD_REASONS,
-        notices=news.json()["items"] if news.done else [],
+        notices=[worded(one, request.language.code) for one in notices],
+        activities=[worded(one, request.language.code) for one in events],
         occupancy=occupancy,
         hours=picture(occupancy, at) if occupancy else [],
     )
@@ -135,10 +184,3 @@ def _until(request: PageRequest, place: Mapping[str, Any], at: datetime) -> str:
     if until.date() == at.date():
         return f"{until:%H:%M}"
     return request.language.moment(until, request.zone)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

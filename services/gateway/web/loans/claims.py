@@ -9,10 +9,12 @@ from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.branches import branch_names
 from services.gateway.web.page_request import DeskRequest, PageRequest
 from services.gateway.web.pages import Pages
+from services.gateway.web.words import AT_DESK, OVERRIDABLE
 from shared.translations import marked
 
 router = Pages(
     messages={
+        "loan-renewed": marked("The loan is renewed."),
         "loss-recorded": marked("The item is recorded as lost. Its charges are below."),
         "claim-recorded": marked(
             "Recorded: the reader says that it is back. Please look for it on the shelves."
@@ -32,14 +34,19 @@ router = Pages(
 )
 
 
-OF_LOAN = {"price-unknown": "price-needed", "loan-lost": "copy-lost"}
-"""Codes of the desk's texts by the API's codes, whose texts are for readers."""
-
-
 @router.get("/desk/loans/{loan_id}")
 async def get_loan(request: DeskRequest, loan_id: str) -> Response:
     """Show a loan with the moves of its due date, the days of its fine, and forms to change it."""
     return await _page(request, loan_id)
+
+
+@router.post("/desk/loans/{loan_id}/renewal")
+async def post_renewal(request: DeskRequest, loan_id: str) -> Response:
+    """Renew a loan; with a reason, despite a refusal that may be overridden."""
+    reason = request.text("override")
+    body = {"override": {"reason": reason}} if reason else None
+    reply = await request.send("POST", f"{_path(loan_id)}/renewals", body)
+    return await _done(request, loan_id, reply, "loan-renewed")
 
 
 @router.post("/desk/loans/{loan_id}/loss")
@@ -87,7 +94,11 @@ async def _page(request: PageRequest, loan_id: str, refused: Failure | None = No
         request.api.get(f"{_path(loan_id)}/fine-statement"),
         branch_names(request.api),
     )
-    shown = forms.outcome_of(request, forms.reworded(refused, OF_LOAN))
     return request.page(
-        "loans/desk-loan.html", loan=loan.json(), fine=fine.json(), branches=names, **shown
+        "loans/desk-loan.html",
+        loan=loan.json(),
+        fine=fine.json(),
+        branches=names,
+        overridable=refused is not None and refused.code in OVERRIDABLE,
+        **forms.outcome_of(request, forms.reworded(refused, AT_DESK)),
     )

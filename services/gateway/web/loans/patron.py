@@ -42,8 +42,8 @@ router = Pages(
         "nothing-to-gain": marked("Renewing it now would not change the due date."),
         "hold-waiting": marked("Another reader is waiting for it."),
         "patron-blocked": marked(
-            "You can't borrow, renew or reserve until you pay your charges or the staff "
-            "unblock your account."
+            "Your account is blocked, so you can't borrow, renew or reserve. My Account says what "
+            "to do."
         ),
         "price-unknown": marked("The price of this item is not recorded. Please ask the staff."),
     },
@@ -90,9 +90,11 @@ def _ask(
     request: PageRequest, effect: Mapping[str, Any], loans: Iterable[Mapping[str, Any]]
 ) -> Response:
     """Show the fines of a renewal, with a form that agrees to exactly that amount."""
+    effects = [result["effect"] for result in effect["results"] if result["ok"]]
     response = request.page(
         "loans/renewing.html",
-        effects=[result["effect"] for result in effect["results"] if result["ok"]],
+        effects=effects,
+        free=[one["loan_id"] for one in effects if not one["fine_cents"]],
         fine_cents=effect["fine_cents"],
         titles={loan["id"]: _title(loan) for loan in loans},
         everything=request.text("all"),

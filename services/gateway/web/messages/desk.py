@@ -123,6 +123,10 @@ ABOUT = {
     "digest": marked("One e-mail a day with everything"),
     "pin": marked("PIN"),
     "patron": marked("Library card"),
+    "alert": marked("Security of the account"),
+    "booking": marked("Study room"),
+    "payment": marked("Receipt"),
+    "receipt": marked("Receipt"),
 }
 """Subjects of messages, by the first part of their kind."""
 
@@ -294,7 +298,7 @@ async def post_wording(request: DeskRequest) -> Response:
                     return await _form(request, kind, of, message="no-such-card", went_well=False)
                 texts["patron_id"] = patrons[0]["id"]
             reply = await request.api.send("POST", f"{_path(kind, of)}/previews", texts)
-            shown = reply.json() if reply.done else None
+            shown = reply.json_or(None)
             return await _form(request, kind, of, refused=reply, preview=shown)
         case "trial":
             texts["address"] = request.text("address")

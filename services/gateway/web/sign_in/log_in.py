@@ -6,15 +6,16 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Request, Response
 
 from services.gateway.web import forms, session
-from services.gateway.web.api import Failure, segment
+from services.gateway.web.api import Failure, Reply, segment
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import SECRET_FIELDS, Anyone, PageRequest
 from services.gateway.web.pages import Pages
-from services.gateway.web.session import own_path
+from services.gateway.web.session import FlashMessage, own_path
 from shared.translations import marked
 
 router = Pages(
     messages={
+        "welcome": marked("Welcome to the library"),
         "session-ended": marked("Your session has ended. Please log in again."),
         "logged-out": marked("You have logged out."),
         "logged-out-everywhere": marked("You have logged out on all devices."),
@@ -55,6 +56,10 @@ router = Pages(
 )
 
 
+LOG_OUT_THERE = "/log-in/provider/log-out"
+"""Page that offers to log out of the identity provider too."""
+
+
 def log_in_address(request: Request) -> str:
     """Return the address to log in at; it leads back to the requested page afterwards."""
     target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
@@ -93,7 +98,11 @@ async def post_log_in(request: Anyone) -> Response:
     if device := session.device(request.http):
         typed["device_token"] = device
     typed |= {"factor_code": request.text("factor_code")} if request.text("factor_code") else {}
-    reply = await request.api.send("POST", "/v1/sessions", typed)
+    return await logged_in(request, await request.api.send("POST", "/v1/sessions", typed))
+
+
+async def logged_in(request: PageRequest, reply: Reply) -> Response:
+    """Keep the session that was opened, and go on; else show the form with the reason."""
     if not reply.done:
         failure = reply.failure()
         code = "bad-credentials" if failure.code == "malformed" else failure.code
@@ -121,6 +130,8 @@ def _after_log_in(inside: PageRequest) -> Response:
         return inside.page("sign_in/again.html", action=own_path(inside.text("again")), kept=fields)
     target = own_path(inside.text("next"))
     at_desk = inside.caller is not None and "staff" in inside.caller.roles
+    if target == "/" and inside.is_patron and not session.device(inside.http):
+        return inside.go(target, "welcome")  # the first log-in on this device
     return inside.go("/desk" if at_desk and target == "/" else target)
 
 
@@ -147,9 +158,14 @@ async def post_log_out(request: Anyone) -> Response:
         message = "logged-out-everywhere"
     elif request.caller:
         await request.api.send("DELETE", "/v1/sessions/current")
-    response = request.go("/log-in", message)
-    session.drop(request.http, response, session.SESSION)
-    response.headers["Clear-Site-Data"] = '"cache"'
+    messages: list[FlashMessage | str] = [message]
+    if kept := request.number("kept_scans"):
+        messages.append(FlashMessage("scans-kept", {"count": kept}, went_well=False))
+    at_provider = session.cookie(request.http, session.PROVIDER) == session.LEFT_BY
+    response = request.go(LOG_OUT_THERE if at_provider else "/log-in", *messages)
+    if at_provider:
+        session.drop(request.http, response, session.PROVIDER)
+    session.end(request.http, response)
     return response
 
 

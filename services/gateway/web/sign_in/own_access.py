@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import segno
 from fastapi import Response
-from markupsafe import Markup
 
 from services.gateway.web import forms
 from services.gateway.web.api import Failure, Reply
+from services.gateway.web.barcodes import qr
 from services.gateway.web.page_request import Anyone, LoggedIn, PageRequest, PersonRequest
 from services.gateway.web.pages import Pages
 from shared.translations import marked
@@ -71,7 +70,7 @@ async def post_factor(request: Anyone) -> Response:
     """Show the secret for the app, this once: it may not be kept in a cookie."""
     typed = {name: request.text(name) for name in ("card_number", "pin")}
     reply = await request.api.send("POST", PATH, typed)
-    return _factor_page(request, reply, made=reply.json() if reply.done else None)
+    return _factor_page(request, reply, made=reply.json_or(None))
 
 
 @router.post("/second-factor/confirmation")
@@ -115,15 +114,13 @@ def _factor_page(
 ) -> Response:
     refused = reply.refusal(401, 403, 404, 409, 422, 429) if reply and not reply.done else None
     uri = made.get("uri") if made else None
-    # Without a size it is as large as the page lets it be, and never cut off.
-    picture = segno.make(uri, micro=False).svg_inline(omitsize=True) if uri else ""
     return request.page(
         "sign_in/second-factor.html",
         **forms.outcome_of(request, refused),
         made=made,
         codes=codes,
         removing=removing,
-        picture=Markup(picture),  # noqa: S704 - ours
+        picture=qr(uri) if uri else "",
     )
 
 

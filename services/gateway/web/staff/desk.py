@@ -29,6 +29,8 @@ router = Pages(
         "staff-enabled": marked("The account can log in again."),
         "staff-role-changed": marked("The role is changed. The account is logged out everywhere."),
         "staff-factor-removed": marked("The account logs in without a code from an app."),
+        "staff-linked": marked("The account is linked, and logged out everywhere."),
+        "staff-unlinked": marked("The account is not linked any more, and logged out everywhere."),
         "staff-pin-reset": marked(
             "The PIN is no longer valid, and the account is logged out everywhere. A code to "
             "choose another one is on its way by e-mail."
@@ -45,6 +47,7 @@ router = Pages(
             "There is no e-mail address on file for this account. Please enter it first."
         ),
         "role-not-allowed": marked("You may not manage accounts with this role."),
+        "login-taken": marked("Another account is linked with this log-in."),
     },
 )
 
@@ -53,6 +56,7 @@ ROLES = {
     "staff": marked("Librarian"),
     "supervisor": marked("Supervising librarian"),
     "station": marked("Self-service station"),
+    "verifier": marked("Service that checks patrons"),
     "tracer": marked("Contact tracer"),
     "admin": marked("Administrator"),
     "ops": marked("Operator"),
@@ -66,13 +70,14 @@ ACTS = {
     "pin": marked("A code to choose another PIN"),
     "second-factor": marked("Stop asking for codes from an app"),
     "email": marked("Another e-mail address"),
+    "provider": marked("Another log-in at the log-in service"),
 }
 """Changes for which a second person is asked."""
 
 
 PATH, REQUESTS = "/v1/staff", "/v1/staff-requests"
 _FIELDS = ("card_number", "name", "role", "email")
-_OF_STAFF = ("staff", "supervisor", "station", "tracer")
+_OF_STAFF = ("staff", "supervisor", "station", "verifier", "tracer")
 """The roles that an administrator may give; an operator may give all."""
 
 
@@ -147,6 +152,22 @@ async def post_email(request: AdministratorRequest, staff_id: str) -> Response:
     if reply.done:
         return _asked(request, staff_id)
     return await _account(request, staff_id, reply)
+
+
+@router.post("/desk/staff/{staff_id}/provider")
+async def post_link(request: AdministratorRequest, staff_id: str) -> Response:
+    """Link an account with a log-in at the identity provider."""
+    path = f"{PATH}/{segment(staff_id)}/provider-login"
+    body = {"provider_login": request.text("provider_login")}
+    reply = await request.api.send("PUT", path, body)
+    return await _done(request, staff_id, reply, "staff-linked", "provider", **body)
+
+
+@router.post("/desk/staff/{staff_id}/provider-removal")
+async def post_unlinking(request: AdministratorRequest, staff_id: str) -> Response:
+    """End the link of an account with a log-in at the identity provider."""
+    reply = await request.send("DELETE", f"{PATH}/{segment(staff_id)}/provider-login")
+    return await _done(request, staff_id, reply, "staff-unlinked", "provider")
 
 
 @router.post("/desk/staff/{staff_id}/second-factor")

@@ -12,10 +12,16 @@
   let has = "";
   let leaving = false;
   let stopped = 0;
+  let sent = null; // the form that was sent last, with the button that was pressed
 
   // Shown until something arrives again; a form that could not be sent is still there, with its key.
   function connected(is) {
     document.getElementById("no-network").hidden = is;
+  }
+
+  // Offers to repeat a form while it is on the page: with its key it is executed once.
+  function offer(is) {
+    document.getElementById("not-sent").hidden = !(is && sent && sent.form.isConnected);
   }
 
   function account() {
@@ -117,6 +123,7 @@
     }
     shown.replaceWith(fresh);
     htmx.process(fresh);
+    document.dispatchEvent(new Event("account-shown"));
     if (held) {
       (document.getElementById(held.id) || document.getElementById("main")).focus({ preventScroll: true });
     }
@@ -136,9 +143,11 @@
   });
   document.addEventListener("htmx:sendError", function () {
     connected(false);
+    offer(true);
   });
   document.addEventListener("htmx:beforeSwap", function () {
     connected(true);
+    offer(false);
   });
   window.addEventListener("offline", function () {
     connected(false);
@@ -163,10 +172,29 @@
   window.addEventListener("pagehide", leave);
   // A form that brings another page: a reload would cancel it. htmx prevents the others' default.
   // If this page is still here later, the reader has stopped it.
+  document.addEventListener(
+    "submit",
+    function (event) {
+      sent = { form: event.target, by: event.submitter };
+      offer(false);
+    },
+    true
+  );
+  document.getElementById("send-again").addEventListener("click", function () {
+    offer(false);
+    sent.form.requestSubmit(sent.by);
+  });
+  document.addEventListener("click", function (event) {
+    if (event.target.closest("[data-print-page]")) {
+      window.print();
+    }
+  });
+  document.getElementById("reload-page").addEventListener("click", () => location.reload());
   document.addEventListener("submit", function (event) {
     if (!event.defaultPrevented && !navigator.onLine) {
       event.preventDefault(); // the browser would show a page of its own instead of what was typed
       connected(false);
+      offer(true);
     } else if (!event.defaultPrevented) {
       leaving = true;
       leave();
@@ -177,6 +205,65 @@
       }, STOPPED_MS);
     }
   });
+
+  // Titles under the search field while somebody types. Without an answer nothing is shown.
+  const TYPED_MS = 250;
+  let typing = 0;
+
+  async function suggest(field) {
+    const words = field.value.trim();
+    let items = [];
+    if (words.length > 1) {
+      try {
+        const answer = await fetch("/v1/titles/suggestions?q=" + encodeURIComponent(words.slice(0, 100)));
+        items = answer.ok ? (await answer.json()).items : [];
+      } catch {
+        // The search itself says that there is no network.
+      }
+    }
+    if (field.value.trim() !== words || !field.isConnected) {
+      return; // meanwhile more was typed
+    }
+    field.form.querySelector(".suggestions")?.remove();
+    if (!items.length) {
+      return;
+    }
+    const list = document.createElement("ul");
+    list.className = "suggestions";
+    list.setAttribute("aria-label", field.dataset.suggest);
+    for (const one of items) {
+      const link = document.createElement("a");
+      link.href = "/catalogue/" + encodeURIComponent(one.id);
+      link.textContent = one.title;
+      const authors = document.createElement("span");
+      authors.className = "hint";
+      authors.textContent = one.authors.join(" · ");
+      link.append(" ", authors);
+      list.append(document.createElement("li"));
+      list.lastChild.append(link);
+    }
+    field.form.append(list);
+    htmx.process(list);
+    announce(field.dataset.suggest + ": " + items.length);
+  }
+
+  document.addEventListener("input", function (event) {
+    if (event.target.dataset.suggest) {
+      clearTimeout(typing);
+      typing = setTimeout(suggest, TYPED_MS, event.target);
+    }
+  });
+  document.addEventListener("keydown", function (event) {
+    const list = document.querySelector(".suggestions");
+    if (list && event.key === "Escape") {
+      list.parentNode.querySelector("[data-suggest]").focus();
+      list.remove();
+    } else if (list && event.key === "ArrowDown" && event.target.dataset.suggest) {
+      event.preventDefault();
+      list.querySelector("a").focus();
+    }
+  });
+
   connected(navigator.onLine);
   follow();
 })();

@@ -53,7 +53,6 @@ router = Pages(
         "code": marked("Code of the admission card"),
         "days_ahead": marked("Days ahead that can be booked"),
         "most_bookings": marked("Bookings of a reader at a time"),
-        "grace_minutes": marked("Minutes for which a place is held in a session"),
         "sessions": marked("Sessions of each day"),
         "applications_from": marked("First day to apply"),
         "applications_until": marked("Last day to apply"),
@@ -204,6 +203,7 @@ async def _season(
         of_season=names_of((room["branch"] for room in season["rooms"]), names),
         applications=found["items"],
         next=found["next"],
+        place=forms.desk_branch(request, names),
         branches=names,
         **forms.outcomes(request, refused, "applications", "closing", "draw"),
     )

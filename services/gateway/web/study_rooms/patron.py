@@ -4,12 +4,11 @@ import asyncio
 from datetime import date
 from typing import Any
 
-import segno
 from fastapi import Response
-from markupsafe import Markup
 
 from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
+from services.gateway.web.barcodes import qr, spaced
 from services.gateway.web.branches import branch_names, home_branch, names_of
 from services.gateway.web.page_request import Anyone, PageRequest, PatronRequest, Today
 from services.gateway.web.pages import Pages
@@ -129,8 +128,8 @@ async def get_card(request: PatronRequest, season_id: str) -> Response:
         season=asked.json(),
         card=application,
         branches=names,
-        code=" ".join(code[at : at + 4] for at in range(0, len(code), 4)),
-        picture=Markup(segno.make(code, micro=False).svg_inline(scale=6)),  # noqa: S704 - ours
+        code=spaced(code),
+        picture=qr(code, scale=6),
     )
 
 
@@ -172,7 +171,7 @@ def _path(season_id: str) -> str:
 @router.get("/study-sessions/{branch}")
 async def get_sessions(request: Anyone, branch: str, today: Today, on: str = "") -> Response:
     """Show the sessions of a day with their free places, and forms to book them."""
-    day = _day(on) or today
+    day = forms.day(on) or today
     asked, names = await asyncio.gather(
         request.api.get(f"/v1/study-rooms/{segment(branch)}", on=day.isoformat()),
         branch_names(request.api),
@@ -194,7 +193,7 @@ async def post_booking(request: PatronRequest, branch: str) -> Response:
     path = f"/v1/study-rooms/{segment(branch)}/bookings"
     reply = await request.send("POST", path, body)
     if not reply.done:
-        shown = f"?on={day}" if _day(day) else ""
+        shown = f"?on={day}" if forms.day(day) else ""
         return request.refused(f"/study-sessions/{segment(branch)}{shown}", reply)
     return request.go(f"/study-bookings/{reply.json()['id']}", "session-booked")
 
@@ -211,8 +210,8 @@ async def get_booking(request: PatronRequest, booking_id: str) -> Response:
         "study_rooms/booking.html",
         booking=booking,
         name=names.get(booking["branch"], booking["branch"]),
-        code=" ".join(code[at : at + 4] for at in range(0, len(code), 4)),
-        picture=Markup(segno.make(code, micro=False).svg_inline(scale=6)),  # noqa: S704 - ours
+        code=spaced(code),
+        picture=qr(code, scale=6),
     )
 
 
@@ -225,10 +224,3 @@ async def post_cancellation(request: PatronRequest, booking_id: str) -> Response
     if reply.done or reply.failure().code == "no-such-booking":
         return request.go("/study-rooms", "booking-cancelled")
     return request.refused(here, reply)
-
-
-def _day(text: str) -> date | None:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        return None

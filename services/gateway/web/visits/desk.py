@@ -4,12 +4,11 @@ import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
-import segno
 from fastapi import Response
-from markupsafe import Markup
 
 from services.gateway.web import forms
 from services.gateway.web.api import Failure, segment
+from services.gateway.web.barcodes import qr
 from services.gateway.web.branches import branch_names
 from services.gateway.web.languages import LANGUAGES
 from services.gateway.web.page_request import DeskRequest, PageRequest
@@ -44,10 +43,6 @@ POSTER = (
 """The texts of the poster at the doors of a library."""
 
 
-BY_PHONE = "check-in"
-"""Name of the door at which the API counts visitors who check in by phone."""
-
-
 @router.get("/desk/visitors")
 async def get_visitors(request: DeskRequest, branch: str = "", door: str = "") -> Response:
     """Show how full a library is, with the forms of its doors."""
@@ -62,7 +57,7 @@ async def get_poster(request: DeskRequest, branch: str) -> Response:
     venue = code.json()["venue"]
     if venue is None:
         raise NotFound("poster")
-    link = _address(request, venue)
+    link = f"{request.site}/check-in/{venue}"
     return request.page(
         "visits/desk-poster.html",
         place=branch,
@@ -71,7 +66,7 @@ async def get_poster(request: DeskRequest, branch: str) -> Response:
         lines={
             code: [language.say(text) for text in POSTER] for code, language in LANGUAGES.items()
         },
-        picture=Markup(segno.make(link, micro=False).svg_inline(scale=8)),  # noqa: S704 - ours
+        picture=qr(link, scale=8),
     )
 
 
@@ -128,14 +123,6 @@ async def _page(
         door=door,
         occupancy=occupancy,
         venue=venue,
-        poster=_address(request, venue) if venue else "",
-        by_phone=BY_PHONE,
+        poster=f"{request.site}/check-in/{venue}" if venue else "",
         **forms.outcome_of(request, refused, door=f"{form}-door", entered="people", left="people"),
     )
-
-
-def _address(request: PageRequest, venue: str) -> str:
-    """Return the address of a library's check-in page, as people reach it."""
-    here = request.http.url
-    site: str = request.http.app.state.settings.public_url or f"{here.scheme}://{here.netloc}"
-    return f"{site}/check-in/{venue}"

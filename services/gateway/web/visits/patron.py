@@ -118,7 +118,7 @@ async def _known(request: PageRequest) -> dict[str, str]:
     if request.caller is None or not request.is_patron:
         return {}
     reply = await request.api.get(f"/v1/patrons/{segment(request.caller.id)}")
-    found = reply.json() if reply.done else {}
+    found = reply.json_or({})
     return {name: found[name] for name in ("name", "phone") if found.get(name)}
 
 

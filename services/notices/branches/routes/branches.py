@@ -3,11 +3,12 @@
 import datetime as dt
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.notices.branches import commands, queries
 from services.notices.branches.refusals import BadHours, BranchExists, NoSuchBranch
+from services.notices.branches.routes.places import PlaceBody, PlaceOut
 from services.notices.branches.rules.branch import (
     Branch,
     BranchClosure,
@@ -75,6 +76,7 @@ class BranchBody(Body):
     hours: WeekBody = Field(
         description="Weekly opening hours. The branch is closed on weekdays without an entry."
     )
+    place: PlaceBody | None = None
 
 
 class NamesBody(Body):
@@ -205,6 +207,7 @@ class BranchOut(BaseModel):
     )
     open_until: OpenUntil
     opens_at: OpensAt
+    place: PlaceOut | None = Field(description="Null: nobody has said where it is.")
     service_hours: list[ServiceOut] = Field(
         description="Services with hours of their own; the others have those of the branch."
     )
@@ -232,6 +235,7 @@ class BranchOut(BaseModel):
             opens_on=opens_after_closure(branch, on),
             open_until=until,
             opens_at=None if until else next_opening(branch, local),
+            place=PlaceOut.of(branch.place),
             service_hours=[ServiceOut.of(branch, one, on, local) for one in branch.service_hours],
         )
 
@@ -258,6 +262,7 @@ async def post_branch(body: BranchBody, caller: Staff, now: BusinessTime, run: R
             hours=hours,
             today=today,
             names=body.names,
+            place=body.place.place() if body.place else None,
         ),
         today,
         now.astimezone(run.settings.zone),
@@ -290,6 +295,17 @@ async def put_names(
     return BranchOut.of(branch, library_day(now, zone), now.astimezone(zone))
 
 
+@router.put("/branches/{code}/place")
+@refuses(NoSuchBranch)
+async def put_place(
+    code: Id, body: PlaceBody, caller: Staff, now: BusinessTime, run: Run
+) -> BranchOut:
+    """Set the district, the address, the way and the position of a branch."""
+    branch = await run(commands.set_place, code, body.place())
+    zone = run.settings.zone
+    return BranchOut.of(branch, library_day(now, zone), now.astimezone(zone))
+
+
 @router.get("/branches")
 async def get_branches(
     page: PageQuery, now: BusinessTime, run: Run, on: dt.date | None = None
@@ -309,3 +325,46 @@ async def get_branch(code: Id, now: BusinessTime, run: Run, on: dt.date | None =
     day = on or library_day(now, run.settings.zone)
     local = now.astimezone(run.settings.zone)
     return BranchOut.of(await queries.get(run.database, code), day, local)
+
+
+class CalendarDayOut(BaseModel):
+    """A day of a branch."""
+
+    on: dt.date
+    hours: list[HoursOut] = Field(description="Empty: the branch is closed.")
+    closure: str | None = Field(description="Id of the closure that closes it; null: none does.")
+
+
+class BranchCalendarOut(BaseModel):
+    """The days of a year of a branch, as announced until now."""
+
+    code: str
+    year: int
+    days: list[CalendarDayOut]
+    closures: list[DayClosureOut] = Field(description="The closures of these days.")
+
+
+@router.get("/branches/{code}/calendar")
+@refuses(NoSuchBranch)
+async def get_calendar(
+    code: Id, run: Run, year: Annotated[int, Query(ge=1990, le=2100)]
+) -> BranchCalendarOut:
+    """Return the hours and the closures of a branch on each day of a year."""
+    branch = await queries.get(run.database, code)
+    first = dt.date(year, 1, 1)
+    length = (dt.date(year + 1, 1, 1) - first).days
+    days = [day_of(branch, first + dt.timedelta(days=n)) for n in range(length)]
+    closures = {day.closure.closure_id: day.closure for day in days if day.closure}
+    return BranchCalendarOut(
+        code=branch.id,
+        year=year,
+        days=[
+            CalendarDayOut(
+                on=day.on,
+                hours=[HoursOut.of(hours) for hours in day.hours],
+                closure=day.closure.closure_id if day.closure else None,
+            )
+            for day in days
+        ],
+        closures=[DayClosureOut.of(one) for one in closures.values()],
+    )

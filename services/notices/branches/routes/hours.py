@@ -5,15 +5,7 @@ import datetime as dt
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from services.notices.branches import commands, queries, store
-from services.notices.branches.refusals import (
-    BadHours,
-    BadPeriod,
-    NoSuchBranch,
-    NoSuchPeriod,
-    NoSuchService,
-    TooManyPeriods,
-)
+from services.notices.branches import commands, queries, refusals, store
 from services.notices.branches.routes.branches import BranchOut, WeekBody
 from services.notices.branches.rules.branch import Branch
 from services.notices.branches.rules.hours import (
@@ -48,7 +40,7 @@ class PeriodBody(Body):
 
 
 @router.put("/branches/{code}/services/{service}")
-@refuses(NoSuchBranch, BadHours)
+@refuses(refusals.NoSuchBranch, refusals.BadHours)
 async def put_service(
     code: Id, service: ServiceName, body: ServiceBody, caller: Staff, run: Run
 ) -> BranchOut:
@@ -58,14 +50,20 @@ async def put_service(
 
 
 @router.delete("/branches/{code}/services/{service}")
-@refuses(NoSuchBranch, NoSuchService)
+@refuses(refusals.NoSuchBranch, refusals.NoSuchService)
 async def delete_service(code: Id, service: ServiceName, caller: Staff, run: Run) -> BranchOut:
     """Remove the hours of a service with its periods: it has those of the branch again."""
     return _shown(await run(commands.remove_service, code, service), run)
 
 
 @router.put("/branches/{code}/services/{service}/periods/{starts_on}")
-@refuses(NoSuchBranch, NoSuchService, BadHours, BadPeriod, TooManyPeriods)
+@refuses(
+    refusals.NoSuchBranch,
+    refusals.NoSuchService,
+    refusals.BadHours,
+    refusals.BadPeriod,
+    refusals.TooManyPeriods,
+)
 async def put_period(
     code: Id, service: ServiceName, *, starts_on: Day, body: PeriodBody, caller: Staff, run: Run
 ) -> BranchOut:
@@ -76,7 +74,7 @@ async def put_period(
 
 
 @router.delete("/branches/{code}/services/{service}/periods/{starts_on}")
-@refuses(NoSuchBranch, NoSuchService, NoSuchPeriod)
+@refuses(refusals.NoSuchBranch, refusals.NoSuchService, refusals.NoSuchPeriod)
 async def delete_period(
     code: Id, service: ServiceName, starts_on: Day, caller: Staff, run: Run
 ) -> BranchOut:
@@ -111,7 +109,7 @@ class ReadyDelayOut(BaseModel):
 
 
 @router.get("/branches/{code}/ready-delay")
-@refuses(NoSuchBranch)
+@refuses(refusals.NoSuchBranch)
 async def get_ready_delay(code: Id, caller: Staff, db: Db) -> ReadyDelayOut:
     """Show the delay before patrons are told that an item is ready at this branch."""
     await queries.get(db, code)
@@ -119,7 +117,7 @@ async def get_ready_delay(code: Id, caller: Staff, db: Db) -> ReadyDelayOut:
 
 
 @router.put("/branches/{code}/ready-delay")
-@refuses(NoSuchBranch)
+@refuses(refusals.NoSuchBranch)
 async def put_ready_delay(code: Id, body: ReadyDelayBody, caller: Staff, run: Run) -> ReadyDelayOut:
     """Set the delay, for items that become ready from now on; 0 tells patrons at once.
 

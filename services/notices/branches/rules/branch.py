@@ -5,16 +5,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from services.notices.branches.refusals import (
-    ClosedAlready,
-    ClosureOver,
-    ClosureWithdrawn,
-    NeverClosed,
-    NoSuchService,
-    NotInClosure,
-    ReopenedAlready,
-)
+from services.notices.branches import refusals
 from services.notices.branches.rules.hours import Hours, ServiceHours, checked_hours
+from services.notices.branches.rules.place import Place
 
 Withdrawal = Literal["ended", "in-error"]
 """`ended`: the closure ends on a day. `in-error`: it should never have been recorded."""
@@ -129,6 +122,7 @@ class Branch:
     """Its name in other languages, by language."""
     service_hours: tuple[ServiceHours, ...] = ()
     """The services with hours of their own, in order of service."""
+    place: Place | None = None
 
     def name_in(self, language: str) -> str:
         """Return its name in a language, or else the first name."""
@@ -139,7 +133,7 @@ class Branch:
         for one in self.service_hours:
             if one.service == service:
                 return one
-        raise NoSuchService
+        raise refusals.NoSuchService
 
     @property
     def hours(self) -> tuple[Hours, ...]:
@@ -243,7 +237,7 @@ def close(
         (c.now.starts_on, c.now.reopened_on, c.now.reason, c.now.withdrawn) == same
         for c in branch.closures
     ):
-        raise ClosedAlready(branches=[branch.id])
+        raise refusals.ClosedAlready(branches=[branch.id])
     closure = BranchClosure(closure_id, (announcement,), extra_renewals)
     return replace(branch, version=announcement.version, closures=(*branch.closures, closure))
 
@@ -261,7 +255,7 @@ def reopen(branch: Branch, terms: Terms, *, at: datetime) -> Branch:
     if terms.hours is not None:
         terms = replace(terms, hours=checked_hours(terms.hours))
     if terms.starts_on < closure.now.starts_on:
-        raise NeverClosed
+        raise refusals.NeverClosed
     return _announce(branch, closure, at, reopened_on=terms.starts_on, terms=terms)
 
 
@@ -273,7 +267,7 @@ def cancel_reopening(branch: Branch, closure_id: str, *, at: datetime, today: da
     """
     closure = _standing(branch, closure_id)
     if closure.over(today):
-        raise ReopenedAlready(branches=[branch.id])
+        raise refusals.ReopenedAlready(branches=[branch.id])
     return _announce(branch, closure, at, reopened_on=None, terms=None)
 
 
@@ -306,14 +300,14 @@ def withdraw(
     Raises NotInClosure; ClosureOver if it had ended by `today` and was no error.
     """
     if (closure := branch.closure(closure_id)) is None:
-        raise NotInClosure(branches=[branch.id])
+        raise refusals.NotInClosure(branches=[branch.id])
     if closure.now.withdrawn == "in-error" or (closure.now.withdrawn and not in_error):
         return branch
     first = closure.now.starts_on
     if in_error:
         return _announce(branch, closure, at, reopened_on=first, terms=None, withdrawn="in-error")
     if closure.over(today):
-        raise ClosureOver(branches=[branch.id])
+        raise refusals.ClosureOver(branches=[branch.id])
     end = max(first, today)
     return _announce(branch, closure, at, reopened_on=end, terms=None, withdrawn="ended")
 
@@ -321,15 +315,15 @@ def withdraw(
 def _standing(branch: Branch, closure_id: str) -> BranchClosure:
     """Return the closure, if it can be changed. Raises NotInClosure or ClosureWithdrawn."""
     if (closure := branch.closure(closure_id)) is None:
-        raise NotInClosure(branches=[branch.id])
+        raise refusals.NotInClosure(branches=[branch.id])
     if closure.now.withdrawn:
-        raise ClosureWithdrawn(branches=[branch.id])
+        raise refusals.ClosureWithdrawn(branches=[branch.id])
     return closure
 
 
 def _check_days(announcement: Announcement) -> None:
     if announcement.reopened_on is not None and announcement.reopened_on <= announcement.starts_on:
-        raise NeverClosed
+        raise refusals.NeverClosed
 
 
 def _announce(branch: Branch, closure: BranchClosure, at: datetime, **change: Any) -> Branch:

@@ -59,11 +59,11 @@ class Vapid:
 
 
 def vapid_of(settings: Settings) -> Vapid | None:
-    """Return the library's keys; None if none are set."""
-    if not settings.vapid_private_key:
+    """Return the library's keys; None without a key, or an address of the operator."""
+    if not settings.vapid_private_key or not settings.operator_address:
         return None
     number = int.from_bytes(decoded(settings.vapid_private_key), "big")
-    return Vapid(derive_private_key(number, SECP256R1()), settings.vapid_subject)
+    return Vapid(derive_private_key(number, SECP256R1()), settings.operator_address)
 
 
 def are_keys(public_key: str, auth: str) -> bool:

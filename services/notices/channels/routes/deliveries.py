@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.notices.channels.rules.deliveries import (
     EMAIL,
@@ -25,12 +25,16 @@ from services.notices.refusals import BadCursor
 from services.notices.settings import Settings
 from shared.audit_trail import shows_patrons
 from shared.auth import Staff
+from shared.contracts.circulation import LoanOverdue
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db
 from shared.http.paging import Page, PageQuery, page_of
+from shared.http.recording import Seen
 from shared.mongo import Database
 from shared.refusals import refuses
 
 router = APIRouter(prefix="/v1", tags=["channels"])
+OVERDUE = LoanOverdue.topic
 
 
 async def page_of_deliveries(
@@ -101,21 +105,15 @@ class DeliveryOut(BaseModel):
             notification_id = delivery.notification_id
         if isinstance(delivery, HeldNotification | Letter):
             channel = INBOX if isinstance(delivery, HeldNotification) else POST
-        return cls(
-            id=delivery.id,
+        return from_attributes(
+            cls,
+            delivery,
             patron_id=delivery.patron_id if isinstance(delivery, PatronDelivery) else None,
             notification_id=notification_id,
-            kind=delivery.kind,
             channel=channel,
-            state=delivery.state,
-            reason=delivery.reason,
-            smtp_code=delivery.smtp_code,
-            tries=delivery.tries,
             digest_id=delivery.digest_id if isinstance(delivery, NotificationEmail) else None,
             parts=delivery.parts if isinstance(delivery, Digest) else 0,
-            queued_at=delivery.queued_at,
             next_at=delivery.next_at if is_timed else None,
-            ended_at=delivery.ended_at,
         )
 
 
@@ -145,3 +143,45 @@ async def get_deliveries(
     """List what was sent when by which channel, and why not, the last queued first."""
     found = await page_of_deliveries(db, state, patron, page)
     return DeliveryPage(items=[DeliveryOut.of(one) for one in found["items"]], next=found["next"])
+
+
+class PatronsBody(Body):
+    """The patrons that a list shows."""
+
+    patron_ids: tuple[Annotated[str, StringConstraints(min_length=1, max_length=64)], ...] = Field(
+        max_length=100
+    )
+
+
+class LastDelivery(BaseModel):
+    """The last e-mail or letter about overdue items to one patron."""
+
+    patron_id: str
+    channel: str
+    state: State
+    at: dt.datetime = Field(description="Time when it was sent or given up, else queued.")
+
+
+class LastDeliveries(BaseModel):
+    """The last deliveries of 90 days; a patron without any is left out."""
+
+    items: list[LastDelivery]
+
+
+@router.post("/overdue-deliveries")
+@shows_patrons
+async def post_overdue(body: PatronsBody, caller: Staff, db: Db, seen: Seen) -> LastDeliveries:
+    """Get the last e-mail or letter about overdue items to each of these patrons."""
+    found = await deliveries_store.find_last(db, OVERDUE, body.patron_ids)
+    seen += [one["_id"] for one in found]
+    return LastDeliveries(
+        items=[
+            LastDelivery(
+                patron_id=one["_id"],
+                channel=one["channel"],
+                state=one["state"],
+                at=one["ended_at"] or one["queued_at"],
+            )
+            for one in found
+        ]
+    )

@@ -6,22 +6,16 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, Field
 
+from services.notices.channels import refusals
 from services.notices.channels.clients.push import Vapid, are_keys, vapid_of
 from services.notices.channels.clients.receivers import may_send_to
 from services.notices.channels.commands import add_device, remove_device
-from services.notices.channels.refusals import (
-    BadSubscription,
-    NoSuchDevice,
-    PushOff,
-    TooManyDevices,
-)
-from services.notices.channels.rules.devices import PushSubscription
 from services.notices.channels.store import devices as devices_store
 from services.notices.fields import Id, Line
 from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.settings import Settings, settings_of
 from shared.auth import Patron
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.refusals import refuses
 
@@ -49,11 +43,6 @@ class DeviceOut(BaseModel):
     name: str
     created_at: dt.datetime
 
-    @classmethod
-    def of(cls, device: PushSubscription) -> "DeviceOut":
-        """Build the answer from a device."""
-        return cls(id=device.id, name=device.name, created_at=device.created_at)
-
 
 class DeviceList(BaseModel):
     """The devices of a patron."""
@@ -72,20 +61,22 @@ async def get_devices(
     """List the devices that show the patron's notifications, with the key to add one."""
     found = await devices_store.find_of_patron(db, caller.id)
     return DeviceList(
-        items=[DeviceOut.of(one) for one in found], key=vapid.public if vapid else None
+        items=[from_attributes(DeviceOut, one) for one in found],
+        key=vapid.public if vapid else None,
     )
 
 
 @router.post("/push-subscriptions", status_code=201)
-@refuses(PushOff, BadSubscription, TooManyDevices, NoSuchPatron)
+@refuses(refusals.PushOff, refusals.BadSubscription, refusals.TooManyDevices, NoSuchPatron)
 async def post_device(body: DeviceBody, caller: Patron, run: Run) -> DeviceOut:
     """Show the patron's notifications on a device, too. Repeating it renews the keys."""
     if vapid_of(settings_of(run)) is None:
-        raise PushOff
+        raise refusals.PushOff
     allowed = may_send_to(body.endpoint, loopback=run.settings.simulation)
     if not allowed or not are_keys(body.p256dh, body.auth):
-        raise BadSubscription
-    return DeviceOut.of(
+        raise refusals.BadSubscription
+    return from_attributes(
+        DeviceOut,
         await run(
             add_device,
             patron_id=caller.id,
@@ -93,12 +84,12 @@ async def post_device(body: DeviceBody, caller: Patron, run: Run) -> DeviceOut:
             public_key=body.p256dh,
             auth=body.auth,
             name=body.name,
-        )
+        ),
     )
 
 
 @router.delete("/push-subscriptions/{subscription_id}", status_code=204)
-@refuses(NoSuchDevice)
+@refuses(refusals.NoSuchDevice)
 async def delete_device(subscription_id: Id, caller: Patron, run: Run) -> None:
     """Stop showing notifications on a device."""
     await run(remove_device, caller.id, subscription_id)

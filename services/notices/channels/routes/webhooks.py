@@ -6,16 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints
 
-from services.notices.channels import commands
+from services.notices.channels import commands, refusals
 from services.notices.channels.clients.receivers import may_send_to
-from services.notices.channels.refusals import (
-    BadWebhookUrl,
-    NoSuchTopic,
-    NoSuchWebhook,
-    TooManyWebhooks,
-    WebhookDisabled,
-    WebhooksOff,
-)
 from services.notices.channels.rules.outgoing import MessageState
 from services.notices.channels.rules.webhooks import Reason, State, Webhook
 from services.notices.channels.store import webhooks as webhooks_store
@@ -27,7 +19,7 @@ from shared.auth import StaffOrOps
 from shared.http import dependencies
 from shared.http.bodies import Body
 from shared.http.dependencies import Db
-from shared.refusals import refuses
+from shared.refusals import or_refuse, refuses
 
 router = APIRouter(prefix="/v1", tags=["webhooks"])
 
@@ -115,10 +107,9 @@ def _shown(webhook: Webhook, waiting: int) -> dict[str, object]:
 
 def _master(run: dependencies.Run) -> Master:
     """Return the master keys. Raises WebhooksOff."""
-    master = master_of(settings_of(run).webhook_keys, commands.PURPOSE)
-    if master is None:
-        raise WebhooksOff
-    return master
+    return or_refuse(
+        master_of(settings_of(run).webhook_keys, commands.PURPOSE), refusals.WebhooksOff
+    )
 
 
 def _with_secret(webhook: Webhook, waiting: int, master: Master) -> WebhookSecretOut:
@@ -137,23 +128,25 @@ async def get_webhooks(caller: StaffOrOps, db: Db) -> WebhookList:
 
 
 @router.post("/webhooks", status_code=201)
-@refuses(WebhooksOff, BadWebhookUrl, NoSuchTopic, TooManyWebhooks)
+@refuses(
+    refusals.WebhooksOff, refusals.BadWebhookUrl, refusals.NoSuchTopic, refusals.TooManyWebhooks
+)
 async def post_webhook(
     body: WebhookBody, caller: StaffOrOps, run: dependencies.Run
 ) -> WebhookSecretOut:
     """Register a webhook. Its secret is shown in this answer, and never again."""
     master = _master(run)
     if not may_send_to(body.url, loopback=run.settings.simulation):
-        raise BadWebhookUrl
+        raise refusals.BadWebhookUrl
     if unknown := sorted({*body.topics} - {*_all_topics()}):
-        raise NoSuchTopic(topics=unknown)
+        raise refusals.NoSuchTopic(topics=unknown)
     sealed = master.encrypt(commands.new_secret().encode()).decode()
     webhook = await run(commands.register_webhook, body.url, tuple(body.topics), sealed)
     return _with_secret(webhook, 0, master)
 
 
 @router.patch("/webhooks/{webhook_id}")
-@refuses(NoSuchWebhook)
+@refuses(refusals.NoSuchWebhook)
 async def patch_webhook(
     webhook_id: Id, body: SwitchBody, caller: StaffOrOps, run: dependencies.Run
 ) -> WebhookOut:
@@ -163,7 +156,7 @@ async def patch_webhook(
 
 
 @router.post("/webhooks/{webhook_id}/secret")
-@refuses(NoSuchWebhook, WebhooksOff)
+@refuses(refusals.NoSuchWebhook, refusals.WebhooksOff)
 async def post_secret(
     webhook_id: Id, caller: StaffOrOps, run: dependencies.Run
 ) -> WebhookSecretOut:
@@ -176,7 +169,7 @@ async def post_secret(
 
 
 @router.post("/webhooks/{webhook_id}/tests", status_code=202)
-@refuses(NoSuchWebhook, WebhookDisabled)
+@refuses(refusals.NoSuchWebhook, refusals.WebhookDisabled)
 async def post_test(webhook_id: Id, caller: StaffOrOps, run: dependencies.Run) -> WebhookTrialOut:
     """Queue a message of the kind `webhook.test`, which is sent once, within seconds."""
     message = await run(commands.queue_test, webhook_id)
@@ -184,7 +177,7 @@ async def post_test(webhook_id: Id, caller: StaffOrOps, run: dependencies.Run) -
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204)
-@refuses(NoSuchWebhook)
+@refuses(refusals.NoSuchWebhook)
 async def remove_webhook(webhook_id: Id, caller: StaffOrOps, run: dependencies.Run) -> None:
     """Delete a webhook. Messages that wait for it are not sent."""
     await run(commands.delete_webhook, webhook_id)

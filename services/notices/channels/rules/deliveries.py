@@ -8,7 +8,7 @@ together.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import UUID, uuid5
 
 from services.notices.channels.rules.outgoing import is_too_late, pause_after
@@ -162,38 +162,34 @@ def announced(notification: Notification) -> str:
     )
 
 
+def made_of(kind: type[D], notification: Notification, at: datetime, id_: str, **fields: Any) -> D:
+    """Return a new delivery of a notification; what is not in `fields` follows from that."""
+    usual = {
+        "id": id_,
+        "version": 1,
+        "patron_id": notification.patron_id,
+        "notification_id": notification.id,
+        "kind": notification.kind,
+        "queued_at": at,
+        "next_at": at,
+    }
+    return kind(**{**usual, **fields})
+
+
 def delivery_of(
     notification: Notification, at: datetime, *, urgent: bool = False
 ) -> NotificationEmail:
     """Return a new delivery of a notification by e-mail. Every replica gives it the same id."""
     covers = announced(notification)
-    return NotificationEmail(
-        id=str(uuid5(_NAMESPACE, f"{notification.id}:{EMAIL}:{covers}")),
-        version=1,
-        patron_id=notification.patron_id,
-        notification_id=notification.id,
-        kind=notification.kind,
-        queued_at=at,
-        next_at=at,
-        covers=covers,
-        urgent=urgent,
-    )
+    id_ = str(uuid5(_NAMESPACE, f"{notification.id}:{EMAIL}:{covers}"))
+    return made_of(NotificationEmail, notification, at, id_, covers=covers, urgent=urgent)
 
 
 def held_back(notification: Notification, until: datetime, at: datetime) -> HeldNotification:
     """Return a new delivery to the inbox, of a notification that is held back until a time."""
-    return HeldNotification(
-        id=str(uuid5(_NAMESPACE, f"{notification.id}:{INBOX}")),
-        version=1,
-        patron_id=notification.patron_id,
-        notification_id=notification.id,
-        kind=notification.kind,
-        queued_at=at,
-        next_at=until,
-        state="held",
-        event_id=notification.happened,
-        about=notification.about,
-    )
+    id_ = str(uuid5(_NAMESPACE, f"{notification.id}:{INBOX}"))
+    held = {"next_at": until, "state": "held", "event_id": notification.happened}
+    return made_of(HeldNotification, notification, at, id_, **held, about=notification.about)
 
 
 def delivery_to_guest(guest_id: str, kind: str, version: int, at: datetime) -> GuestEmail:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID, uuid5
 
-from services.notices.channels.rules.deliveries import POST, Letter, Reason, dropped, sent
+from services.notices.channels.rules.deliveries import POST, Letter, Reason, dropped, made_of, sent
 from services.notices.patrons.rules import Facts, Notification
 
 MOST_LETTERS = 500
@@ -47,17 +47,8 @@ class Prepared:
 
 def letter_of(notification: Notification, branch: str, at: datetime) -> Letter:
     """Return a new letter with a notification. Every replica gives it the same id."""
-    return Letter(
-        id=str(uuid5(_NAMESPACE, f"{notification.id}:{POST}")),
-        version=1,
-        patron_id=notification.patron_id,
-        notification_id=notification.id,
-        kind=notification.kind,
-        queued_at=at,
-        next_at=at,
-        state="held",
-        branch=branch,
-    )
+    id_ = str(uuid5(_NAMESPACE, f"{notification.id}:{POST}"))
+    return made_of(Letter, notification, at, id_, state="held", branch=branch)
 
 
 def at_library(letter: Letter, branch: str) -> Letter:

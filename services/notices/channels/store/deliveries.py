@@ -1,6 +1,6 @@
 """Deliveries by e-mail: those that wait, and the log of the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -21,8 +21,9 @@ from services.notices.channels.rules.deliveries import (
     NotificationEmail,
 )
 from shared.declared_indexes import Indexes, sharded_by
-from shared.mongo import Database, Document, from_document, plain
+from shared.mongo import Database, Document, from_document, plain, strings
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 DELIVERIES = "deliveries"
@@ -55,6 +56,9 @@ INDEXES: Indexes = {
     ),
 }
 PERSONAL = (Personal(DELIVERIES),)
+
+_DIGESTS = Repository(Digest, DELIVERIES)
+get_digest = _DIGESTS.get
 
 
 async def claim_next(
@@ -133,11 +137,6 @@ def exists(work: Work, delivery_id: str) -> bool:
     return bool(work.count(DELIVERIES, {"_id": delivery_id}))
 
 
-def get_digest(work: Work, digest_id: str) -> Digest | None:
-    """Return a digest, or None."""
-    return work.find(Digest, DELIVERIES, {"_id": digest_id})
-
-
 def held_for(work: Work, digest_id: str) -> list[NotificationEmail]:
     """Return the deliveries that a digest is to send, the first queued first."""
     query = {"digest_id": digest_id, "state": "held"}
@@ -167,7 +166,7 @@ def delete_of_patron(work: Work, patron_id: str) -> None:
 
 def delete_of_guest(work: Work, guest_id: str) -> None:
     """Delete all deliveries to a guest."""
-    work.delete(DELIVERIES, {"guest_id": guest_id})
+    work.delete(DELIVERIES, {"guest_id": strings(guest_id)})
 
 
 async def claim(db: Database, *, only_urgent: bool = False) -> Delivery | None:
@@ -205,3 +204,14 @@ async def find_where(
     order = [("queued_at", DESCENDING), ("_id", DESCENDING)]
     found = db[DELIVERIES].find(query).sort(order).limit(limit)
     return [_stored(document) async for document in found]
+
+
+async def find_last(db: Database, kind: str, patron_ids: Collection[str]) -> list[Document]:
+    """Return patron, channel, state and time of the last delivery of a kind to each patron."""
+    first = {name: {"$first": f"${name}"} for name in ("channel", "state", "queued_at", "ended_at")}
+    stages: list[dict[str, Any]] = [
+        {"$match": {"patron_id": {"$in": sorted(patron_ids)}, "kind": kind}},
+        {"$sort": {"patron_id": ASCENDING, "queued_at": DESCENDING, "_id": DESCENDING}},
+        {"$group": {"_id": "$patron_id", **first}},
+    ]
+    return await db[DELIVERIES].aggregate(stages).to_list(None)

@@ -7,10 +7,10 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.channels.rules.devices import PushMessage, PushSubscription
 from services.notices.channels.store.deliveries import claim_next as take
-from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database, from_document
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 SUBSCRIPTIONS = "push_subscriptions"
@@ -44,20 +44,20 @@ PERSONAL = (
     Personal(MESSAGES),
 )
 
+_SUBSCRIPTIONS = Repository(PushSubscription, SUBSCRIPTIONS)
+get = _SUBSCRIPTIONS.get
+save = _SUBSCRIPTIONS.put
+find_one = _SUBSCRIPTIONS.find
 
-def get(work: Work, subscription_id: str) -> PushSubscription | None:
-    """Return a device, or None."""
-    return work.find(PushSubscription, SUBSCRIPTIONS, {"_id": subscription_id})
+_MESSAGES = Repository(PushMessage, MESSAGES)
+get_message = _MESSAGES.get
+some_messages = _MESSAGES.some
+save_messages = _MESSAGES.put
 
 
 def of_patrons(work: Work, patron_ids: Sequence[str]) -> list[PushSubscription]:
     """Return the devices of these patrons."""
     return work.all(PushSubscription, SUBSCRIPTIONS, {"patron_id": {"$in": list(patron_ids)}})
-
-
-def save(work: Work, device: PushSubscription) -> None:
-    """Save the next version of a device; version 1 is a new one."""
-    work.put(SUBSCRIPTIONS, device)
 
 
 def delete(work: Work, subscription_id: str) -> None:
@@ -72,31 +72,10 @@ def delete_of_patron(work: Work, patron_id: str) -> None:
     work.delete(MESSAGES, {"patron_id": patron_id})
 
 
-def get_message(work: Work, message_id: str) -> PushMessage | None:
-    """Return a message, or None."""
-    return work.find(PushMessage, MESSAGES, {"_id": message_id})
-
-
-def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, PushMessage]:
-    """Return the existing messages of these, by id."""
-    found = work.all(PushMessage, MESSAGES, {"_id": {"$in": list(message_ids)}})
-    return {one.id: one for one in found}
-
-
-def save_messages(work: Work, *messages: PushMessage) -> None:
-    """Save the next version of each message; version 1 is a new one."""
-    work.put(MESSAGES, *messages)
-
-
 async def find_of_patron(db: Database, patron_id: str) -> list[PushSubscription]:
     """Return the devices of a patron, the one added first at the beginning."""
     found = db[SUBSCRIPTIONS].find({"patron_id": patron_id}).sort("created_at", ASCENDING)
     return [from_document(PushSubscription, document) async for document in found]
-
-
-async def find_one(db: Database, subscription_id: str) -> PushSubscription | None:
-    """Return a device, or None."""
-    return await reading.first(db, PushSubscription, SUBSCRIPTIONS, {"_id": subscription_id})
 
 
 async def find_due(db: Database) -> list[str]:

@@ -7,9 +7,9 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from services.notices.channels.rules.deliveries import POST, Letter
 from services.notices.channels.rules.letters import LetterRun
 from services.notices.channels.store.deliveries import DELIVERIES, KEPT_DAYS
-from shared import reading
 from shared.declared_indexes import Indexes
-from shared.mongo import Database, Document, from_document
+from shared.mongo import Database, Document, from_document, strings
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 LETTER_RUNS = "letter_runs"
@@ -22,6 +22,11 @@ INDEXES: Indexes = {
 _HELD = {"channel": POST, "state": "held"}
 _FIRST = [("queued_at", ASCENDING), ("_id", ASCENDING)]
 
+_LETTER_RUNS = Repository(LetterRun, LETTER_RUNS)
+get_run = _LETTER_RUNS.get
+save_run = _LETTER_RUNS.put
+find_run = _LETTER_RUNS.find
+
 
 def held_for(work: Work, patron_id: str) -> list[Letter]:
     """Return the letters to a patron that were not printed."""
@@ -32,16 +37,6 @@ def still_held(work: Work, ids: Collection[str]) -> dict[str, Letter]:
     """Return those of these letters that were not printed yet, by id."""
     found = work.all(Letter, DELIVERIES, {"_id": {"$in": sorted(ids)}, **_HELD})
     return {letter.id: letter for letter in found}
-
-
-def get_run(work: Work, run_id: str) -> LetterRun | None:
-    """Return a run, or None."""
-    return work.find(LetterRun, LETTER_RUNS, {"_id": run_id})
-
-
-def save_run(work: Work, run: LetterRun) -> None:
-    """Save a run; version 1 is a new one."""
-    work.put(LETTER_RUNS, run)
 
 
 async def find_held(db: Database, branch: str, limit: int) -> list[Letter]:
@@ -64,13 +59,8 @@ async def count_held(db: Database) -> dict[str, int]:
 async def find_printed(db: Database, run_id: str) -> list[Letter]:
     """Return the letters of a run in the order of their numbers."""
     order = [("number", ASCENDING), *_FIRST]
-    found = db[DELIVERIES].find({"run_id": run_id}).sort(order)
+    found = db[DELIVERIES].find({"run_id": strings(run_id)}).sort(order)
     return [from_document(Letter, document) async for document in found]
-
-
-async def find_run(db: Database, run_id: str) -> LetterRun | None:
-    """Return a run, or None."""
-    return await reading.first(db, LetterRun, LETTER_RUNS, {"_id": run_id})
 
 
 async def find_runs(db: Database, before: str | None, limit: int) -> list[LetterRun]:

@@ -7,10 +7,10 @@ from pymongo import ASCENDING, IndexModel
 
 from services.notices.channels.rules.webhooks import Webhook, WebhookMessage
 from services.notices.channels.store.deliveries import claim_next as take
-from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database, from_document
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 WEBHOOKS = "webhooks"
@@ -36,10 +36,16 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal(MESSAGES, leave_out=("webhook_id",)),)
 
+_WEBHOOKS = Repository(Webhook, WEBHOOKS)
+get = _WEBHOOKS.get
+save = _WEBHOOKS.put
+find_one = _WEBHOOKS.find
 
-def get(work: Work, webhook_id: str) -> Webhook | None:
-    """Return a webhook, or None."""
-    return work.find(Webhook, WEBHOOKS, {"_id": webhook_id})
+_MESSAGES = Repository(WebhookMessage, MESSAGES)
+get_message = _MESSAGES.get
+some_messages = _MESSAGES.some
+save_messages = _MESSAGES.put
+delete_of_patron = _MESSAGES.delete_of
 
 
 def all_webhooks(work: Work) -> list[Webhook]:
@@ -52,47 +58,16 @@ def wanting(work: Work, kinds: Sequence[str]) -> list[Webhook]:
     return work.all(Webhook, WEBHOOKS, {"topics": {"$in": list(kinds)}, "state": "enabled"})
 
 
-def save(work: Work, webhook: Webhook) -> None:
-    """Save the next version of a webhook; version 1 is a new one."""
-    work.put(WEBHOOKS, webhook)
-
-
 def delete(work: Work, webhook_id: str) -> None:
     """Delete a webhook and its messages."""
     work.delete(WEBHOOKS, {"_id": webhook_id})
     work.delete(MESSAGES, {"webhook_id": webhook_id})
 
 
-def get_message(work: Work, message_id: str) -> WebhookMessage | None:
-    """Return a message, or None."""
-    return work.find(WebhookMessage, MESSAGES, {"_id": message_id})
-
-
-def some_messages(work: Work, message_ids: Sequence[str]) -> dict[str, WebhookMessage]:
-    """Return the existing messages of these, by id."""
-    found = work.all(WebhookMessage, MESSAGES, {"_id": {"$in": list(message_ids)}})
-    return {one.id: one for one in found}
-
-
-def save_messages(work: Work, *messages: WebhookMessage) -> None:
-    """Save the next version of each message; version 1 is a new one."""
-    work.put(MESSAGES, *messages)
-
-
-def delete_of_patron(work: Work, patron_id: str) -> None:
-    """Delete all messages about a patron."""
-    work.delete(MESSAGES, {"patron_id": patron_id})
-
-
 async def find_all(db: Database) -> list[Webhook]:
     """Return all webhooks, the oldest first."""
     found = db[WEBHOOKS].find().sort("_id", ASCENDING)
     return [from_document(Webhook, document) async for document in found]
-
-
-async def find_one(db: Database, webhook_id: str) -> Webhook | None:
-    """Return a webhook, or None."""
-    return await reading.first(db, Webhook, WEBHOOKS, {"_id": webhook_id})
 
 
 async def count_waiting(db: Database) -> Mapping[str, int]:

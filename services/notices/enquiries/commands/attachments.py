@@ -7,6 +7,7 @@ from services.notices.enquiries.rules.enquiries import MOST_UNUSED, Attachment, 
 from services.notices.enquiries.store import attachments as attachments_store
 from services.notices.patrons import store as patrons_store
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Run, Work
 
 
@@ -67,9 +68,7 @@ def begin_upload(work: Work, command: UploadAttachment) -> Attachment:
 
 def keep_content(work: Work, attachment_id: str, content_id: str) -> Attachment:
     """Give the attachment its content, unless it has one. Raises NoSuchAttachment."""
-    attachment = attachments_store.get(work, attachment_id)
-    if attachment is None:
-        raise NoSuchAttachment
+    attachment = or_refuse(attachments_store.get(work, attachment_id), NoSuchAttachment)
     if attachment.content_id is not None:
         return attachment
     attachment = stored(attachment, content_id)

@@ -8,6 +8,7 @@ from services.notices.enquiries.rules.bank import BankQuestion, Wording
 from services.notices.enquiries.store import bank as bank_store
 from services.notices.patrons import store as patrons_store
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -60,7 +61,4 @@ def vote_on_question(work: Work, question_id: str, patron_id: str, helpful: bool
 
 
 def _existing(work: Work, question_id: str) -> BankQuestion:
-    question = bank_store.get(work, question_id)
-    if question is None:
-        raise NoSuchQuestion
-    return question
+    return or_refuse(bank_store.get(work, question_id), NoSuchQuestion)

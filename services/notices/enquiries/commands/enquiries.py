@@ -1,17 +1,12 @@
 """Open, answer, assign, merge and close enquiries."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.notices.branches import store as branches_store
 from services.notices.channels.rules.deliveries import delivery_to_guest
 from services.notices.channels.store import deliveries as deliveries_store
+from services.notices.enquiries import refusals
 from services.notices.enquiries.events import enquiry_snapshot
-from services.notices.enquiries.refusals import (
-    EnquiryFull,
-    NoSuchAttachment,
-    NoSuchEnquiry,
-    TooManyEnquiries,
-)
 from services.notices.enquiries.rules import enquiries as enquiries_rules
 from services.notices.enquiries.rules.bank import terms_of
 from services.notices.enquiries.rules.enquiries import (
@@ -20,6 +15,8 @@ from services.notices.enquiries.rules.enquiries import (
     Enquiry,
     Librarian,
     Message,
+    Outcome,
+    Wanted,
 )
 from services.notices.enquiries.store import attachments as attachments_store
 from services.notices.enquiries.store import enquiries as enquiries_store
@@ -35,6 +32,7 @@ from shared.contracts.notices import (
     EnquirySnapshot,
 )
 from shared.ids import new_id
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 MOST_OPEN = 50
@@ -43,10 +41,7 @@ MOST_OPEN = 50
 
 def existing(work: Work, enquiry_id: str) -> Enquiry:
     """Return an enquiry. Raises NoSuchEnquiry."""
-    enquiry = enquiries_store.get(work, enquiry_id)
-    if enquiry is None:
-        raise NoSuchEnquiry
-    return enquiry
+    return or_refuse(enquiries_store.get(work, enquiry_id), refusals.NoSuchEnquiry)
 
 
 def publish(work: Work, enquiry: Enquiry, kind: type[EnquirySnapshot]) -> Enquiry:
@@ -72,9 +67,9 @@ def attach(
     """
     files = []
     for attachment_id in dict.fromkeys(attachment_ids):
-        attachment = attachments_store.get(work, attachment_id)
-        if attachment is None:
-            raise NoSuchAttachment
+        attachment = or_refuse(
+            attachments_store.get(work, attachment_id), refusals.NoSuchAttachment
+        )
         taken = enquiries_rules.sent(attachment, owner_id, enquiry.id, enquiry.patron_id)
         attachments_store.save(work, taken)
         files.append(AttachedFile(taken.id, taken.name, taken.kind, taken.size))
@@ -113,8 +108,9 @@ def open_enquiry(
     branch: str | None,
     title_id: str | None,
     attachments: Sequence[str] = (),
+    wanted: Mapping[str, str] | None = None,
 ) -> Enquiry:
-    """Open the enquiry and return it.
+    """Open the enquiry, or with `wanted` the suggestion to buy something, and return it.
 
     Raises NoSuchPatron, NoSuchBranch, NoSuchTitle, TooManyEnquiries, NoSuchAttachment or
     TooManyAttachments. Writes the patron's record, so that no erasure can commit meanwhile and
@@ -126,7 +122,7 @@ def open_enquiry(
     if title_id and not patrons_store.is_known(work, title_id):
         raise NoSuchTitle
     if enquiries_store.count_open(work, patron_id) >= MOST_OPEN:
-        raise TooManyEnquiries
+        raise refusals.TooManyEnquiries
     patrons_store.hold(work, patron, patron_id)
     enquiry = Enquiry(
         id=new_id(),
@@ -138,6 +134,7 @@ def open_enquiry(
         changed_at=work.now,
         branch=branch,
         title_id=title_id,
+        wanted=Wanted(**wanted) if wanted else None,
     )
     enquiry, files = attach(work, enquiry, patron_id, attachments)
     publish(work, enquiry, EnquiryOpened)
@@ -154,7 +151,7 @@ def reply_to_enquiry(
     """
     enquiry = existing(work, enquiry_id)
     if enquiry.patron_id != patron_id:
-        raise NoSuchEnquiry
+        raise refusals.NoSuchEnquiry
     replied = enquiries_rules.replied(enquiry, work.now)
     owner = patron_id or enquiry.id
     enquiry, files = attach(work, replied, owner, attachments)
@@ -172,11 +169,12 @@ def answer_enquiry(
     seen: int,
     asks: bool,
     attachments: Sequence[str] = (),
+    outcome: Outcome | None = None,
 ) -> Enquiry:
     """Add the answer of a librarian who has read the version `seen`.
 
-    Raises NoSuchEnquiry, EnquiryChanged, EnquiryIsClosed, EnquiryFull, NoSuchAttachment or
-    TooManyAttachments.
+    Raises NoSuchEnquiry, EnquiryChanged, EnquiryIsClosed, EnquiryFull, NotSuggested,
+    NoSuchAttachment or TooManyAttachments.
     """
     enquiry = enquiries_rules.answered(
         existing(work, enquiry_id),
@@ -184,6 +182,7 @@ def answer_enquiry(
         work.now,
         seen=seen,
         asks=asks,
+        outcome=outcome,
     )
     enquiry, files = attach(work, enquiry, librarian.id, attachments)
     publish(work, enquiry, EnquiryAnswered)
@@ -215,7 +214,7 @@ def close_enquiry(work: Work, enquiry_id: str, patron_id: str | None, seen: int 
     """
     enquiry = existing(work, enquiry_id)
     if patron_id not in (None, enquiry.patron_id):
-        raise NoSuchEnquiry
+        raise refusals.NoSuchEnquiry
     return publish(work, enquiries_rules.closed(enquiry, work.now, seen=seen), EnquiryClosed)
 
 
@@ -244,7 +243,7 @@ def note_on_enquiry(work: Work, enquiry_id: str, librarian: Librarian, text: str
     """Add the note, which changes nothing else. Raises NoSuchEnquiry or EnquiryFull."""
     enquiry = existing(work, enquiry_id)
     if enquiry.notes >= MOST_MESSAGES:
-        raise EnquiryFull
+        raise refusals.EnquiryFull
     note = Message(
         id=new_id(),
         version=1,

@@ -22,6 +22,7 @@ from services.notices.patrons.refusals import NoSuchPatron
 from services.settings import MOST_ATTACHMENT_BYTES
 from shared.audit_trail import shows_patrons
 from shared.auth import PatronOrStaff
+from shared.http.bodies import from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.problems import TOO_LARGE
 from shared.refusals import refuses
@@ -60,7 +61,7 @@ async def post_attachment(
         size=len(content),
     )
     stored = await upload_attachment(run, command, content)
-    return FileOut.of(AttachedFile(stored.id, stored.name, stored.kind, stored.size))
+    return from_attributes(FileOut, AttachedFile(stored.id, stored.name, stored.kind, stored.size))
 
 
 FILE: dict[int | str, dict[str, Any]] = {

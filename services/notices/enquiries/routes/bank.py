@@ -14,10 +14,10 @@ from services.notices.enquiries.store import bank as bank_store
 from services.notices.fields import Id, Language, Line, Text
 from services.notices.patrons.refusals import NoSuchPatron
 from shared.auth import Patron, Staff
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery, page_of
-from shared.refusals import refuses
+from shared.refusals import or_refuse, refuses
 
 router = APIRouter(prefix="/v1", tags=["question bank"])
 
@@ -76,18 +76,13 @@ class QuestionOut(BaseModel):
     @classmethod
     def of(cls, question: BankQuestion) -> "QuestionOut":
         """Build the response from a question."""
-        return cls(
-            id=question.id,
+        return from_attributes(
+            cls,
+            question,
             wordings={
                 language: WordingOut(question=one.question, answer=one.answer)
                 for language, one in question.wordings.items()
             },
-            published_at=question.published_at,
-            changed_at=question.changed_at,
-            helpful=question.helpful,
-            unhelpful=question.unhelpful,
-            withdrawn=question.withdrawn,
-            version=question.version,
         )
 
 
@@ -121,9 +116,7 @@ async def get_questions(
 @refuses(NoSuchQuestion)
 async def get_question(question_id: Id, db: Db) -> QuestionOut:
     """Show a question of the bank, also a withdrawn one."""
-    question = await bank_store.find_one(db, question_id)
-    if question is None:
-        raise NoSuchQuestion
+    question = or_refuse(await bank_store.find_one(db, question_id), NoSuchQuestion)
     return QuestionOut.of(question)
 
 

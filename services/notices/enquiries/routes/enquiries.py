@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
 
 from services.notices.branches.refusals import NoSuchBranch
 from services.notices.enquiries import queries
@@ -16,6 +17,7 @@ from services.notices.enquiries.refusals import (
     NoSuchAttachment,
     NoSuchEnquiry,
     NotMergeable,
+    NotSuggested,
     TooManyAttachments,
     TooManyEnquiries,
 )
@@ -33,6 +35,7 @@ from services.notices.enquiries.routes.models import (
     ThreadOut,
 )
 from services.notices.enquiries.rules.enquiries import Librarian
+from services.notices.enquiries.store import enquiries as enquiries_store
 from services.notices.fields import Code, Id
 from services.notices.patrons.refusals import NoSuchPatron, NoSuchTitle
 from services.notices.refusals import BadCursor
@@ -77,6 +80,7 @@ async def get_enquiries(
         Queue,
         Query(
             description="`mine`: those that the caller works on. `open`: those not closed. `all`. "
+            "`suggested`: suggestions to buy something, not closed. "
             "Others are states."
         ),
     ] = "new",
@@ -116,6 +120,24 @@ async def get_figures(caller: Staff, db: Db, now: BusinessTime) -> FiguresOut:
     return FiguresOut.of(await queries.figures(db, now))
 
 
+MOST_COUNTED = 1000
+
+
+class EnquiryCount(BaseModel):
+    """The number of new questions for a library's staff, or for anyone."""
+
+    branch: str
+    most: int = Field(description="Counted up to this; a greater number means more.")
+    count: int
+
+
+@router.get("/enquiries/count")
+async def get_count(branch: Annotated[Code, Query()], caller: Staff, db: Db) -> EnquiryCount:
+    """Count the questions that wait for a librarian of a library, or of any."""
+    count = await enquiries_store.count_new(db, branch, MOST_COUNTED)
+    return EnquiryCount(branch=branch, most=MOST_COUNTED, count=count)
+
+
 @router.get("/enquiries/{enquiry_id}")
 @refuses(NoSuchEnquiry)
 @shows_patrons
@@ -140,6 +162,7 @@ async def post_reply(enquiry_id: Id, body: ReplyBody, caller: Patron, run: Run) 
     EnquiryChanged,
     EnquiryIsClosed,
     EnquiryFull,
+    NotSuggested,
     NoSuchAttachment,
     TooManyAttachments,
 )

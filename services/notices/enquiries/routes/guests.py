@@ -9,28 +9,19 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field, StringConstraints
 
+from services.notices.enquiries import refusals
 from services.notices.enquiries.commands import enquiries as enquiries_commands
 from services.notices.enquiries.commands import guests as guests_commands
 from services.notices.enquiries.queries import GuestThread, file_of_guest, thread_of_guest
-from services.notices.enquiries.refusals import (
-    EnquiryFull,
-    EnquiryIsClosed,
-    EnquiryMerged,
-    GuestsNotAnswered,
-    NoSuchAttachment,
-    NoSuchEnquiry,
-    NoSuchGuestEnquiry,
-    TooManyEnquiries,
-)
 from services.notices.enquiries.routes.attachments import FILE, file_response
 from services.notices.enquiries.routes.models import MessageOut
-from services.notices.enquiries.rules.enquiries import Enquiry, State
+from services.notices.enquiries.rules.enquiries import State
 from services.notices.enquiries.rules.guests import CONFIRM_WITHIN, KEPT_DAYS, Question
 from services.notices.enquiries.store import guests as guests_store
 from services.notices.fields import Id, Language, Name, Text
 from services.notices.settings import settings_of
 from shared.email_address import EmailAddress
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.refusals import refuses
 from shared.unit_of_work import Run as UseCases
@@ -78,11 +69,6 @@ class GuestStateOut(BaseModel):
     """The state of a guest's question after a command."""
 
     state: State
-
-    @classmethod
-    def of(cls, enquiry: Enquiry) -> "GuestStateOut":
-        """Build the answer from an enquiry."""
-        return cls(state=enquiry.state)
 
 
 class GuestMergedOut(BaseModel):
@@ -141,7 +127,7 @@ class GuestEnquiryOut(BaseModel):
 
 
 @router.post("/guest-enquiries", status_code=202)
-@refuses(GuestsNotAnswered)
+@refuses(refusals.GuestsNotAnswered)
 async def post_guest_enquiry(body: GuestEnquiryBody, run: Run) -> GuestAskedOut:
     """Ask a question without an account; an e-mail asks to confirm the address.
 
@@ -150,7 +136,7 @@ async def post_guest_enquiry(body: GuestEnquiryBody, run: Run) -> GuestAskedOut:
     """
     settings = settings_of(run)
     if "email" not in settings.channels:
-        raise GuestsNotAnswered
+        raise refusals.GuestsNotAnswered
     secret = settings.service_secret
     return GuestAskedOut(
         confirm_by=await run(
@@ -165,7 +151,7 @@ async def post_guest_enquiry(body: GuestEnquiryBody, run: Run) -> GuestAskedOut:
 
 
 @router.get("/guest-enquiries")
-@refuses(NoSuchGuestEnquiry)
+@refuses(refusals.NoSuchGuestEnquiry)
 async def get_guest_enquiry(
     token: LinkToken, db: Db, now: BusinessTime, run: Run
 ) -> GuestEnquiryOut:
@@ -175,41 +161,50 @@ async def get_guest_enquiry(
 
 
 @router.post("/guest-enquiries/confirmation")
-@refuses(NoSuchGuestEnquiry, NoSuchEnquiry, TooManyEnquiries)
+@refuses(refusals.NoSuchGuestEnquiry, refusals.NoSuchEnquiry, refusals.TooManyEnquiries)
 async def post_confirmation(body: LinkBody, run: Run) -> GuestStateOut:
     """Confirm the address; the question then reaches the librarians."""
-    return GuestStateOut.of(await run(guests_commands.confirm_guest, _guest(body.token, run)))
+    return from_attributes(
+        GuestStateOut, await run(guests_commands.confirm_guest, _guest(body.token, run))
+    )
 
 
 @router.post("/guest-enquiries/replies", status_code=201)
-@refuses(NoSuchGuestEnquiry, NoSuchEnquiry, EnquiryFull, EnquiryMerged)
+@refuses(
+    refusals.NoSuchGuestEnquiry,
+    refusals.NoSuchEnquiry,
+    refusals.EnquiryFull,
+    refusals.EnquiryMerged,
+)
 async def post_guest_reply(body: GuestReplyBody, run: Run) -> GuestStateOut:
     """Reply as the guest who asked; the question is open again."""
-    return GuestStateOut.of(
-        await run(enquiries_commands.reply_to_enquiry, _guest(body.token, run), None, body.text)
+    return from_attributes(
+        GuestStateOut,
+        await run(enquiries_commands.reply_to_enquiry, _guest(body.token, run), None, body.text),
     )
 
 
 @router.post("/guest-enquiries/closure")
-@refuses(NoSuchGuestEnquiry, NoSuchEnquiry, EnquiryIsClosed)
+@refuses(refusals.NoSuchGuestEnquiry, refusals.NoSuchEnquiry, refusals.EnquiryIsClosed)
 async def post_guest_closure(body: LinkBody, run: Run) -> GuestStateOut:
     """Close the question; a reply opens it again."""
-    return GuestStateOut.of(
+    return from_attributes(
+        GuestStateOut,
         await run(
             enquiries_commands.close_enquiry, _guest(body.token, run), patron_id=None, seen=None
-        )
+        ),
     )
 
 
 @router.post("/guest-enquiries/erasure", status_code=204)
-@refuses(NoSuchGuestEnquiry)
+@refuses(refusals.NoSuchGuestEnquiry)
 async def post_erasure(body: LinkBody, run: Run) -> None:
     """Delete the question, its messages and the address, confirmed or not."""
     await run(guests_commands.erase_guest, _guest(body.token, run))
 
 
 @router.get("/guest-enquiries/files", response_class=Response, responses=FILE)
-@refuses(NoSuchGuestEnquiry, NoSuchAttachment)
+@refuses(refusals.NoSuchGuestEnquiry, refusals.NoSuchAttachment)
 async def get_guest_file(
     token: LinkToken, file: Annotated[Id, Query(description="Id of the file.")], db: Db, run: Run
 ) -> Response:
@@ -222,5 +217,5 @@ def _guest(token: str, run: UseCases) -> str:
     """Return the id of the guest with this link. Raises NoSuchGuestEnquiry."""
     guest_id = guests_store.guest_of_token(token, run.settings.service_secret)
     if guest_id is None:
-        raise NoSuchGuestEnquiry
+        raise refusals.NoSuchGuestEnquiry
     return guest_id

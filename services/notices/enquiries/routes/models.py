@@ -3,19 +3,19 @@
 import datetime as dt
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from services.notices.enquiries.queries import Figures, Thread
 from services.notices.enquiries.rules.enquiries import (
     MOST_IN_MESSAGE,
-    AttachedFile,
     Enquiry,
     Message,
+    Outcome,
     State,
 )
 from services.notices.fields import Code, Id, Language, Name, Text
 from shared.auth import Caller
-from shared.http.bodies import Body
+from shared.http.bodies import ONE_LINE, Body, from_attributes
 
 Seen = Annotated[
     int,
@@ -32,6 +32,13 @@ FILES = "Files that the caller has uploaded (POST /v1/attachments), each for one
 Attachments = Annotated[tuple[Id, ...], Field(max_length=MOST_IN_MESSAGE)]
 
 
+class WantedBody(Body):
+    """A suggested purchase, beside its title, which is the subject."""
+
+    author: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), ONE_LINE] = ""
+    isbn: Annotated[str, StringConstraints(pattern=r"^[0-9Xx -]{0,20}$")] = ""
+
+
 class EnquiryBody(Body):
     """A question to the librarians."""
 
@@ -45,6 +52,9 @@ class EnquiryBody(Body):
     )
     title_id: Id | None = Field(default=None, description="Title that the question is about.")
     attachments: Attachments = Field(default=(), description=FILES)
+    wanted: WantedBody | None = Field(
+        default=None, description="Makes it a suggestion to buy the title that `subject` names."
+    )
 
 
 class ReplyBody(Body):
@@ -69,6 +79,9 @@ class AnswerBody(Body):
     )
     seen: Seen
     attachments: Attachments = Field(default=(), description=FILES)
+    outcome: Outcome | None = Field(
+        default=None, description="Of a suggestion: whether the library buys the title."
+    )
 
 
 class AssignmentBody(Body):
@@ -103,11 +116,6 @@ class FileOut(BaseModel):
     kind: str = Field(description="Media type, as found in its content.")
     size: int = Field(description="Number of bytes.")
 
-    @classmethod
-    def of(cls, file: AttachedFile) -> "FileOut":
-        """Build the answer from a file."""
-        return cls(id=file.id, name=file.name, kind=file.kind, size=file.size)
-
 
 class MessageOut(BaseModel):
     """A message of a question, or a note of the staff."""
@@ -124,15 +132,20 @@ class MessageOut(BaseModel):
     def of(cls, message: Message, *, named: bool) -> "MessageOut":
         """Build the answer from a message; `named` tells who of the staff wrote it."""
         author = message.author
-        return cls(
-            id=message.id,
-            at=message.at,
+        return from_attributes(
+            cls,
+            message,
             by="staff" if author else "patron",
             author=author.name if author and named else None,
-            text=message.text,
-            private=message.private,
-            attachments=[FileOut.of(file) for file in message.attachments],
+            attachments=[from_attributes(FileOut, file) for file in message.attachments],
         )
+
+
+class WantedOut(BaseModel):
+    """A suggested purchase, beside its title, which is the subject."""
+
+    author: str
+    isbn: str
 
 
 class EnquiryOut(BaseModel):
@@ -157,26 +170,15 @@ class EnquiryOut(BaseModel):
         description="Question in which this one goes on, if the library merged them."
     )
     version: int
+    wanted: WantedOut | None = Field(description="Null: a question, not a suggestion.")
+    outcome: Outcome | None = Field(description="Answer to a suggestion; null: none yet.")
 
     @classmethod
     def of(cls, enquiry: Enquiry, caller: Caller) -> "EnquiryOut":
         """Build the answer from an enquiry, with names of staff for staff only."""
         named = "staff" in caller.roles and enquiry.librarian
-        return cls(
-            id=enquiry.id,
-            patron_id=enquiry.patron_id,
-            subject=enquiry.subject,
-            state=enquiry.state,
-            language=enquiry.language,
-            branch=enquiry.branch,
-            title_id=enquiry.title_id,
-            opened_at=enquiry.opened_at,
-            changed_at=enquiry.changed_at,
-            librarian=named.name if named else None,
-            messages=enquiry.messages,
-            merged_into=enquiry.merged_into,
-            version=enquiry.version,
-        )
+        wanted = enquiry.wanted and from_attributes(WantedOut, enquiry.wanted)
+        return from_attributes(cls, enquiry, librarian=named.name if named else None, wanted=wanted)
 
 
 class MergedOut(BaseModel):
@@ -235,11 +237,9 @@ class FiguresOut(BaseModel):
     @classmethod
     def of(cls, figures: Figures) -> "FiguresOut":
         """Build the answer from the figures."""
-        return cls(
-            asked=figures.asked,
-            answered=figures.answered,
-            median_hours=figures.median_hours,
-            ninth_decile_hours=figures.ninth_decile_hours,
+        return from_attributes(
+            cls,
+            figures,
             waiting=[
                 WaitingOut(under_days=days, count=count) for days, count in figures.waiting.items()
             ],

@@ -5,16 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Literal
 
-from services.notices.enquiries.refusals import (
-    BadAttachment,
-    EnquiryChanged,
-    EnquiryFull,
-    EnquiryIsClosed,
-    EnquiryMerged,
-    NoSuchAttachment,
-    NotMergeable,
-    TooManyAttachments,
-)
+from services.notices.enquiries import refusals
 
 MOST_IN_MESSAGE = 5
 MOST_IN_ENQUIRY = 30
@@ -43,6 +34,9 @@ KINDS = tuple(_SUFFIXES)
 State = Literal["new", "assigned", "waiting", "answered", "closed"]
 """`new` until a librarian takes it; `assigned` to one; `waiting` for the patron's reply to a
 question; `answered`; `closed`, which ends it until the patron replies."""
+
+Outcome = Literal["bought", "not-bought"]
+"""Answer to a suggestion: the library buys the title, or does not."""
 
 MOST_MESSAGES = 200
 """Number of messages and notes that an enquiry may have."""
@@ -96,10 +90,10 @@ def kind_of(content: bytes) -> str:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
-        raise BadAttachment from None
+        raise refusals.BadAttachment from None
     controls = {chr(code) for code in (*range(32), *range(127, 160))} - set("\t\n\r\f")
     if not text.strip() or not controls.isdisjoint(text):
-        raise BadAttachment
+        raise refusals.BadAttachment
     return TEXT
 
 
@@ -131,7 +125,7 @@ def sent(
         or attachment.content_id is None
         or attachment.enquiry_id is not None
     ):
-        raise NoSuchAttachment
+        raise refusals.NoSuchAttachment
     return replace(
         attachment,
         version=attachment.version + 1,
@@ -174,6 +168,14 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """A purchase that a patron suggests, beside its title, which is the subject."""
+
+    author: str
+    isbn: str
+
+
+@dataclass(frozen=True)
 class Enquiry:
     """An enquiry without its messages, which are stored beside it."""
 
@@ -204,6 +206,10 @@ class Enquiry:
     them."""
     guest: str | None = field(default=None, repr=False)
     """Digest of the e-mail address of the guest who asked; None: a patron has asked."""
+    wanted: Wanted | None = None
+    """None: a question, not a suggestion to buy something."""
+    outcome: Outcome | None = None
+    """None: a question, or a suggestion that is not answered."""
 
     @property
     def personal_of(self) -> str:
@@ -223,19 +229,28 @@ def replied(enquiry: Enquiry, at: datetime) -> Enquiry:
     EnquiryMerged.
     """
     if enquiry.merged_into is not None:
-        raise EnquiryMerged(into=enquiry.merged_into)
+        raise refusals.EnquiryMerged(into=enquiry.merged_into)
     state: State = "assigned" if enquiry.librarian else "new"
     return replace(_with_message(enquiry, at), state=state)
 
 
 def answered(
-    enquiry: Enquiry, librarian: Librarian, at: datetime, *, seen: int, asks: bool
+    enquiry: Enquiry,
+    librarian: Librarian,
+    at: datetime,
+    *,
+    seen: int,
+    asks: bool,
+    outcome: Outcome | None = None,
 ) -> Enquiry:
     """Return the enquiry with one more message of a librarian, who asks something or answers.
 
     `seen` is the version that the librarian has read. Raises EnquiryChanged if there is a newer
-    one, EnquiryIsClosed or EnquiryFull.
+    one, EnquiryIsClosed, EnquiryFull, or NotSuggested if a question gets the outcome of a
+    suggestion.
     """
+    if outcome and enquiry.wanted is None:
+        raise refusals.NotSuggested
     _check_open(enquiry)
     _check_seen(enquiry, seen)
     return replace(
@@ -243,6 +258,7 @@ def answered(
         state="waiting" if asks else "answered",
         librarian=librarian,
         first_answered_at=enquiry.first_answered_at or at,
+        outcome=outcome or enquiry.outcome,
     )
 
 
@@ -270,7 +286,7 @@ def closed(enquiry: Enquiry, at: datetime, *, seen: int | None) -> Enquiry:
 def with_files(enquiry: Enquiry, number: int) -> Enquiry:
     """Return the enquiry with a number of further files. Raises TooManyAttachments."""
     if enquiry.attachments + number > MOST_IN_ENQUIRY:
-        raise TooManyAttachments
+        raise refusals.TooManyAttachments
     return replace(enquiry, attachments=enquiry.attachments + number)
 
 
@@ -289,7 +305,7 @@ def merged(
     NotMergeable unless both are of the same patron or guest, EnquiryChanged or EnquiryIsClosed.
     """
     if enquiry.id == into.id or _asker(enquiry) != _asker(into):
-        raise NotMergeable
+        raise refusals.NotMergeable
     done = replace(closed(enquiry, at, seen=seen), merged_into=into.id)
     return done, assigned(into, librarian, at, seen=seen_into)
 
@@ -304,15 +320,15 @@ def _changed(enquiry: Enquiry, at: datetime) -> Enquiry:
 
 def _with_message(enquiry: Enquiry, at: datetime) -> Enquiry:
     if enquiry.messages >= MOST_MESSAGES:
-        raise EnquiryFull
+        raise refusals.EnquiryFull
     return replace(_changed(enquiry, at), messages=enquiry.messages + 1)
 
 
 def _check_open(enquiry: Enquiry) -> None:
     if not enquiry.is_open:
-        raise EnquiryIsClosed
+        raise refusals.EnquiryIsClosed
 
 
 def _check_seen(enquiry: Enquiry, seen: int) -> None:
     if enquiry.version != seen:
-        raise EnquiryChanged(version=enquiry.version)
+        raise refusals.EnquiryChanged(version=enquiry.version)

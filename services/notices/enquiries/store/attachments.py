@@ -14,11 +14,11 @@ from gridfs.errors import GridFSError
 from pymongo import ASCENDING, IndexModel
 
 from services.notices.enquiries.rules.enquiries import Attachment
-from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.ids import new_id
 from shared.mongo import Database, file_bucket
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 ATTACHMENTS = "attachments"
@@ -47,15 +47,10 @@ INDEXES: Indexes = {
 }
 PERSONAL = (Personal(ATTACHMENTS, leave_out=("owner_id", "content_id")),)
 
-
-def get(work: Work, attachment_id: str) -> Attachment | None:
-    """Return an attachment, or None."""
-    return work.find(Attachment, ATTACHMENTS, {"_id": attachment_id})
-
-
-def save(work: Work, attachment: Attachment) -> None:
-    """Save the next version of an attachment; version 1 is a new one."""
-    work.put(ATTACHMENTS, attachment)
+_ATTACHMENTS = Repository(Attachment, ATTACHMENTS)
+get = _ATTACHMENTS.get
+save = _ATTACHMENTS.put
+find_one = _ATTACHMENTS.find
 
 
 def count_unused(work: Work, owner_id: str) -> int:
@@ -110,11 +105,6 @@ async def find_content(db: Database, attachment: Attachment) -> bytes | None:
         if await find_one(db, attachment.id) is not None:
             raise
         return None
-
-
-async def find_one(db: Database, attachment_id: str) -> Attachment | None:
-    """Return an attachment, or None."""
-    return await reading.first(db, Attachment, ATTACHMENTS, {"_id": attachment_id})
 
 
 async def find_unused(db: Database, uploaded_before: datetime) -> AsyncIterator[str]:

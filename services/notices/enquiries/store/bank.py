@@ -11,6 +11,7 @@ from services.notices.enquiries.store.enquiries import having
 from shared.deadlines import allowed
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database, from_document
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 BANK = "bank_questions"
@@ -26,15 +27,10 @@ INDEXES: Indexes = {
     VOTES: sharded_by("patron_id", [IndexModel([("patron_id", ASCENDING)])]),
 }
 
-
-def get(work: Work, question_id: str) -> BankQuestion | None:
-    """Return a question, which may be withdrawn, or None."""
-    return work.find(BankQuestion, BANK, {"_id": question_id})
-
-
-def save(work: Work, question: BankQuestion) -> None:
-    """Save the next version of a question; version 1 is a new one."""
-    work.put(BANK, question)
+_BANK = Repository(BankQuestion, BANK)
+get = _BANK.get
+"""Return a question, which may be withdrawn, or None."""
+save = _BANK.put
 
 
 def get_vote(work: Work, question_id: str, patron_id: str) -> Vote | None:

@@ -3,22 +3,24 @@
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from services.notices.enquiries.rules.enquiries import Enquiry, Message
-from shared import reading
 from shared.deadlines import allowed
 from shared.declared_indexes import Indexes, sharded_by
-from shared.mongo import Database, SnapshotQuery, from_document, read_snapshot_page
+from shared.mongo import Database, from_document, strings
 from shared.personal_data import Personal
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 ENQUIRIES = "enquiries"
 MESSAGES = "enquiry_messages"
 OPEN = {"$ne": "closed"}
+SUGGESTED = {"$type": "object"}
 MOST_COUNTED = 20_000
 """Number of enquiries from which figures are made."""
 MOST_FOUND = 1_000
@@ -26,12 +28,18 @@ MOST_FOUND = 1_000
 SEARCH_SECONDS = 0.7
 """Time limit of a search, which must not slow down other reads."""
 
+OF_BRANCH = "of_branch"  # the name of an index, for hints
+
 INDEXES: Indexes = {
     ENQUIRIES: sharded_by(
         "_id",
         [
             IndexModel([("patron_id", ASCENDING), ("changed_at", DESCENDING), ("_id", DESCENDING)]),
             IndexModel([("state", ASCENDING), ("changed_at", ASCENDING), ("_id", ASCENDING)]),
+            # The questions that wait for the staff of a branch, or of any.
+            IndexModel(
+                [("branch", ASCENDING), ("state", ASCENDING), ("_id", ASCENDING)], name=OF_BRANCH
+            ),
             IndexModel([("opened_at", ASCENDING)]),
             IndexModel([("changed_at", ASCENDING), ("_id", ASCENDING)]),
             IndexModel([("merged_into", ASCENDING)]),
@@ -40,6 +48,10 @@ INDEXES: Indexes = {
                 partialFilterExpression={"guest": {"$type": "string"}},
             ),
             IndexModel([("librarian.name", ASCENDING)]),
+            IndexModel(
+                [("changed_at", ASCENDING), ("_id", ASCENDING), ("state", ASCENDING)],
+                partialFilterExpression={"wanted": SUGGESTED},
+            ),
             IndexModel(
                 [
                     ("librarian.id", ASCENDING),
@@ -70,6 +82,16 @@ PERSONAL = (
     ),
 )
 
+_ENQUIRIES = Repository(Enquiry, ENQUIRIES)
+get = _ENQUIRIES.get
+save = _ENQUIRIES.put
+find_one = _ENQUIRIES.find
+find_open = partial(_ENQUIRIES.find_page, where={"state": OPEN})
+"""Return the open enquiries of a query, and the id at which the next part begins."""
+
+_MESSAGES = Repository(Message, MESSAGES)
+add_message = _MESSAGES.add
+
 
 def having(words: Sequence[str]) -> dict[str, Any]:
     """Return the condition that each word begins one of a document's terms.
@@ -79,9 +101,14 @@ def having(words: Sequence[str]) -> dict[str, Any]:
     return {"$and": [{"terms": {"$regex": f"^{re.escape(word)}"}} for word in words]}
 
 
-def get(work: Work, enquiry_id: str) -> Enquiry | None:
-    """Return an enquiry, or None."""
-    return work.find(Enquiry, ENQUIRIES, {"_id": enquiry_id})
+async def count_new(db: Database, branch: str, most: int) -> int:
+    """Return the number of new enquiries for the staff of a branch, or for anyone.
+
+    It is `most` + 1 if there are more than `most`.
+    """
+    where = {"branch": {"$in": [branch, None]}, "state": "new"}
+    found: int = await db[ENQUIRIES].count_documents(where, limit=most + 1, hint=OF_BRANCH)
+    return found
 
 
 def count_open(work: Work, patron_id: str) -> int:
@@ -91,22 +118,12 @@ def count_open(work: Work, patron_id: str) -> int:
 
 def count_open_of_guest(work: Work, guest: str) -> int:
     """Return the number of a guest's enquiries that are not closed."""
-    return work.count(ENQUIRIES, {"guest": guest, "state": OPEN})
+    return work.count(ENQUIRIES, {"guest": strings(guest), "state": OPEN})
 
 
 def merged_into(work: Work, enquiry_id: str) -> list[Enquiry]:
     """Return the enquiries that were merged into one."""
     return work.all(Enquiry, ENQUIRIES, {"merged_into": enquiry_id})
-
-
-def save(work: Work, enquiry: Enquiry) -> None:
-    """Save the next version of an enquiry; version 1 is a new one."""
-    work.put(ENQUIRIES, enquiry)
-
-
-def add_message(work: Work, message: Message) -> None:
-    """Insert a message."""
-    work.add(MESSAGES, message)
 
 
 def add_note(work: Work, note: Message) -> None:
@@ -129,11 +146,6 @@ def delete(work: Work, enquiry_id: str) -> None:
     """Delete an enquiry with its messages."""
     work.delete(MESSAGES, {"enquiry_id": enquiry_id})
     work.delete(ENQUIRIES, {"_id": enquiry_id})
-
-
-async def find_one(db: Database, enquiry_id: str) -> Enquiry | None:
-    """Return an enquiry, or None."""
-    return await reading.first(db, Enquiry, ENQUIRIES, {"_id": enquiry_id})
 
 
 async def find_messages(db: Database, enquiry_id: str, *, notes: bool) -> list[Message]:
@@ -213,8 +225,3 @@ async def find_of_guests(db: Database, states: Sequence[str], changed_until: dat
         "changed_at": {"$lte": changed_until},
     }
     return [one["_id"] async for one in db[ENQUIRIES].find(query, {"_id": 1})]
-
-
-async def find_open(db: Database, query: SnapshotQuery) -> tuple[list[Enquiry], str | None]:
-    """Return the open enquiries of a query, and the id at which the next part begins."""
-    return await read_snapshot_page(db[ENQUIRIES], Enquiry, query, {"state": OPEN})

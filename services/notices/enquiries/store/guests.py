@@ -9,9 +9,9 @@ from cryptography.fernet import Fernet, InvalidToken
 from pymongo import ASCENDING, IndexModel
 
 from services.notices.enquiries.rules.guests import CONFIRM_WITHIN, Guest, Mailbox, mailbox_name
-from shared import reading
 from shared.declared_indexes import Indexes, sharded_by
 from shared.mongo import Database
+from shared.repository import Repository
 from shared.unit_of_work import Work
 
 GUESTS = "guests"
@@ -35,35 +35,19 @@ INDEXES: Indexes = {
     ),
 }
 
+_GUESTS = Repository(Guest, GUESTS)
+get = _GUESTS.get
+save = _GUESTS.put
+find_one = _GUESTS.find
 
-def get(work: Work, guest_id: str) -> Guest | None:
-    """Return a guest, or None."""
-    return work.find(Guest, GUESTS, {"_id": guest_id})
-
-
-def save(work: Work, guest: Guest) -> None:
-    """Save the next version of a guest; version 1 is a new one."""
-    work.put(GUESTS, guest)
+_MAILBOXES = Repository(Mailbox, MAILBOXES)
+get_mailbox = _MAILBOXES.get
+save_mailbox = _MAILBOXES.put
 
 
 def delete(work: Work, guest_id: str) -> None:
     """Delete a guest."""
     work.delete(GUESTS, {"_id": guest_id})
-
-
-def get_mailbox(work: Work, mailbox_id: str) -> Mailbox | None:
-    """Return a mailbox, or None."""
-    return work.find(Mailbox, MAILBOXES, {"_id": mailbox_id})
-
-
-def save_mailbox(work: Work, mailbox: Mailbox) -> None:
-    """Save the next version of a mailbox; version 1 is a new one."""
-    work.put(MAILBOXES, mailbox)
-
-
-async def find_one(db: Database, guest_id: str) -> Guest | None:
-    """Return a guest, or None."""
-    return await reading.first(db, Guest, GUESTS, {"_id": guest_id})
 
 
 async def find_unconfirmed(db: Database, asked_until: datetime) -> list[str]:

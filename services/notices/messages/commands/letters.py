@@ -17,6 +17,7 @@ from services.notices.channels.store import letters as letters_store
 from services.notices.messages.commands.notifying import send_by_email
 from services.notices.patrons.rules import whole_milliseconds
 from shared.clock import wall_clock
+from shared.refusals import or_refuse
 from shared.unit_of_work import Work
 
 
@@ -79,7 +80,4 @@ def note_posted(work: Work, run_id: str) -> LetterRun:
 
 
 def _existing(work: Work, run_id: str) -> LetterRun:
-    run = letters_store.get_run(work, run_id)
-    if run is None:
-        raise NoSuchRun
-    return run
+    return or_refuse(letters_store.get_run(work, run_id), NoSuchRun)

@@ -29,7 +29,7 @@ from services.notices.patrons.rules import (
 )
 from services.notices.patrons.store import Activity, Title
 from shared.contracts.accounts import PatronSnapshot, PreferencesChanged
-from shared.contracts.circulation import TitleCatalogued
+from shared.contracts.catalogue import TitleCatalogued
 from shared.contracts.events import ActivitySnapshot
 from shared.idempotency import delete_responses
 from shared.unit_of_work import Work

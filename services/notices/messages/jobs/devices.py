@@ -30,6 +30,8 @@ jobs = Jobs()
 log = structlog.get_logger()
 
 MESSAGES = Counter("carrel_push_messages_total", "Tries to send a message to a device", ["state"])
+for _state in ("sent", "waiting"):  # from zero on: the first of each is an increase
+    MESSAGES.labels(_state)
 MOST_CHARACTERS = 1000
 """Length of a text; push services take 4096 bytes at most, encrypted."""
 

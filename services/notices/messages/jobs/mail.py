@@ -50,6 +50,8 @@ jobs = Jobs()
 log = structlog.get_logger()
 
 DELIVERIES = Counter("carrel_deliveries_total", "Tries to send a notification", ["state"])
+for _state in ("sent", "waiting"):  # from zero on: the first of each is an increase
+    DELIVERIES.labels(_state)
 ASKING_SECONDS = 25.0
 """Time to ask other services about all parts of one e-mail; with that of sending, less than the
 lease of a delivery."""

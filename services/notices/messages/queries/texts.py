@@ -33,12 +33,13 @@ _DAY = date(2021, 3, 5)
 _PREVIOUS_DAY = date(2021, 2, 19)
 _NAMED: Mapping[str, Any] = MappingProxyType(
     {
+        "payment_id": "01781138-2c10-7d49-8f3a-1b6e0d5c7a24",
         "season": "2021 Examinations",
         "venue": "Lecture theatre",
         "previous_venue": "Extension Activities Room",
         "changed": True,
         "charge_kind": None,
-        **dict.fromkeys(("other_charges", "other_titles")),
+        **dict.fromkeys(("other_charges", "other_titles", "due", "parts")),
         **dict.fromkeys(("price_cents", "processing_cents", "fine_cents")),
         "previous_begins_at": datetime(2021, 3, 10, 11, tzinfo=UTC),
         "refund_due_cents": 600,
@@ -49,8 +50,8 @@ _NAMED: Mapping[str, Any] = MappingProxyType(
 )
 """Facts whose type does not say enough."""
 _NO_PLACEHOLDERS = {
-    *("branches", "charge_kind", "merged_into", "turn", "version", "volume"),
-    *("other_charges", "other_titles", "price_cents", "processing_cents", "fine_cents"),
+    *("branches", "charge_kind", "in_cash", "merged_into", "parts", "turn", "version", "volume"),
+    *("other_charges", "other_titles", "due", "price_cents", "processing_cents", "fine_cents"),
 }
 
 

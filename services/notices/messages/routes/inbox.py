@@ -12,6 +12,7 @@ from services.notices.messages.queries.texts import InboxItem, page_of_inbox, wi
 from services.notices.messages.refusals import NoSuchNotification
 from services.notices.refusals import BadCursor
 from shared.auth import Patron
+from shared.http.bodies import from_attributes
 from shared.http.dependencies import Db, Run
 from shared.http.paging import PageQuery
 from shared.refusals import refuses
@@ -45,15 +46,7 @@ class InboxItemOut(BaseModel):
         )
         if item.title is not None:
             about["title"] = item.title
-        return cls(
-            id=one.id,
-            kind=one.kind,
-            at=one.at,
-            read=one.read,
-            text=item.text,
-            about=about,
-            also=also,
-        )
+        return from_attributes(cls, one, text=item.text, about=about, also=also)
 
 
 class InboxPage(BaseModel):

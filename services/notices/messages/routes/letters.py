@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 from services.notices.branches import queries as branches_queries
 from services.notices.branches.refusals import NoSuchBranch
 from services.notices.channels.refusals import LettersPrinted, NoFont, NoLetters, NoSuchRun
-from services.notices.channels.rules.letters import LetterRun
 from services.notices.channels.store import letters as letters_store
 from services.notices.fields import Code, Id, Language
 from services.notices.messages.commands.letters import make_letters, note_posted, note_print
@@ -18,10 +17,10 @@ from services.notices.messages.queries.letters import compose, prepare
 from services.notices.settings import settings_of
 from shared.auth import Staff
 from shared.clock import library_day, wall_clock
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery, page_of
-from shared.refusals import refuses
+from shared.refusals import or_refuse, refuses
 
 router = APIRouter(prefix="/v1", tags=["letters"])
 
@@ -50,20 +49,6 @@ class LettersOut(BaseModel):
     prints: int = Field(description="Number of times that they were printed.")
     posted_at: dt.datetime | None
 
-    @classmethod
-    def of(cls, run: LetterRun) -> "LettersOut":
-        """Build the answer from a run."""
-        return cls(
-            id=run.id,
-            branch=run.branch,
-            day=run.day,
-            letters=run.letters,
-            notifications=run.notifications,
-            made_at=run.made_at,
-            prints=run.prints,
-            posted_at=run.posted_at,
-        )
-
 
 class LettersPage(BaseModel):
     """A page of the letters of libraries and days, and those that wait to be made."""
@@ -82,7 +67,7 @@ async def get_letters(caller: Staff, db: Db, page: PageQuery) -> LettersPage:
     found = page_of(runs, page, lambda run: run.id)
     return LettersPage(
         waiting=await letters_store.count_held(db),
-        items=[LettersOut.of(one) for one in found["items"]],
+        items=[from_attributes(LettersOut, one) for one in found["items"]],
         next=found["next"],
     )
 
@@ -102,7 +87,7 @@ async def post_letters(body: LettersIn, caller: Staff, now: BusinessTime, run: R
     if made is None:
         await branches_queries.get(run.database, body.branch)
         raise NoLetters
-    return LettersOut.of(made)
+    return from_attributes(LettersOut, made)
 
 
 PDF = {"application/pdf": {"schema": {"type": "string"}, "example": "%PDF-1.3 …"}}
@@ -123,9 +108,7 @@ async def post_print(run_id: Id, body: PrintIn, caller: Staff, run: Run) -> Resp
     """
     settings = settings_of(run)
     font = check_font(settings.letter_font)
-    found = await letters_store.find_run(run.database, run_id)
-    if found is None:
-        raise NoSuchRun
+    found = or_refuse(await letters_store.find_run(run.database, run_id), NoSuchRun)
     letters = await compose(run, found)
     patron_ids = [one.patron_id for one in letters]
     printed = await run.in_steps()(note_print, run_id=run_id, patron_ids=patron_ids)
@@ -150,4 +133,4 @@ async def post_print(run_id: Id, body: PrintIn, caller: Staff, run: Run) -> Resp
 @refuses(NoSuchRun)
 async def post_posting(run_id: Id, caller: Staff, run: Run) -> LettersOut:
     """Record that the letters are posted. Repeating it changes nothing."""
-    return LettersOut.of(await run(note_posted, run_id))
+    return from_attributes(LettersOut, await run(note_posted, run_id))

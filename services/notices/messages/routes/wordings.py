@@ -17,7 +17,7 @@ from services.notices.channels.clients.mail import (
 from services.notices.fields import Id, Language
 from services.notices.kinds.kind import Kind, all_kinds
 from services.notices.language import language_of
-from services.notices.messages import store
+from services.notices.messages import refusals, store
 from services.notices.messages.commands.wordings import change_wording
 from services.notices.messages.queries.emails import Recipient, bodies_of, email_of
 from services.notices.messages.queries.texts import (
@@ -25,15 +25,6 @@ from services.notices.messages.queries.texts import (
     sample_known,
     sample_of,
     trial_of,
-)
-from services.notices.messages.refusals import (
-    BadPlaceholder,
-    NoMailServer,
-    NoSuchKind,
-    NoSuchNotification,
-    NoSuchVersion,
-    TrialNotSent,
-    WordingChanged,
 )
 from services.notices.messages.rules import (
     BUILT_IN,
@@ -48,10 +39,10 @@ from shared.auth import Staff
 from shared.clock import wall_clock
 from shared.deadlines import allowed
 from shared.email_address import EmailAddress
-from shared.http.bodies import ONE_LINE, Body
+from shared.http.bodies import ONE_LINE, Body, from_attributes
 from shared.http.dependencies import Db, Run
 from shared.ids import new_id
-from shared.refusals import refuses
+from shared.refusals import or_refuse, refuses
 
 router = APIRouter(prefix="/v1", tags=["wordings"])
 
@@ -120,13 +111,6 @@ class TextsOut(BaseModel):
     text: str | None
     closing: str | None
 
-    @classmethod
-    def of(cls, texts: Texts) -> "TextsOut":
-        """Build the response from texts."""
-        return cls(
-            subject=texts.subject, opening=texts.opening, text=texts.text, closing=texts.closing
-        )
-
 
 class VersionOut(BaseModel):
     """One version of a wording, and who saved it when."""
@@ -139,12 +123,7 @@ class VersionOut(BaseModel):
     @classmethod
     def of(cls, version: WordingVersion) -> "VersionOut":
         """Build the response from a version."""
-        return cls(
-            number=version.number,
-            texts=TextsOut.of(version.texts),
-            changed_by=version.changed_by,
-            changed_at=version.changed_at,
-        )
+        return from_attributes(cls, version, texts=from_attributes(TextsOut, version.texts))
 
 
 class MessageWordingOut(BaseModel):
@@ -171,7 +150,7 @@ class MessageWordingOut(BaseModel):
             kind=kind.code(),
             language=language,
             version=wording.version if wording else 0,
-            texts=TextsOut.of(wording.texts if wording else BUILT_IN),
+            texts=from_attributes(TextsOut, wording.texts if wording else BUILT_IN),
             built_in=spoken.space.join(spoken.say(text) for text in built_in),
             placeholders=placeholders_of(kind, zone, spoken),
             versions=[VersionOut.of(one) for one in reversed(versions)],
@@ -212,10 +191,7 @@ class WordingTrialOut(BaseModel):
 
 
 def _kind(code: str) -> type[Kind]:
-    kind = all_kinds().get(code)
-    if kind is None:
-        raise NoSuchKind
-    return kind
+    return or_refuse(all_kinds().get(code), refusals.NoSuchKind)
 
 
 def _checked(kind: type[Kind], language: str, body: TextsBody, run: Run) -> Texts:
@@ -247,7 +223,7 @@ async def get_wordings(caller: Staff, db: Db, language: Language = "en") -> Word
 
 
 @router.get("/wordings/{kind}/{language}")
-@refuses(NoSuchKind)
+@refuses(refusals.NoSuchKind)
 async def get_wording(kind: Id, language: Language, caller: Staff, run: Run) -> MessageWordingOut:
     """Show the wording of a kind in a language, with its placeholders and its versions."""
     found = await store.find_one(run.database, wording_id(kind, language))
@@ -255,7 +231,7 @@ async def get_wording(kind: Id, language: Language, caller: Staff, run: Run) -> 
 
 
 @router.put("/wordings/{kind}/{language}")
-@refuses(NoSuchKind, BadPlaceholder, WordingChanged)
+@refuses(refusals.NoSuchKind, refusals.BadPlaceholder, refusals.WordingChanged)
 async def put_wording(
     kind: Id, language: Language, body: MessageWordingBody, caller: Staff, run: Run
 ) -> MessageWordingOut:
@@ -282,7 +258,7 @@ async def put_wording(
 
 
 @router.post("/wordings/{kind}/{language}/restorations")
-@refuses(NoSuchKind, NoSuchVersion, WordingChanged)
+@refuses(refusals.NoSuchKind, refusals.NoSuchVersion, refusals.WordingChanged)
 async def post_restoration(
     kind: Id, language: Language, body: RestorationBody, caller: Staff, run: Run
 ) -> MessageWordingOut:
@@ -304,7 +280,7 @@ async def post_restoration(
 
 
 @router.post("/wordings/{kind}/{language}/previews")
-@refuses(NoSuchKind, BadPlaceholder, NoSuchNotification)
+@refuses(refusals.NoSuchKind, refusals.BadPlaceholder, refusals.NoSuchNotification)
 async def post_preview(
     kind: Id, language: Language, body: PreviewBody, caller: Staff, run: Run
 ) -> PreviewOut:
@@ -327,7 +303,7 @@ async def post_preview(
 
 
 @router.post("/wordings/{kind}/{language}/trials")
-@refuses(NoSuchKind, BadPlaceholder, NoMailServer, TrialNotSent)
+@refuses(refusals.NoSuchKind, refusals.BadPlaceholder, refusals.NoMailServer, refusals.TrialNotSent)
 async def post_trial(
     kind: Id, language: Language, body: TrialBody, caller: Staff, run: Run
 ) -> WordingTrialOut:
@@ -336,7 +312,7 @@ async def post_trial(
     texts = _checked(found, language, body, run)
     settings = settings_of(run)
     if not settings.smtp_host:
-        raise NoMailServer
+        raise refusals.NoMailServer
     message = await trial_of(run.database, found, language, texts, settings.zone)
     try:
         async with asyncio.timeout(allowed(TRIAL_SECONDS)), Mailer(settings) as mailer:
@@ -351,5 +327,5 @@ async def post_trial(
             )
             await mailer.send(email, body.address)
     except (BadAddress, MailServerAway, NotSendable, Refused, TimeoutError):
-        raise TrialNotSent from None
+        raise refusals.TrialNotSent from None
     return WordingTrialOut(sent=True)

@@ -11,19 +11,12 @@ from pydantic import AwareDatetime, BaseModel, Field
 from services.notices.branches.refusals import ClosureWithdrawn, NoBranchCovered, NoSuchBranch
 from services.notices.closures.refusals import NoSuchClosure
 from services.notices.fields import Id, Language, Name, ScopeBody, Text
-from services.notices.notices import commands, queries
-from services.notices.notices.refusals import (
-    DraftChanged,
-    NoSuchDraft,
-    NoSuchNotice,
-    NoticeChanged,
-    TooManyAmendments,
-)
+from services.notices.notices import commands, queries, refusals
 from services.notices.notices.rules import EarlierNotice, Notice, NoticeDraft, NoticeWording
 from services.notices.refusals import BadCursor
 from shared.auth import Staff
 from shared.clock import library_day
-from shared.http.bodies import Body
+from shared.http.bodies import Body, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery
 from shared.refusals import refuses
@@ -88,16 +81,8 @@ class NoticeOut(BaseModel):
     @classmethod
     def of(cls, notice: Notice) -> "NoticeOut":
         """Build the response from a notice."""
-        return cls(
-            id=notice.id,
-            version=notice.version,
-            title=notice.title,
-            content=notice.content,
-            branches=list(notice.branches),
-            date=notice.date,
-            published_at=notice.published_at,
-            wordings=wordings_of(notice.wordings),
-            amended_at=notice.amended_at,
+        return from_attributes(
+            cls, notice, branches=list(notice.branches), wordings=wordings_of(notice.wordings)
         )
 
 
@@ -130,14 +115,7 @@ class EarlierOut(BaseModel):
     @classmethod
     def of(cls, earlier: EarlierNotice) -> "EarlierOut":
         """Build the response from earlier texts."""
-        return cls(
-            version=earlier.version,
-            title=earlier.title,
-            content=earlier.content,
-            wordings=wordings_of(earlier.wordings),
-            since=earlier.since,
-            until=earlier.until,
-        )
+        return from_attributes(cls, earlier, wordings=wordings_of(earlier.wordings))
 
 
 class EarlierList(BaseModel):
@@ -184,14 +162,14 @@ async def get_notices(
 
 
 @router.get("/notices/{notice_id}")
-@refuses(NoSuchNotice)
+@refuses(refusals.NoSuchNotice)
 async def get_notice(notice_id: Id, db: Db) -> NoticeOut:
     """Return a notice."""
     return NoticeOut.of(await queries.get(db, notice_id))
 
 
 @router.get("/notices/{notice_id}/versions")
-@refuses(NoSuchNotice)
+@refuses(refusals.NoSuchNotice)
 async def get_versions(notice_id: Id, db: Db) -> EarlierList:
     """List the earlier texts of a notice, the newest first."""
     found = await queries.earlier(db, notice_id)
@@ -199,7 +177,7 @@ async def get_versions(notice_id: Id, db: Db) -> EarlierList:
 
 
 @router.put("/notices/{notice_id}")
-@refuses(NoSuchNotice, NoticeChanged, TooManyAmendments)
+@refuses(refusals.NoSuchNotice, refusals.NoticeChanged, refusals.TooManyAmendments)
 async def put_notice(notice_id: Id, body: AmendedBody, caller: Staff, run: Run) -> NoticeOut:
     """Amend a notice; readers can still read its earlier texts."""
     wordings = texts_in(body.wordings)
@@ -216,7 +194,7 @@ async def put_notice(notice_id: Id, body: AmendedBody, caller: Staff, run: Run) 
 
 
 @router.delete("/notices/{notice_id}", status_code=204)
-@refuses(NoSuchNotice, NoticeChanged)
+@refuses(refusals.NoSuchNotice, refusals.NoticeChanged)
 async def delete_notice(
     notice_id: Id, caller: Staff, run: Run, seen: Annotated[int, Query(ge=1, le=1_000_000_000)]
 ) -> None:
@@ -288,14 +266,14 @@ async def get_drafts(caller: Staff, db: Db, page: PageQuery) -> DraftPage:
 
 
 @router.get("/notice-drafts/{draft_id}")
-@refuses(NoSuchDraft)
+@refuses(refusals.NoSuchDraft)
 async def get_draft(draft_id: Id, caller: Staff, db: Db) -> DraftOut:
     """Return a draft of a notice."""
     return DraftOut.of(await queries.draft(db, draft_id))
 
 
 @router.put("/notice-drafts/{draft_id}")
-@refuses(NoSuchDraft, DraftChanged)
+@refuses(refusals.NoSuchDraft, refusals.DraftChanged)
 async def put_draft(draft_id: Id, body: DraftBody, caller: Staff, run: Run) -> DraftOut:
     """Change a draft of a notice, and when it is published."""
     return DraftOut.of(
@@ -312,14 +290,14 @@ async def put_draft(draft_id: Id, body: DraftBody, caller: Staff, run: Run) -> D
 
 
 @router.post("/notice-drafts/{draft_id}/publication", status_code=201)
-@refuses(NoSuchDraft, DraftChanged)
+@refuses(refusals.NoSuchDraft, refusals.DraftChanged)
 async def post_publication(draft_id: Id, body: SeenBody, caller: Staff, run: Run) -> NoticeOut:
     """Publish a draft now, whatever its time."""
     return NoticeOut.of(await run(commands.publish_draft, draft_id, run.settings.zone, body.seen))
 
 
 @router.delete("/notice-drafts/{draft_id}", status_code=204)
-@refuses(NoSuchDraft, DraftChanged)
+@refuses(refusals.NoSuchDraft, refusals.DraftChanged)
 async def delete_one_draft(
     draft_id: Id, caller: Staff, run: Run, seen: Annotated[int, Query(ge=1, le=1_000_000_000)]
 ) -> None:

@@ -19,7 +19,7 @@ from services.notices.visits.refusals import BadSpan, TooManyVisits
 from services.notices.visits.rules import Format, Look
 from shared.audit_trail import shows_patrons
 from shared.auth import Ops, Tracer
-from shared.http.bodies import ONE_LINE, Body
+from shared.http.bodies import ONE_LINE, Body, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.paging import PageQuery
 from shared.refusals import refuses
@@ -91,18 +91,7 @@ class LookOut(BaseModel):
     @classmethod
     def of(cls, look: Look) -> "LookOut":
         """Build the answer from a look."""
-        return cls(
-            id=look.id,
-            at=look.at,
-            by=look.name,
-            branch=look.branch,
-            start=look.start,
-            until=look.until,
-            case_number=look.case_number,
-            reason=look.reason,
-            format=look.format,
-            found=look.found,
-        )
+        return from_attributes(cls, look, by=look.name)
 
 
 class TracingOut(LookOut):

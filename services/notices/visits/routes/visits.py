@@ -2,7 +2,7 @@
 
 import datetime as dt
 import secrets
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field, StringConstraints
@@ -14,7 +14,12 @@ from services.notices.fields import Id
 from services.notices.patrons.refusals import NoSuchPatron
 from services.notices.settings import settings_of
 from services.notices.visits import commands, rules, store
-from services.notices.visits.queries import Fullness, fullness, fullness_at_venue
+from services.notices.visits.queries import (
+    Fullness,
+    fullness,
+    fullness_at_venue,
+    fullness_of_all,
+)
 from services.notices.visits.refusals import (
     BranchFull,
     BranchIsClosed,
@@ -25,9 +30,9 @@ from services.notices.visits.refusals import (
     TooManyDoors,
     VisitsNotKept,
 )
-from services.notices.visits.rules import Visitor
+from services.notices.visits.rules import Level, Visitor
 from shared.auth import Desk, Patron, Staff
-from shared.http.bodies import ONE_LINE, Body
+from shared.http.bodies import ONE_LINE, Body, from_attributes
 from shared.http.dependencies import BusinessTime, Db, Run
 from shared.refusals import refuses
 
@@ -78,6 +83,19 @@ class DoorOut(BaseModel):
     left: int
 
 
+class LevelOut(BaseModel):
+    """The level of a branch: whether there is room inside."""
+
+    branch: str
+    level: Level
+
+
+class Levels(BaseModel):
+    """The levels of the branches that are open and count people."""
+
+    items: list[LevelOut]
+
+
 class OccupancyOut(BaseModel):
     """The number of people inside a branch now, without anything about a person."""
 
@@ -85,9 +103,7 @@ class OccupancyOut(BaseModel):
     open: bool
     inside: int
     capacity: int | None = Field(description="Maximum number of people inside; null: no limit.")
-    level: Literal["quiet", "busy", "full"] = Field(
-        description="`busy` from 80 % of the capacity on; `full`: join the queue."
-    )
+    level: Level = Field(description="`busy` from 80 % of the capacity on; `full`: join the queue.")
     waiting: int = Field(description="Number of people in the queue.")
     wait_minutes: int | None = Field(
         description="Estimated wait of a person who joins the queue now; null: not known."
@@ -100,14 +116,13 @@ class OccupancyOut(BaseModel):
     def of(cls, found: Fullness) -> "OccupancyOut":
         """Build the answer from a branch with its occupancy."""
         now = found.occupancy
-        return cls(
+        return from_attributes(
+            cls,
+            found,
             branch=found.branch.id,
-            open=found.open,
             inside=now.inside,
-            capacity=found.capacity,
             level=rules.level(now, found.capacity),
             waiting=now.waiting,
-            wait_minutes=found.wait_minutes,
             entered=now.entered,
             slots=[SlotOut(at=slot.at, most=slot.most, inside=slot.inside) for slot in now.slots],
             doors=[
@@ -142,6 +157,20 @@ class VenueOut(OccupancyOut):
         "there is no such ticket, or it has lapsed."
     )
     ticket_minutes: int | None = Field(description="Estimated wait of this ticket.")
+
+
+@router.get("/occupancies")
+async def get_occupancies(now: BusinessTime, run: Run) -> Levels:
+    """Show how full each branch is that is open and counts people."""
+    local = now.astimezone(run.settings.zone)
+    found = await fullness_of_all(run.database, now, local)
+    return Levels(
+        items=[
+            LevelOut(branch=one.branch.id, level=rules.level(one.occupancy, one.capacity))
+            for one in found
+            if one.open
+        ]
+    )
 
 
 @router.get("/branches/{code}/occupancy")
@@ -220,12 +249,7 @@ async def post_ticket(body: QueueBody, now: BusinessTime, run: Run) -> TicketOut
     """Join the queue of a branch that is full. Nothing about the person is kept."""
     local = now.astimezone(run.settings.zone)
     queued = await run(commands.join_queue, body.venue, local)
-    return TicketOut(
-        id=queued.id,
-        number=queued.number,
-        position=queued.position,
-        wait_minutes=queued.wait_minutes,
-    )
+    return from_attributes(TicketOut, queued)
 
 
 class VisitorBody(Body):
@@ -263,17 +287,12 @@ class VisitOut(BaseModel):
     branch: str
     entered_at: dt.datetime
 
-    @classmethod
-    def of(cls, visit: commands.Entered) -> "VisitOut":
-        """Build the answer from a visit."""
-        return cls(id=visit.id, branch=visit.branch, entered_at=visit.entered_at)
-
 
 @router.post("/visits", status_code=201)
 @refuses(VisitsNotKept, NoSuchVenue, BranchIsClosed, BranchFull, TooManyDoors)
 async def post_visit(body: CheckInBody, now: BusinessTime, run: Run) -> VisitOut:
     """Check in with the code at the door, without an account."""
-    return VisitOut.of(await run(commands.enter_branch, _check_in(body, now, run)))
+    return from_attributes(VisitOut, await run(commands.enter_branch, _check_in(body, now, run)))
 
 
 @router.post("/me/visits", status_code=201)
@@ -282,7 +301,9 @@ async def post_own_visit(
     body: CheckInBody, caller: Patron, now: BusinessTime, run: Run
 ) -> VisitOut:
     """Check in as a patron; the visit is deleted early if the patron is erased."""
-    return VisitOut.of(await run(commands.enter_branch, _check_in(body, now, run, caller.id)))
+    return from_attributes(
+        VisitOut, await run(commands.enter_branch, _check_in(body, now, run, caller.id))
+    )
 
 
 @router.post("/branches/{code}/visits", status_code=201)
@@ -298,15 +319,15 @@ async def post_desk_visit(
         branch=code,
         door=body.door,
     )
-    return VisitOut.of(await run(commands.enter_branch, command))
+    return from_attributes(VisitOut, await run(commands.enter_branch, command))
 
 
 @router.post("/visits/leavings")
 @refuses(NoSuchVisit)
 async def post_leaving(body: LeavingBody, now: BusinessTime, run: Run) -> VisitOut:
     """Check out, with the id that the visitor got when checking in. Repeats change nothing."""
-    return VisitOut.of(
-        await run(commands.leave_branch, body.visit, now.astimezone(run.settings.zone))
+    return from_attributes(
+        VisitOut, await run(commands.leave_branch, body.visit, now.astimezone(run.settings.zone))
     )
 
 

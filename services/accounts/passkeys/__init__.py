@@ -1,0 +1,1 @@
+"""Passkeys: log in without a PIN, with a credential of WebAuthn."""

@@ -1,0 +1,1 @@
+"""Tills: the cash of a desk from its opening float to the count at closing."""

@@ -1,0 +1,1 @@
+"""Self-check stations, sorters, PC booking and e-book shops, which speak SIP2."""

@@ -1,0 +1,1 @@
+"""Pages with which librarians catalogue: titles, their copies and labels, and MARC files."""

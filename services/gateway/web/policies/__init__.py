@@ -1,0 +1,1 @@
+"""Pages of the policies: under which terms readers borrow."""
