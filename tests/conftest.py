@@ -32,6 +32,7 @@ from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable
 from tests.library import Library
+from tests.second_look import Recorder
 from tests.support import until
 from tests.systems import data_folder, disk_root, started_system
 from tests.timings import Timings
@@ -108,6 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
     prepared.add([quick_pins.__name__])
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Timings(config.rootpath), "timings")
+        config.pluginmanager.register(Recorder(config.option.markexpr), "recorder")
 
 
 def _temporary_root() -> Path:

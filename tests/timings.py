@@ -38,7 +38,7 @@ class SuiteRun:
 
 
 class Timings:
-    """A pytest plugin of the reporting process: times tests, and prints each failure at once."""
+    """A pytest plugin of the reporting process that times tests."""
 
     def __init__(self, project: Path) -> None:
         self._folder = project / ".data" / "timings"
@@ -48,14 +48,11 @@ class Timings:
         self._failed: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Add the duration of one phase of one test; print a failure."""
+        """Add the duration of one phase of one test."""
         phases = self._calls if report.when == "call" else self._fixtures
         phases[report.nodeid] += report.duration
         if report.failed:
             self._failed.add(report.nodeid)
-            crash = getattr(report.longrepr, "reprcrash", None)
-            reason = (str(getattr(crash, "message", "")).splitlines() or [""])[0]
-            print(f"\nFAILED in {report.when}: {report.nodeid}: {reason}", flush=True)  # noqa: T201
 
     def pytest_sessionfinish(self) -> None:
         """Append the run to its suite's file, if SUITE names one."""

@@ -1,15 +1,18 @@
 """A user of the pages, in a language, with a mouse or with the keyboard alone."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import FilePayload, Locator, Page, expect
+from playwright.async_api import Download, Error, FilePayload, Locator, Page, expect
 
 from services.gateway.web import site
 from services.gateway.web.languages import LANGUAGES, Language
 from services.gateway.web.pages import grouped
 from tests.library import PIN
+from tests.support import until
 from tests.web.routes import Way
 
 _MENUS = [*site.TEXTS.menus["staff"], *site.TEXTS.menus["anyone"]]
@@ -44,6 +47,35 @@ There are never fewer steps: a group of radio buttons and the parts of a date ar
 From the first call on, elements to which Tab brings the focus without a sign of it are recorded,
 and returned.
 """
+
+
+OPENS = """it => {
+  const link = it.closest("a[href]");
+  const button = it.closest("button, input");
+  const form = button?.form;
+  const [here, there] = [location.href, link?.href].map(one => one?.split("#")[0]);
+  const opens = link
+    ? link.protocol.startsWith("http") && ["", "_self"].includes(link.target)
+      && !link.hasAttribute("download") && !(link.hash && here === there)
+    : !!form && ["", "_self"].includes(form.target) && form.method !== "dialog"
+      && (button.localName === "input" ? !["checkbox", "radio"].includes(button.type)
+          : button.type === "submit")
+      && (form.noValidate || button.formNoValidate || !form.matches(":invalid"));
+  if (opens) {
+    window.staysHere = false;
+    for (const kind of ["keydown", "click", "submit"]) {
+      addEventListener(kind, event => { window.staysHere ||= event.defaultPrevented; });
+    }
+  }
+  return opens;
+}"""
+"""Return whether a click on `it`, or Enter in it, opens a page, unless a script prevents that.
+
+From then on the page has a mark, `window.staysHere`, which becomes true if a script did.
+"""
+OPENED = """() => window.staysHere === false ? false
+  : document.readyState !== "loading" && !document.querySelector(".htmx-request")"""
+"""Return whether another page is there, or a script has kept this one and has its answer."""
 
 
 @dataclass(frozen=True)
@@ -99,12 +131,42 @@ class Reader:
         await self._activate(thing)
 
     async def _activate(self, thing: Locator) -> None:
-        if self.way != "keyboard":
-            await thing.click()
+        if self.way == "keyboard":
+            await self._go_to(thing)
+        async with self._opening(thing):
+            if self.way != "keyboard":
+                await thing.click()
+                return
+            kind = await thing.evaluate("it => it.type || it.tagName")
+            await self.page.keyboard.press("Space" if kind == "checkbox" else "Enter")
+
+    @asynccontextmanager
+    async def _opening(self, thing: Locator) -> AsyncIterator[None]:
+        """Wait at the end of the block until the page that it opens by an element is there.
+
+        Without that a step that loads another page at once would race with this one.
+        """
+        if not await thing.evaluate(OPENS):
+            yield
             return
-        await self._go_to(thing)
-        kind = await thing.evaluate("it => it.type || it.tagName")
-        await self.page.keyboard.press("Space" if kind == "checkbox" else "Enter")
+        files: list[Download] = []
+
+        def note(file: Download) -> None:
+            files.append(file)
+
+        self.page.on("download", note)
+
+        async def opened() -> bool:
+            if files or self.page.is_closed():
+                return True
+            try:
+                return bool(await self.page.evaluate(OPENED))
+            except Error:  # the page is just being replaced
+                return False
+
+        yield
+        await until(opened)
+        self.page.remove_listener("download", note)
 
     async def attach(self, selector: str, name: str, content: bytes) -> None:
         """Choose a file; the system's own dialogue is left out."""
@@ -144,8 +206,11 @@ class Reader:
 
     async def scan(self, selector: str, code: str) -> None:
         """Type a code as a scanner does that ends it with Enter."""
-        await self._go_to(self.page.locator(selector))
-        await self.page.keyboard.type(f"{code}\n")
+        field = self.page.locator(selector)
+        await self._go_to(field)
+        await self.page.keyboard.type(code)
+        async with self._opening(field):
+            await self.page.keyboard.press("Enter")
 
     async def choose(self, selector: str, value: str) -> None:
         """Choose a value from a list."""
