@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-apache test-alone test-engines test-web test-mutants test-fresh dashboards deploy-check test-cluster node-modules check bench pictures docs translations sbom clean
+.PHONY: help demo up test test-kafka test-faults test-apache test-alone steady test-engines test-web test-mutants test-fresh dashboards deploy-check test-cluster node-modules check bench pictures docs translations sbom clean
 
 PY := .venv/bin/python
 
@@ -16,6 +16,7 @@ help:
 	@echo "make test-faults  the fault tests on Apache Kafka, with 200 seeds of kill -9; prints the table of results"
 	@echo "make test-apache  test-kafka and test-faults in one run"
 	@echo "make test-alone  the fault tests of clusters of three nodes, one at a time"
+	@echo "make steady TEST=… [TIMES=20] [MARKS=web]  one test again and again beside a load on all processors; says how often it failed"
 	@echo "make test-engines  the events and tables on Spark, Flink, Kafka Connect and Quix Streams; needs Java 17 and Maven, and fetches 800 MB the first time"
 	@echo "make test-web   the pages in a real browser, the AsyncAPI document in its parser; needs chromium and npm, on Debian with fonts-noto-cjk; quicker with chromium-headless-shell too"
 	@echo "make test-mutants  rules broken on purpose; the test of the state model must detect each"
@@ -62,6 +63,11 @@ test-apache: .venv/project.stamp
 # One test at a time: three nodes, the services and a load keep both cores busy.
 test-alone: .venv/project.stamp
 	@SUITE=test-alone CARREL_TEST_KAFKA=$${CARREL_TEST_KAFKA:-apache} $(PY) -m pytest --numprocesses=0 -m alone tests/faults
+
+# An unsteady test of .ci/run: make steady TEST=tests/web/test_desk.py::test_… TIMES=20 MARKS=web
+TIMES ?= 20
+steady: .venv/project.stamp
+	@$(PY) -m tests.steady "$(TEST)" $(TIMES) "$(MARKS)"
 
 # These programs are in an environment of their own, since their libraries' versions differ from Carrel's.
 test-engines: .venv/engines.stamp

@@ -5,7 +5,7 @@ They wait for the commits of the process that leave them work.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 from prometheus_client import Counter
@@ -100,6 +100,19 @@ class Supervisor:
                 log.critical("process exits", task=name)
                 self._give_up()
             await asyncio.sleep(pause)
+
+
+@contextlib.asynccontextmanager
+async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """Run tasks as asyncio.TaskGroup does, and raise the first of their errors by itself.
+
+    So a caller treats a database that is away as it does without tasks.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as errors:
+        raise _first(errors) from errors
 
 
 async def _failure_of(run: Callable[[], Awaitable[None]]) -> BaseException:

@@ -14,6 +14,7 @@ from shared import supervision
 from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.supervision import Supervisor
+from shared.unit_of_work import Busy
 from tests.support import Api, loopback_server, until
 
 
@@ -167,3 +168,16 @@ async def test_a_process_exits_when_restarts_do_not_help(settings: Settings) -> 
         await until(gone, within=60)
     server = app.state.give_up.__self__
     assert server.failed  # `carrel serve` then exits with 1
+
+
+async def test_tasks_of_a_group_raise_the_first_of_their_errors_by_itself() -> None:
+    async def fails() -> None:
+        raise Busy("other writers")
+
+    async def several() -> None:
+        async with supervision.task_group() as group:
+            group.create_task(fails())
+            group.create_task(asyncio.Event().wait())
+
+    with pytest.raises(Busy, match="other writers"):
+        await several()

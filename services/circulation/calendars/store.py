@@ -5,7 +5,6 @@ from datetime import date
 
 from pymongo import ASCENDING, IndexModel
 
-from services.circulation.refusals import NoSuchBranch
 from services.circulation.rules.branch_calendar import BranchCalendar
 from services.circulation.rules.suspension import FineSuspension
 from shared import reading
@@ -50,12 +49,6 @@ async def find(
     query = {} if branch_codes is None else {"_id": {"$in": sorted(branch_codes)}}
     found = await reading.every(db, BranchCalendar, "calendars", query)
     return {calendar.id: calendar for calendar in found}
-
-
-async def check_known(db: Database, branch_code: str) -> None:
-    """Raise NoSuchBranch if nobody has registered the branch."""
-    if branch_code not in await find(db, {branch_code}):
-        raise NoSuchBranch(branch=branch_code)
 
 
 def all_suspensions(work: Work) -> list[FineSuspension]:

@@ -1,34 +1,17 @@
 """Catalogue titles and correct them."""
 
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from services.circulation import refusals
-from services.circulation.calendars import store as calendars_store
 from services.circulation.catalogue import events, store
 from services.circulation.rules.copy import Copy, CopyState
 from services.circulation.rules.record import EMPTY, CopyRecord, Record
 from services.circulation.rules.title import Title, amend
 from shared.ids import new_id
-from shared.owners import OwnerAway, path_to
 from shared.refusals import or_refuse
-from shared.unit_of_work import Run, Work
-
-
-async def check_branches(run: Run, codes: Collection[str]) -> None:
-    """Raise NoSuchBranch for a library that nobody has registered.
-
-    The event of a new library may not have arrived yet, so notices is asked about one that is not
-    known here. While notices is away, the library is taken as given: cataloguing goes on.
-    """
-    known = await calendars_store.find(run.database, codes)
-    with suppress(OwnerAway):
-        for code in sorted({*codes} - known.keys()):
-            branch = path_to("v1", "branches", code)
-            if await run.owners.get("notices", branch, now=run.now) is None:
-                raise refusals.NoSuchBranch(branch=code)
+from shared.unit_of_work import Work
 
 
 @dataclass(frozen=True)

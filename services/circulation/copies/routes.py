@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.circulation import refusals
-from services.circulation.catalogue.commands import check_branches
+from services.circulation.calendars.queries import check_branches
 from services.circulation.catalogue.routes.copies import (
     CopiesIn,
     CopyChanges,

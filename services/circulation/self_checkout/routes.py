@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from services.circulation.calendars import store as calendars_store
+from services.circulation.calendars.queries import check_branches
 from services.circulation.fields import Today
 from services.circulation.refusals import NoSuchBranch, SelfCheckoutOff
 from services.circulation.rules.self_checkout import SelfCheckout, code_of_day
@@ -60,10 +60,10 @@ async def get_branches(db: Db) -> SelfCheckoutBranches:
 @router.get("/self-checkouts/{branch}")
 @refuses(NoSuchBranch)
 async def get_self_checkout(
-    branch: Branch, _caller: Staff, db: Db, today: Today
+    branch: Branch, _caller: Staff, db: Db, run: Run, today: Today
 ) -> SelfCheckoutOut:
     """Show a library's choice, and its code of the day for the sign at the door."""
-    await calendars_store.check_known(db, branch)
+    await check_branches(run, {branch})
     found = await store.find(db, branch)
     return SelfCheckoutOut.of(found or SelfCheckout(id=branch), today)
 

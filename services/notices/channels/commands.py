@@ -169,7 +169,9 @@ def note_webhook_message(work: Work, message: WebhookMessage) -> None:
     if webhook is None:
         return
     if message.state == "sent":
-        webhooks_store.save(work, succeeded(webhook, wall_clock()))
+        noted = succeeded(webhook, wall_clock())
+        if noted is not webhook:
+            webhooks_store.save(work, noted)
     elif message.receiver_failed and message.reason is not None:
         noted = failed(webhook, message.reason, wall_clock(), message.status)
         webhooks_store.save(work, noted)

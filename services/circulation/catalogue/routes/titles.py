@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, StringConstraints, field_validator
 
+from services.circulation.calendars.queries import check_branches
 from services.circulation.catalogue import store
 from services.circulation.catalogue.commands import (
     CatalogueTitle,
     amend_title,
     catalogue_title,
-    check_branches,
 )
 from services.circulation.catalogue.routes.copies import CopyIn, CopyOut, each_once
 from services.circulation.catalogue.routes.records import RecordIn, record_out

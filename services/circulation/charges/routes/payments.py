@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from services.circulation.calendars import store as calendars_store
+from services.circulation.calendars.queries import check_branches
 from services.circulation.charges import queries, store
 from services.circulation.charges.clients import Provider
 from services.circulation.charges.clients.configured import provider_of
@@ -219,16 +219,14 @@ async def post_payment(
 
 @router.post("/patrons/{patron_id}/payments", status_code=201)
 @refuses(NoSuchBranch, NoSuchCharge, NothingToPay, AmountChanged, PaymentUnderWay)
-async def post_cash_payment(
-    patron_id: Id, body: CashIn, caller: Desk, db: Db, run: Run
-) -> PaymentOut:
+async def post_cash_payment(patron_id: Id, body: CashIn, caller: Desk, run: Run) -> PaymentOut:
     """Record that a patron has paid charges in cash at a desk or a station, in full or in part.
 
     `amount-changed`: less than was taken, or another amount than was shown, is to be paid now, for
     example because a fine was lowered.
     """
     day = day_of(None, run)
-    branch = await _desk_of(db, body.branch)
+    branch = await _desk_of(run, body.branch)
     payment = await run(
         take_cash,
         charge_ids=body.charge_ids,
@@ -243,10 +241,10 @@ async def post_cash_payment(
     return PaymentOut.of(payment)
 
 
-async def _desk_of(db: Db, branch: str | None) -> str:
+async def _desk_of(run: Run, branch: str | None) -> str:
     """Return the code of the library of a desk, or "". Raises NoSuchBranch."""
     if branch:
-        await calendars_store.check_known(db, branch)
+        await check_branches(run, {branch})
     return branch or ""
 
 
@@ -361,7 +359,6 @@ async def _in_full(db: Database, payments: Sequence[Payment]) -> list[PaymentInF
 async def post_refund(
     charge_id: Id,
     caller: Staff,
-    db: Db,
     run: Run,
     provider: Repays,
     *,
@@ -380,7 +377,7 @@ async def post_refund(
         by=caller.id,
         on=day_of(None, run),
         cents=body.amount_cents if body else None,
-        branch=await _desk_of(db, body.branch if body else None),
+        branch=await _desk_of(run, body.branch if body else None),
         till=body.till if body else "",
     )
     response.status_code = 201 if refund.settled else 202

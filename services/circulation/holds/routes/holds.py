@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import StringConstraints
 
 from services.circulation.borrowers.commands import ask_for_patron, with_newest_state
-from services.circulation.calendars import store as calendars_store
+from services.circulation.calendars.queries import check_branches
 from services.circulation.catalogue import store as catalogue_store
 from services.circulation.fields import (
     Id,
@@ -282,9 +282,9 @@ async def get_to_fetch(branch: Id, _caller: Staff, db: Db, page: PageQuery) -> T
 
 @router.get("/holds/awaited/{branch}")
 @refuses(NoSuchBranch)
-async def get_awaited(branch: Id, _caller: Staff, db: Db) -> AwaitedOut:
+async def get_awaited(branch: Id, _caller: Staff, db: Db, run: Run) -> AwaitedOut:
     """List the barcodes that a desk needs to work without a network, at most 5,000 of each kind."""
-    await calendars_store.check_known(db, branch)
+    await check_branches(run, {branch})
     waiting, kept, complete = await store.find_awaited(db, branch, MOST_AWAITED)
     return AwaitedOut(waiting=waiting, kept=kept, complete=complete)
 

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from shared.supervision import task_group
+
 MOST_CHARACTERS = 500
 
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
@@ -143,7 +145,7 @@ async def side_by_side(
                 break
         return tries
 
-    async with asyncio.TaskGroup() as group:
+    async with task_group() as group:
         while True:
             if time.monotonic() < ends:
                 for receiver in await find_due():

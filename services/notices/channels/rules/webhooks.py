@@ -22,6 +22,8 @@ MOST_WEBHOOKS = 20
 TEST_KIND = "webhook.test"
 DEAD_AFTER = timedelta(days=3)
 """Time without any success after which a webhook is disabled."""
+NOTED_EVERY = timedelta(seconds=10)
+"""Time after a success in which further ones are not noted."""
 OVERLAP = timedelta(days=1)
 """Time in which messages are signed with the former secret too."""
 GONE = 410
@@ -162,7 +164,13 @@ def unsent(
 
 
 def succeeded(webhook: Webhook, at: datetime) -> Webhook:
-    """Return the webhook after a message was accepted."""
+    """Return the webhook after a message was accepted; itself if one was just before.
+
+    So messages that are sent at the same moment do not all write one document.
+    """
+    last = webhook.last_success_at
+    if webhook.failing_since is None and last is not None and at - last < NOTED_EVERY:
+        return webhook
     return replace(webhook, version=webhook.version + 1, last_success_at=at, failing_since=None)
 
 

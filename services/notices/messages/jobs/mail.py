@@ -42,6 +42,7 @@ from services.notices.settings import Settings
 from shared.clock import wall_clock
 from shared.jobs import Jobs
 from shared.owners import OwnerAway, OwnerRefused, path_to
+from shared.supervision import task_group
 from shared.unit_of_work import Run
 
 E = TypeVar("E", bound=PatronDelivery)
@@ -271,7 +272,7 @@ class Round:
 
     async def send(self) -> int:
         """Send what is due; return the number of tries."""
-        async with asyncio.TaskGroup() as group:
+        async with task_group() as group:
             self._begin(group)
         return self._tries
 
