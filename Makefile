@@ -2,7 +2,7 @@
 # Recipes use relative paths only, so that the folder may lie anywhere and have spaces in its name.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test test-kafka test-faults test-apache test-alone steady test-engines test-web test-mutants test-fresh dashboards deploy-check test-cluster node-modules check bench pictures docs translations sbom clean
+.PHONY: help demo up test test-full test-kafka test-faults test-apache test-alone steady test-engines test-web test-mutants test-fresh dashboards deploy-check test-cluster node-modules check bench pictures docs translations sbom clean
 
 PY := .venv/bin/python
 
@@ -12,6 +12,7 @@ PYTHON ?=
 help:
 	@echo "make demo   the reopening of 2021, played on the whole system, checked"
 	@echo "make test   every test that needs nothing but Python"
+	@echo "make test-full  the same with all of its random tests, of which make test plays a sample"
 	@echo "make test-kafka   the bus and the journeys on Apache Kafka; needs Java 17 and Maven"
 	@echo "make test-faults  the fault tests on Apache Kafka, with 200 seeds of kill -9; prints the table of results"
 	@echo "make test-apache  test-kafka and test-faults in one run"
@@ -41,6 +42,10 @@ up: .venv/project.stamp
 # Four processes: with three, a tenth of the processors' time is idle.
 test: .venv/project.stamp
 	@SUITE=test $(PY) -m pytest --numprocesses=4 tests
+
+# As make test, which plays a sample of the random tests (tests/sampling.py).
+test-full: .venv/project.stamp
+	@SUITE=test-full TEST_SEED=all $(PY) -m pytest --numprocesses=4 tests
 
 # Tests marked embedded are in make test. The longest test is in the journeys, so these begin.
 # CARREL_TEST_KAFKA=apache-secured make test-kafka, test-faults, test-apache or test-alone: the same on secured servers.

@@ -27,7 +27,7 @@ from ops.serve import COLLECT_AFTER
 from services.accounts.sign_in.commands import hashes
 from shared.deadlines import lengthened
 from shared.mongo import Document
-from tests import quick_pins
+from tests import quick_pins, sampling
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable
@@ -107,6 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ:  # a worker inherits it from its parent process
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_temporary_root())
     prepared.add([quick_pins.__name__])
+    sampling.choose_seed()
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Timings(config.rootpath), "timings")
         config.pluginmanager.register(Recorder(config.option.markexpr), "recorder")
@@ -143,9 +144,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_report_header() -> str:
-    """Report where the data of the tests is kept."""
+    """Report where the data of the tests is kept, and the seed of the sample."""
     root = os.environ["PYTEST_DEBUG_TEMPROOT"]
-    return f"data of the tests: {root} ({'memory' if root == str(MEMORY) else 'disk'})"
+    where = "memory" if root == str(MEMORY) else "disk"
+    return f"data of the tests: {root} ({where}); {sampling.SEED}={os.environ[sampling.SEED]}"
 
 
 class FilesAndFolders(LoadFileScheduling):  # type: ignore[misc]  # it has no types

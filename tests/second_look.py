@@ -18,11 +18,16 @@ from pathlib import Path
 
 import pytest
 
+from tests import sampling
+
 MOST = 6
 """Greatest number of failures that get a second look; with more, something is broken."""
 
 RECORD = "TEST_RECORD"
 """Environment variable with the file in which a run records its failures, for one without SUITE."""
+
+SETTING = ("CARREL_", sampling.SEED)
+"""Beginnings of the names of variables that choose what is tested."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +54,7 @@ class Outcome:
     marks: str
     """The expression of marks with which the run chose its tests."""
     environment: Mapping[str, str]
-    """Its variables CARREL_…, such as the broker."""
+    """Those of its variables that choose what is tested, such as the broker."""
     failures: Sequence[Failure] = ()
 
     @classmethod
@@ -101,7 +106,7 @@ class Recorder:
             collected=self._collected,
             passed=self._passed,
             marks=self.marks,
-            environment={n: v for n, v in os.environ.items() if n.startswith("CARREL_")},
+            environment={n: v for n, v in os.environ.items() if n.startswith(SETTING)},
             failures=[
                 Failure(test, message, round(self._seconds[test], 1))
                 for test, message in self.failed.items()

@@ -1,8 +1,8 @@
 """The running system behaves as its OpenAPI document says, for every role.
 
 Valid and invalid requests are generated from the document, and the answers compared with it: no
-server error, no status that is not named, no other type or form. The generated requests are the
-same in each run.
+server error, no status that is not named, no other type or form. The generated requests of an
+operation are the same in each run.
 """
 
 import contextlib
@@ -35,9 +35,12 @@ from services.registry import NAMES
 from services.settings import Settings
 from shared.audit_trail import RECORDED_ROLES
 from tests.library import PIN, ROLES, Library
+from tests.sampling import sample
 from tests.security.conftest import UNLIMITED, operations
 from tests.systems import started_system
 
+OPERATIONS = 200
+"""Most operations of which a run that plays a sample generates requests."""
 EXAMPLES = 3
 """Number of generated requests for each operation.
 
@@ -55,6 +58,8 @@ SEQUENCES = {
 """Number of sequences of all operations of a role; in each, operations use earlier answers."""
 A_RUN = 4
 """Number of sequences that are generated together."""
+SAMPLED_RUNS = 3
+"""Greatest number of such runs of a role in a run of the tests that plays a sample."""
 MOST_RUNS = 20
 """Greatest number of runs of the operations of a pair in FOLLOWED until the pair has occurred."""
 STEPS = 8
@@ -198,8 +203,7 @@ def test_every_response_is_listed_in_the_document(
     done: dict[str, str] = {}
     """Successful commands of recorded roles, and looks, by the id of the request."""
     asked = 0
-    for result in schema.get_all_operations():
-        operation = result.ok()
+    for operation in sample((one.ok() for one in schema.get_all_operations()), OPERATIONS):
         said = document["paths"][operation.path][operation.method]["security"]
         allowed = sorted(role for one in said for role in one if role in tokens)
 
@@ -228,7 +232,7 @@ def test_every_response_is_listed_in_the_document(
     assert asked > 300
     assert sorted(set(faults)) == []
     acts = recorded_acts(library)
-    assert len(set(done.values())) > 8
+    assert done
     lost = {act for request, act in done.items() if not acts.get(request, "").startswith(act)}
     assert lost == set(), "these commands are not in an audit trail"
 
@@ -425,7 +429,7 @@ def test_operations_that_use_earlier_answers_match_the_document(
                 break
             play(pair, seed)
     all_of_role = sequences_of(of_role)
-    for seed in range(SEQUENCES[role] // A_RUN):
+    for seed in sample(range(SEQUENCES[role] // A_RUN), SAMPLED_RUNS):
         play(all_of_role, seed)
     assert sorted(set(faults)) == []
     assert [pair for pair in sorted(FOLLOWED[role]) if missed(*pair)] == []
