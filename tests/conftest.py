@@ -27,7 +27,7 @@ from ops.serve import COLLECT_AFTER
 from services.accounts.sign_in.commands import hashes
 from shared.deadlines import lengthened
 from shared.mongo import Document
-from tests import quick_pins, sampling
+from tests import patience, quick_pins, sampling
 from tests.containers import kafka_container, mongo_container
 from tests.faults import report
 from tests.faults.kills import armable
@@ -101,13 +101,14 @@ SHARING = ("tests/gateway/web", "tests/journeys", "tests/security")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Choose where temporary data goes and how PINs are hashed; time the tests of the run."""
+    """Choose where data goes and how PINs are hashed; measure the machine, time the tests."""
     # A shell in whose background tests run ignores it, and what they start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if "PYTEST_DEBUG_TEMPROOT" not in os.environ:  # a worker inherits it from its parent process
         os.environ["PYTEST_DEBUG_TEMPROOT"] = str(_temporary_root())
     prepared.add([quick_pins.__name__])
     sampling.choose_seed()
+    patience.slowness()  # a worker inherits it from its parent process
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(Timings(config.rootpath), "timings")
         config.pluginmanager.register(Recorder(config.option.markexpr), "recorder")
@@ -143,11 +144,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def pytest_report_header() -> str:
-    """Report where the data of the tests is kept, and the seed of the sample."""
+def pytest_report_header() -> list[str]:
+    """Report where the data of the tests is kept, the seed of the sample, and the slowness."""
     root = os.environ["PYTEST_DEBUG_TEMPROOT"]
-    where = "memory" if root == str(MEMORY) else "disk"
-    return f"data of the tests: {root} ({where}); {sampling.SEED}={os.environ[sampling.SEED]}"
+    return [
+        f"data of the tests: {root} ({'memory' if root == str(MEMORY) else 'disk'})",
+        f"sample of the random tests: {sampling.SEED}={os.environ[sampling.SEED]}",
+        f"slowness of the machine: {patience.slowness():.1f}",
+    ]
 
 
 class FilesAndFolders(LoadFileScheduling):  # type: ignore[misc]  # it has no types

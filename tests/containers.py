@@ -20,6 +20,7 @@ from testcontainers.core.container import DockerContainer
 
 from ops.infrastructure import ports
 from ops.infrastructure.apache import known_brokers
+from tests import patience
 
 COMPOSED: dict[str, Any] = yaml.safe_load(
     (Path(__file__).parents[1] / "docker-compose.yml").read_text()
@@ -56,7 +57,7 @@ def kafka_container() -> Iterator[str | None]:
             if published is None:
                 yield None
                 return
-            deadline = time.monotonic() + WITHIN
+            deadline = time.monotonic() + patience.stretched(WITHIN)
             while port not in known_brokers(port):
                 assert time.monotonic() < deadline, "the broker in the container does not serve"
                 time.sleep(0.1)  # between looks, up to the deadline
@@ -97,7 +98,7 @@ def _started(
 
 def _initiate(url: str) -> None:
     member = {"_id": 0, "host": "localhost:27017"}
-    deadline = time.monotonic() + WITHIN
+    deadline = time.monotonic() + patience.stretched(WITHIN)
     client: MongoClient[dict[str, object]] = MongoClient(url, serverSelectionTimeoutMS=1000)
     with client:
         while True:

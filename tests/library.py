@@ -15,6 +15,7 @@ from ops.infrastructure.processes import System
 from ops.scenario.api import Flow
 from services.accounts.cardholders.rules import StaffRole
 from services.accounts.settings import Settings as AccountsSettings
+from tests import patience
 from tests.support import Client, until
 
 PIN = "482915"
@@ -23,6 +24,14 @@ ROLES = ("staff", "supervisor", "station", "tracer", "admin")
 _engaged: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
 """Tokens of the staff that tests share, by the address and the card key of their system."""
 WEEK = [{"weekday": day, "opens": "09:00", "closes": "20:00"} for day in range(1, 8)]
+
+
+class PatientFlow(Flow):
+    """The way of events through a system, with limits for tests."""
+
+    async def settle(self, within: float = 60.0) -> None:
+        """Wait until every event is processed. Raises TimeoutError after `within`, stretched."""
+        await super().settle(patience.stretched(within))
 
 
 class Library:
@@ -41,7 +50,7 @@ class Library:
             connector=aiohttp.TCPConnector(ssl=self.system.tls),
         )
         self._client = Client(self.system.gateway_url, self._session)
-        self.flow = await Flow(self.system, self._session).__aenter__()
+        self.flow = await PatientFlow(self.system, self._session).__aenter__()
         if "ops" not in self._engaged:
             self._engaged["ops"] = await self._log_in(await self.hire("ops"))
         self.tokens |= self._engaged
@@ -95,13 +104,13 @@ class Library:
     ) -> Any:
         """Send a request until it succeeds, and return its decoded body.
 
-        Retries a 503 and a failed connection for `within` seconds, under one idempotency key. So it
-        does for a branch that the service has not heard of yet: its registration is an event. Fails
-        the test on any other status of 400 or more.
+        Retries a 503 and a failed connection for `within` seconds, stretched, under one
+        idempotency key. So it does for a branch that the service has not heard of yet: its
+        registration is an event. Fails the test on any other status of 400 or more.
         """
         key = key or secrets.token_hex(8)
         moment = self.now  # another task may set `now` while this one waits
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + patience.stretched(within)
         while True:
             try:
                 status, answer = await self.try_(method, path, body, by=by, key=key, at=moment)

@@ -54,7 +54,7 @@ class Outcome:
     marks: str
     """The expression of marks with which the run chose its tests."""
     environment: Mapping[str, str]
-    """Those of its variables that choose what is tested, such as the broker."""
+    """Variables that choose what is tested, such as the broker."""
     failures: Sequence[Failure] = ()
 
     @classmethod

@@ -25,6 +25,7 @@ from shared.ids import new_id
 from shared.mongo import Client as MongoClient
 from shared.mongo import Database, connect
 from shared.token_form import ALGORITHM, AUDIENCE, ISSUER, TOKEN_TYPE
+from tests import patience
 from tests.declared import is_operation, undeclared
 from tests.recorded import acts_are_recorded, is_recorded
 from tests.warm import application, listening, port_for
@@ -85,7 +86,7 @@ test_keys.__test__ = False  # type: ignore[attr-defined]
 
 def patient_client(url: str) -> MongoClient:
     """Return a database client of a test, which waits for a busy server longer than services do."""
-    return connect(url, timeout_ms=20_000)
+    return connect(url, timeout_ms=round(patience.stretched(20) * 1000))
 
 
 @dataclass(frozen=True)
@@ -141,14 +142,15 @@ class Client:
 
         On a slow machine, or with many callers at once, the first try may take too long. The pauses
         double up to MOST_PAUSE and are random, so that fifty refused callers do not come back
-        together. Raises TimeoutError after `within` seconds.
+        together. Raises TimeoutError after `within` seconds, stretched.
         """
         once = {"key": new_id(), **more}
-        deadline = time.monotonic() + within
+        limit = patience.stretched(within)
+        deadline = time.monotonic() + limit
         pause = 0.2
         while (answer := await self.call(method, path, json, **once)).status == 503:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{method} {path} was answered 503 for {within} s")
+                raise TimeoutError(f"{method} {path} was answered 503 for {limit:.0f} s")
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - no secret
             pause = min(2 * pause, MOST_PAUSE)
         return answer
@@ -262,7 +264,7 @@ async def loopback_server(app: FastAPI) -> AsyncIterator[str]:
     with port_for(app.title) as port:
         serving = asyncio.create_task(server.serve(sockets=[listening(port)]))
         try:
-            async with asyncio.timeout(60):
+            async with patience.within(60):
                 while not server.started:
                     if serving.done():
                         serving.result()
@@ -305,14 +307,18 @@ async def _stored(app: FastAPI) -> bool:
 async def until(
     condition: Callable[[], Awaitable[Any]], *, within: float = 60.0, every: float = 0.02
 ) -> Any:
-    """Wait until `condition` returns a true value, and return that. Raises TimeoutError."""
-    deadline = time.monotonic() + within
+    """Wait until `condition` returns a true value, and return that.
+
+    Raises TimeoutError after `within` seconds, stretched.
+    """
+    limit = patience.stretched(within)
+    deadline = time.monotonic() + limit
     while True:
         found = await condition()
         if found:
             return found
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{condition} did not come true in {within} s")
+            raise TimeoutError(f"{condition} did not come true in {limit:.0f} s")
         await asyncio.sleep(every)
 
 

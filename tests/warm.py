@@ -33,6 +33,7 @@ from shared import declared_indexes
 from shared import mongo as services_mongo
 from shared.http import app as services_app
 from shared.settings import PREFIX
+from tests import patience
 
 Mongo = MongoClient[dict[str, object]]
 
@@ -63,10 +64,10 @@ def wait_for_writes(mongo: Mongo, prefix: str) -> None:
         {"$currentOp": {}},
         {"$match": {"active": True, "op": {"$ne": "getmore"}, "ns": {"$regex": f"^{prefix}"}}},
     ]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + patience.stretched(30)
     while list(mongo.admin.aggregate(writing)):
         if time.monotonic() > deadline:
-            raise TimeoutError("a write of an earlier test did not end in 30 s")
+            raise TimeoutError("a write of an earlier test did not end in time")
         time.sleep(0.005)  # between looks, up to the deadline
 
 

@@ -1,6 +1,5 @@
 """Payments of the tests: fines to pay, calls of the API, and orders for the provider double."""
 
-import asyncio
 from typing import Any
 
 from services.circulation.borrowers import store as borrowers_store
@@ -15,6 +14,7 @@ from services.circulation.charges.commands.payments import (
 from services.circulation.rules.ledger import Occasion, lower
 from services.circulation.rules.payment import Payment, Refund, Step
 from shared.unit_of_work import Work
+from tests import patience
 from tests.circulation.desk import STAFF, Desk, noon
 from tests.support import Answer, token
 
@@ -42,7 +42,7 @@ async def fines(desk: Desk, *cents: int, to: str = "p1") -> list[dict[str, Any]]
 
 async def pay(desk: Desk, *charges: dict[str, Any], as_: str = P1) -> Answer:
     """Pay until the payment is final: on a slow machine the provider may answer late."""
-    async with asyncio.timeout(60):
+    async with patience.within(60):
         while True:
             answer = await ask_to_pay(desk, *charges, as_=as_)
             if answer.status != 202 and answer.json().get("code") != "payment-under-way":

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Sequence
 from typing import Any
 
 from shared.unit_of_work import Origin, UnitOfWork, Work, brief
+from tests import patience
 from tests.circulation.desk import STAFF, STATION, Desk, card_of, noon
 from tests.circulation.shelf import hold, title_of
 from tests.shared.things import NOON
@@ -26,7 +27,7 @@ async def waiting(desk: Desk, count: int) -> AsyncIterator[None]:
     @brief()
     def hold(_work: Work, _command: None) -> None:
         begun.set()
-        let.wait(30)
+        let.wait(patience.stretched(30))
 
     async def all_wait() -> bool:
         return len(unit_of_work._brief._asked) == count

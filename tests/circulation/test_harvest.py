@@ -14,6 +14,7 @@ from sickle.oaiexceptions import NoRecordsMatch
 
 from services.circulation.harvest import queries
 from services.circulation.harvest.jobs import note_changes
+from tests import patience
 from tests.circulation.desk import STAFF, Desk
 
 OAI = "{http://www.openarchives.org/OAI/2.0/}"
@@ -46,7 +47,7 @@ async def asked(desk: Desk, **arguments: str) -> ET.Element:
 
 def sickle(desk: Desk) -> Sickle:
     """Return a client."""
-    return Sickle(f"{desk.api.url}/oai", timeout=20)
+    return Sickle(f"{desk.api.url}/oai", timeout=patience.stretched(20))
 
 
 def own(identifier: str) -> str:

@@ -17,6 +17,7 @@ from ops.infrastructure.child import Child
 from ops.infrastructure.embedded import Infrastructure, embedded
 from ops.infrastructure.processes import UNLIMITED, UNRENEWED, System
 from services.registry import NAMES
+from tests import patience
 from tests.cluster.kubelet import Kubelet, kubelet
 from tests.cluster.plane import Plane, control_plane
 from tests.library import Library
@@ -58,7 +59,7 @@ class Cluster:
         """Wait until each replica of each service is ready."""
         for service in NAMES:
             name = f"statefulset/carrel-{service}"
-            self.kubectl("rollout", "status", name, "--timeout=10m")
+            self.kubectl("rollout", "status", name, f"--timeout={patience.stretched(600):.0f}s")
 
 
 def roll_out(plane: Plane, manifests: list[dict[str, Any]], release: str) -> None:
@@ -146,7 +147,9 @@ def prepare(plane: Plane, secrets: list[dict[str, Any]]) -> None:
     plane.kubectl("apply", "--filename", "-", given=yaml.safe_dump_all(kinds))
     for kind in kinds:
         name = f"crd/{kind['metadata']['name']}"
-        plane.kubectl("wait", name, "--for=condition=Established", "--timeout=1m")
+        plane.kubectl(
+            "wait", name, "--for=condition=Established", f"--timeout={patience.stretched(60):.0f}s"
+        )
     plane.kubectl("apply", *NAMESPACE, "--filename", "-", given=yaml.safe_dump_all(secrets))
     plane.kubectl("apply", *NAMESPACE, "--filename", str(KUBERNETES / "kafka" / "kafka.yaml"))
     ready = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}

@@ -15,6 +15,7 @@ import time
 import pytest
 
 from services.registry import NAMES
+from tests import patience
 from tests.cluster.conftest import NODES, Cluster
 from tests.cluster.plane import missing
 from tests.faults.load import KINDS, Load
@@ -71,7 +72,13 @@ async def test_nodes_are_drained_without_a_refusal(cluster: Cluster, library: Li
     async with Load(library, rate=8) as load:
         await more(load)
         for node in NODES[:2]:
-            drain = ("drain", node, "--delete-emptydir-data", "--force", "--timeout=10m")
+            drain = (
+                "drain",
+                node,
+                "--delete-emptydir-data",
+                "--force",
+                f"--timeout={patience.stretched(600):.0f}s",
+            )
             await asyncio.to_thread(cluster.plane.kubectl, *drain)
             assert node not in {pod["spec"].get("nodeName") for pod in cluster.pods().values()}
             await asyncio.to_thread(cluster.wait_ready)

@@ -16,6 +16,7 @@ from shared.bus.topics import declared_topics
 from shared.clock import wall_clock
 from shared.contracts import contract_name, published
 from shared.outbox import outbox_row
+from tests import patience
 from tests.contracts.test_compatibility import checked
 from tests.contracts.test_samples import samples_of
 
@@ -126,7 +127,9 @@ def test_the_check_reports_a_document_that_is_missing_or_was_changed(tmp_path: P
 
 def parsed(document: Path) -> "subprocess.CompletedProcess[str]":
     command = ["node", str(PARSE), str(document)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=patience.stretched(240), check=False
+    )
 
 
 @pytest.mark.web

@@ -23,6 +23,7 @@ from ops.commands.contracts import (
 )
 from ops.commands.contracts import export as write
 from shared.contracts import contract_name, published
+from tests import patience
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -253,7 +254,7 @@ def checked(folder: Path) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-m", "ops", "contracts", "check", "--folder", str(folder)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience.stretched(120),
         check=False,
     )
 

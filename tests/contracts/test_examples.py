@@ -26,7 +26,7 @@ from shared.contracts import Event, circulation, contract_name, published
 from shared.names import Names
 from shared.outbox import outbox_row
 from shared.relay import outbox_producer, send_row
-from tests import samples
+from tests import patience, samples
 from tests.contracts.test_samples import samples_of
 from tests.systems import PROJECT
 
@@ -136,7 +136,9 @@ async def test_a_node_consumer_counts_each_return_once(settings: Settings, tmp_p
 
 def read_in_node(folder: Path) -> "subprocess.CompletedProcess[str]":
     command = ["node", str(PROJECT / "tests" / "contracts" / "node" / "samples.mjs"), str(folder)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=patience.stretched(240), check=False
+    )
 
 
 @pytest.mark.web

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from shared.contracts import published
+from tests import patience
 from tests.contracts.test_openapi import merged
 from tests.systems import PROJECT
 from tests.web.browser import headless_shell
@@ -16,7 +17,7 @@ from tests.web.browser import headless_shell
 pytestmark = pytest.mark.web
 
 REFERENCE = PROJECT / "docs" / "reference"
-LIMIT_MS = 120_000
+LIMIT_MS = patience.stretched(120) * 1000
 
 
 @pytest.fixture(scope="module")

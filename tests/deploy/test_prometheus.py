@@ -18,6 +18,7 @@ from ops.infrastructure import ports
 from ops.infrastructure.processes import System
 from services.registry import NAMES
 from services.settings import Settings
+from tests import patience
 from tests.library import Library
 from tests.ops.command import carrel
 from tests.poison import POISONS, send_all
@@ -107,7 +108,7 @@ def address(running: System, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(patience.stretched(20))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import aiohttp
 from ops.audit.findings import Audit
 from ops.audit.system import audit
 from services.settings import Settings
+from tests import patience
 from tests.library import PIN, WEEK, Library, unique
 
 ANSWER_SECONDS = 2.0
@@ -137,7 +138,7 @@ class Load:
         trace: TracebackType | None,
     ) -> None:
         self._ending.set()
-        _, late = await asyncio.wait(self._lanes, timeout=90)
+        _, late = await asyncio.wait(self._lanes, timeout=patience.stretched(90))
         for lane in late:
             lane.cancel()
         ends = await asyncio.gather(*self._lanes, return_exceptions=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ops.infrastructure import ports
+from tests import patience
 
 CHUNK = 64 * 1024
 _HANG_UP = struct.pack("ii", 1, 0)
@@ -172,10 +173,10 @@ def proxied(server: int) -> Iterator[Proxy]:
     listening = threading.Event()
     thread = threading.Thread(target=lambda: asyncio.run(proxy.serve(listening.set)), daemon=True)
     thread.start()
-    assert listening.wait(10), "the proxy does not listen"
+    assert listening.wait(patience.stretched(10)), "the proxy does not listen"
     try:
         yield proxy
     finally:
         proxy.loop.call_soon_threadsafe(proxy.ended.set)
-        thread.join(10)
+        thread.join(patience.stretched(10))
         ports.release(proxy.port)

@@ -20,6 +20,7 @@ import pytest
 from ops.audit.system import audit
 from ops.infrastructure.processes import System
 from services.settings import Settings
+from tests import patience
 from tests.faults.report import record
 from tests.library import PIN, Library
 from tests.support import until
@@ -157,7 +158,7 @@ async def test_the_doctor_reports_a_wrong_clock(running: System, by: str) -> Non
         env={**os.environ, **running.environment, **wrong(by)},
         stdout=subprocess.PIPE,
     )
-    async with asyncio.timeout(240):
+    async with patience.within(240):
         report, _ = await doctor.communicate()
     delete_shared_memory(doctor.pid)
     [clocks] = [f for f in json.loads(report)["findings"] if f["check"] == "clocks"]

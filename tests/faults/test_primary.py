@@ -263,7 +263,8 @@ async def test_streams_of_accounts_continue_through_the_loss_of_the_primary(
                 theirs = [one.account for one in readers if one.card == card]
                 return all(one | {"sources": None} == said for one in theirs)
 
-            await until(all_see_it, within=30)  # before the gateways would look by themselves
+            async with asyncio.timeout(30):  # the gateways look by themselves after 60 s
+                await until(all_see_it)
         await asyncio.to_thread(lost.start)
     await caught_up(running, mongo)
     await library.flow.settle(within=60)

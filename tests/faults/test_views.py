@@ -18,6 +18,7 @@ from services.gateway.views.store.schema import FORM, INDEXES, WHOLE
 from services.settings import Settings
 from shared.mongo import Database
 from shared.owners import Owners
+from tests import patience
 from tests.faults.test_kills import day_at_the_library
 from tests.library import Library
 from tests.ops.command import Ran, carrel
@@ -250,7 +251,7 @@ async def test_a_stream_ends_with_a_message_when_the_gateway_stops(
         assert stream.status == 200
         await stream.content.readuntil(b"event: account\n")
         stopping = asyncio.create_task(asyncio.to_thread(gateway.stop))
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             rest = await stream.content.read()
         await stopping
     assert rest.endswith(b'event: end\ndata: {"reason":"stopping"}\n\n')

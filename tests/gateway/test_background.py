@@ -11,6 +11,7 @@ from services.gateway.app import create_app
 from services.gateway.settings import Settings
 from shared import supervision
 from shared.supervision import FAILURES
+from tests import patience
 from tests.gateway.readiness import readiness
 from tests.support import served, until
 
@@ -109,7 +110,7 @@ async def test_a_failed_background_task_is_counted_and_restarted_alone(
     before = counted()
     async with served(create_app, all_roles) as api:
         api.app.state.streams.read.set()  # as if a client followed an account
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             await again.wait()
 
         async def listens() -> bool:

@@ -33,7 +33,7 @@ from shared.ids import new_id
 from shared.mongo import Database
 from shared.owners import Owners
 from shared.unit_of_work import UnitOfWork
-from tests import samples
+from tests import patience, samples
 from tests.faults.kills import arm, disarm
 from tests.gateway import story
 from tests.gateway.conftest import Tell
@@ -184,7 +184,7 @@ async def dead_letters(settings: Settings) -> dict[tuple[int, int], ConsumerReco
     try:
         ends = sum((await reader.end_offsets(list(reader.assignment()))).values())
         found = {}
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             for _ in range(ends):
                 record = await reader.getone()
                 headers = dict(record.headers)
@@ -254,11 +254,11 @@ def mongod(tmp_path: Path) -> Iterator[tuple[str, Child]]:
         yield infrastructure.mongo_url, infrastructure.mongod
 
 
-@pytest.mark.parametrize("patience", [60.0, 0.2], ids=["held in hand", "put back"])
+@pytest.mark.parametrize("retried_for", [60.0, 0.2], ids=["held in hand", "put back"])
 async def test_no_event_is_lost_when_the_database_dies_during_a_batch(
     settings: Settings,
     mongod: tuple[str, Child],
-    patience: float,
+    retried_for: float,
 ) -> None:
     url, process = mongod
     settings = settings.model_copy(update={"mongo_url": url})
@@ -274,9 +274,9 @@ async def test_no_event_is_lost_when_the_database_dies_during_a_batch(
             died.set()
 
     await publish(settings, told(accounts.PatronRegistered, 1))
-    writing = Writing(before=die, patience=patience)
+    writing = Writing(before=die, patience=retried_for)
     async with listening(settings, views, writing):
-        async with asyncio.timeout(30):
+        async with patience.within(30):
             await died.wait()
         assert await committed(settings, TOPIC) < len(PATRONS)
         await asyncio.to_thread(process.start)
@@ -301,7 +301,7 @@ async def test_a_stopping_listener_finishes_and_commits_its_current_batch(
     writing = Writing(before=wait)
     listening_once = listening(settings, views, writing)
     await listening_once.__aenter__()
-    async with asyncio.timeout(30):
+    async with patience.within(30):
         await begun.wait()
     leaving = asyncio.create_task(listening_once.__aexit__(None, None, None))
     await asyncio.sleep(0)

@@ -21,7 +21,7 @@ from services.gateway.views.store.schema import WHOLE
 from shared.contracts import accounts, circulation, notices
 from shared.mongo import Database
 from shared.telemetry import REQUESTS
-from tests import samples
+from tests import patience, samples
 from tests.gateway.conftest import gateways
 from tests.support import Api, token, until
 
@@ -64,7 +64,7 @@ class Reading:
 
     async def told(self, within: float = 10) -> Told:
         """Return the next event; keep-alive comments are skipped."""
-        async with asyncio.timeout(within):
+        async with patience.within(within):
             while True:
                 fields = await self._block()
                 if "event" in fields:
@@ -84,13 +84,13 @@ class Reading:
 
     async def silent(self) -> None:
         """Wait for a keep-alive comment, and fail on any event before it."""
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             while (line := await self.response.content.readuntil(b"\n")) != b": all is as it was\n":
                 assert not line.startswith(b"event"), line
 
     async def over(self) -> bool:
         """Return whether the server has ended the stream."""
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             return await self.response.content.read() == b""
 
 
@@ -395,7 +395,7 @@ async def test_a_client_that_reads_too_slowly_is_told_and_disconnected(
         loop = asyncio.get_running_loop()
         reader.setblocking(False)
         taken = b""
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             while chunk := await loop.sock_recv(reader, 2**20):
                 taken = (taken + chunk)[-10_000:]
                 if b'event: end\ndata: {"reason":"slow"}' in taken:

@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from services.gateway.settings import Settings
 from services.gateway.wallets import AppleSigner, Card, GoogleSigner
+from tests import patience
 from tests.wallets import EMAIL, ISSUER, PASS_TYPE, TEAM, keys
 from tests.warm import settings_of
 
@@ -54,7 +55,9 @@ def verified(signature: bytes, manifest: bytes, authority: str, folder: Path) ->
     (folder / "authority").write_text(authority)
     command = ["openssl", "cms", "-verify", "-binary", "-inform", "DER", "-in", "signature"]
     command += ["-content", "manifest", "-CAfile", "authority", "-purpose", "any"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, timeout=patience.stretched(60), check=False
+    )
     return done.returncode == 0
 
 

@@ -37,6 +37,7 @@ from shared.bus.connection import client_arguments
 from shared.bus.topics import dead_letter_topic
 from shared.mongo import connect
 from shared.relay import outbox_age
+from tests import patience
 from tests.kafka_tools import KafkaTools
 from tests.keys import CARD_KEY, DERIVING
 from tests.library import Library
@@ -386,7 +387,7 @@ async def all_are_published(settings: AccountsSettings) -> None:
 async def read(connection: dict[str, Any], topic: str, group: str | None) -> None:
     """Open a consumer of a topic and get its position; raises what the broker answers."""
     consumer = AIOKafkaConsumer(topic, **connection, group_id=group, request_timeout_ms=5000)
-    async with asyncio.timeout(20):
+    async with patience.within(20):
         await consumer.start()
         try:
             await consumer.getmany(timeout_ms=500)
@@ -399,7 +400,7 @@ async def read(connection: dict[str, Any], topic: str, group: str | None) -> Non
 async def write(connection: dict[str, Any], topic: str) -> None:
     """Write a message; raises what the broker answers."""
     producer = AIOKafkaProducer(**connection, acks="all", enable_idempotence=True)
-    async with asyncio.timeout(20):
+    async with patience.within(20):
         await producer.start()
         try:
             await producer.send_and_wait(topic, b"{}")

@@ -17,6 +17,7 @@ from ops import commands
 from ops.infrastructure import prepared
 from services.registry import NAMES
 from services.settings import Settings
+from tests import patience
 from tests.support import SERVICE_KEYS
 
 CARREL = (*prepared.PROGRAM, "ops")
@@ -74,7 +75,7 @@ def shown(*arguments: str, **environment: str) -> str:
         with contextlib.suppress(OSError):  # the command has ended, and with it the terminal
             while part := screen.read(65536):
                 text += part
-    assert process.wait(60) == 0, text
+    assert process.wait(patience.stretched(60)) == 0, text
     return text.decode()
 
 
@@ -102,7 +103,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> Ran:
                 start_new_session=True,
             )
         try:
-            code = process.wait(240)
+            code = process.wait(patience.stretched(240))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise

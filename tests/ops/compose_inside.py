@@ -9,8 +9,7 @@ import aiohttp
 from ops.infrastructure.embedded import Infrastructure
 from ops.infrastructure.processes import System
 from ops.scenario import demo
-from ops.scenario.api import Flow
-from tests.library import Library
+from tests.library import Library, PatientFlow
 
 
 class Named(System):
@@ -48,7 +47,7 @@ async def lend(system: System) -> None:
 
 async def topics(system: System) -> None:
     """Print the number of events on the topics, once all are published and processed."""
-    async with aiohttp.ClientSession() as session, Flow(system, session) as flow:
+    async with aiohttp.ClientSession() as session, PatientFlow(system, session) as flow:
         await flow.settle(within=120)
         print(sum((await flow.counts()).values()))  # noqa: T201 - this is its output
 

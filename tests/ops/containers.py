@@ -28,6 +28,7 @@ from typing import NoReturn
 
 from ops.environment import missing_secrets
 from services.registry import NAMES
+from tests import patience
 from tests.ops import stand_ins
 from tests.ops.engine import Engine, NotHere, compose_command, own_engine, running_engine
 
@@ -39,6 +40,7 @@ INSIDE = (
     "tests/__init__.py",
     "tests/declared.py",
     "tests/library.py",
+    "tests/patience.py",
     "tests/recorded.py",
     "tests/support.py",
     "tests/warm.py",
@@ -92,7 +94,7 @@ class Composed:
 
     def wait_until_healthy(self) -> None:
         """Wait until every container of the project is healthy. Raises Failed."""
-        deadline = time.monotonic() + HEALTHY_WITHIN
+        deadline = time.monotonic() + patience.stretched(HEALTHY_WITHIN)
         for service in ALL:
             expected = SCALED.get(service, 1) if len(self.containers(service)) > 1 else 1
             for container in self.containers(service):

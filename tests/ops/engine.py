@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import patience
+
 
 class NotHere(Exception):
     """This machine lacks something; the message says what, and how to install it."""
@@ -43,7 +45,7 @@ class Engine:
             input=stdin if stdin is not None else b"",
             check=False,
             capture_output=True,
-            timeout=within,
+            timeout=patience.stretched(within),
             env={**os.environ, **self.environment, **(environment or {})},
         )
         output = done.stdout.decode()
@@ -92,14 +94,14 @@ def own_engine(folder: Path) -> Iterator[Engine]:
     finally:
         process.terminate()  # it stops the containers first
         try:
-            process.wait(120)
+            process.wait(patience.stretched(120))
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
 def _wait(process: "subprocess.Popen[bytes]", engine: Engine, log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + patience.stretched(120)
     while True:
         if process.poll() is not None:
             said = log.read_text().strip().splitlines()[-3:]

@@ -15,6 +15,7 @@ import yaml
 
 from ops.infrastructure.apache import fetched_libraries
 from ops.infrastructure.embedded import find_mongod
+from tests import patience
 from tests.kafka_tools import copy_command
 from tests.ops.engine import Engine, NotHere
 
@@ -129,7 +130,12 @@ def _kafka(folder: Path) -> None:
 
 def _fetch(command: list[str]) -> None:
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=1800
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=patience.stretched(1800),
     )
     if done.returncode:
         said = (done.stdout + done.stderr).strip().splitlines()[-3:]

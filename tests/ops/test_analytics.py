@@ -27,7 +27,7 @@ from shared.bus.topics import ensure_topics
 from shared.clock import library_day, wall_clock
 from shared.contracts import circulation, published, suspensions
 from shared.mongo import Document
-from tests import samples
+from tests import patience, samples
 from tests.ops.command import carrel
 from tests.published import ask, every_sample, loans, publish, publish_repeatedly, recorded
 
@@ -319,7 +319,7 @@ async def test_a_follower_fetches_sparingly_and_keeps_what_it_has_read_when_it_i
 
     with Folder.opened(tmp_path, settings.time_zone) as opened:
         running = asyncio.create_task(Follower(settings, opened, advance).run(until_now=False))
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             await all_read.wait()
         running.cancel()
         with pytest.raises(asyncio.CancelledError):

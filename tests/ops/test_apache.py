@@ -19,6 +19,7 @@ from shared.bus.topics import ensure_topics
 from shared.clock import wall_clock
 from shared.names import Names
 from shared.relay import outbox_producer, send_row
+from tests import patience
 
 
 @pytest.mark.parametrize("missing", ["java", "mvn"])
@@ -48,7 +49,7 @@ async def write(bootstrap: str, replicas: int, values: list[bytes]) -> None:
 async def read(bootstrap: str, count: int) -> list[bytes]:
     consumer = AIOKafkaConsumer("t", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     await consumer.start()
-    async with asyncio.timeout(30):
+    async with patience.within(30):
         values = [(await consumer.getone()).value for _ in range(count)]
     await consumer.stop()
     return values

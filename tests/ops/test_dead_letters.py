@@ -25,6 +25,7 @@ from shared.indexes import chassis_indexes
 from shared.mongo import Database
 from shared.owners import Owners
 from shared.unit_of_work import Run, UnitOfWork
+from tests import patience
 from tests.ops.command import carrel
 from tests.shared.things import Thing, event_of, process_event
 from tests.support import patient_client, until
@@ -98,7 +99,7 @@ async def all_of(settings: Settings, topic: str, count: int) -> list[tuple[objec
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             records = [await consumer.getone() for _ in range(count)]
             return sorted((r.key, r.value, tuple(r.headers)) for r in records)
     finally:

@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from ops.infrastructure import ports
 from ops.infrastructure.child import StartFailed
 from ops.infrastructure.embedded import Infrastructure, embedded, find_mongod, missing_library
+from tests import patience
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +29,7 @@ def _nothing_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def until(condition: Callable[[], bool], limit: float = 15.0) -> None:
-    end = time.monotonic() + limit
+    end = time.monotonic() + patience.stretched(limit)
     while not condition():
         assert time.monotonic() < end, "not within the limit"
         time.sleep(0.02)  # between looks, up to the limit
@@ -257,7 +258,7 @@ def test_nothing_is_left_running_when_the_parent_is_ended(
     assert len(pids) == 3
     assert all(map(exists, pids))
     os.kill(parent.pid, number)
-    parent.wait(20)
+    parent.wait(patience.stretched(20))
     until(lambda: not any(map(exists, pids)))
 
 

@@ -26,6 +26,7 @@ from ops.infrastructure import ports
 from ops.infrastructure.embedded import embedded
 from ops.infrastructure.processes import System
 from services.registry import NAMES
+from tests import patience
 from tests.library import Library
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
             for service in NAMES
             for both in [(first[service], operations[service]), *_more(service)]
         ]
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + patience.stretched(240)
         for container in containers:
             while (health := _docker("inspect", "-f", "{{.State.Health.Status}}", container)) != (
                 "healthy"

@@ -14,6 +14,7 @@ from services.accounts.settings import Settings
 from services.registry import NAMES
 from shared.assertions import assertion, verified
 from shared.clock import wall_clock
+from tests import patience
 from tests.support import served
 
 SECRET = "a secret of these tests"
@@ -55,7 +56,7 @@ async def test_keys_are_revoked_without_a_token_and_the_new_one_is_sealed(
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patience.stretched(60),
             check=False,
         )
         assert revoked.returncode == 0, revoked.stderr

@@ -12,6 +12,7 @@ import pytest
 
 from ops.infrastructure import prepared
 from ops.infrastructure.prepared import PROGRAM, Forked
+from tests import patience
 from tests.ops.command import CARREL, NEEDS
 
 pytestmark = pytest.mark.skipif(
@@ -45,10 +46,10 @@ def reading(folder: Path) -> Iterator[Forked]:
 
 def test_a_command_has_its_own_arguments_environment_session_and_exit_code(tmp_path: Path) -> None:
     process, output = start(tmp_path, "target", "--help", COLUMNS="60")
-    assert process.wait(60) == 2
+    assert process.wait(patience.stretched(60)) == 2
     assert "No such command 'target'" in output.read_text()
     process, output = start(tmp_path, "policies", "--help", COLUMNS="60")
-    assert process.wait(60) == process.poll() == 0
+    assert process.wait(patience.stretched(60)) == process.poll() == 0
     assert max(len(line) for line in output.read_text().splitlines()) == 60
 
 
@@ -57,7 +58,7 @@ def test_a_signal_reaches_it_at_once_and_shows_in_its_exit_code(tmp_path: Path) 
         assert os.getsid(process.pid) == process.pid
         assert process.poll() is None
         os.killpg(process.pid, signal.SIGKILL)
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(patience.stretched(60)) == -signal.SIGKILL
 
 
 class Interrupted(queue.Queue[Forked | None]):
@@ -85,12 +86,12 @@ def test_a_command_that_is_interrupted_while_it_starts_is_ended(
     assert started.taken
     [process] = started.taken
     assert process is not None
-    assert process.wait(60) == -signal.SIGKILL
+    assert process.wait(patience.stretched(60)) == -signal.SIGKILL
 
 
 def test_two_commands_are_told_apart(tmp_path: Path) -> None:
     good, bad = (start(tmp_path, *arguments)[0] for arguments in (["--help"], ["nothing"]))
-    assert (bad.wait(60), good.wait(60)) == (2, 0)
+    assert (bad.wait(patience.stretched(60)), good.wait(patience.stretched(60))) == (2, 0)
     assert good.pid != bad.pid
 
 
@@ -99,9 +100,9 @@ def test_without_the_prepared_process_its_commands_end_and_the_next_one_starts_a
 ) -> None:
     with reading(tmp_path) as process:
         os.kill(parent_of(process.pid), signal.SIGKILL)
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(patience.stretched(60)) == -signal.SIGKILL
     again, output = start(tmp_path, "--help")
-    assert again.wait(60) == 0
+    assert again.wait(patience.stretched(60)) == 0
     assert "Usage: carrel" in output.read_text()
 
 
@@ -110,9 +111,9 @@ def test_another_prepared_process_gets_the_modules_that_were_added_to_one_that_h
 ) -> None:
     with reading(tmp_path) as process:
         os.kill(parent_of(process.pid), signal.SIGKILL)
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(patience.stretched(60)) == -signal.SIGKILL
     prepared.add(["a.module.of.which.there.is.none"])
-    assert start(tmp_path, "--help")[0].wait(60) == 0
+    assert start(tmp_path, "--help")[0].wait(patience.stretched(60)) == 0
 
 
 def parent_of(pid: int) -> int:

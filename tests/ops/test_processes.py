@@ -20,13 +20,14 @@ from ops.infrastructure.child import Child, StartFailed
 from ops.infrastructure.embedded import Infrastructure
 from ops.infrastructure.processes import System, services, system
 from services.registry import NAMES
+from tests import patience
 
 TWICE = ("--replicas", "circulation=2")
 NOWHERE = Infrastructure("mongodb://127.0.0.1:1", "127.0.0.1:1", None, None)
 
 
 def environment_of(url: str) -> dict[str, str]:
-    with urlopen(f"{url}/environment", timeout=5) as answer:  # noqa: S310 - a loopback address
+    with urlopen(f"{url}/environment", timeout=patience.stretched(5)) as answer:  # noqa: S310 - a loopback address
         environment: dict[str, str] = json.load(answer)
     return environment
 
@@ -82,9 +83,9 @@ def test_a_killed_service_starts_again_at_its_address_with_other_settings(
 def test_a_service_whose_tasks_keep_failing_exits_with_an_error(small_services: Path) -> None:
     with services(NOWHERE, small_services / "data", names=["events"], usual_ports=False) as system:
         events = system.process("events")
-        with urlopen(f"{system.url('events')}/give-up", timeout=60):  # noqa: S310 - a loopback address
+        with urlopen(f"{system.url('events')}/give-up", timeout=patience.stretched(60)):  # noqa: S310 - a loopback address
             pass
-        end = time.monotonic() + 60
+        end = time.monotonic() + patience.stretched(60)
         while events.running:
             assert time.monotonic() < end, "the process goes on"
             time.sleep(0.05)
@@ -177,7 +178,7 @@ def up(
     )
     yield process
     process.kill()
-    process.wait(10)
+    process.wait(patience.stretched(10))
     if process.stdout:
         process.stdout.close()
 
@@ -212,7 +213,7 @@ def running_in(folder: Path) -> list[str]:
 
 
 def wait_for_none(folder: Path) -> None:
-    end = time.monotonic() + 15
+    end = time.monotonic() + patience.stretched(15)
     while left := running_in(folder):
         assert time.monotonic() < end, left
         time.sleep(0.05)
@@ -228,7 +229,7 @@ def test_up_without_services_runs_the_database_and_the_broker_for_commands(
     given = json.loads((small_services / ".data" / "up" / "environment.json").read_text())
     assert given["CARREL_MONGO_URL"].startswith("mongodb://127.0.0.1")
     up.send_signal(signal.SIGINT)
-    assert up.wait(20) == 0
+    assert up.wait(patience.stretched(20)) == 0
 
 
 @pytest.mark.parametrize(
@@ -252,13 +253,13 @@ def test_up_prints_its_addresses_and_leaves_nothing_running(
     )  # up, its guard, the prepared process, mongod, the broker, six services
 
     up.send_signal(number)
-    assert up.wait(20) == code
+    assert up.wait(patience.stretched(20)) == code
     wait_for_none(small_services)
 
 
 def crash(url: str) -> None:
     with pytest.raises(OSError, match=r".+"):
-        urlopen(f"{url}/crash", timeout=5)  # noqa: S310 - a loopback address
+        urlopen(f"{url}/crash", timeout=patience.stretched(5))  # noqa: S310 - a loopback address
 
 
 def wait_for_output(process: "subprocess.Popen[str]", sentence: str) -> str:
@@ -287,7 +288,7 @@ def test_up_restarts_a_killed_service_and_reports_it(
 
 
 def answers_again(url: str) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + patience.stretched(60)
     while True:
         try:
             environment_of(url)
@@ -306,7 +307,7 @@ def test_up_ends_with_the_reason_when_its_database_ends(
     os.kill(mongod, signal.SIGKILL)
     assert up.stdout
     assert "mongod ended with code -9" in up.stdout.read()
-    assert up.wait(20) == 1
+    assert up.wait(patience.stretched(20)) == 1
     wait_for_none(small_services)
 
 
@@ -365,7 +366,11 @@ sys.modules["ops.scenario.demonstration"] = types.SimpleNamespace(prepare=prepar
 ops.cli.app(["up", "--demonstration"])
 """
     up = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=patience.stretched(60),
+        check=False,
     )
     assert (up.returncode, up.stdout.splitlines()[-1]) == (7, "prepared 5"), up.stderr
     wait_for_none(small_services)

@@ -23,6 +23,7 @@ from shared.indexes import chassis_indexes
 from shared.owners import Owners
 from shared.relay import Relay, outbox_producer
 from shared.unit_of_work import UnitOfWork
+from tests import patience
 from tests.library import Library
 from tests.ops.command import carrel
 from tests.shared.things import ORIGIN, Raise, raise_count
@@ -49,7 +50,7 @@ async def messages(kafka: str, count: int) -> list[tuple[Any, ...]]:
     consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             read = [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()

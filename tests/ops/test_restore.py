@@ -17,6 +17,7 @@ from ops.infrastructure.processes import System, system
 from services.registry import OWNERS
 from services.settings import Settings
 from shared.contracts import published
+from tests import patience
 from tests.faults.load import Load
 from tests.library import Library
 from tests.ops.command import Ran, carrel
@@ -121,7 +122,7 @@ async def test_nothing_is_changed_while_a_service_still_consumes(
 
 async def successes(load: Load, count: int, *, since: float) -> None:
     """Wait until `count` commands have succeeded since a moment."""
-    async with asyncio.timeout(180):
+    async with patience.within(180):
         while load.succeeded(since) < count:  # noqa: ASYNC110 - attempts are only counted
             await asyncio.sleep(0.1)
 

@@ -16,6 +16,7 @@ from services.settings import Settings
 from shared import owners
 from shared.http.health import add_health
 from shared.http.service import Service
+from tests import patience
 from tests.support import until
 from tests.warm import port_for
 
@@ -71,7 +72,7 @@ async def test_a_process_ends_if_its_port_of_operations_is_taken() -> None:
         app = apps()
         config = uvicorn.Config(app, host="127.0.0.1", log_config=None, access_log=False)
         server = Server(app, config, operations_port=taken.getsockname()[1])
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             await server.serve(sockets=[api])
     assert server.failed
 
@@ -90,7 +91,7 @@ async def test_a_server_that_is_told_to_stop_does_not_wait_for_its_tick(
             return bool(server.server_state.default_headers)
 
         await until(ticked)
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             # As a signal, whose handler interrupts the loop.
             await asyncio.to_thread(server.handle_exit, signal.SIGTERM, None)
             server._captured_signals.clear()  # else uvicorn raises it again
@@ -117,11 +118,11 @@ async def draining(app: FastAPI, api: socket.socket) -> AsyncIterator[Server]:
 
     await until(serves)
     server.should_exit = True
-    async with asyncio.timeout(60):
+    async with patience.within(60):
         await app.state.draining.wait()
     yield server
     server.should_exit = True  # a second signal ends the drain
-    async with asyncio.timeout(60):
+    async with patience.within(60):
         await serving
 
 

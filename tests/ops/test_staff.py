@@ -12,6 +12,7 @@ from ops.direct import add_account, remove_account
 from services.accounts.app import create_app
 from services.accounts.refusals import CardTaken, NoSuchAccount
 from services.accounts.settings import Settings
+from tests import patience
 from tests.support import served
 
 
@@ -37,7 +38,7 @@ def carrel_staff(
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patience.stretched(60),
         check=False,
     )
 

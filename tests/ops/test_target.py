@@ -17,6 +17,7 @@ from ops.infrastructure.processes import ENVIRONMENT_FILE, System, services
 from ops.target import described, settings_of
 from services.accounts.settings import Settings as AccountsSettings
 from services.settings import Settings
+from tests import patience
 
 NOWHERE = Infrastructure("mongodb://user:secret@127.0.0.1:1/", "127.0.0.1:2", None, None)
 WRITING = (
@@ -179,6 +180,6 @@ def _carrel(*arguments: str, cwd: Path) -> "subprocess.CompletedProcess[str]":
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience.stretched(120),
         check=False,
     )

@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from ops import wire
 from ops.server import Server
 from ops.wire import BoundedProtocol
+from tests import patience
 
 LIMIT = 90
 BODY = b"x" * 2000
@@ -35,7 +36,7 @@ async def listening(**more: Any) -> AsyncIterator[int]:
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server.serve(sockets=[bound]))
     try:
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                 await asyncio.sleep(0.01)
         yield bound.getsockname()[1]
@@ -58,7 +59,7 @@ async def answered(port: int, *parts: bytes) -> tuple[int, bytes]:
             writer.write(part)
             for _ in range(4):
                 await asyncio.sleep(0)  # the server reads in the same loop
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             status = int((await reader.readline()).split()[1])
             said = await reader.readuntil(b"\r\n\r\n")
             body = b"" if b"ontent-length: 0" in said.lower() else await reader.read(64)
@@ -103,7 +104,7 @@ async def test_each_request_on_a_connection_has_the_full_header_limit() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(3):
             writer.write(head(60_000, body) + body)
-            async with asyncio.timeout(60):
+            async with patience.within(60):
                 assert b" 200 " in await reader.readline()
                 await reader.readuntil(b"\r\n\r\n")
                 assert await reader.readexactly(5) == b"70000"
@@ -117,7 +118,7 @@ async def ended(port: int, *parts: bytes) -> bytes:
         for part in parts:
             writer.write(part)
             await writer.drain()
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             return await reader.read()
     finally:
         writer.close()
@@ -158,7 +159,7 @@ async def test_a_body_may_take_longer_than_a_head(monkeypatch: pytest.MonkeyPatc
         await writer.drain()
         await ended(port, PART_OF_A_HEAD)  # began later, and its time is over
         writer.write(BODY[10:])
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             assert b" 200 " in await reader.readline()
         writer.close()
 

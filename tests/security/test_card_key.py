@@ -24,6 +24,7 @@ from shared.contracts.accounts import PatronRegistered, PatronUpdated
 from shared.ids import card_digest, new_id
 from shared.mongo import Client, Database
 from shared.unit_of_work import Origin, Run
+from tests import patience
 from tests.accounts.people import registered
 from tests.circulation.desk import branch
 from tests.keys import DERIVING
@@ -288,6 +289,6 @@ def serve_with(settings: AccountsSettings, key: str) -> "subprocess.CompletedPro
         env=os.environ | {f"CARREL_{name}": value for name, value in given.items()},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience.stretched(120),
         check=False,
     )

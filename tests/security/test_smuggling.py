@@ -14,6 +14,7 @@ from ops.infrastructure.child import Child
 from ops.infrastructure.processes import System
 from services.settings import Settings
 from shared.http.client_address import HEADER, client_header
+from tests import patience
 from tests.library import Library, unique
 from tests.support import patient_client, until
 
@@ -31,7 +32,7 @@ async def said(port: int, *lines: str, body: str = "", ends: bool = False) -> by
     await writer.drain()
     answer = b""
     with contextlib.suppress(ConnectionError, *(() if ends else (TimeoutError,))):
-        async with asyncio.timeout(60 if ends else 10):
+        async with patience.within(60) if ends else asyncio.timeout(10):
             while piece := await reader.read(65536):
                 answer += piece
     writer.close()
@@ -199,7 +200,7 @@ async def test_a_stopping_gateway_finishes_its_requests_and_accepts_no_more(
             async with await in_hand as answer:
                 assert answer.status in (200, 503)  # 200 if circulation was back in time
                 assert await answer.json(content_type=None)
-        gateway.wait(limit=60)
+        gateway.wait(limit=patience.stretched(60))
     finally:
         circulation.resume()
         gateway.start()

@@ -20,6 +20,7 @@ from shared.mongo import BlockingSession, Document
 from shared.owners import Owners
 from shared.settings import Settings
 from shared.unit_of_work import MOST_TOGETHER, MOST_TURNS, Origin, UnitOfWork, Work, brief
+from tests import patience
 from tests.shared.things import NOON, ORIGIN, Raise, Thing, add_new, event_of, raise_count
 
 Ran = tuple[Thing, Sequence[Event]]
@@ -43,7 +44,7 @@ class Desk:
         @brief()
         def hold(_work: Work, _command: None) -> None:
             begun.set()
-            self._let.wait(30)
+            self._let.wait(patience.stretched(30))
 
         holding = asyncio.create_task(self.unit_of_work.run(hold, None, ORIGIN))
         await asyncio.to_thread(begun.wait, 30)
@@ -260,7 +261,7 @@ async def test_a_caller_who_gives_up_while_the_others_run_changes_nothing(desk: 
 
     def raise_slowly(work: Work, command: Raise) -> Thing:
         begun.set()
-        let.wait(30)
+        let.wait(patience.stretched(30))
         return raise_count(work, command)
 
     async with desk.waiting():

@@ -33,6 +33,7 @@ from shared.contracts import contract_name, event
 from shared.contracts.suspensions import FinesResumed, FinesSuspended, SuspensionSnapshot
 from shared.relay import Relay, outbox_age, outbox_pending
 from shared.unit_of_work import Run, UnitOfWork, Work
+from tests import patience
 from tests.shared.things import ORIGIN, Raise, Thing, event_of, process_event, raise_count
 from tests.support import until
 
@@ -117,7 +118,7 @@ async def read(settings: Settings, topic: str, count: int) -> list[Any]:
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             return [await consumer.getone() for _ in range(count)]
     finally:
         await consumer.stop()

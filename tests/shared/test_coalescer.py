@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from shared.coalescer import AT_ONCE, MOST, Coalescer
+from tests import patience
 
 
 class Shelf:
@@ -57,7 +58,7 @@ async def test_a_caller_at_any_moment_of_an_ending_read_gets_an_answer(later: in
     shelf.let.set()
     for _ in range(later):
         await asyncio.sleep(0)
-    async with asyncio.timeout(60):
+    async with patience.within(60):
         assert await together.get("a") == f"a {AT_ONCE + 1}"
         await asyncio.gather(*early)
 
@@ -88,7 +89,7 @@ async def test_a_read_that_omits_a_key_raises_an_error() -> None:
         return {}
 
     with pytest.raises(KeyError):
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             await Coalescer(nothing).get("a")
 
 

@@ -5,13 +5,14 @@ import asyncio
 import pytest
 
 from shared.supervision import Commits
+from tests import patience
 
 
 async def test_a_commit_since_the_count_was_taken_is_not_waited_for() -> None:
     commits = Commits()
     seen = commits.count
     commits.add()
-    async with asyncio.timeout(30):
+    async with patience.within(30):
         await commits.after(seen, 3600)
 
 
@@ -20,7 +21,7 @@ async def test_a_commit_wakes_all_tasks_that_wait() -> None:
     waiting = [asyncio.create_task(commits.after(0, 3600)) for _ in range(2)]
     await asyncio.sleep(0)  # they begin to wait
     commits.add()
-    done, _ = await asyncio.wait(waiting, timeout=30)
+    done, _ = await asyncio.wait(waiting, timeout=patience.stretched(30))
     assert done == set(waiting)
 
 

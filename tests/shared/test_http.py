@@ -24,6 +24,7 @@ from shared.http.dependencies import BusinessTime, Db, Run
 from shared.http.problems import NotFound
 from shared.http.service import Service
 from shared.refusals import Refusal, refuses
+from tests import patience
 from tests.shared.things import Raise, Thing, raise_count
 from tests.support import Api, served, token, until
 
@@ -344,7 +345,7 @@ async def test_a_client_that_leaves_before_the_whole_answer_is_no_fault_of_ours(
     STEPS.update({step: asyncio.Event() for step in ("at work", "go on")})
     _, writer = await asyncio.open_connection("127.0.0.1", URL(api.url).port)
     writer.write(f"POST {route} HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n".encode())
-    async with asyncio.timeout(60):
+    async with patience.within(60):
         await STEPS["at work"].wait()
     writer.close()
     await writer.wait_closed()

@@ -9,6 +9,7 @@ import pytest
 from shared.clock import wall_clock
 from shared.jobs import Jobs, keep_schedule
 from shared.unit_of_work import Run, UnitOfWork
+from tests import patience
 from tests.shared.things import ORIGIN, Raise, raise_count
 from tests.support import until
 
@@ -38,7 +39,7 @@ async def test_a_job_waits_while_the_clock_is_wrong(
     assert not ran.is_set()
 
     monkeypatch.undo()
-    async with asyncio.timeout(60):
+    async with patience.within(60):
         await ran.wait()
     schedule.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -25,6 +25,7 @@ from shared.bus.connection import client_arguments
 from shared.settings import Settings
 from shared.telemetry import configure_logs
 from shared.tracing import configure_tracing
+from tests import patience
 from tests.keys import DERIVING
 from tests.systems import PROJECT
 
@@ -213,7 +214,7 @@ def test_no_service_starts_without_secrets(service: str) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=patience.stretched(120),
         check=False,
     )
     assert started.returncode == 1

@@ -15,6 +15,7 @@ from shared.http.app import create_service_app
 from shared.http.service import Service
 from shared.supervision import Supervisor
 from shared.unit_of_work import Busy
+from tests import patience
 from tests.support import Api, loopback_server, until
 
 
@@ -59,7 +60,7 @@ async def test_a_task_that_ends_is_restarted_without_stopping_the_others(
     supervisor.start("other", other)
     supervisor.start(name, ends)
     try:
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             await other_goes_on.wait()
         assert failures(name) == 1
         assert supervisor.failing() is None
@@ -87,7 +88,7 @@ async def test_a_task_whose_cancellation_a_library_swallows_is_cancelled_again(
     supervisor = Supervisor(give_up=lambda: None, stopping=lambda: False)
     supervisor.start("continues", continues)
     await asyncio.sleep(0)
-    async with asyncio.timeout(60):
+    async with patience.within(60):
         await supervisor.stop()
     assert swallowed.is_set()
 
@@ -112,7 +113,7 @@ async def test_each_failure_is_logged_and_the_pause_before_a_restart_doubles_up_
     monkeypatch.setattr(supervision, "log", structlog.wrap_logger(None, processors=[capture]))
     supervisor = Supervisor(give_up=lambda: None, stopping=lambda: False)
     supervisor.start("fails-often", fails)
-    async with asyncio.timeout(60):
+    async with patience.within(60):
         await last.wait()
     await supervisor.stop()
     logged = capture.entries

@@ -23,6 +23,7 @@ from shared.contracts.suspensions import FinesSuspended
 from shared.mongo import Document
 from shared.owners import OwnerAway
 from shared.unit_of_work import Origin, Run, UnitOfWork, Work
+from tests import patience
 from tests.shared.things import NOON, Raise, Thing, event_of, raise_count
 from tests.support import until
 
@@ -229,7 +230,7 @@ async def dead_letters(settings: Settings) -> list[dict[str, bytes]]:
     await reader.start()
     try:
         ends = sum((await reader.end_offsets(list(reader.assignment()))).values())
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             return [dict((await reader.getone()).headers) for _ in range(ends)]
     finally:
         await reader.stop()

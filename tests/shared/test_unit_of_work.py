@@ -10,6 +10,7 @@ from shared.clock import wall_clock
 from shared.idempotency import IdempotencyKey, KeyReused
 from shared.mongo import Document
 from shared.unit_of_work import UnitOfWork, UseCase, Work
+from tests import patience
 from tests.shared.things import (
     NOON,
     ORIGIN,
@@ -59,7 +60,7 @@ async def test_a_transaction_for_which_nobody_waits_any_more_changes_nothing(
     def raise_slowly(work: Work, command: Raise) -> None:
         raise_count(work, command)
         written.set()
-        given_up.wait(30)
+        given_up.wait(patience.stretched(30))
         ended.set()
 
     run = asyncio.create_task(unit_of_work.run(raise_slowly, Raise("a"), ORIGIN))

@@ -2,6 +2,7 @@
 
 import threading
 
+from tests import patience
 from tests.warm import Mongo, wait_for_writes
 
 
@@ -27,7 +28,7 @@ def test_the_clean_up_waits_for_a_blocked_write(mongo: Mongo, database: str) -> 
 
         releaser = threading.Thread(target=release)
         releaser.start()
-        assert blocked.wait(timeout=30)
+        assert blocked.wait(timeout=patience.stretched(30))
         wait_for_writes(mongo, database)
         assert accounts.find_one({"_id": "patron"}) == {"_id": "patron", "late": True}
         writer.join()

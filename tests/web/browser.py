@@ -26,14 +26,15 @@ from playwright.async_api import (
 
 from ops.infrastructure.ports import LOOPBACK
 from services.gateway.web.session import SESSION
+from tests import patience
 from tests.library import Library
 from tests.support import until
 
 Scheme = Literal["light", "dark"]
 
-LIMIT_MS = 60_000
+LIMIT_MS = patience.stretched(60) * 1000
+"""Longest time in milliseconds for a step."""
 REACHED = "() => fetch('/health/live', { cache: 'no-store' }).then(() => true, () => false)"
-"""Longest time in milliseconds for a step, on a slow machine."""
 
 WITHOUT = (
     # With it, Chromium can lose the order to close a window that has just begun to show another

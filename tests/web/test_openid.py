@@ -14,6 +14,7 @@ from pytest_asyncio import fixture
 
 from ops.infrastructure import ports
 from ops.infrastructure.processes import System
+from tests import patience
 from tests.library import PIN
 from tests.shops import registered_shop
 from tests.web.browser import Watch, Windows
@@ -36,7 +37,7 @@ async def shop(running: System) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert process.stdout is not None
     try:
-        async with asyncio.timeout(60):
+        async with patience.within(60):
             assert await process.stdout.readline() == b"ready\n"
         yield here
     finally:

@@ -7,6 +7,7 @@ from typing import Self
 
 from ops.infrastructure.ports import LOOPBACK
 from services.gateway.sip2.messages import checksum
+from tests import patience
 
 SECONDS = 30.0
 
@@ -30,7 +31,7 @@ class Station:
 
     async def receive(self) -> bytes:
         """Return the next answer without its end."""
-        async with asyncio.timeout(SECONDS):
+        async with patience.within(SECONDS):
             return (await self.reader.readuntil(b"\r"))[:-1]
 
     async def raw(self, message: str | bytes) -> str:
@@ -58,7 +59,7 @@ class Station:
 
     async def ended(self) -> bool:
         """Return whether the other side has ended the connection."""
-        async with asyncio.timeout(SECONDS):
+        async with patience.within(SECONDS):
             try:
                 return await self.reader.read() == b""
             except ConnectionError:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from sickle import Sickle
 
+from tests import patience
 from tests.gateway.web.browser import Browser, Page
 from tests.library import Library, unique
 
@@ -14,7 +15,7 @@ WITHIN = 60.0
 
 async def found(browser: Browser, path: str, enough: Callable[[Page], bool]) -> Page:
     """Return the page once it shows enough: the index follows the catalogue within seconds."""
-    async with asyncio.timeout(WITHIN):
+    async with patience.within(WITHIN):
         while True:
             page = await browser.get(path)
             if page.status == 200 and enough(page):
@@ -78,7 +79,9 @@ async def test_the_catalogue_is_harvested_at_the_address_of_the_pages(library: L
     made = await library.post("/v1/titles", body, by="staff")
 
     def harvest(method: str) -> list[str]:
-        client = Sickle(f"{library.system.gateway_url}/oai", http_method=method, timeout=30)
+        client = Sickle(
+            f"{library.system.gateway_url}/oai", http_method=method, timeout=patience.stretched(30)
+        )
         wanted = {"metadataPrefix": "oai_dc", "set": copy["branch"]}
         return [one.header.identifier for one in client.ListRecords(**wanted)]
 
