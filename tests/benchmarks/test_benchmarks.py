@@ -28,6 +28,7 @@ from benchmarks import (
 from ops.infrastructure.embedded import Infrastructure, embedded
 from ops.infrastructure.processes import System
 from services.notices.settings import Settings
+from tests.patience import stretched
 from tests.systems import started_system
 
 
@@ -105,7 +106,7 @@ async def test_secured_commands(running: System) -> None:
 
 
 async def test_pushes(running: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    shrink(monkeypatch, pushes, COMMITS=4, OTHERS=8, EACH=4)
+    shrink(monkeypatch, pushes, COMMITS=4, OTHERS=8, EACH=4, PATIENCE=stretched(30))
     assert len(await pushes.measure(running)) == 12
 
 
